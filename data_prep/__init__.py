@@ -1,0 +1,1 @@
+"""Convert raw conversations and votes into the canonical table."""

@@ -1,0 +1,1 @@
+"""Personalised LLM routing over multi-turn conversations."""

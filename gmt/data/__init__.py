@@ -1,0 +1,1 @@
+"""Turn the canonical table into what models read."""

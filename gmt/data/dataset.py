@@ -1,0 +1,189 @@
+"""Join the table with its text vectors and model cards, and cut it into what is visible and what is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmt.data.embed import EmbeddingStore, EncoderCard
+from gmt.data.interactions import Comparison, InteractionTable
+from gmt.errors import DataError
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Describe a model on offer.
+
+    Args:
+        description: Text the encoder reads; the name where nothing better is known.
+        input_price, output_price: $ per million tokens, None where unknown.
+    """
+
+    description: str
+    input_price: float | None = None
+    output_price: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"description": self.description, "input_price": self.input_price, "output_price": self.output_price}
+
+
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """Hold what a router may see of C questions: everything but their outcome.
+
+    There is no field for a rating or for the candidates' responses, so a router cannot read them.
+
+    Args:
+        comparison: (C,) comparison ids, for bookkeeping only.
+        user: (C,) codes into `Dataset.table.users`; -1 for somebody unknown.
+        conversation, turn, question, task, query: (C,) codes as in the table.
+        timestamp: (C,) UTC seconds or NaN.
+        candidates: (C, K) model codes, -1 under padding.
+        earlier: Earlier rounds of the conversations asked. Of question i only rounds with the
+            same conversation and a smaller turn may be read (`earlier_of`). Their ratings are
+            blank unless they were revealed on purpose.
+    """
+
+    comparison: np.ndarray
+    user: np.ndarray
+    conversation: np.ndarray
+    turn: np.ndarray
+    question: np.ndarray
+    task: np.ndarray
+    query: np.ndarray
+    timestamp: np.ndarray
+    candidates: np.ndarray
+    earlier: InteractionTable
+
+    def __len__(self) -> int:
+        return len(self.comparison)
+
+    def earlier_of(self, index: int) -> np.ndarray:
+        """Return the positions in `earlier` of the rounds before question `index`, by turn."""
+        same = (self.earlier.conversation == self.conversation[index]) & (self.earlier.turn < self.turn[index])
+        positions = np.flatnonzero(same)
+        return positions[np.argsort(self.earlier.turn[positions], kind="stable")]
+
+    def select(self, positions: np.ndarray) -> Questions:
+        """Return the questions at `positions`."""
+        names = ("comparison", "user", "conversation", "turn", "question", "task", "query", "timestamp", "candidates")
+        return replace(self, **{name: getattr(self, name)[positions] for name in names})
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Hold a table with the vectors of its texts (T) and models (M).
+
+    Args:
+        table: The comparisons.
+        vectors: (T, D) unit-length text vectors aligned with `table.texts`.
+        model_vectors: (M, D) vectors of the model descriptions, aligned with `table.models`.
+        models: Name -> description and prices, one entry for every name in `table.models`.
+        encoder: Which encoder made the vectors.
+        card: The data card, as read from `card.json`.
+    """
+
+    table: InteractionTable
+    vectors: np.ndarray
+    model_vectors: np.ndarray
+    models: Mapping[str, ModelInfo]
+    encoder: EncoderCard
+    card: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if len(self.vectors) != len(self.table.texts) or len(self.model_vectors) != len(self.table.models):
+            raise DataError(
+                f"{len(self.vectors)} text and {len(self.model_vectors)} model vectors for {len(self.table.texts)} "
+                f"texts and {len(self.table.models)} models; run gmt prep again"
+            )
+
+    def select(self, positions: np.ndarray) -> Dataset:
+        """Return the same data with only the comparisons at `positions` (indices or mask)."""
+        return replace(self, table=self.table.select(positions))
+
+    def with_table(self, table: InteractionTable) -> Dataset:
+        """Return the same data around a table that shares its vocabularies."""
+        return replace(self, table=table)
+
+    def questions(self, positions: np.ndarray, reveal_earlier: bool = False) -> Questions:
+        """Ask the comparisons at `positions`; their ratings and responses stay behind.
+
+        Args:
+            positions: (C,) indices into the table.
+            reveal_earlier: Show the ratings of earlier rounds of the same conversations too.
+        """
+        table = self.table
+        asked = table.select(positions)
+        last_turn = np.full(len(table.conversations), -1, dtype=np.int64)
+        np.maximum.at(last_turn, asked.conversation, asked.turn)
+        earlier = table.select(table.turn < last_turn[table.conversation])
+        return Questions(
+            comparison=asked.comparison,
+            user=asked.user,
+            conversation=asked.conversation,
+            turn=asked.turn,
+            question=asked.question,
+            task=asked.task,
+            query=asked.query,
+            timestamp=asked.timestamp,
+            candidates=asked.candidates,
+            earlier=earlier if reveal_earlier else earlier.without_ratings(),
+        )
+
+    def append(
+        self, comparisons: Iterable[Comparison], vectors: EmbeddingStore, models: Mapping[str, ModelInfo], split: int = 0
+    ) -> Dataset:
+        """Return this data plus `comparisons`, codes already given out unchanged.
+
+        Args:
+            comparisons: New comparisons; new users, models and texts join the vocabularies.
+            vectors: Store that knows the new texts and the new models' descriptions.
+            models: Cards of models that this data does not know; the name alone serves where
+                there is none.
+            split: Split code of the new comparisons.
+        """
+        table = self.table.append(comparisons, split)
+        cards = dict(self.models)
+        for name in table.models:
+            cards.setdefault(name, models.get(name, ModelInfo(name)))
+        fresh = list(table.texts[len(self.table.texts) :])
+        new_models = [cards[name].description for name in table.models[len(self.table.models) :]]
+        return replace(
+            self,
+            table=table,
+            vectors=np.concatenate([self.vectors, vectors.vectors(fresh)]),
+            model_vectors=np.concatenate([self.model_vectors, vectors.vectors(new_models)]),
+            models=cards,
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Dataset:
+        """Read a folder written by `gmt prep`.
+
+        Raises:
+            DataError: A file is missing or a text has no vector.
+        """
+        folder = Path(folder)
+        for name in ("interactions.parquet", "models.json", "card.json"):
+            if not (folder / name).is_file():
+                raise DataError(f"{folder} holds no {name}; make the folder with gmt prep --out {folder}")
+        models = {
+            name: ModelInfo(**info) for name, info in json.loads((folder / "models.json").read_text("utf-8")).items()
+        }
+        table = InteractionTable.read(folder / "interactions.parquet", list(models))
+        store = EmbeddingStore.open(folder / "embeddings")
+        return cls.from_store(table, models, store, json.loads((folder / "card.json").read_text("utf-8")))
+
+    @classmethod
+    def from_store(
+        cls, table: InteractionTable, models: Mapping[str, ModelInfo], store: EmbeddingStore, card: Mapping[str, Any]
+    ) -> Dataset:
+        """Join a table with the vectors a store remembers."""
+        cards = {name: models.get(name, ModelInfo(name)) for name in table.models}
+        descriptions = [cards[name].description for name in table.models]
+        return cls(table, store.vectors(list(table.texts)), store.vectors(descriptions), cards, store.encoder, card)

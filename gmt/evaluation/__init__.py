@@ -1,0 +1,1 @@
+"""Measure any router the same way."""

@@ -1,0 +1,1 @@
+"""Score candidates with a heterogeneous graph transformer."""

@@ -1,0 +1,1 @@
+"""Choose a model for a question."""

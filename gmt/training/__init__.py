@@ -1,0 +1,1 @@
+"""Learn a router from conversations."""
