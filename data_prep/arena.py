@@ -1,0 +1,55 @@
+"""Read Chatbot Arena battles: one conversation with two models, one vote at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data_prep.fields import Numbering, chat_rounds, label, needed, timestamp
+from data_prep.rows import Row, read_input
+from data_prep.sources import RawData, Rejected, SourceOptions
+from gmt.data.interactions import Candidate, Comparison, winner_ratings
+from gmt.errors import DataError
+
+
+def read(input: str | Path | None, options: SourceOptions) -> RawData:
+    """Read rows with the columns of `lmsys/chatbot_arena_conversations`.
+
+    A battle is one conversation and each of its rounds one comparison. The vote judges the battle
+    as a whole and is known only after the last round, so it stands there; earlier rounds are
+    unrated. Rounds that only one side has are left out.
+    """
+    data = RawData([], rating_scale="winner of a battle: 1 and 0, tie 0.5, on its last round")
+    names = Numbering()
+    for file, line, row in read_input(input, data.rejected):
+        try:
+            data.comparisons += _battle(row, names)
+        except DataError as error:
+            data.rejected.append(Rejected(file, line, str(error)))
+    return data
+
+
+def _battle(row: Row, names: Numbering) -> list[Comparison]:
+    models = [needed(label(row.get(name), name), name) for name in ("model_a", "model_b")]
+    if models[0] == models[1]:
+        raise DataError(f"{models[0]} was set against itself; expected two different models")
+    user = needed(label(row.get("judge"), "judge"), "judge")
+    question = needed(label(row.get("question_id"), "question_id"), "question_id")
+    *ratings, feedback = winner_ratings(needed(label(row.get("winner"), "winner"), "winner"))
+    when = timestamp(row.get("tstamp"), "tstamp")
+    task = label(row.get("task"), "task") or label(row.get("category"), "category")
+    rounds = list(zip(*(chat_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b")), strict=False))
+    if not rounds:
+        raise DataError("the two conversations have no answered question in common; expected one or more")
+    for turn, (a, b) in enumerate(rounds):
+        if a[0] != b[0]:
+            raise DataError(f"round {turn + 1} asks the two models different questions; expected the same")
+    conversation = names.unique(question)
+    comparisons = []
+    for turn, sides in enumerate(rounds):
+        last = turn == len(rounds) - 1
+        candidates = tuple(
+            Candidate(model, side[1], rating if last else None, feedback if last else None)
+            for model, side, rating in zip(models, sides, ratings, strict=True)
+        )
+        comparisons.append(Comparison(user, conversation, turn, sides[0][0], candidates, question, task, when))
+    return comparisons

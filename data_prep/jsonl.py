@@ -1,0 +1,94 @@
+"""Read rows with the table's own column names: what the simulators write and what histories are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_prep.assemble import Answers, assemble, vote
+from data_prep.fields import ScaleUnknown, label, needed, number, scale_text, scaled, text, timestamp, whole
+from data_prep.rows import Row, read_input
+from data_prep.sources import RawData, Rejected, SourceOptions
+from gmt.data.interactions import Candidate, winner_ratings
+from gmt.errors import DataError
+
+
+def read(input: str | Path | None, options: SourceOptions) -> RawData:
+    """Read one object a line: `user, query` and either `model, rating` or `model_a, model_b, winner`.
+
+    `comparison`, `conversation` and `turn` group the rows; a row without them is a conversation
+    of its own. `question, task, response (response_a, response_b), feedback, cost, timestamp` are
+    read where they stand. A rating that is null leaves the round unrated.
+
+    Args:
+        input: A JSONL file or a folder of them; the other table formats are read too.
+        options: Only `rating_scale` is used.
+    """
+    return _read(input, None, options.rating_scale)
+
+
+def read_history(path: str | Path, user: str | None = None) -> RawData:
+    """Read a person's history in the same form.
+
+    Args:
+        path: A JSONL file.
+        user: Whose history it is, for rows that name no user; rows of anybody else are rejected.
+    """
+    return _read(path, user, None)
+
+
+def _read(input: str | Path | None, user: str | None, scale: tuple[float, float] | None) -> RawData:
+    data = RawData([], rating_scale=scale_text(scale))
+    data.comparisons = assemble(_rows(input, user, scale, data.rejected), data.rejected)
+    return data
+
+
+def _rows(
+    input: str | Path | None, user: str | None, scale: tuple[float, float] | None, rejected: list[Rejected]
+) -> Iterator[Answers]:
+    for file, line, row in read_input(input, rejected):
+        try:
+            yield _answers(file, line, row, user, scale)
+        except ScaleUnknown as error:
+            rejected.append(Rejected(file, line, str(error).split(";")[0] + "; expected a number from 0 to 1"))
+        except DataError as error:
+            rejected.append(Rejected(file, line, str(error)))
+
+
+def _answers(file: str, line: int, row: Row, user: str | None, scale: tuple[float, float] | None) -> Answers:
+    found = label(row.get("user"), "user")
+    if user is not None and found not in (None, user):
+        raise DataError(f"user is {found!r}; expected {user}, whose history this is")
+    return Answers(
+        file,
+        line,
+        needed(found or user, "user"),
+        needed(text(row.get("query"), "query"), "query"),
+        _pair(row) if "winner" in row or "model_a" in row else [_single(row, scale)],
+        label(row.get("conversation"), "conversation"),
+        whole(row.get("turn"), "turn"),
+        label(row.get("comparison"), "comparison"),
+        label(row.get("question"), "question"),
+        label(row.get("task"), "task"),
+        timestamp(row.get("timestamp")),
+    )
+
+
+def _single(row: Row, scale: tuple[float, float] | None) -> Candidate:
+    return Candidate(
+        needed(label(row.get("model"), "model"), "model"),
+        text(row.get("response"), "response"),
+        scaled(row.get("rating"), "rating", scale),
+        text(row.get("feedback"), "feedback"),
+        number(row.get("cost"), "cost"),
+    )
+
+
+def _pair(row: Row) -> list[Candidate]:
+    a, b = (needed(label(row.get(name), name), name) for name in ("model_a", "model_b"))
+    responses = text(row.get("response_a"), "response_a"), text(row.get("response_b"), "response_b")
+    winner = label(row.get("winner"), "winner")
+    if winner is None:
+        return vote((a, b), responses, None, text(row.get("feedback"), "feedback"))
+    rating_a, rating_b, feedback = winner_ratings(winner)
+    return vote((a, b), responses, (rating_a, rating_b), text(row.get("feedback"), "feedback") or feedback)

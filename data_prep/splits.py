@@ -1,0 +1,160 @@
+"""Assign every comparison to train, valid or test, never cutting a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gmt.data.interactions import TEST, TRAIN, VALID, InteractionTable
+from gmt.errors import DataError
+
+PROTOCOLS = ("seen", "new-users", "new-models", "new-questions", "drift")
+NEW_USERS, NEW_MODELS, OTHERS_VALID = 0.25, 0.12, 0.15
+MOST_NEW_MODELS, LEAST_NEW_QUESTIONS = 6, 3
+
+
+def assign(
+    table: InteractionTable, protocol: str, fractions: Sequence[float] = (0.7, 0.1, 0.2), seed: int = 0
+) -> np.ndarray:
+    """Split the comparisons by a named protocol.
+
+    Args:
+        table: The comparisons; their present split is ignored.
+        protocol: One of `PROTOCOLS`.
+        fractions: Shares of train, valid and test; `seen`, `new-questions` (valid and test) and
+            `drift` read them, the other protocols state their own.
+        seed: Chooses the permutation; equal seeds give equal splits.
+
+    Returns:
+        (C,) int8 split codes, equal within a conversation.
+
+    Raises:
+        DataError: The protocol is unknown, the fractions are no shares of one, or the table has
+            too few users, models or questions to hold any out.
+    """
+    rules: dict[str, Callable[[InteractionTable, np.ndarray, np.random.Generator], np.ndarray]] = {
+        "seen": _seen,
+        "new-users": _new_users,
+        "new-models": _new_models,
+        "new-questions": _new_questions,
+        "drift": _drift,
+    }
+    if protocol not in rules:
+        raise DataError(f"protocol is {protocol!r}; expected one of {', '.join(PROTOCOLS)}")
+    shares = np.asarray(fractions, dtype=float)
+    if shares.shape != (3,) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-6 or shares[0] == 0:
+        given = ",".join(f"{share:g}" for share in np.ravel(shares))
+        raise DataError(f"fractions are {given}; expected train, valid and test shares that sum to 1, e.g. .7,.1,.2")
+    if not len(table):
+        return np.zeros(0, dtype=np.int8)
+    by_conversation = rules[protocol](table, shares, np.random.default_rng(seed))
+    return by_conversation.astype(np.int8)[table.conversation]
+
+
+def drift_time(table: InteractionTable, fractions: Sequence[float] = (0.7, 0.1, 0.2)) -> tuple[float, float] | None:
+    """Return the UTC seconds after which `drift` takes valid and test, None where timestamps are missing."""
+    if not len(table) or np.isnan(table.timestamp).any():
+        return None
+    bounds = np.quantile(table.timestamp, [fractions[0], fractions[0] + fractions[1]], method="lower")
+    return float(bounds[0]), float(bounds[1])
+
+
+def _present(codes: np.ndarray) -> np.ndarray:
+    """Return the distinct codes in order of first appearance, so that the table's order decides nothing else."""
+    values, first = np.unique(codes, return_index=True)
+    return values[np.argsort(first)]
+
+
+def _owner(table: InteractionTable) -> np.ndarray:
+    """Return (conversations,) the user of each conversation, -1 where the table holds none of its rounds."""
+    owner = np.full(len(table.conversations), -1, dtype=np.int64)
+    owner[table.conversation[::-1]] = table.user[::-1]
+    return owner
+
+
+def _touching(table: InteractionTable, comparisons: np.ndarray) -> np.ndarray:
+    """Return (conversations,) true where any round of the conversation is in the (C,) mask."""
+    touched = np.zeros(len(table.conversations), dtype=bool)
+    touched[table.conversation[comparisons]] = True
+    return touched
+
+
+def _cut(order: np.ndarray, shares: np.ndarray, offset: float) -> np.ndarray:
+    """Return a split code for each of `order`'s places, shares rounded up or down as `offset` in [0, 1) falls.
+
+    The first place is always TRAIN, so that nobody is asked without a past.
+    """
+    place = (np.arange(len(order)) + offset) / len(order)
+    codes = np.searchsorted(np.cumsum(shares)[:2], place, side="right")
+    codes[:1] = TRAIN
+    return codes
+
+
+def _seen(table: InteractionTable, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    owner, split = _owner(table), np.zeros(len(table.conversations), dtype=np.int8)
+    for user in _present(table.user):
+        order = rng.permutation(np.flatnonzero(owner == user))
+        split[order] = _cut(order, shares, rng.random())
+    return split
+
+
+def _others_valid(table: InteractionTable, held_out: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Make the held-out conversations TEST and a share of the others VALID."""
+    split = np.where(held_out, TEST, TRAIN)
+    others = rng.permutation(np.flatnonzero(~held_out & (_owner(table) >= 0)))
+    split[others[: round(OTHERS_VALID * len(others))]] = VALID
+    return split
+
+
+def _new_users(table: InteractionTable, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    users = rng.permutation(_present(table.user))
+    if len(users) < 2:
+        raise DataError("the table has 1 user; new-users needs at least 2, or take --protocol seen")
+    new = users[: max(1, round(NEW_USERS * len(users)))]
+    return _others_valid(table, _touching(table, np.isin(table.user, new)), rng)
+
+
+def _new_models(table: InteractionTable, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    models = rng.permutation(_present(table.model))
+    new = models[: min(MOST_NEW_MODELS, max(1, round(NEW_MODELS * len(models))))]
+    touched = np.logical_or.reduceat(np.isin(table.model, new), table.start[:-1])
+    held_out = _touching(table, touched)
+    if held_out[table.conversation].all():
+        raise DataError(
+            f"every conversation shows one of the {len(new)} of {len(models)} models held out, none is left to train "
+            "on; new-models needs comparisons of few models each, or take --protocol seen"
+        )
+    return _others_valid(table, held_out, rng)
+
+
+def _new_questions(table: InteractionTable, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    questions = rng.permutation(_present(table.question))
+    test = max(LEAST_NEW_QUESTIONS, round(shares[TEST] * len(questions)))
+    valid = max(1, round(shares[VALID] * len(questions)))
+    if len(questions) < test + valid + 1:
+        raise DataError(
+            f"the table has {len(questions)} questions; new-questions needs at least {test + valid + 1}, "
+            "or take --protocol seen"
+        )
+    split = np.zeros(len(table.conversations), dtype=np.int8)
+    split[_touching(table, np.isin(table.question, questions[test : test + valid]))] = VALID
+    split[_touching(table, np.isin(table.question, questions[:test]))] = TEST
+    return split
+
+
+def _drift(table: InteractionTable, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    times = drift_time(table, shares.tolist())
+    split = np.zeros(len(table.conversations), dtype=np.int8)
+    if times is not None:
+        # A conversation counts by its last round, so that nothing in train is later than the stated time.
+        end = np.full(len(table.conversations), -np.inf)
+        np.maximum.at(end, table.conversation, table.timestamp)
+        return np.searchsorted(np.array(times), end, side="left")
+    owner, position = _owner(table), np.zeros(len(table.conversations), dtype=np.int64)
+    np.maximum.at(position, table.conversation, np.arange(len(table)))
+    for user in _present(table.user):
+        order = np.flatnonzero(owner == user)
+        order = order[np.argsort(position[order], kind="stable")]
+        split[order] = _cut(order, shares, 0.5)
+    return split

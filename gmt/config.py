@@ -1,0 +1,235 @@
+"""Hold every setting of a run: frozen, documented, checked, read from YAML."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from gmt.errors import ConfigError
+
+
+def _require(ok: bool, message: str) -> None:
+    if not ok:
+        raise ConfigError(message)
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    _require(value in allowed, f"{name} is {value!r}; expected one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True)
+class GraphConfig:
+    """Say what the graph shows of the past."""
+
+    turn_edges: bool = True
+    """Join each turn to the next of its conversation, forward in time."""
+    conversation: bool = True
+    """Show the earlier rounds of the conversation that is asked, as text."""
+    history_limit: int = 400
+    """Most recent comparisons of a person that enter the graph."""
+
+    def __post_init__(self) -> None:
+        _require(self.history_limit >= 1, f"graph.history_limit is {self.history_limit}; expected at least 1")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape the encoder and the head."""
+
+    width: int = 96
+    """D, the width of node states; a multiple of the heads."""
+    heads: int = 4
+    """Attention heads of encoder and head."""
+    layers: int = 2
+    """Rounds of message passing; 0 reads initial states only."""
+    hidden: int = 64
+    """Width inside the head; a multiple of the heads."""
+    dropout: float = 0.1
+    """Share of activations dropped in training."""
+    bind: bool = True
+    """Start each turn from rating x model, rating x query x model and rating x answer."""
+    strengths: bool = True
+    """Add an explicit strength per model: a prior from its text plus a learned residual."""
+    cells: bool = True
+    """Add a question x model term read from the texts."""
+    residual_dropout: float = 0.2
+    """Chance in training that a model's learned residual is hidden, so that its text must serve."""
+
+    def __post_init__(self) -> None:
+        for name, size in [("width", self.width), ("hidden", self.hidden)]:
+            _require(
+                size > 0 and size % self.heads == 0,
+                f"model.{name} is {size} and model.heads is {self.heads}; the {name} must be a multiple of the heads, "
+                f"e.g. {max(size // self.heads, 1) * self.heads}",
+            )
+        _require(0 <= self.layers <= 8, f"model.layers is {self.layers}; expected 0 to 8")
+        for name in ("dropout", "residual_dropout"):
+            _require(0 <= getattr(self, name) < 1, f"model.{name} is {getattr(self, name)}; expected 0 up to below 1")
+
+
+@dataclass(frozen=True)
+class EpisodeConfig:
+    """Say what a training step shows and asks."""
+
+    users: int = 24
+    """People per step."""
+    targets: int = 12
+    """Comparisons asked per person and step, at most."""
+    asked_pairs: int = 0
+    """Comparisons asked per step over all people, at most; 0 sets no bound."""
+    history: int = 60
+    """Comparisons shown per person, at most."""
+    history_length: str = "varied"
+    """`varied`: drawn from none up to `history`; `fixed`: always `history`."""
+
+    def __post_init__(self) -> None:
+        for name in ("users", "targets", "history"):
+            _require(getattr(self, name) >= 1, f"episode.{name} is {getattr(self, name)}; expected at least 1")
+        _require(self.asked_pairs >= 0, f"episode.asked_pairs is {self.asked_pairs}; expected 0 or more")
+        _one_of("episode.history_length", self.history_length, ("varied", "fixed"))
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Say how long and how fast to learn."""
+
+    steps: int = 600
+    """Optimiser steps at most."""
+    lr: float = 2e-3
+    """Peak learning rate of AdamW."""
+    weight_decay: float = 0.02
+    """Decoupled weight decay."""
+    warmup: int = 20
+    """Steps until the peak learning rate."""
+    schedule: str = "cosine"
+    """`cosine` decays to a tenth; `constant` stays."""
+    eval_every: int = 50
+    """Steps between validations; each writes checkpoints and a line of metrics.jsonl."""
+    patience: int = 4
+    """Validations without a better AUC before training stops; 0 never stops early."""
+    ties: str = "half"
+    """`half`: a tie pulls the scores together; `ignore`: ties teach nothing."""
+    clip: float = 1.0
+    """Largest gradient norm."""
+    accumulate: int = 1
+    """Steps whose gradients are added before an update."""
+    precision: str = "no"
+    """Mixed precision as Accelerate names it."""
+
+    def __post_init__(self) -> None:
+        _require(self.steps >= 1, f"train.steps is {self.steps}; expected at least 1")
+        _require(self.lr > 0, f"train.lr is {self.lr}; expected above 0")
+        _require(self.eval_every >= 1, f"train.eval_every is {self.eval_every}; expected at least 1")
+        _require(self.accumulate >= 1, f"train.accumulate is {self.accumulate}; expected at least 1")
+        _one_of("train.schedule", self.schedule, ("cosine", "constant"))
+        _one_of("train.ties", self.ties, ("half", "ignore"))
+        _one_of("train.precision", self.precision, ("no", "fp16", "bf16"))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Hold every setting of a run."""
+
+    graph: GraphConfig = field(default_factory=GraphConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    episode: EpisodeConfig = field(default_factory=EpisodeConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain nested dictionaries, as written to config.yaml."""
+        return dataclasses.asdict(self)
+
+
+def build_config(values: Mapping[str, Any], source: str = "config") -> RunConfig:
+    """Build a `RunConfig` from nested values.
+
+    Raises:
+        ConfigError: A key is unknown (the nearest name is given) or a value is of the wrong type or range.
+    """
+    return _build(RunConfig, values, source, "")
+
+
+def _build(kind: type, values: Mapping[str, Any], source: str, prefix: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{source}: {prefix.rstrip('.') or 'the file'} is {values!r}; expected a block of settings")
+    known = {item.name: item for item in fields(kind)}
+    defaults = kind()
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(f"{source}: there is no setting {prefix}{key}. {_nearest(f'{prefix}{key}')}")
+        current = getattr(defaults, key)
+        if is_dataclass(current):
+            arguments[key] = _build(type(current), value, source, f"{prefix}{key}.")
+        else:
+            arguments[key] = _typed(current, value, source, f"{prefix}{key}")
+    try:
+        return kind(**arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def _typed(current: Any, value: Any, source: str, name: str) -> Any:
+    if isinstance(current, float) and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML 1.1 reads 2e-3 as text
+        except (TypeError, ValueError):
+            pass
+    elif type(value) is type(current):
+        return value
+    wanted = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a name"}
+    raise ConfigError(f"{source}: {name} is {value!r}; expected {wanted[type(current).__name__]}")
+
+
+def setting_names(config: RunConfig | None = None) -> list[str]:
+    """Return every setting as `section.key`."""
+    names: list[str] = []
+    for key, value in (config or RunConfig()).to_dict().items():
+        names += [f"{key}.{inner}" for inner in value] if isinstance(value, dict) else [key]
+    return names
+
+
+def _nearest(name: str) -> str:
+    sections = sorted({full.split(".")[0] for full in setting_names()})
+    close = difflib.get_close_matches(name, setting_names() + sections, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]}?" if close else f"The sections are {', '.join(sections)}."
+
+
+def load_config(path: Path | None, overrides: Iterable[str] = (), seed: int | None = None) -> RunConfig:
+    """Read a YAML file that states what differs from the defaults, then apply `section.key=value` overrides.
+
+    Raises:
+        ConfigError: The file is missing or unreadable, or a setting is unknown or out of range.
+    """
+    import yaml
+
+    values: dict[str, Any] = {}
+    if path is not None:
+        if not path.is_file():
+            raise ConfigError(f"{path} does not exist; name a YAML file such as configs/default.yaml")
+        try:
+            values = yaml.safe_load(path.read_text("utf-8")) or {}
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is not YAML ({' '.join(str(error).split())}); mend the line it names") from error
+    config = build_config(values, path.name if path else "defaults")
+    merged = config.to_dict()
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        section, _, key = name.strip().partition(".")
+        if not equals:
+            raise ConfigError(f"--set {override}: expected section.key=value, e.g. train.lr=0.001")
+        if name.strip() not in setting_names():
+            raise ConfigError(f"--set: there is no setting {name.strip()}. {_nearest(name.strip())}")
+        value = yaml.safe_load(text)
+        if key:
+            merged[section][key] = value
+        else:
+            merged[section] = value
+    if seed is not None:
+        merged["seed"] = seed
+    return build_config(merged, "--set" if overrides else "config")

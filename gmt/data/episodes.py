@@ -1,0 +1,96 @@
+"""Draw training episodes: comparisons shown as history, others asked, nothing of the future."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmt.config import EpisodeConfig
+from gmt.data.interactions import InteractionTable
+from gmt.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """Hold the comparisons shown and asked in one training step, as positions in a table.
+
+    Args:
+        table: Where the positions point.
+        history: (H,) comparisons whose ratings are visible.
+        targets: (C,) comparisons that are asked.
+
+    Raises:
+        DataError: A comparison is both, or history holds a round of a target's conversation at
+            or after the target's turn.
+    """
+
+    table: InteractionTable
+    history: np.ndarray
+    targets: np.ndarray
+
+    def __post_init__(self) -> None:
+        if len(np.intersect1d(self.history, self.targets)):
+            raise DataError("a comparison is both shown and asked; expected history and targets apart")
+        table = self.table
+        asked_from = np.full(len(table.conversations), np.iinfo(np.int64).max)
+        np.minimum.at(asked_from, table.conversation[self.targets], table.turn[self.targets])
+        late = table.turn[self.history] >= asked_from[table.conversation[self.history]]
+        if late.any():
+            raise DataError("history shows a round of an asked conversation at or after its turn; show earlier ones only")
+
+
+class EpisodeSampler:
+    """Draw the episode of any step from a seed; equal (seed, step) give equal episodes everywhere.
+
+    Whole conversations are drawn as targets or as history, so no rating of a conversation that is
+    asked is ever shown.
+
+    Args:
+        table: The comparisons to learn from.
+        config: Sizes.
+        seed: With the step number, decides the draw.
+
+    Raises:
+        DataError: Nobody in the table has a rated comparison.
+    """
+
+    def __init__(self, table: InteractionTable, config: EpisodeConfig, seed: int) -> None:
+        self.table, self.config, self.seed = table, config, seed
+        self.by_user = np.argsort(table.user, kind="stable")
+        sorted_users = table.user[self.by_user]
+        people = np.unique(table.user[table.rated])
+        if not len(people):
+            raise DataError("no comparison carries a rating; training needs at least one rated comparison")
+        self.people = people
+        self.begin = np.searchsorted(sorted_users, people, side="left")
+        self.end = np.searchsorted(sorted_users, people, side="right")
+
+    def draw(self, step: int) -> Episode:
+        """Return the episode of a step."""
+        generator = np.random.default_rng([self.seed, step])
+        config, table = self.config, self.table
+        chosen = generator.choice(len(self.people), min(config.users, len(self.people)), replace=False)
+        rows = np.concatenate([self.by_user[self.begin[i] : self.end[i]] for i in chosen])
+        draw_of = generator.permutation(len(table.conversations))[table.conversation[rows]]
+        order = np.lexsort((table.turn[rows], draw_of, table.user[rows]))
+        rows = rows[order]
+        owner, conversation = table.user[rows], table.conversation[rows]
+        starts_user = np.concatenate([[True], owner[1:] != owner[:-1]])
+        starts_talk = starts_user | np.concatenate([[True], conversation[1:] != conversation[:-1]])
+        rank = np.arange(len(rows)) - np.maximum.accumulate(np.where(starts_user, np.arange(len(rows)), 0))
+        # a conversation goes where its first comparison falls, so that it is never cut
+        rank = rank[np.maximum.accumulate(np.where(starts_talk, np.arange(len(rows)), 0))]
+        person = np.cumsum(starts_user) - 1
+        sizes = np.bincount(person)
+        asked = np.minimum(config.targets, np.maximum(sizes // 2, 1))
+        longest = np.minimum(config.history, np.maximum(sizes - asked, 0))
+        if config.history_length == "varied":
+            longest = np.floor(generator.random(len(sizes)) ** 0.5 * (longest + 1)).astype(np.int64)
+            longest = np.where(generator.random(len(sizes)) < 0.08, 0, longest)
+        is_target = (rank < asked[person]) & table.rated[rows]
+        is_history = (rank >= asked[person]) & (rank < asked[person] + longest[person])
+        targets = rows[is_target]
+        if config.asked_pairs and len(targets) > config.asked_pairs:
+            targets = np.sort(generator.choice(targets, config.asked_pairs, replace=False))
+        return Episode(table, rows[is_history], targets)

@@ -1,0 +1,126 @@
+"""Join encoder and head into one module that turns a graph into scores."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from gmt.config import ModelConfig
+from gmt.data.graph import FEEDBACK, GraphBatch, GraphSchema
+from gmt.model.encoder import GraphEncoder
+from gmt.model.head import PreferenceHead
+
+RATED, ADVANTAGE = FEEDBACK.index("rated"), FEEDBACK.index("advantage")
+
+
+class GraphScorer(nn.Module):
+    """Score the candidates of each question from the graph of what its person said before.
+
+    With `bind`, `strengths` and `cells` off this is GMTRouter (arXiv 2511.08590): users and turns
+    start at zero, queries, llms and responses from their texts, and only the preference head
+    scores. `bind` starts each turn from what the rating says about *this* model, query and answer, and
+    lets the person's state meet each candidate directly, weighed by how much is known of the
+    person. `strengths` adds a score per model: a prior read from its text plus a learned residual
+    that starts at zero, so a model never trained on is judged by its text alone. `cells` adds a
+    question x model term read from both texts.
+
+    Args:
+        config: Widths and switches.
+        schema: Node and edge types.
+        text_width: W, the width of the text vectors.
+        models: Number of models trained on; llm nodes beyond it have no residual.
+    """
+
+    def __init__(self, config: ModelConfig, schema: GraphSchema, text_width: int, models: int) -> None:
+        super().__init__()
+        self.config, self.trained_models = config, models
+        width, hidden = config.width, config.hidden
+        self.project_query = nn.Linear(text_width, width)
+        self.project_response = nn.Linear(text_width + len(FEEDBACK), width)
+        self.project_written = nn.Linear(text_width, width, bias=False)
+        self.project_llm = nn.Linear(text_width, width)
+        self.encoder = GraphEncoder(width, config.heads, config.layers, config.dropout, schema)
+        self.head = PreferenceHead(width, text_width, hidden, config.heads, config.dropout)
+        if config.bind:
+            self.bind_llm = nn.Linear(width, width, bias=False)
+            self.bind_query = nn.Linear(width, width, bias=False)
+            self.bind_response = nn.Linear(text_width, width, bias=False)
+            self.affinity_user = nn.Linear(width, hidden)
+            self.affinity_query = nn.Linear(text_width, hidden)
+            self.affinity_llm = nn.Linear(width, hidden)
+            self.patience = nn.Parameter(torch.tensor(1.0))
+        if config.strengths:
+            self.strength = nn.Linear(text_width, 1, bias=False)
+            self.strength_residual = nn.Parameter(torch.zeros(models))
+            self.llm_residual = nn.Parameter(torch.zeros(models, width))
+        if config.cells:
+            self.cell_query = nn.Linear(text_width, hidden)
+            self.cell_llm = nn.Linear(width, hidden)
+
+    def forward(self, batch: GraphBatch, user_shift: Tensor | None = None) -> Tensor:
+        """Return (C, K) scores, -inf under padding.
+
+        Args:
+            batch: The graph and its questions.
+            user_shift: (V, D) added to the people's final states; what `adapt --steps` learns.
+        """
+        config = self.config
+        known = self._known_models(batch)
+        llm = self.project_llm(batch.llm)
+        if config.strengths:
+            llm = llm + _pad_rows(self.llm_residual, len(batch.llm)) * known.unsqueeze(-1)
+        states = self.encoder(self._initial_states(batch, llm), batch.edges)
+        people = states["user"] if user_shift is None else states["user"] + user_shift
+        user, offered = people[batch.target_user], states["llm"][batch.candidates]
+        scores = self.head(user, batch.target_query, offered, batch.mask)
+        if config.bind:
+            wish = torch.tanh(self.affinity_user(user)) * (1 + self.affinity_query(batch.target_query))  # (C, H)
+            scores = scores + self._trust(batch) * torch.einsum("ch,ckh->ck", wish, self.affinity_llm(offered))
+        if config.cells:
+            asked = torch.tanh(self.cell_query(batch.target_query))
+            scores = scores + torch.einsum("ch,ckh->ck", asked, self.cell_llm(llm)[batch.candidates])
+        if config.strengths:
+            strength = self.strength(batch.llm).squeeze(-1)
+            strength = strength + _pad_rows(self.strength_residual, len(batch.llm)) * known
+            scores = scores + strength[batch.candidates]
+        return scores.masked_fill(~batch.mask, float("-inf"))
+
+    def _initial_states(self, batch: GraphBatch, llm: Tensor) -> dict[str, Tensor]:
+        query = self.project_query(batch.query)
+        response = self.project_response(torch.cat([batch.response, batch.feedback], dim=-1))
+        if batch.written is not None:
+            response = response + self.project_written(batch.written)
+        turn = llm.new_zeros(len(batch.turn_user), llm.shape[-1])
+        if self.config.bind:
+            gained = batch.feedback[:, ADVANTAGE].unsqueeze(-1)
+            model = llm[batch.turn_llm]
+            bound = self.bind_llm(model) + self.bind_query(model * query[batch.turn_query])
+            turn = gained * (bound + self.bind_response(batch.response))
+        return {
+            "user": llm.new_zeros(len(batch.user_code), llm.shape[-1]),
+            "turn": turn,
+            "query": query,
+            "response": response,
+            "llm": llm,
+        }
+
+    def _known_models(self, batch: GraphBatch) -> Tensor:
+        """Return (M,) 1 where a learned residual may be used; some are hidden in training."""
+        known = torch.arange(len(batch.llm), device=batch.llm.device) < self.trained_models
+        if self.training and self.config.residual_dropout:
+            known &= torch.rand(len(known), device=known.device) >= self.config.residual_dropout
+        return known.to(batch.llm.dtype)
+
+    def _trust(self, batch: GraphBatch) -> Tensor:
+        """Return (C, 1) in [0, 1): how much the person's own votes count, n / (n + e^patience)."""
+        rated = batch.feedback[:, RATED]
+        votes = rated.new_zeros(len(batch.user_code)).index_add(0, batch.turn_user, rated)
+        votes = votes[batch.target_user].unsqueeze(-1)
+        return votes / (votes + self.patience.exp())
+
+
+def _pad_rows(values: Tensor, count: int) -> Tensor:
+    """Append zero rows for models that were not trained on."""
+    if len(values) >= count:
+        return values[:count]
+    return torch.cat([values, values.new_zeros(count - len(values), *values.shape[1:])])

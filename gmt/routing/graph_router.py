@@ -1,0 +1,73 @@
+"""Score questions with a trained graph network."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import torch
+
+from gmt.config import GraphConfig
+from gmt.data.dataset import Dataset, Questions
+from gmt.data.graph import build_graph
+from gmt.model.scorer import GraphScorer
+
+TURNS_AT_ONCE = 40_000
+"""About how many turn nodes one forward pass holds; bounds memory, changes no score."""
+
+
+class GraphRouter:
+    """Score with a `GraphScorer`; a new person needs one forward pass and no gradient.
+
+    Args:
+        scorer: The trained network.
+        config: What its graphs show.
+        device: Where to compute.
+    """
+
+    name = "graph"
+
+    def __init__(self, scorer: GraphScorer, config: GraphConfig, device: torch.device | str = "cpu") -> None:
+        self.scorer, self.config, self.device = scorer, config, device
+
+    def fit(self, data: Dataset) -> Self:
+        """Return itself: the weights come from training or a checkpoint."""
+        return self
+
+    def score(self, history: Dataset, questions: Questions, user_shift: dict[int, torch.Tensor] | None = None) -> np.ndarray:
+        """Score candidates as `Router.score` says.
+
+        Args:
+            history: The visible comparisons.
+            questions: What is asked.
+            user_shift: User code -> (D,) shift learned by `gmt adapt --steps`.
+        """
+        scores = np.full(questions.candidates.shape, -np.inf)
+        was_training = self.scorer.training
+        self.scorer.eval()
+        try:
+            with torch.inference_mode():
+                for part in self._parts(history, questions):
+                    batch = build_graph(history, questions.select(part), self.config).to(self.device)
+                    shift = _shifts(batch.user_code, user_shift, self.scorer.config.width) if user_shift else None
+                    scores[part] = self.scorer(batch, shift).cpu().numpy()
+        finally:
+            self.scorer.train(was_training)
+        return scores
+
+    def _parts(self, history: Dataset, questions: Questions) -> list[np.ndarray]:
+        """Cut the questions so that one pass holds a bounded number of turns; a person stays together."""
+        order = np.lexsort((questions.conversation, questions.user))
+        rows = np.bincount(
+            history.table.user[history.table.row_comparison], minlength=len(history.table.users) + 1
+        )
+        cost = np.where(questions.turn > 0, rows[questions.user], 1)[order]
+        fresh = np.concatenate([[True], questions.user[order][1:] != questions.user[order][:-1]]) if len(order) else []
+        cost = cost + np.where(fresh, rows[questions.user[order]], 0)
+        group = np.cumsum(cost) // TURNS_AT_ONCE
+        return [order[group == value] for value in np.unique(group)]
+
+
+def _shifts(user_code: torch.Tensor, shifts: dict[int, torch.Tensor], width: int) -> torch.Tensor:
+    zero = torch.zeros(width)
+    return torch.stack([shifts.get(int(code), zero) for code in user_code]).to(user_code.device)

@@ -1,0 +1,111 @@
+"""Know the folder of one run: where its files are, how they are read and written whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmt.errors import RunError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file under a temporary name, then rename it, so that no reader sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_text(text, "utf-8")
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run.
+
+    Raises:
+        RunError: There is no such file, or it is no JSON.
+    """
+    if not path.is_file():
+        raise RunError(f"{path} does not exist; make the run with gmt train --run {path.parent}")
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} is not JSON ({error}); restore it or train the run again") from error
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Name the files of a run.
+
+    Args:
+        root: The folder.
+    """
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.yaml"
+
+    @property
+    def card(self) -> Path:
+        return self.root / "card.json"
+
+    @property
+    def weights(self) -> Path:
+        return self.root / "model.safetensors"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models.json"
+
+    @property
+    def history(self) -> Path:
+        return self.root / "history.parquet"
+
+    @property
+    def embeddings(self) -> Path:
+        return self.root / "embeddings"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics.jsonl"
+
+    @property
+    def users(self) -> Path:
+        return self.root / "users"
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    @property
+    def last(self) -> Path:
+        """Where training keeps what `--resume` needs."""
+        return self.root / "last"
+
+    def require(self) -> RunFolder:
+        """Return the run itself.
+
+        Raises:
+            RunError: This is no finished run.
+        """
+        for path in (self.config, self.card, self.weights, self.models, self.history):
+            if not path.is_file():
+                raise RunError(f"{self.root} holds no {path.name}; train it with gmt train --run {self.root}")
+        return self
+
+
+def read_jsonl(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects of a JSON-lines file, one a line; nothing if it does not exist."""
+    if path.is_file():
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.strip():
+                    yield json.loads(line)
