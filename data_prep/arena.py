@@ -23,6 +23,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     for file, line, row in read_input(input, data.rejected):
         try:
             data.comparisons += _battle(row, names)
+            data.rows = (data.rows or 0) + 1
         except DataError as error:
             data.rejected.append(Rejected(file, line, str(error)))
     return data
@@ -37,11 +38,12 @@ def _battle(row: Row, names: Numbering) -> list[Comparison]:
     *ratings, feedback = winner_ratings(needed(label(row.get("winner"), "winner"), "winner"))
     when = timestamp(row.get("tstamp"), "tstamp")
     task = label(row.get("task"), "task") or label(row.get("category"), "category")
-    rounds = list(zip(*(chat_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b")), strict=False))
+    a, b = (chat_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b"))
+    rounds = list(zip(a, b, strict=False))
     if not rounds:
         raise DataError("the two conversations have no answered question in common; expected one or more")
-    for turn, (a, b) in enumerate(rounds):
-        if a[0] != b[0]:
+    for turn, (one, two) in enumerate(rounds):
+        if one[0] != two[0]:
             raise DataError(f"round {turn + 1} asks the two models different questions; expected the same")
     conversation = names.unique(question)
     comparisons = []

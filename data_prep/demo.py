@@ -124,9 +124,22 @@ CHARACTERS = {
 BRISK = (-1.7, 0.9, 0.3, -1.3, 0.7)
 CHATTY = (1.7, -0.9, -0.3, 1.3, -0.7)
 NAMES = {
-    "brisk": "bela chiara dmitri emre fatima goran hana ines jonas keiko lars mina".split(),
-    "chatty": "noor oskar paula quentin rosa sven tariq uma viktor wanda ximena yusuf".split(),
-    "own": "zoe amadou britta cyril dalia elif finn greta hugo iris jamal kaya".split(),
+    "brisk": ("bela", "chiara", "dmitri", "emre", "fatima", "goran", "hana", "ines", "jonas", "keiko", "lars", "mina"),
+    "chatty": (
+        "noor",
+        "oskar",
+        "paula",
+        "quentin",
+        "rosa",
+        "sven",
+        "tariq",
+        "uma",
+        "viktor",
+        "wanda",
+        "ximena",
+        "yusuf",
+    ),
+    "own": ("zoe", "amadou", "britta", "cyril", "dalia", "elif", "finn", "greta", "hugo", "iris", "jamal", "kaya"),
 }
 ANA = (-1.9, 0.6, 0.5, -1.6, 0.5)
 TASTES = {"brisk": BRISK, "chatty": CHATTY, "ana": ANA}
@@ -163,7 +176,7 @@ def make(seed: int = 0) -> RawData:
     rng = np.random.default_rng([seed, 1])
     comparisons = []
     for name, taste in _people(seed).items():
-        comparisons += _life(name, taste, rng, conversations=21)
+        comparisons += _life(name, taste, rng, conversations=22)
     models = {name: ModelInfo(c.description, *c.prices) for name, c in CHARACTERS.items()}
     return RawData(comparisons=comparisons, models=models, rating_scale="votes: 1 won, 0 lost, 0.5 tied")
 

@@ -50,7 +50,7 @@ CODING = Task(
         "tell whether a year is a leap year|is_leap|the year 1900|divisible by 4, but by 400 when by 100",
         "cut a list into chunks of a given size|chunks|a last chunk that is too short|a range with a step",
         "compute a moving average|moving_average|a window longer than the data|running sums instead of nested loops",
-        "check that the brackets of a string match|balanced|a closing bracket that comes first|a stack of open brackets",
+        "check that a string of brackets is balanced|balanced|a closing bracket that comes first|remove the innermost pair until none is left",
     ),
     (
         Round(
@@ -122,8 +122,7 @@ CODING = Task(
         "def is_leap(year):\n    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)",
         "def chunks(items, size):\n    return [items[i:i + size] for i in range(0, len(items), size)]",
         "def moving_average(xs, n):\n    return [sum(xs[i:i + n]) / n for i in range(len(xs) - n + 1)]",
-        'def balanced(text):\n    depth = 0\n    for c in text:\n        depth += (c == "(") - (c == ")")\n'
-        "        if depth < 0:\n            return False\n    return depth == 0",
+        'def balanced(text):\n    while "()" in text:\n        text = text.replace("()", "")\n    return not text',
     ),
 )
 

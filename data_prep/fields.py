@@ -55,12 +55,12 @@ def number(value: Any, name: str) -> float | None:
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
+    if isinstance(value, float) and math.isnan(value):
+        return None  # how a column of numbers says "missing"
     try:
         found = float(value)
     except (TypeError, ValueError):
         found = math.nan
-        if isinstance(value, float):
-            return None
     if not math.isfinite(found):
         raise DataError(f"{name} is {value!r}; expected a number")
     return found

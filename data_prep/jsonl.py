@@ -38,9 +38,12 @@ def read_history(path: str | Path, user: str | None = None) -> RawData:
 
 
 def _read(input: str | Path | None, user: str | None, scale: tuple[float, float] | None) -> RawData:
-    data = RawData([], rating_scale=scale_text(scale))
-    data.comparisons = assemble(_rows(input, user, scale, data.rejected), data.rejected)
-    return data
+    rejected: list[Rejected] = []
+    rows = list(_rows(input, user, scale, rejected))
+    unreadable = len(rejected)
+    comparisons = assemble(rows, rejected)
+    good = len(rows) - (len(rejected) - unreadable)
+    return RawData(comparisons, rejected=rejected, rows=good, rating_scale=scale_text(scale))
 
 
 def _rows(

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.fields import chat_rounds, label, needed, whole
+from data_prep.fields import chat_rounds, label, needed, text, whole
 from data_prep.rows import SUFFIXES, Row, is_hub, read_input, read_rows
 from data_prep.sources import RawData, Rejected, SourceOptions
 from gmt.data.interactions import Candidate, Comparison, winner_ratings
@@ -43,12 +43,22 @@ class _Texts:
     def __init__(self, folder: Path, rejected: list[Rejected]) -> None:
         self.questions: dict[str, tuple[list[str], str | None]] = {}
         self.answers: dict[tuple[str, str], list[str | None]] = {}
-        if (folder / "question.jsonl").is_file():
-            for _, row in read_rows(folder / "question.jsonl", rejected):
-                self.questions[str(row["question_id"])] = (row["turns"], row.get("category"))
-        for path in sorted((folder / "model_answer").glob("*.jsonl")):
-            for _, row in read_rows(path, rejected):
-                self.answers[path.stem, str(row["question_id"])] = row["choices"][0]["turns"]
+        questions = [path for path in [folder / "question.jsonl"] if path.is_file()]
+        for path in questions + sorted((folder / "model_answer").glob("*.jsonl")):
+            for line, row in read_rows(path, rejected):
+                try:
+                    question = str(row["question_id"])
+                    if path in questions:
+                        turns = [needed(text(turn, "a turn"), "a turn") for turn in row["turns"]]
+                        self.questions[question] = turns, label(row.get("category"), "category")
+                    else:
+                        answers = row["choices"][0]["turns"]
+                        self.answers[path.stem, question] = [text(answer, "an answer") for answer in answers]
+                except (KeyError, IndexError, TypeError) as error:
+                    wanted = "question_id and turns" if path in questions else "question_id and choices[0].turns"
+                    rejected.append(Rejected(path.name, line, f"expected {wanted}; lacks {error}"))
+                except DataError as error:
+                    rejected.append(Rejected(path.name, line, str(error)))
 
     def rounds(self, question: str, models: tuple[str, str]) -> list[Round]:
         if question not in self.questions:
@@ -96,7 +106,8 @@ def _vote(row: Row, texts: _Texts | None) -> tuple[str, str, int, _Vote]:
     judge = "/".join(str(part) for part in judge) if isinstance(judge, list) else judge
     user = needed(label(judge, "judge"), "judge")
     question = needed(label(row.get("question_id"), "question_id"), "question_id")
-    models = tuple(needed(label(row.get(name), name), name) for name in ("model_a", "model_b"))
+    a, b = (needed(label(row.get(name), name), name) for name in ("model_a", "model_b"))
+    models = a, b
     if models[0] == models[1]:
         raise DataError(f"{models[0]} was set against itself; expected two different models")
     winner = needed(label(row.get("winner"), "winner"), "winner")
@@ -106,8 +117,8 @@ def _vote(row: Row, texts: _Texts | None) -> tuple[str, str, int, _Vote]:
         raise DataError(f"turn is {row.get('turn')}; expected 1 or 2")
     if row.get("conversation_a") is not None:
         sides = [chat_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b")]
-        rounds: list[Round] = [(a[0], (a[1], b[1])) for a, b in zip(*sides, strict=False)]
-        if any(a[0] != b[0] for a, b in zip(*sides, strict=False)):
+        rounds: list[Round] = [(one[0], (one[1], two[1])) for one, two in zip(*sides, strict=False)]
+        if any(one[0] != two[0] for one, two in zip(*sides, strict=False)):
             raise DataError("the two models were asked different questions; expected the same")
     elif texts is not None:
         rounds = texts.rounds(question, models)

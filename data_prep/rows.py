@@ -47,7 +47,9 @@ def data_files(input: str | Path | None) -> list[Path]:
     return [path]
 
 
-def read_input(input: str | Path | None, rejected: list[Rejected], split: str = "train") -> Iterator[tuple[str, int, Row]]:
+def read_input(
+    input: str | Path | None, rejected: list[Rejected], split: str = "train"
+) -> Iterator[tuple[str, int, Row]]:
     """Yield (file name, line, row) over a file, a folder or a hub dataset.
 
     Args:
@@ -137,14 +139,14 @@ def _read_jsonl(path: Path, rejected: list[Rejected]) -> Iterator[tuple[int, Row
             if not raw:
                 continue
             try:
-                row = json.loads(raw)
+                row = json.loads(raw, parse_constant=_no_constant)
             except (ValueError, RecursionError) as error:
                 rejected.append(Rejected(path.name, line, f"not JSON ({_one_line(error)}); expected one object a line"))
                 continue
             if isinstance(row, dict):
                 yield line, row
             else:
-                rejected.append(Rejected(path.name, line, f"found {type(row).__name__}; expected one JSON object a line"))
+                rejected.append(Rejected(path.name, line, f"found a {type(row).__name__}; expected one object a line"))
 
 
 def _read_json(path: Path, rejected: list[Rejected]) -> Iterator[tuple[int, Row]]:
@@ -181,6 +183,10 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path.name} is not JSON ({_one_line(error)}); repair it") from error
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _one_line(error: BaseException) -> str:

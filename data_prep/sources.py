@@ -95,6 +95,7 @@ class RawData:
         comparisons: The rounds in file order.
         models: What the source knows of its models; names without an entry describe themselves.
         rejected: Rows that could not be read.
+        rows: How many rows were read well; None where each is one comparison.
         rating_scale: How the source's ratings became numbers in [0, 1], in words.
         vectors: Text -> (D,) vector, where the source brings its own embeddings.
         model_vectors: Model name -> (D,) vector of its description, likewise.
@@ -103,6 +104,7 @@ class RawData:
     comparisons: list[Comparison]
     models: dict[str, ModelInfo] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
+    rows: int | None = None
     rating_scale: str = "0..1"
     vectors: dict[str, np.ndarray] | None = None
     model_vectors: dict[str, np.ndarray] | None = None

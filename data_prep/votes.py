@@ -50,10 +50,9 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     reader = _Reader(found, options)
     single = "rating" in found
     scale = scale_text(options.rating_scale) if single else "winner of a pair: 1 and 0, tie 0.5"
-    data = RawData([], rejected=rejected, rating_scale=scale)
-    answers = _answers(rows, reader.single if single else reader.pair, rejected)
-    data.comparisons = assemble(answers, rejected, same_query=single, renumber=True)
-    return data
+    answers = list(_answers(rows, reader.single if single else reader.pair, rejected))
+    comparisons = assemble(answers, rejected, same_query=single, renumber=True)
+    return RawData(comparisons, rejected=rejected, rows=len(answers), rating_scale=scale)
 
 
 def _wanted(options: SourceOptions) -> dict[str, str]:

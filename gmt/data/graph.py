@@ -73,8 +73,9 @@ def turn_schema(turn_edges: bool = True) -> GraphSchema:
 class GraphBatch:
     """Hold one graph of V users, T turns, Q queries, T responses and M llms, and the C questions put to it.
 
-    A user node is one *view*: a person with what they may see. Two questions of one person share
-    a view unless one of them has earlier rounds of its own conversation to show.
+    User nodes are the people, and one more *view* of a person for every question that has
+    earlier rounds of its own conversation to show: the view hears the person's turns and those rounds,
+    while the person's own node never hears of a conversation that is being asked.
 
     Args:
         schema: The order of types.
@@ -83,7 +84,8 @@ class GraphBatch:
         feedback: (T, len(FEEDBACK)) preference features; zero where nothing was rated.
         written: (T, W) vectors of feedback texts, zero where there is none; None if nobody wrote any.
         llm: (M, W) text vectors of the descriptions.
-        turn_user, turn_query, turn_llm: (T,) the nodes each turn joins; its response has its own number.
+        turn_user, turn_query, turn_llm: (T,) the nodes each turn reads; its response has its own number.
+        tells: (2, E) turn -> each user node that hears it.
         precedes: (2, P) turn -> next turn of the same conversation.
         user_code: (V,) codes of the people, -1 for somebody unknown.
         target_user: (C,) view of each question.
@@ -106,6 +108,7 @@ class GraphBatch:
     turn_user: Tensor
     turn_query: Tensor
     turn_llm: Tensor
+    tells: Tensor
     precedes: Tensor
     user_code: Tensor
     target_user: Tensor
@@ -120,6 +123,8 @@ class GraphBatch:
             ("turn_user", self.turn_user, len(self.user_code)),
             ("turn_query", self.turn_query, len(self.query)),
             ("turn_llm", self.turn_llm, len(self.llm)),
+            ("tells", self.tells[0], turns),
+            ("tells", self.tells[1], len(self.user_code)),
             ("precedes", self.precedes, turns),
             ("target_user", self.target_user, len(self.user_code)),
             ("candidates", self.candidates, len(self.llm)),
@@ -140,7 +145,7 @@ class GraphBatch:
             "answers": torch.stack([own, own]),
             "writes": torch.stack([self.turn_llm, own]),
             "precedes": self.precedes,
-            "tells": torch.stack([own, self.turn_user]),
+            "tells": self.tells,
         }
         return {edge: known[edge[1]] for edge in self.schema.edge_types}
 
@@ -211,12 +216,11 @@ def build_graph(history: Dataset, questions: Questions, config: GraphConfig, rat
         config: What to show.
         rating: (C, K) ratings to learn from; left out when the graph is only asked.
     """
-    table = history.table
-    views, target_view, has_context = _views(questions, config)
-    shown, shown_view = _own_history(table.user, views[:, 0], config.history_limit)
-    visible = [(table, shown, shown_view)]
-    if config.conversation and has_context.any():
-        visible.append((questions.earlier, *_earlier(questions, views)))
+    nodes = _UserNodes.collect(questions, config.conversation)
+    shown, owner = _own_history(history.table.user, nodes.code[: nodes.people], config.history_limit)
+    visible = [(history.table, shown, owner)]
+    if len(nodes.code) > nodes.people:
+        visible.append((questions.earlier, *nodes.earlier_rounds(questions)))
     turns = _Turns.collect(visible)
     texts, turn_query = np.unique(turns.query, return_inverse=True)
     width = history.vectors.shape[1]
@@ -236,12 +240,13 @@ def build_graph(history: Dataset, questions: Questions, config: GraphConfig, rat
         feedback=as_float(turns.features),
         written=as_float(vectors(turns.feedback)) if (turns.feedback >= 0).any() else None,
         llm=as_float(np.ascontiguousarray(history.model_vectors, np.float32)),
-        turn_user=as_long(turns.view),
+        turn_user=as_long(turns.owner),
         turn_query=as_long(turn_query),
         turn_llm=as_long(turns.model),
+        tells=as_long(nodes.hearers(turns.owner)),
         precedes=as_long(turns.precedes() if config.turn_edges else np.zeros((2, 0))),
-        user_code=as_long(views[:, 0]),
-        target_user=as_long(target_view),
+        user_code=as_long(nodes.code),
+        target_user=as_long(nodes.target),
         target_query=as_float(vectors(questions.query)),
         candidates=as_long(np.where(mask, questions.candidates, 0)),
         mask=torch.from_numpy(mask),
@@ -249,60 +254,94 @@ def build_graph(history: Dataset, questions: Questions, config: GraphConfig, rat
     )
 
 
-def _views(questions: Questions, config: GraphConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (V, 3) user, conversation and turn of each view (-1 without context), (C,) view, (C,) has context."""
-    earlier = questions.earlier
-    first_turn = np.full(int(max(questions.conversation.max(initial=-1), earlier.conversation.max(initial=-1))) + 2, 2**31)
-    np.minimum.at(first_turn, earlier.conversation, earlier.turn)
-    has_context = (first_turn[questions.conversation] < questions.turn) & config.conversation
-    keys = np.stack(
-        [
-            questions.user,
-            np.where(has_context, questions.conversation, -1),
-            np.where(has_context, questions.turn, -1),
-        ],
-        axis=1,
-    )
-    if not len(keys):
-        return keys, np.zeros(0, np.int64), has_context
-    views, target_view = np.unique(keys, axis=0, return_inverse=True)
-    return views, target_view.reshape(-1), has_context
+@dataclass(frozen=True)
+class _UserNodes:
+    """List the people asked, then the views of conversations that have earlier rounds to show.
+
+    Args:
+        code: (V,) user code of each node.
+        person: (V,) the person's own node.
+        conversation, before: (V,) the conversation a view shows and the turn it stops at; -1 for people.
+        target: (C,) the node each question is asked of.
+        people: P, the number of people; nodes P.. are views.
+    """
+
+    code: np.ndarray
+    person: np.ndarray
+    conversation: np.ndarray
+    before: np.ndarray
+    target: np.ndarray
+    people: int
+
+    @classmethod
+    def collect(cls, questions: Questions, conversation: bool) -> _UserNodes:
+        codes, person = np.unique(questions.user, return_inverse=True)
+        people, none = len(codes), np.full(len(codes), -1)
+        first = {}
+        for talk, turn in zip(questions.earlier.conversation.tolist(), questions.earlier.turn.tolist(), strict=True):
+            first[talk] = min(turn, first.get(talk, turn))
+        opened = np.array([first.get(talk, 2**31) for talk in questions.conversation.tolist()], np.int64)
+        continued = np.flatnonzero(opened < questions.turn) if conversation else np.zeros(0, np.int64)
+        keys = np.stack([person, questions.conversation, questions.turn], axis=1)[continued]
+        target = person.astype(np.int64)
+        if not len(keys):
+            return cls(codes, np.arange(people), none, none, target, people)
+        views, view = np.unique(keys, axis=0, return_inverse=True)
+        target[continued] = people + view.reshape(-1)
+        return cls(
+            np.concatenate([codes, codes[views[:, 0]]]),
+            np.concatenate([np.arange(people), views[:, 0]]),
+            np.concatenate([none, views[:, 1]]),
+            np.concatenate([none, views[:, 2]]),
+            target,
+            people,
+        )
+
+    def earlier_rounds(self, questions: Questions) -> tuple[np.ndarray, np.ndarray]:
+        """Return positions in `questions.earlier` that views show, strictly before their turn, and the views."""
+        of_talk: dict[int, list[int]] = {}
+        for node in range(self.people, len(self.code)):
+            of_talk.setdefault(int(self.conversation[node]), []).append(node)
+        found = [
+            (position, node)
+            for position, talk in enumerate(questions.earlier.conversation.tolist())
+            for node in of_talk.get(talk, ())
+            if questions.earlier.turn[position] < self.before[node]
+        ]
+        pairs = np.asarray(found, np.int64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+    def hearers(self, owner: np.ndarray) -> np.ndarray:
+        """Return (2, E) turn -> user node: its owner, and for a person's turns all the person's views."""
+        own = np.stack([np.arange(len(owner)), owner])
+        views = np.arange(self.people, len(self.code))
+        if not len(views):
+            return own
+        begin = np.searchsorted(owner, self.person[views], side="left")
+        sizes = np.searchsorted(owner, self.person[views], side="right") - begin
+        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        extra = np.stack([np.repeat(begin, sizes) + within, np.repeat(views, sizes)])
+        return np.concatenate([own, extra], axis=1)
 
 
-def _own_history(user: np.ndarray, view_user: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions each view sees, newest `limit` of its person, and the view of each."""
+def _own_history(user: np.ndarray, people: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of each person's newest `limit` comparisons, and the person of each."""
     order = np.argsort(user, kind="stable")
-    begin = np.searchsorted(user[order], view_user, side="left")
-    end = np.searchsorted(user[order], view_user, side="right")
-    end = np.where(view_user >= 0, end, begin)
+    begin = np.searchsorted(user[order], people, side="left")
+    end = np.searchsorted(user[order], people, side="right")
+    end = np.where(people >= 0, end, begin)
     begin = np.maximum(begin, end - limit)
     sizes = end - begin
-    view = np.repeat(np.arange(len(view_user)), sizes)
+    owner = np.repeat(np.arange(len(people)), sizes)
     within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return order[np.repeat(begin, sizes) + within], view
-
-
-def _earlier(questions: Questions, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the earlier rounds each view with context shows, strictly before its turn."""
-    earlier = questions.earlier
-    by_conversation: dict[int, list[int]] = {}
-    for view, conversation in enumerate(views[:, 1].tolist()):
-        if conversation >= 0:
-            by_conversation.setdefault(conversation, []).append(view)
-    positions, owners = [], []
-    for position, conversation in enumerate(earlier.conversation.tolist()):
-        for view in by_conversation.get(conversation, ()):
-            if earlier.turn[position] < views[view, 2]:
-                positions.append(position)
-                owners.append(view)
-    return np.asarray(positions, np.int64), np.asarray(owners, np.int64)
+    return order[np.repeat(begin, sizes) + within], owner
 
 
 @dataclass(frozen=True)
 class _Turns:
     """Hold the T virtual turns of a graph, one per round and candidate, as flat columns."""
 
-    view: np.ndarray
+    owner: np.ndarray
     conversation: np.ndarray
     number: np.ndarray
     model: np.ndarray
@@ -314,13 +353,13 @@ class _Turns:
     @classmethod
     def collect(cls, visible: list[tuple[Any, np.ndarray, np.ndarray]]) -> _Turns:
         columns: dict[str, list[np.ndarray]] = {item.name: [] for item in fields(cls)}
-        for table, positions, view in visible:
+        for table, positions, owner in visible:
             part = table.select(positions)
             of = part.row_comparison
             slot = np.arange(len(of)) - part.start[:-1][of]
             written = np.zeros(part.ratings.shape, bool)
             written[of, slot] = part.feedback >= 0
-            columns["view"].append(view[of])
+            columns["owner"].append(owner[of])
             columns["conversation"].append(part.conversation[of])
             columns["number"].append(part.turn[of])
             columns["query"].append(part.query[of])
@@ -328,15 +367,15 @@ class _Turns:
             for name in ("model", "response", "feedback"):
                 columns[name].append(getattr(part, name))
         joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-        order = np.argsort(joined["view"], kind="stable")  # a user's turns lie side by side
+        order = np.argsort(joined["owner"], kind="stable")  # a user's turns lie side by side
         return cls(**{name: values[order] for name, values in joined.items()})
 
     def precedes(self) -> np.ndarray:
         """Return (2, P) edges from each turn to the same model's turn in the next round of its conversation."""
-        if not len(self.view):
+        if not len(self.owner):
             return np.zeros((2, 0), np.int64)
-        order = np.lexsort((self.number, self.model, self.conversation, self.view))
+        order = np.lexsort((self.number, self.model, self.conversation, self.owner))
         a, b = order[:-1], order[1:]
-        same = (self.view[a] == self.view[b]) & (self.conversation[a] == self.conversation[b])
+        same = (self.owner[a] == self.owner[b]) & (self.conversation[a] == self.conversation[b])
         same &= (self.model[a] == self.model[b]) & (self.number[a] < self.number[b])
         return np.stack([a[same], b[same]])

@@ -2,71 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
 from gmt.errors import DataError
-from gmt.evaluation.intervals import METRICS, Block, Estimates, bootstrap
+from gmt.evaluation.intervals import bootstrap
 from gmt.evaluation.metrics import count_pairs, pairs_of
 from gmt.evaluation.protocols import Trial, trials
+from gmt.evaluation.results import (
+    Answers,
+    Result,
+    blocks_of,
+    predictions_of,
+    predictions_path,
+    report,
+    write_predictions,
+    write_summary,
+)
 from gmt.routing.router import Router
 from gmt.routing.votes import fit_temperature
 
-ORACLE = "oracle"
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """Hold what every router answered in one trial.
-
-    Args:
-        trial: What was visible and what was asked.
-        scores: Router -> (C, K) scores, -inf under padding.
-    """
-
-    trial: Trial
-    scores: Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """Hold an evaluation.
-
-    Args:
-        summary: Counts, metrics and differences in the shape of `results/<protocol>.json`.
-        predictions: One row per router, trial and candidate.
-    """
-
-    summary: dict[str, Any]
-    predictions: pa.Table
-
-    def write(self, path: Path) -> tuple[Path, Path]:
-        """Write the summary to `path` and the predictions beside it; return both paths."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = predictions_path(path)
-        temporary = beside.with_name(beside.name + ".part")
-        pq.write_table(self.predictions, temporary, compression="zstd")
-        os.replace(temporary, beside)
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_text(json.dumps(self.summary, indent=1, allow_nan=False) + "\n", "utf-8")
-        os.replace(temporary, path)
-        return path, beside
-
-
-def predictions_path(result: Path) -> Path:
-    """Return where the predictions of a results file lie."""
-    return Path(result).with_name(Path(result).stem + ".predictions.parquet")
+__all__ = ["Result", "evaluate"]
 
 
 def evaluate(
@@ -81,6 +42,8 @@ def evaluate(
     oracle: bool = True,
     reference: str = "gmt",
     cut: Sequence[Trial] | None = None,
+    protocol: str | None = None,
+    source: str | None = None,
     out: Path | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> Result:
@@ -96,6 +59,8 @@ def evaluate(
         oracle: Add the rival that knows the ratings.
         reference: The router whose differences to all others are reported, if it is there.
         cut: Trials to run in place of the protocol's own, as from `protocols.foreign_trials`.
+        protocol: Name of the protocol in place of the card's.
+        source: Name of the data, where it is not the run's own.
         out: Where the results go; the predictions are written beside it, and first.
         progress: Called with a line for every trial and router.
 
@@ -105,88 +70,67 @@ def evaluate(
     names = [router.name for router in routers]
     if len(set(names)) < len(names):
         raise DataError(f"two routers share a name ({', '.join(names)}); give each its own")
-    protocol = str(data.card.get("protocol", "seen"))
+    protocol = protocol or str(data.card.get("protocol", "seen"))
     planned = list(cut) if cut is not None else trials(data.table, protocol, split, shots, draws, seed)
     answers = [Answers(trial, _ask(data, routers, trial, reveal_turns, progress)) for trial in planned]
     temperatures = {router.name: _temperature(data, router, reveal_turns) for router in routers}
     facts = {"protocol": protocol, "split": split, "seed": seed}
-    result = Result({}, predictions_of(data.table, answers, facts, oracle))
+    predictions = predictions_of(data.table, answers, facts, oracle)
     if out is not None:
-        result.write(out)
+        write_predictions(predictions, predictions_path(out))
     # From here on ratings are revealed; every score stands already.
     summary: dict[str, Any] = {**facts, "draws": len({trial.draw for trial in planned})}
-    if reveal_turns:
-        summary["reveal_turns"] = True
+    summary |= ({"reveal_turns": True} if reveal_turns else {}) | ({"data": source} if source else {})
     summary |= _counts(data.table, np.unique(np.concatenate([trial.targets for trial in planned])))
     summary["temperatures"] = temperatures
     summary["shots"] = {}
-    for key in dict.fromkeys(str(trial.shots) for trial in planned):
-        group = [answer for answer in answers if str(answer.trial.shots) == key]
-        estimates = bootstrap(_blocks(data.table, group, temperatures, oracle), seed)
+    for key, blocks in blocks_of(predictions, temperatures).items():
+        group = [trial for trial in planned if str(trial.shots) == key]
         summary["shots"][key] = {
-            "visible": float(np.mean([len(answer.trial.history) for answer in group])),
-            "short_users": float(np.mean([answer.trial.short for answer in group])),
-            **report(estimates, reference),
+            "visible": float(np.mean([len(trial.history) for trial in group])),
+            "short_users": float(np.mean([trial.short for trial in group])),
+            **report(bootstrap(blocks, seed), reference),
         }
-    result = Result(summary, result.predictions)
     if out is not None:
-        result.write(out)
-    return result
-
-
-def report(estimates: Estimates, reference: str = "gmt") -> dict[str, Any]:
-    """Return every router's metrics and the reference's differences to the others, null where none."""
-    names = list(estimates.samples)
-
-    def table(value: Callable[[str], Any]) -> dict[str, Any]:
-        found = {metric: value(metric) for metric in METRICS}
-        return {metric: None if interval is None else interval.to_json() for metric, interval in found.items()}
-
-    return {
-        "routers": {name: table(lambda metric, name=name: estimates.interval(name, metric)) for name in names},
-        "differences": {
-            f"{reference} - {name}": table(lambda metric, name=name: estimates.difference(reference, name, metric))
-            for name in names
-            if reference in names and name != reference
-        },
-    }
+        write_summary(summary, out)
+    return Result(summary, predictions)
 
 
 def _ask(
     data: Dataset, routers: Sequence[Router], trial: Trial, reveal: bool, progress: Callable[[str], object] | None
 ) -> dict[str, np.ndarray]:
     """Score the targets of a trial with every router; no rating of a target is within their reach."""
-    history, table = data.select(trial.history), data.table
-    scores = {}
+    history, scores = data.select(trial.history), {}
     for router in routers:
         if progress is not None:
             progress(f"{router.name}, shots {trial.shots}, draw {trial.draw}")
         scores[router.name] = _score(data, router, history, trial.targets, reveal)
-        offered = table.candidates[trial.targets] >= 0
-        if scores[router.name].shape != offered.shape or not np.isfinite(scores[router.name][offered]).all():
-            raise DataError(
-                f"{router.name} gave scores of shape {scores[router.name].shape}, some maybe not finite, for "
-                f"{offered.shape} candidates; a router gives each candidate one finite score"
-            )
     return scores
 
 
 def _score(data: Dataset, router: Router, history: Dataset, targets: np.ndarray, reveal: bool) -> np.ndarray:
-    width = data.table.candidates.shape[1]
-    scores = np.full((len(targets), width), -np.inf)
+    """Return (C, K) scores of the targets, checked."""
+    scores = np.full((len(targets), data.table.candidates.shape[1]), -np.inf)
     # With ratings revealed, turns are asked one after the other: the rounds shown with a question
     # must not hold the rating of another question asked beside it.
     turns = data.table.turn[targets]
     for turn in np.unique(turns) if reveal else [None]:
         part = np.flatnonzero(turns == turn) if turn is not None else np.arange(len(targets))
-        asked = router.score(history, data.questions(targets[part], reveal_earlier=reveal))
-        scores[part, : asked.shape[1]] = asked
+        questions = data.questions(targets[part], reveal_earlier=reveal)
+        given, offered = router.score(history, questions), questions.candidates >= 0
+        if given.shape != offered.shape or not np.isfinite(given[offered]).all():
+            raise DataError(
+                f"{router.name} gave {given.shape} scores, {int((~np.isfinite(given)).sum())} not finite, for "
+                f"{offered.shape} slots of {int(offered.sum())} candidates; give each a finite score"
+            )
+        scores[part, : given.shape[1]] = np.where(offered, given, -np.inf)
     return scores
 
 
 def _temperature(data: Dataset, router: Router, reveal: bool) -> float | None:
     """Fit on VALID, asked with TRAIN visible, what the router's score differences are divided by."""
-    train, valid = (np.flatnonzero(data.table.rated & (data.table.split == code)) for code in (TRAIN, VALID))
+    train = np.flatnonzero(data.table.split == TRAIN)
+    valid = np.flatnonzero(data.table.rated & (data.table.split == VALID))
     if not len(valid):
         return None
     scores = _score(data, router, data.select(train), valid, reveal)
@@ -204,52 +148,3 @@ def _counts(table: InteractionTable, targets: np.ndarray) -> dict[str, int]:
         "unrated": int((np.isnan(ratings) & offered).sum()),
         "users": len(np.unique(table.user[targets])),
     }
-
-
-def _oracle(table: InteractionTable, targets: np.ndarray) -> np.ndarray:
-    return np.where(np.isnan(table.ratings[targets]), -np.inf, table.ratings[targets])
-
-
-def _blocks(
-    table: InteractionTable, group: Sequence[Answers], temperatures: Mapping[str, float | None], oracle: bool
-) -> dict[str, list[Block]]:
-    """Gather each router's answers of one number of shots, one block a draw."""
-    blocks: dict[str, list[Block]] = {}
-    users = np.array(table.users, dtype=str)
-    for answer in group:
-        targets = answer.trial.targets
-        scores = {**answer.scores, **({ORACLE: _oracle(table, targets)} if oracle else {})}
-        for name, values in scores.items():
-            block = Block(users[table.user[targets]], values, table.ratings[targets], temperatures.get(name))
-            blocks.setdefault(name, []).append(block)
-    return blocks
-
-
-def predictions_of(
-    table: InteractionTable, answers: Sequence[Answers], facts: Mapping[str, Any], oracle: bool = True
-) -> pa.Table:
-    """Lay the answers out as rows, one per trial, router and candidate; ratings stand beside the scores."""
-    parts = []
-    for answer in answers:
-        targets, trial = answer.trial.targets, answer.trial
-        asked = table.select(targets).to_arrow()
-        slots = table.candidates[targets] >= 0
-        common = asked.select(["comparison", "user", "conversation", "turn", "model"])
-        scores = {**answer.scores, **({ORACLE: _oracle(table, targets)} if oracle else {})}
-        for name, values in scores.items():
-            flat = values[slots]
-            columns = {
-                **{key: _constant(value, len(flat)) for key, value in facts.items()},
-                "draw": _constant(trial.draw, len(flat)),
-                "shots": _constant(str(trial.shots), len(flat)),
-                "router": _constant(name, len(flat)),
-                **{key: common[key] for key in common.column_names},
-                "score": pa.array(flat, mask=~np.isfinite(flat)),
-                "rating": asked["rating"],
-            }
-            parts.append(pa.table(columns))
-    return pa.concat_tables(parts)
-
-
-def _constant(value: object, count: int) -> pa.Array:
-    return pa.repeat(pa.scalar(value), count)

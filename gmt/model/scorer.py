@@ -114,7 +114,7 @@ class GraphScorer(nn.Module):
     def _trust(self, batch: GraphBatch) -> Tensor:
         """Return (C, 1) in [0, 1): how much the person's own votes count, n / (n + e^patience)."""
         rated = batch.feedback[:, RATED]
-        votes = rated.new_zeros(len(batch.user_code)).index_add(0, batch.turn_user, rated)
+        votes = rated.new_zeros(len(batch.user_code)).index_add(0, batch.tells[1], rated[batch.tells[0]])
         votes = votes[batch.target_user].unsqueeze(-1)
         return votes / (votes + self.patience.exp())
 

@@ -17,7 +17,7 @@ from gmt.routing.votes import fit_temperature, log_loss, votes_of
 SMOOTHING = 2.0  # a model's mean counts so many ratings at the mean of all
 USER_SMOOTHING = (1.0, 3.0, 10.0, 30.0)
 NEIGHBOURS, OWN_WEIGHTS, NEIGHBOUR_SMOOTHING = (5, 20, 80, 320), (1.0, 4.0, 16.0), 3.0
-SIMILARITIES_AT_ONCE = 8_000_000
+SIMILARITIES_AT_ONCE, ROUNDING = 8_000_000, 1e-5
 
 
 def model_means(table: InteractionTable, smoothing: float = SMOOTHING) -> np.ndarray:
@@ -194,11 +194,13 @@ class NearestQuestions:
         similarity = history.vectors[asked.query] @ history.vectors[table.query[of]].T
         weight = np.maximum(similarity, 0.0).astype(float)
         weight *= np.where(asked.user[:, None] == table.user[of], self.own_weight, 1.0)
-        ratings = np.broadcast_to(table.rating[rows], weight.shape)
         if self.neighbours < len(rows):
-            near = np.argpartition(-weight, self.neighbours - 1, axis=1)[:, : self.neighbours]
-            weight, ratings = np.take_along_axis(weight, near, 1), np.take_along_axis(ratings, near, 1)
-        return (weight * ratings).sum(axis=1), weight.sum(axis=1)
+            # Those as near as the last neighbour share its place, or rounding would choose among them.
+            last = -np.partition(-weight, self.neighbours - 1, axis=1)[:, self.neighbours - 1 : self.neighbours]
+            nearer, equal = weight > last + ROUNDING, np.abs(weight - last) <= ROUNDING
+            free = self.neighbours - nearer.sum(axis=1, keepdims=True)
+            weight *= nearer + equal * free / equal.sum(axis=1, keepdims=True)
+        return weight @ table.rating[rows], weight.sum(axis=1)
 
 
 BASELINES: dict[str, Callable[[int], Router]] = {

