@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -178,7 +179,9 @@ def make(seed: int = 0) -> RawData:
     for name, taste in _people(seed).items():
         comparisons += _life(name, taste, rng, conversations=22)
     models = {name: ModelInfo(c.description, *c.prices) for name, c in CHARACTERS.items()}
-    return RawData(comparisons=comparisons, models=models, rating_scale="votes: 1 won, 0 lost, 0.5 tied")
+    ana = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ana_history(seed))
+    extras = {"truth.json": json.dumps(truth(seed), indent=1) + "\n", "histories/ana.jsonl": ana}
+    return RawData(comparisons, models, rating_scale="votes: 1 won, 0 lost, 0.5 tied", extras=extras)
 
 
 def truth(seed: int = 0) -> dict[str, Any]:

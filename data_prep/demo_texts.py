@@ -44,13 +44,13 @@ CODING = Task(
     _rows(
         "goal|name|edge|idea",
         "reverse the order of the words in a sentence|reverse_words|a sentence of one word|split, reverse and join",
-        "drop repeated items from a list but keep the order|unique|an empty list|a dict remembers the order of its keys",
+        "drop repeated items from a list in order|unique|an empty list|a dict remembers the order of its keys",
         "count how often each word occurs in a text|word_counts|a text of punctuation only|a Counter over the words",
         "flatten a list of lists|flatten|an empty inner list|one comprehension with two loops",
         "tell whether a year is a leap year|is_leap|the year 1900|divisible by 4, but by 400 when by 100",
         "cut a list into chunks of a given size|chunks|a last chunk that is too short|a range with a step",
         "compute a moving average|moving_average|a window longer than the data|running sums instead of nested loops",
-        "check that a string of brackets is balanced|balanced|a closing bracket that comes first|remove the innermost pair until none is left",
+        "check that brackets are balanced|balanced|a closing bracket first|strip inner pairs until none remain",
     ),
     (
         Round(
@@ -135,7 +135,7 @@ MATHS = Task(
         "What is the area of a circle with radius 4?|16π, about 50.3|square the radius and multiply by π|"
         "a square of side 8 has area 64, a little more|areas",
         "Two dice are thrown. How likely is a sum of 7?|1/6|count 6 good pairs among 36|6 / 36 = 1/6|probability",
-        "What is the sum of the numbers from 1 to 100?|5050|pair 1 with 100, 2 with 99, and so on|50 × 101 = 5050|series",
+        "What is the sum of the numbers from 1 to 100?|5050|pair 1 with 100, 2 with 99, and on|50 × 101 = 5050|series",
         "A shirt of 80 euros is cut by 30 %. What does it cost?|56 euros|take 70 % of 80|56 + 24 = 80|discounts",
         "What is the derivative of x² · sin x?|2x sin x + x² cos x|apply the product rule|"
         "at x = 0 both sides are 0|derivatives",
@@ -436,13 +436,13 @@ HISTORY = Task(
     _rows(
         "event|when|cause|effect|source",
         "the fall of Constantinople|1453|new cannon and an empty treasury|trade looked for sea routes|Kritoboulos",
-        "the printing press in Europe|about 1450|cheap paper and skilled goldsmiths|books for laypeople|Gutenberg's Bible",
-        "the Meiji Restoration|1868|foreign ships and a weak shogunate|a modern state in one generation|the Charter Oath",
-        "the Haitian Revolution|1791 to 1804|slavery and the ideas of 1789|the first Black republic|Toussaint's letters",
+        "the printing press in Europe|about 1450|cheap paper and able goldsmiths|books for laypeople|Gutenberg's Bible",
+        "the Meiji Restoration|1868|foreign ships and a weak shogunate|a modern state within decades|the Charter Oath",
+        "the Haitian Revolution|1791 to 1804|slavery and the ideas of 1789|a free Black republic|Toussaint's letters",
         "the Black Death|1347 to 1351|fleas on the trade routes|higher wages for those who lived|Boccaccio",
         "the Suez crisis|1956|a canal taken over by Egypt|the end of an imperial habit|cabinet papers",
         "the Hanseatic League|1200 to 1500|towns without a strong king|a common law of trade|town account books",
-        "the end of the Bronze Age palaces|about 1200 BC|drought, raids and broken trade|centuries without writing|clay tablets",
+        "the end of the Bronze Age palaces|about 1200 BC|drought and broken trade|an age without writing|clay tablets",
     ),
     (
         Round(

@@ -12,8 +12,8 @@ from typing import Any
 from gmt.errors import DataError
 
 
-def text(value: Any, name: str) -> str | None:
-    """Return a cell as text; None where it is missing or blank.
+def answer(value: Any, name: str) -> str | None:
+    """Return a model's answer as it stands; None only where it is missing, for an empty answer is one too.
 
     Raises:
         DataError: The text cannot be stored as UTF-8.
@@ -23,11 +23,19 @@ def text(value: Any, name: str) -> str | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # a column of ids with a gap arrives as 8.0
     found = value if isinstance(value, str) else str(value)
-    if not found.strip():
-        return None
     if any("\ud800" <= character <= "\udfff" for character in found):
         raise DataError(f"{name} holds half a character (a lone surrogate); save the file as UTF-8")
     return found
+
+
+def text(value: Any, name: str) -> str | None:
+    """Return a cell as text; None where it is missing or blank.
+
+    Raises:
+        DataError: The text cannot be stored as UTF-8.
+    """
+    found = answer(value, name)
+    return found if found is not None and found.strip() else None
 
 
 def label(value: Any, name: str) -> str | None:
@@ -143,8 +151,7 @@ def timestamp(value: Any, name: str = "timestamp") -> float | None:
 def chat_rounds(value: Any, name: str) -> list[tuple[str, str | None]]:
     """Cut chat messages into rounds (what was asked, what was answered).
 
-    Opening system messages are skipped, a last question without an answer is no round, and an
-    empty answer is None.
+    Opening system messages are skipped and a last question without an answer is no round.
 
     Args:
         value: A list of `{"role", "content"}`, or that list as JSON text.
@@ -167,8 +174,8 @@ def chat_rounds(value: Any, name: str) -> list[tuple[str, str | None]]:
         if message.get("role") != wanted:
             raise DataError(f"message {at + skipped + 1} of {name} is from {message.get('role')}; expected {wanted}")
     return [
-        (needed(text(ask.get("content"), name), f"a question in {name}"), text(answer.get("content"), name))
-        for ask, answer in zip(messages[::2], messages[1::2], strict=False)
+        (needed(text(ask.get("content"), name), f"a question in {name}"), answer(reply.get("content"), name))
+        for ask, reply in zip(messages[::2], messages[1::2], strict=False)
     ]
 
 

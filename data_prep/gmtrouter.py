@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.fields import Numbering, ScaleUnknown, label, needed, scale_text, scaled, text, whole
+from data_prep.fields import Numbering, ScaleUnknown, answer, label, needed, scale_text, scaled, text, whole
 from data_prep.rows import Row, read_input
 from data_prep.sources import RawData, Rejected, SourceOptions
 from gmt.data.dataset import Dataset
@@ -109,7 +109,7 @@ def _line(row: Row, scale: tuple[float, float] | None, data: RawData) -> _Line:
         raise DataError("conversation is not a list of rounds; expected [{query, response, rating}]")
     queries = tuple(needed(text(item.get("query"), "query"), "query") for item in rounds)
     candidates = tuple(
-        Candidate(model, text(item.get("response"), "response"), scaled(item.get("rating"), "rating", scale))
+        Candidate(model, answer(item.get("response"), "response"), scaled(item.get("rating"), "rating", scale))
         for item in rounds
     )
     found = [(model, _vector(row, "model_emb"), data.model_vectors)]

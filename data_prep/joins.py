@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -66,7 +67,7 @@ class Columns:
 
     Args:
         path: Our file.
-        columns: Its columns.
+        rows: Its rows.
         specs: The joins, as on the command line; a later one may use columns of an earlier one.
         rejected: Receives rows of joined files that cannot be read.
 
@@ -74,9 +75,10 @@ class Columns:
         DataError: A join is malformed, its file or a column is missing, or a key names two rows.
     """
 
-    def __init__(self, path: Path, columns: frozenset[str], specs: tuple[str, ...], rejected: list[Rejected]) -> None:
+    def __init__(self, path: Path, rows: Sequence[Row], specs: tuple[str, ...], rejected: list[Rejected]) -> None:
         self.path = path
-        self.columns = columns
+        self.rows = rows
+        self.columns = frozenset(name for row in rows for name in row)
         self.joins: list[Join] = []
         for spec in specs:
             self.joins.append(self._join(spec, rejected))
@@ -90,7 +92,7 @@ class Columns:
                 file of answers joined for both sides needs no prefix.
 
         Raises:
-            DataError: No file has it, or several do.
+            DataError: No file has it, or several do and differ.
         """
         plain = [Column(name)] if name in self.columns else []
         plain += [Column(name, join) for join in self.joins if name in join.columns]
@@ -98,7 +100,7 @@ class Columns:
         if len(places) > 1 and near is not None:
             joined_on = [at for at in places if at.join and near in {key.name for key in at.join.our_keys}]
             places = joined_on if len(joined_on) == 1 else places
-        if len(places) == 1:
+        if places and self._agree(places):
             return places[0]
         if places:
             files = " and ".join(at.join.path.name if at.join else self.path.name for at in places)
@@ -120,6 +122,13 @@ class Columns:
         ]
         own = name.removeprefix(self.path.stem + ".")
         return places + ([Column(own)] if own != name and own in self.columns else [])
+
+    def _agree(self, places: list[Column]) -> bool:
+        """Tell whether it does not matter which of several columns of one name is read."""
+        return len(places) == 1 or all(
+            len({label(at.value(row), at.name) for at in places if at.join is None or at.join.match(row)}) <= 1
+            for row in self.rows
+        )
 
     def _files(self) -> str:
         return " or ".join(dict.fromkeys([self.path.name, *(join.path.name for join in self.joins)]))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from data_prep.assemble import Answers, assemble, vote
-from data_prep.fields import ScaleUnknown, label, needed, number, scale_text, scaled, text, timestamp, whole
+from data_prep.fields import ScaleUnknown, answer, label, needed, number, scale_text, scaled, text, timestamp, whole
 from data_prep.rows import Row, read_input
 from data_prep.sources import RawData, Rejected, SourceOptions
-from gmt.data.interactions import Candidate, winner_ratings
+from gmt.data.interactions import Candidate, Comparison, winner_ratings
 from gmt.errors import DataError
 
 
@@ -35,6 +36,38 @@ def read_history(path: str | Path, user: str | None = None) -> RawData:
         user: Whose history it is, for rows that name no user; rows of anybody else are rejected.
     """
     return _read(path, user, None)
+
+
+def read_rows(rows: Iterable[Mapping[str, Any]], user: str | None = None) -> list[Comparison]:
+    """Read rows that are in memory already, e.g. votes handed over from Python.
+
+    Raises:
+        DataError: A row cannot be read; rows count from 1.
+    """
+    rejected: list[Rejected] = []
+    answers = [_answers("row", number, dict(row), user, None) for number, row in enumerate(rows, start=1)]
+    comparisons = assemble(answers, rejected)
+    if rejected:
+        raise DataError(str(rejected[0]))
+    return comparisons
+
+
+def rows_of(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
+    """Yield comparisons as rows that `read` understands, one per candidate, absent values left out."""
+    for position, item in enumerate(comparisons):
+        shared = {
+            "user": item.user,
+            "conversation": item.conversation,
+            "turn": item.turn,
+            "comparison": position,
+            "question": item.question,
+            "task": item.task,
+            "query": item.query,
+            "timestamp": item.timestamp,
+        }
+        for candidate in item.candidates:
+            row = shared | {name: getattr(candidate, name) for name in Candidate.__slots__}
+            yield {name: value for name, value in row.items() if value is not None}
 
 
 def _read(input: str | Path | None, user: str | None, scale: tuple[float, float] | None) -> RawData:
@@ -80,7 +113,7 @@ def _answers(file: str, line: int, row: Row, user: str | None, scale: tuple[floa
 def _single(row: Row, scale: tuple[float, float] | None) -> Candidate:
     return Candidate(
         needed(label(row.get("model"), "model"), "model"),
-        text(row.get("response"), "response"),
+        answer(row.get("response"), "response"),
         scaled(row.get("rating"), "rating", scale),
         text(row.get("feedback"), "feedback"),
         number(row.get("cost"), "cost"),
@@ -89,7 +122,7 @@ def _single(row: Row, scale: tuple[float, float] | None) -> Candidate:
 
 def _pair(row: Row) -> list[Candidate]:
     a, b = (needed(label(row.get(name), name), name) for name in ("model_a", "model_b"))
-    responses = text(row.get("response_a"), "response_a"), text(row.get("response_b"), "response_b")
+    responses = answer(row.get("response_a"), "response_a"), answer(row.get("response_b"), "response_b")
     winner = label(row.get("winner"), "winner")
     if winner is None:
         return vote((a, b), responses, None, text(row.get("feedback"), "feedback"))

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.fields import chat_rounds, label, needed, text, whole
+from data_prep.fields import answer, chat_rounds, label, needed, text, whole
 from data_prep.rows import SUFFIXES, Row, is_hub, read_input, read_rows
 from data_prep.sources import RawData, Rejected, SourceOptions
 from gmt.data.interactions import Candidate, Comparison, winner_ratings
@@ -53,7 +53,7 @@ class _Texts:
                         self.questions[question] = turns, label(row.get("category"), "category")
                     else:
                         answers = row["choices"][0]["turns"]
-                        self.answers[path.stem, question] = [text(answer, "an answer") for answer in answers]
+                        self.answers[path.stem, question] = [answer(turn, "an answer") for turn in answers]
                 except (KeyError, IndexError, TypeError) as error:
                     wanted = "question_id and turns" if path in questions else "question_id and choices[0].turns"
                     rejected.append(Rejected(path.name, line, f"expected {wanted}; lacks {error}"))
@@ -89,6 +89,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         except DataError as error:
             data.rejected.append(Rejected(file, line, str(error)))
             continue
+        data.rows = (data.rows or 0) + 1
         sessions[user, question, tuple(sorted(vote.models))][turn].append(vote)
     for (user, question, pair), turns in sessions.items():
         for number in range(max(len(votes) for votes in turns.values())):

@@ -92,6 +92,9 @@ def prepare(
         table.write(folder / "interactions.parquet")
         _write_json(folder / "models.json", {name: info.to_json() for name, info in models.items()})
         _write_rejected(folder / "rejected.csv", data.rejected)
+        for name, text in data.extras.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, "utf-8")
         encoder, notes = _embed(folder / "embeddings", table, models, data, options, progress)
         card = {
             "source": options.source,
@@ -114,10 +117,6 @@ def prepare(
 
 
 def _read(options: PrepOptions) -> RawData:
-    if options.source == "demo":
-        from data_prep.demo import make
-
-        return make(options.seed)
     return load_source(options.source).read(options.input, options.columns)
 
 
@@ -218,6 +217,6 @@ def _take_place(folder: Path, out: Path) -> None:
             old.rename(out)
         raise
     if old.exists():
-        for kept in [path for path in old.iterdir() if path.name not in WRITTEN]:
+        for kept in [path for path in old.iterdir() if path.name not in WRITTEN and not (out / path.name).exists()]:
             kept.rename(out / kept.name)  # somebody else's file is not ours to delete
         shutil.rmtree(old, ignore_errors=True)

@@ -125,7 +125,8 @@ def _read_csv(path: Path, rejected: list[Rejected]) -> Iterator[tuple[int, Row]]
                 if len(values) != len(header):
                     rejected.append(Rejected(path.name, line, f"{len(values)} fields; the header names {len(header)}"))
                     continue
-                yield line, dict(zip(header, values, strict=True))
+                # A CSV cannot tell an empty text from none at all; nobody meant an empty name or query.
+                yield line, {name: value or None for name, value in zip(header, values, strict=True)}
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is not UTF-8 ({error.reason}); save it as UTF-8") from error
     except csv.Error as error:

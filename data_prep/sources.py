@@ -20,7 +20,6 @@ SOURCES = {
     "mt-bench": "data_prep.mt_bench",
     "votes": "data_prep.votes",
     "gmtrouter": "data_prep.gmtrouter",
-    "scores": "data_prep.scores",
     "jsonl": "data_prep.jsonl",
 }
 
@@ -99,6 +98,8 @@ class RawData:
         rating_scale: How the source's ratings became numbers in [0, 1], in words.
         vectors: Text -> (D,) vector, where the source brings its own embeddings.
         model_vectors: Model name -> (D,) vector of its description, likewise.
+        extras: Path within the data folder -> text of a file that ships with the data, e.g. a
+            person's true tastes or the history of somebody to adapt to.
     """
 
     comparisons: list[Comparison]
@@ -108,6 +109,7 @@ class RawData:
     rating_scale: str = "0..1"
     vectors: dict[str, np.ndarray] | None = None
     model_vectors: dict[str, np.ndarray] | None = None
+    extras: dict[str, str] = field(default_factory=dict)
 
 
 class Source(Protocol):

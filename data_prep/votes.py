@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.assemble import Answers, assemble, vote
-from data_prep.fields import ScaleUnknown, label, needed, number, scale_text, scaled, text, timestamp, whole
+from data_prep.fields import ScaleUnknown, answer, label, needed, number, scale_text, scaled, text, timestamp, whole
 from data_prep.joins import Column, Columns
 from data_prep.rows import HUB, Row, is_hub, read_input
 from data_prep.sources import RawData, Rejected, SourceOptions
@@ -39,7 +39,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     rows = list(read_input(input, rejected))
     # A hub dataset has no folder, so joined files are looked for here.
     path = Path(str(input).removeprefix(HUB).replace("/", "_") if is_hub(input) or input is None else input)
-    columns = Columns(path, frozenset(name for _, _, row in rows for name in row), options.join, rejected)
+    columns = Columns(path, [row for _, _, row in rows], options.join, rejected)
     found = {
         role: columns.find(name, near=getattr(options, SIDES[role]) if role in SIDES else None)
         for role, name in wanted.items()
@@ -120,8 +120,8 @@ class _Reader:
     def pair(self, file: str, line: int, row: Row) -> Answers:
         a, b = self.must(row, "model_a"), self.must(row, "model_b")
         responses = (
-            text(self.cell(row, "response_a"), self.name_of("response_a")),
-            text(self.cell(row, "response_b"), self.name_of("response_b")),
+            answer(self.cell(row, "response_a"), self.name_of("response_a")),
+            answer(self.cell(row, "response_b"), self.name_of("response_b")),
         )
         verdict = self.verdict(label(self.cell(row, "winner"), self.name_of("winner")), a, b)
         said = text(self.cell(row, "feedback"), self.name_of("feedback"))
@@ -147,7 +147,7 @@ class _Reader:
             raise DataError(f"{self.name_of('rating')} is empty; expected a number from {low:g} to {high:g}")
         candidate = Candidate(
             self.must(row, "model"),
-            text(self.cell(row, "response"), self.name_of("response")),
+            answer(self.cell(row, "response"), self.name_of("response")),
             rating,
             text(self.cell(row, "feedback"), self.name_of("feedback")),
             number(self.cell(row, "cost"), self.name_of("cost")),

@@ -1,1 +1,17 @@
 """Personalised LLM routing over multi-turn conversations."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gmt.routing.pretrained import Router
+
+__all__ = ["Router"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load `Router` when it is first asked for, so that `import gmt` stays light."""
+    if name == "Router":
+        from gmt.routing.pretrained import Router
+
+        return Router
+    raise AttributeError(f"module 'gmt' has no attribute {name!r}")

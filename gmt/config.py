@@ -125,6 +125,11 @@ class TrainConfig:
         _require(self.lr > 0, f"train.lr is {self.lr}; expected above 0")
         _require(self.eval_every >= 1, f"train.eval_every is {self.eval_every}; expected at least 1")
         _require(self.accumulate >= 1, f"train.accumulate is {self.accumulate}; expected at least 1")
+        _require(
+            self.eval_every % self.accumulate == 0,
+            f"train.eval_every is {self.eval_every} and train.accumulate is {self.accumulate}; validate after whole updates, "
+            f"e.g. every {self.accumulate * max(self.eval_every // self.accumulate, 1)}",
+        )
         _one_of("train.schedule", self.schedule, ("cosine", "constant"))
         _one_of("train.ties", self.ties, ("half", "ignore"))
         _one_of("train.precision", self.precision, ("no", "fp16", "bf16"))

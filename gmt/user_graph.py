@@ -24,7 +24,7 @@ LOOKS = {
     "response": ("#009E73", "round4,pad=0.25"),
     "llm": ("#999999", "sawtooth,pad=0.25"),
 }
-COLUMNS = {"user": 0.0, "turn": 1.0, "query": 2.35, "response": 4.15, "llm": 5.75}
+COLUMNS = {"user": 0.0, "turn": 1.1, "query": 2.45, "response": 4.15, "llm": 5.8}
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,15 @@ def picture_of(table: InteractionTable, user: str, rounds: int = 3) -> GraphPict
     chosen = chosen[np.argsort(table.turn[chosen], kind="stable")][:rounds]
     nodes, edges = [Node("user", user)], []
     llms: dict[str, int] = {}
-    before: list[int] = []
+    last: dict[str, int] = {}
     for c in chosen:
         nodes.append(Node("query", table.texts[table.query[c]]))
-        query, now = len(nodes) - 1, []
+        query = len(nodes) - 1
         for row in range(table.start[c], table.start[c + 1]):
             rating = table.rating[row]
-            nodes.append(Node("turn", f"turn {table.turn[c]}\n" + ("unrated" if np.isnan(rating) else f"{rating:g}")))
+            nodes.append(
+                Node("turn", f"turn {table.turn[c]}\n" + ("unrated" if np.isnan(rating) else f"rated {rating:g}"))
+            )
             turn = len(nodes) - 1
             name = table.models[table.model[row]]
             if name not in llms:
@@ -95,10 +97,10 @@ def picture_of(table: InteractionTable, user: str, rounds: int = 3) -> GraphPict
             if table.response[row] >= 0:
                 nodes.append(Node("response", table.texts[table.response[row]]))
                 edges.append((turn, len(nodes) - 1))
-            # Rounds of one conversation are joined forward in time only.
-            edges += [(earlier, turn) for earlier in before if (earlier, llms[name]) in edges]
-            now.append(turn)
-        before = now
+            # Turns of one model are joined forward in time only.
+            if name in last:
+                edges.append((last[name], turn))
+            last[name] = turn
     return GraphPicture(tuple(nodes), tuple(edges))
 
 
@@ -107,28 +109,28 @@ def user_graph_figure(picture: GraphPicture) -> Figure:
     from matplotlib.figure import Figure
 
     turns = sum(node.kind == "turn" for node in picture.nodes)
-    figure = Figure(figsize=(6.8, max(1.8, 0.48 * turns + 0.6)), layout="constrained")
+    figure = Figure(figsize=(6.8, max(1.8, 0.5 * turns + 0.5)), layout="constrained")
     axes = figure.add_subplot()
     places = _places(picture)
     for source, target in picture.edges:
         _draw_edge(axes, picture.nodes[source].kind == picture.nodes[target].kind, places[source], places[target])
     for node, (x, y) in zip(picture.nodes, places, strict=True):
         colour, frame = LOOKS[node.kind]
-        width = {"query": 26, "response": 24}.get(node.kind, 16)
+        width = {"query": 22, "response": 22}.get(node.kind, 16)
         axes.text(
             x,
             y,
             _short(node.label, width),
             ha="center",
             va="center",
-            fontsize=7,
+            fontsize=8,
             zorder=3,
             bbox={"boxstyle": frame, "facecolor": _tint(colour), "edgecolor": colour, "linewidth": 1.0},
         )
     for kind in {node.kind for node in picture.nodes}:
-        axes.text(COLUMNS[kind], 0.85, kind, ha="center", va="bottom", fontsize=9, fontweight="bold")
-    axes.set_xlim(-0.45, 6.4)
-    axes.set_ylim(-max(turns, 1) + 0.4, 1.15)
+        axes.text(COLUMNS[kind], 0.55, kind, ha="center", va="bottom", fontsize=9, fontweight="bold")
+    axes.set_xlim(-0.35, 6.35)
+    axes.set_ylim(-max(turns, 1) + 0.4, 0.85)
     axes.axis("off")
     return figure
 
@@ -153,7 +155,7 @@ def _draw_edge(axes: Axes, between_turns: bool, start: tuple[float, float], end:
     if between_turns:
         arrow = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=0.35", "color": "#D55E00", "linewidth": 1.2}
         # The arrow swings out beside the boxes, where no other edge runs along it.
-        ends = [(x - 0.28, y) for x, y in (start, end)]
+        ends = [(x - 0.36, y) for x, y in (start, end)]
         axes.annotate("", xy=ends[1], xytext=ends[0], arrowprops={**arrow, "shrinkA": 0, "shrinkB": 0}, zorder=2)
     else:
         axes.plot([start[0], end[0]], [start[1], end[1]], color="#777777", linewidth=0.7, zorder=1)

@@ -136,7 +136,11 @@ class Dataset:
         )
 
     def append(
-        self, comparisons: Iterable[Comparison], vectors: EmbeddingStore, models: Mapping[str, ModelInfo], split: int = 0
+        self,
+        comparisons: Iterable[Comparison],
+        vectors: EmbeddingStore,
+        models: Mapping[str, ModelInfo],
+        split: int = 0,
     ) -> Dataset:
         """Return this data plus `comparisons`, codes already given out unchanged.
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import uuid
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -180,7 +181,7 @@ class _Cache:
                         contents.append((keys, vectors))
             except FileNotFoundError:
                 continue  # another process merged it meanwhile; at worst its texts are encoded once more
-            except (OSError, ValueError, KeyError, DataError):
+            except (OSError, ValueError, KeyError, DataError, zipfile.BadZipFile):
                 shard.unlink(missing_ok=True)  # damaged; a cache may always be emptied
         if len(shards) > MANY_SHARDS and contents:
             merged = dict(pair for keys, vectors in contents for pair in zip(keys, vectors, strict=True))

@@ -37,7 +37,9 @@ class Episode:
         np.minimum.at(asked_from, table.conversation[self.targets], table.turn[self.targets])
         late = table.turn[self.history] >= asked_from[table.conversation[self.history]]
         if late.any():
-            raise DataError("history shows a round of an asked conversation at or after its turn; show earlier ones only")
+            raise DataError(
+                "history shows a round of an asked conversation at or after its turn; show earlier ones only"
+            )
 
 
 class EpisodeSampler:

@@ -204,7 +204,9 @@ def feedback_features(ratings: np.ndarray, written: np.ndarray) -> np.ndarray:
     return features.astype(np.float32)
 
 
-def build_graph(history: Dataset, questions: Questions, config: GraphConfig, rating: np.ndarray | None = None) -> GraphBatch:
+def build_graph(
+    history: Dataset, questions: Questions, config: GraphConfig, rating: np.ndarray | None = None
+) -> GraphBatch:
     """Draw what `questions` may see of `history`.
 
     Each person's history joins their own views only; the llm nodes are shared. Earlier rounds of

@@ -275,9 +275,7 @@ class InteractionTable:
 
     def without_ratings(self) -> InteractionTable:
         """Return the same table with ratings and feedback blanked."""
-        return replace(
-            self, rating=np.full_like(self.rating, np.nan), feedback=np.full_like(self.feedback, -1)
-        )
+        return replace(self, rating=np.full_like(self.rating, np.nan), feedback=np.full_like(self.feedback, -1))
 
     def to_comparisons(self) -> list[Comparison]:
         """Return the rows as plain `Comparison` objects, in table order."""
@@ -332,7 +330,9 @@ class InteractionTable:
 
         def names(vocabulary: tuple[str, ...], codes: np.ndarray) -> pa.Array:
             values = pa.array(vocabulary, pa.string())
-            return values.take(pa.array(codes, mask=codes < 0)) if len(vocabulary) else pa.nulls(len(codes), pa.string())
+            return (
+                values.take(pa.array(codes, mask=codes < 0)) if len(vocabulary) else pa.nulls(len(codes), pa.string())
+            )
 
         def numbers(values: np.ndarray) -> pa.Array:
             return pa.array(values.astype(float), mask=np.isnan(values))
@@ -383,11 +383,20 @@ class InteractionTable:
 
         fields: dict[str, np.ndarray] = {}
         vocabularies: dict[str, tuple[str, ...]] = {}
-        for name, plural in [("user", "users"), ("conversation", "conversations"), ("question", "questions"), ("task", "tasks")]:
+        for name, plural in [
+            ("user", "users"),
+            ("conversation", "conversations"),
+            ("question", "questions"),
+            ("task", "tasks"),
+        ]:
             vocabularies[plural], fields[name] = codes(table[name])
-        vocabularies["models"], model = codes(pa.chunked_array([pa.array(list(models), pa.string()), *table["model"].chunks]))
+        vocabularies["models"], model = codes(
+            pa.chunked_array([pa.array(list(models), pa.string()), *table["model"].chunks])
+        )
         rows = len(ids)
-        texts = pa.chunked_array([*table["query"].chunks, *table["response"].chunks, *table["feedback"].chunks], pa.string())
+        texts = pa.chunked_array(
+            [*table["query"].chunks, *table["response"].chunks, *table["feedback"].chunks], pa.string()
+        )
         vocabularies["texts"], text = codes(texts)
         query, response, feedback = text[:rows], text[rows : 2 * rows], text[2 * rows :]
         split_names, split = codes(table["split"])
@@ -437,7 +446,9 @@ class InteractionTable:
         try:
             return cls.from_arrow(pq.read_table(path), models)
         except pa.ArrowException as error:
-            raise DataError(f"{path} is not a readable interaction table ({error}); make it anew with gmt prep") from error
+            raise DataError(
+                f"{path} is not a readable interaction table ({error}); make it anew with gmt prep"
+            ) from error
 
 
 class _Builder:

@@ -9,7 +9,6 @@ import numpy as np
 
 from gmt.errors import DataError
 from gmt.evaluation.metrics import UserMeans, calibration_error, choices, mean_user_auc, pairs_of, ratio, weighted_auc
-from gmt.routing.votes import win_probability
 
 METRICS = ("accuracy", "auc", "user_auc", "log_loss", "calibration_error", "reward", "regret")
 DRAWS = 1000
@@ -79,7 +78,7 @@ class Block:
         if self.temperature is not None:
             logit = d / self.temperature
             out["log_loss"] = groups.mean(np.logaddexp(0, -logit))
-            out["calibration_error"] = calibration_error(win_probability(logit), who, weights)
+            out["calibration_error"] = calibration_error(logit, who, weights)
         reward, best, asked = choices(self.scores, self.ratings)
         chosen = UserMeans(asker[asked], weights)
         out["reward"] = chosen.mean(reward)

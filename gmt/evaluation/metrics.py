@@ -1,10 +1,11 @@
-"""Compute metrics of score differences and choices under weights of users; NumPy only."""
+"""Compute metrics of score differences and choices under weights of users; NumPy and SciPy only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 LEAST_PAIRS, BINS = 5, 10
 NUMBERS_AT_ONCE = 8_000_000
@@ -107,17 +108,21 @@ def mean_user_auc(d: np.ndarray, who: np.ndarray, weights: np.ndarray) -> np.nda
     return ratio(counted @ areas, counted.sum(axis=1))
 
 
-def calibration_error(p: np.ndarray, who: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return (B,) the mean gap of promised and observed wins over equal-count bins, pairs in both orders.
+def calibration_error(logit: np.ndarray, who: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return (B,) the mean gap between promised and observed wins over equal-count bins, pairs in both orders.
 
     Equal promises share a bin; the bins are those of all users in every resample.
+
+    Args:
+        logit: (P,) log odds promised to the winner.
+        who, weights: As in `weighted_auc`.
     """
-    both, won = np.concatenate([p, 1 - p]), np.repeat([1.0, 0.0], len(p))
-    edges = np.quantile(both, np.arange(1, BINS) / BINS, method="lower") if len(p) else np.zeros(0)
+    both, won = np.concatenate([logit, -logit]), np.repeat([1.0, 0.0], len(logit))
+    edges = np.quantile(both, np.arange(1, BINS) / BINS, method="lower") if len(logit) else np.zeros(0)
     bins = np.searchsorted(np.unique(edges), both, side="left")
     users, cell = weights.shape[1], np.tile(who, 2) * BINS + bins
     counts = weights @ np.bincount(cell, minlength=users * BINS).reshape(users, BINS)
-    gaps = weights @ np.bincount(cell, both - won, users * BINS).reshape(users, BINS)
+    gaps = weights @ np.bincount(cell, expit(both) - won, users * BINS).reshape(users, BINS)
     return ratio(np.abs(gaps).sum(axis=1), counts.sum(axis=1))
 
 

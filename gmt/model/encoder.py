@@ -41,8 +41,12 @@ class HGTLayer(nn.Module):
         self.skip = nn.ParameterDict({kind: nn.Parameter(torch.ones(1)) for kind in targets})
         self.prior = nn.ParameterDict({key(edge): nn.Parameter(torch.ones(heads)) for edge in schema.edge_types})
         shape = (heads, self.head_width, self.head_width)
-        self.key_relation = nn.ParameterDict({key(edge): nn.Parameter(torch.empty(shape)) for edge in schema.edge_types})
-        self.value_relation = nn.ParameterDict({key(edge): nn.Parameter(torch.empty(shape)) for edge in schema.edge_types})
+        self.key_relation = nn.ParameterDict(
+            {key(edge): nn.Parameter(torch.empty(shape)) for edge in schema.edge_types}
+        )
+        self.value_relation = nn.ParameterDict(
+            {key(edge): nn.Parameter(torch.empty(shape)) for edge in schema.edge_types}
+        )
         for matrix in [*self.key_relation.values(), *self.value_relation.values()]:
             nn.init.xavier_uniform_(matrix)
 

@@ -203,7 +203,7 @@ class NearestQuestions:
         return weight @ table.rating[rows], weight.sum(axis=1)
 
 
-BASELINES: dict[str, Callable[[int], Router]] = {
+RIVALS: dict[str, Callable[[int], Router]] = {
     "random": lambda seed: Random(seed),
     "best_single": lambda seed: BestSingle(),
     "model_mean": lambda seed: ModelMean(),
@@ -220,6 +220,6 @@ def make_router(name: str, seed: int = 0) -> Router:
     Raises:
         ConfigError: There is no such rival.
     """
-    if name not in BASELINES:
-        raise ConfigError(f"there is no baseline {name!r}; expected one of {', '.join(BASELINES)}")
-    return BASELINES[name](seed)
+    if name not in RIVALS:
+        raise ConfigError(f"there is no baseline {name!r}; expected one of {', '.join(RIVALS)}")
+    return RIVALS[name](seed)

@@ -34,7 +34,9 @@ class GraphRouter:
         """Return itself: the weights come from training or a checkpoint."""
         return self
 
-    def score(self, history: Dataset, questions: Questions, user_shift: dict[int, torch.Tensor] | None = None) -> np.ndarray:
+    def score(
+        self, history: Dataset, questions: Questions, user_shift: dict[int, torch.Tensor] | None = None
+    ) -> np.ndarray:
         """Score candidates as `Router.score` says.
 
         Args:
@@ -58,9 +60,7 @@ class GraphRouter:
     def _parts(self, history: Dataset, questions: Questions) -> list[np.ndarray]:
         """Cut the questions so that one pass holds a bounded number of turns; a person stays together."""
         order = np.lexsort((questions.conversation, questions.user))
-        rows = np.bincount(
-            history.table.user[history.table.row_comparison], minlength=len(history.table.users) + 1
-        )
+        rows = np.bincount(history.table.user[history.table.row_comparison], minlength=len(history.table.users) + 1)
         cost = np.ones(len(order), np.int64)
         fresh = np.concatenate([[True], questions.user[order][1:] != questions.user[order][:-1]]) if len(order) else []
         cost = cost + np.where(fresh, rows[questions.user[order]], 0)

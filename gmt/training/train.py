@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import Tensor
 
 from gmt.config import RunConfig, TrainConfig
@@ -21,7 +21,7 @@ from gmt.data.episodes import EpisodeSampler
 from gmt.data.graph import GraphBatch, build_graph, turn_schema
 from gmt.data.interactions import TRAIN, VALID
 from gmt.errors import RunError
-from gmt.evaluation.metrics import pairwise_accuracy, pairwise_auc
+from gmt.evaluation.metrics import pairs_of, weighted_auc
 from gmt.model.checkpoint import load_tensors, load_weights, optimizer_tensors, restore_optimizer, save_tensors
 from gmt.model.scorer import GraphScorer
 from gmt.routing.graph_router import GraphRouter
@@ -84,7 +84,10 @@ def train_scorer(
         DataError: Nobody in TRAIN rated anything.
     """
     accelerator = Accelerator(
-        mixed_precision=config.train.precision, gradient_accumulation_steps=config.train.accumulate
+        mixed_precision=config.train.precision,
+        gradient_accumulation_steps=config.train.accumulate,
+        # feedback in words and turn edges are not in every batch
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
     shown = data.select(data.table.split == TRAIN)
     sampler = EpisodeSampler(shown.table, config.episode, config.seed)
@@ -175,9 +178,13 @@ def _validate(
         return {}
     questions, ratings = validation
     scores = GraphRouter(scorer, config.graph, device).score(shown, questions)
+    gap = pairs_of(ratings).differences(scores)
+    if not len(gap):
+        return {}
+    everybody = np.zeros(len(gap), np.int64)
     return {
-        "valid_auc": pairwise_auc(scores, ratings),
-        "valid_accuracy": pairwise_accuracy(scores, ratings),
+        "valid_auc": float(weighted_auc(gap, everybody, np.ones((1, 1)))[0]),
+        "valid_accuracy": float(np.mean((gap > 0) + 0.5 * (gap == 0))),
     }
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from gmt.evaluation.metrics import calibration_error, choices, count_pairs, mean_user_auc, pairs_of, weighted_auc
@@ -83,11 +84,10 @@ def test_choice_splits_equal_scores_evenly_and_skips_what_is_unrated():
 
 def test_calibration_error_is_zero_for_kept_promises_and_the_gap_otherwise():
     who = np.zeros(1000, int)
-    assert calibration_error(np.full(1000, 0.5), who, ONE)[0] == pytest.approx(0)
+    assert calibration_error(np.zeros(1000), who, ONE)[0] == pytest.approx(0)
     rng = np.random.default_rng(0)
-    kept = rng.random(40_000)
-    won = rng.random(40_000) < kept
-    honest = np.where(won, kept, 1 - kept)  # the promise made to whoever won
+    logit = rng.normal(0, 2, 40_000)
+    honest = np.where(rng.random(40_000) < expit(logit), logit, -logit)  # the odds given to whoever won
     assert calibration_error(honest, np.zeros(40_000, int), ONE)[0] < 0.01
-    bold = np.where(rng.random(1000) < 0.7, 0.95, 0.05)
-    assert calibration_error(bold, who, ONE)[0] == pytest.approx(0.95 - (bold > 0.5).mean())
+    bold = np.where(rng.random(1000) < 0.7, 3.0, -3.0)
+    assert calibration_error(bold, who, ONE)[0] == pytest.approx(expit(3.0) - (bold > 0).mean())

@@ -5,7 +5,7 @@ import pytest
 
 from gmt.data.interactions import TEST, TRAIN, Candidate, Comparison, InteractionTable
 from gmt.errors import ConfigError
-from gmt.routing.baselines import BASELINES, NearestQuestions, UserMean, make_router, model_means
+from gmt.routing.baselines import RIVALS, NearestQuestions, UserMean, make_router, model_means
 from gmt.routing.router import Router
 from tests.factories import dataset_of, random_dataset
 
@@ -14,7 +14,7 @@ def cut(data, code):
     return np.flatnonzero(data.table.split == code)
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", RIVALS)
 def test_every_baseline_gives_finite_scores_and_infinity_under_padding(name):
     data = random_dataset(0, models=6, max_candidates=4, unrated=0.1)
     router = make_router(name, 0).fit(data.select(data.table.split != TEST))
@@ -25,7 +25,7 @@ def test_every_baseline_gives_finite_scores_and_infinity_under_padding(name):
     assert np.isfinite(scores[offered]).all() and np.isneginf(scores[~offered]).all()
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", RIVALS)
 def test_a_score_depends_on_nothing_asked_beside_it(name):
     data = random_dataset(1)
     router = make_router(name, 0).fit(data.select(data.table.split != TEST))
@@ -35,7 +35,7 @@ def test_a_score_depends_on_nothing_asked_beside_it(name):
     assert together == pytest.approx(alone, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", RIVALS)
 def test_an_empty_history_and_an_unknown_user_are_no_fault(name):
     data = random_dataset(2)
     router = make_router(name, 0).fit(data.select(np.zeros(len(data.table), dtype=bool)))
@@ -44,7 +44,7 @@ def test_an_empty_history_and_an_unknown_user_are_no_fault(name):
     assert np.isfinite(router.score(data.select(np.zeros(0, dtype=int)), questions)).all()
 
 
-@pytest.mark.parametrize("name", [name for name in BASELINES if name not in ("random", "best_single")])
+@pytest.mark.parametrize("name", [name for name in RIVALS if name not in ("random", "best_single")])
 def test_a_planted_best_model_wins(name):
     data = random_dataset(0, users=20, comparisons_per_user=40, personal=0.0, shared=3.0, ties=0.0)
     router = make_router(name, 0).fit(data.select(data.table.split != TEST))
@@ -68,7 +68,7 @@ def test_random_is_fixed_by_its_seed_and_even():
     assert (scores == make_router("random", 1).score(data, questions)).all()
     assert (scores != make_router("random", 2).score(data, questions)).all()
     assert 0.45 < (scores[:, 0] > scores[:, 1]).mean() < 0.55 and 0.45 < scores.mean() < 0.55
-    assert 0 <= scores.min() and scores.max() < 1
+    assert scores.min() >= 0 and scores.max() < 1
 
 
 def two_tastes():

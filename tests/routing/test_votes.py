@@ -42,4 +42,6 @@ def test_temperature_is_the_best_of_a_grid():
     differences = np.random.default_rng(1).normal(0.3, 1, 200)
     found = fit_temperature(differences)
     assert found is not None
-    assert log_loss(differences, 1, found) <= min(log_loss(differences, 1, t) for t in np.geomspace(0.05, 50, 200)) + 1e-6
+    assert (
+        log_loss(differences, 1, found) <= min(log_loss(differences, 1, t) for t in np.geomspace(0.05, 50, 200)) + 1e-6
+    )

@@ -1,0 +1,483 @@
+"""Offer every command: parse, call one function, print."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gmt.console import Terminal, interval
+from gmt.errors import UserError
+
+app = typer.Typer(
+    name="gmt",
+    help="Personalised LLM routing: learn from people's conversations which model each will prefer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+users_app = typer.Typer(name="users", help="List, show, export or forget the people a run knows.", no_args_is_help=True)
+models_app = typer.Typer(name="models", help="List the models a run offers, or add one.", no_args_is_help=True)
+app.add_typer(users_app)
+app.add_typer(models_app)
+
+DEMO_DATA, DEMO_RUN = Path("data/demo"), Path("runs/demo")
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Run = Annotated[Path, typer.Option("--run", help="Run folder.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything drawn.")]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        app(arguments)
+    except UserError as error:
+        sys.stderr.write(f"gmt: {error}\n")
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+def _list(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str | None, name: str, kind: type = int) -> list[Any] | None:
+    try:
+        return None if text is None else [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(f"{name} is {text!r}; expected numbers separated by commas") from None
+
+
+@app.command(
+    epilog="Example: `gmt prep votes votes.csv --user worker --winner winner --model-a left --model-b right "
+    "--query prompt --out data/votes`"
+)
+def prep(
+    source: Annotated[str, typer.Argument(help="demo, arena, mt-bench, votes, gmtrouter or jsonl.")] = "demo",
+    input: Annotated[str | None, typer.Argument(help="File, folder or hub:<dataset id>.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Data folder to write; data/SOURCE by default.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="minilm, hash, or a sentence-transformers or transformers id; minilm by default.")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="seen, new-users, new-models, new-questions or drift.")] = "seen",
+    fractions: Annotated[str, typer.Option(help="Shares of train, valid and test.")] = ".7,.1,.2",
+    seed: Seed = 0,
+    models: Annotated[Path | None, typer.Option(help="JSON file: name -> description and prices.")] = None,
+    drop_bad_rows: Annotated[
+        bool, typer.Option("--drop-bad-rows", help="Go on without rows that cannot be read.")
+    ] = False,
+    user: Annotated[str | None, typer.Option(help="Column of the person.")] = None,
+    winner: Annotated[str | None, typer.Option(help="Column of the verdict.")] = None,
+    model_a: Annotated[str | None, typer.Option(help="Column of the first model.")] = None,
+    model_b: Annotated[str | None, typer.Option(help="Column of the second model.")] = None,
+    labels: Annotated[str | None, typer.Option(help="What the verdict says for A, B and a tie.")] = None,
+    model: Annotated[str | None, typer.Option(help="Column of the model of a rated answer.")] = None,
+    rating: Annotated[str | None, typer.Option(help="Column of the rating.")] = None,
+    rating_scale: Annotated[str | None, typer.Option(help="Lowest and highest rating, LO,HI.")] = None,
+    query: Annotated[str | None, typer.Option(help="Column of what was asked.")] = None,
+    question: Annotated[str | None, typer.Option(help="Column of the question's id.")] = None,
+    conversation: Annotated[str | None, typer.Option(help="Column of the conversation.")] = None,
+    turn: Annotated[str | None, typer.Option(help="Column of the round within the conversation.")] = None,
+    task: Annotated[str | None, typer.Option(help="Column of the task or category.")] = None,
+    response: Annotated[str | None, typer.Option(help="Column of a rated answer's text.")] = None,
+    response_a: Annotated[str | None, typer.Option(help="Column of the first answer.")] = None,
+    response_b: Annotated[str | None, typer.Option(help="Column of the second answer.")] = None,
+    feedback: Annotated[str | None, typer.Option(help="Column of feedback in words.")] = None,
+    cost: Annotated[str | None, typer.Option(help="Column of an answer's cost.")] = None,
+    timestamp: Annotated[str | None, typer.Option(help="Column of the time.")] = None,
+    join: Annotated[
+        list[str] | None,
+        typer.Option(help="[PREFIX=]FILE:its_key=our_key[,…] joins columns of another file; repeatable."),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Convert raw conversations and votes into a data folder."""
+    from data_prep.prepare import PrepOptions, prepare
+    from data_prep.sources import SourceOptions
+
+    terminal = Terminal(quiet, as_json)
+    scale = _numbers(rating_scale, "--rating-scale", float)
+    shares = _numbers(fractions, "--fractions", float) or []
+    if len(shares) != 3 or abs(sum(shares) - 1) > 1e-6 or min(shares) < 0:
+        raise UserError(f"--fractions is {fractions}; expected three shares that add up to 1, e.g. .7,.1,.2")
+    if scale is not None and len(scale) != 2:
+        raise UserError(f"--rating-scale is {rating_scale}; expected LO,HI, e.g. 1,5")
+    columns = SourceOptions(
+        user=user, query=query, winner=winner, model_a=model_a, model_b=model_b,
+        labels=tuple(labels.split(",")) if labels else None, response_a=response_a, response_b=response_b,
+        model=model, rating=rating, rating_scale=(scale[0], scale[1]) if scale else None, response=response,
+        question=question, conversation=conversation, turn=turn, task=task, timestamp=timestamp, feedback=feedback,
+        cost=cost, join=tuple(join or ()), seed=seed,
+    )  # fmt: skip
+    options = PrepOptions(
+        source, out or Path("data") / source, input, encoder, protocol, (shares[0], shares[1], shares[2]), seed, models,
+        drop_bad_rows, columns,
+    )  # fmt: skip
+
+    def show_rejected(rows: Any) -> None:
+        for row in rows[:20]:
+            terminal.warn(str(row))
+
+    with terminal.bar("encoding texts", None) as advance:
+        card = prepare(options, lambda total: advance.over(total), show_rejected)
+    terminal.result({"out": str(options.out), **card})
+    if not as_json:
+        _print_card(terminal, options.out, card)
+
+
+def _print_card(terminal: Terminal, out: Path, card: dict[str, Any]) -> None:
+    for note in card.get("notes", []):
+        terminal.warn(f"Note: {note}.")
+    counts = card["counts"]
+    terminal.text(
+        f"{out}: {counts['comparisons']:,} comparisons ({counts['rated']:,} rated) of {counts['users']:,} users and "
+        f"{counts['models']:,} models, {card['tie_rate']:.0%} ties; {card['protocol']} split, encoder {card['encoder']['id']}"
+    )
+    if card.get("bad_rows"):
+        terminal.text(f"{card['bad_rows']:,} bad rows dropped, listed in {out / 'rejected.csv'}")
+
+
+def default_config() -> Path:
+    """Return configs/default.yaml of the checkout, or the copy inside the installed package."""
+    here = Path("configs/default.yaml")
+    return here if here.is_file() else packaged_config("default")
+
+
+def packaged_config(name: str) -> Path:
+    """Return a config shipped with gmt, from the wheel or from the checkout it was installed from."""
+    inside = Path(__file__).parent / "configs" / f"{name}.yaml"
+    return inside if inside.is_file() else Path(__file__).parent.parent / "configs" / f"{name}.yaml"
+
+
+def _config_path(path: Path | None) -> Path:
+    """Return the file itself, or the shipped config of that name."""
+    if path is None:
+        return default_config()
+    shipped = packaged_config(path.stem)
+    return shipped if not path.is_file() and shipped.is_file() and path.parent.name in ("configs", "") else path
+
+
+@app.command(epilog="Example: `gmt train data/demo --set train.lr=0.001 --seed 1`")
+def train(
+    data: Annotated[Path, typer.Argument(help="Data folder made by gmt prep.")] = DEMO_DATA,
+    run: Annotated[Path | None, typer.Option("--run", help="Run folder; runs/<name of DATA> by default.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML of settings; configs/default.yaml by default.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="section.key=value; repeatable.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; the config's own by default.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train a router on a data folder."""
+    from gmt.config import load_config
+    from gmt.runs import RunFolder
+
+    terminal = Terminal(quiet, as_json)
+    settings = load_config(_config_path(config), set_ or (), seed)
+    from gmt.training.run import train_run
+
+    folder = RunFolder(run or Path("runs") / data.resolve().name)
+    with terminal.bar("training", settings.train.steps) as advance:
+        seen = {"auc": ""}
+
+        def report(line: Any) -> None:
+            if "valid_auc" in line:
+                seen["auc"] = f", validation AUC {line['valid_auc']:.3f}"
+            advance(line["step"] - seen.get("step", 0), f"loss {line['loss']:.3f}{seen['auc']}")  # type: ignore[operator]
+            seen["step"] = line["step"]
+
+        card = train_run(data, settings, folder, resume, report)
+    best = card["best"]
+    terminal.result({"run": str(folder.root), **card})
+    found = f"validation AUC {best['valid_auc']:.3f}, " if best["valid_auc"] is not None else ""
+    terminal.text(f"{folder.root}: {found}best at step {best['step']} of {best['steps']}, {best['seconds']:.0f} s")
+    for line in card.get("notes", []):
+        terminal.text(line)
+
+
+@app.command("eval", epilog="Example: `gmt eval --run runs/demo --baselines bradley_terry,user_bradley_terry,oracle`")
+def evaluate(
+    run: Run = DEMO_RUN,
+    data: Annotated[Path | None, typer.Option(help="Data folder; the run's own by default.")] = None,
+    split: Annotated[str, typer.Option(help="test or valid.")] = "test",
+    shots: Annotated[str | None, typer.Option(help="Numbers of shots, e.g. 0,5,20.")] = None,
+    draws: Annotated[int, typer.Option(help="Draws of pool and targets.")] = 3,
+    baselines: Annotated[str, typer.Option(help="all, none, or names separated by commas.")] = "all",
+    seed: Seed = 0,
+    reveal_turns: Annotated[
+        bool, typer.Option("--reveal-turns", help="Show the ratings of earlier rounds of the conversation asked.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Results file; RUN/results/<protocol>.json by default.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure a run beside simple rivals."""
+    from gmt.evaluation.measure import measure
+    from gmt.runs import RunFolder
+
+    terminal = Terminal(quiet, as_json)
+    names = None if baselines == "all" else [] if baselines == "none" else _list(baselines)
+    folder = RunFolder(run).require()
+    with terminal.bar("asking", None, count=False) as advance:
+        result = measure(
+            folder, data, split, _numbers(shots, "--shots"), draws, names, seed, reveal_turns, out,
+            lambda what: advance(1, what),
+        )  # fmt: skip
+    terminal.result(result.summary)
+    _print_results(terminal, result.summary)
+
+
+def _print_results(terminal: Terminal, summary: dict[str, Any]) -> None:
+    terminal.text(
+        f"{summary['protocol']}, {summary['split']}: {summary['comparisons']:,} comparisons by {summary['users']:,} users, "
+        f"{summary['pairs']:,} pairs, {summary['ties']:,} ties, {summary['unrated']:,} unrated candidates"
+    )
+    for shots, found in summary["shots"].items():
+        title = "" if shots == "all" else f"\n{shots} shots"
+        rows = [
+            [name, interval(metrics["auc"]), interval(metrics["accuracy"]), interval(metrics["user_auc"]),
+             "–" if metrics["log_loss"] is None else f"{metrics['log_loss']['value']:.3f}"]
+            for name, metrics in found["routers"].items()
+        ]  # fmt: skip
+        terminal.table(title, ["router", "AUC", "accuracy", "AUC per user", "log loss"], rows)
+
+
+@app.command(epilog="Example: `gmt adapt --user ana --history ana.jsonl --shots 10`")
+def adapt(
+    user: Annotated[str, typer.Option(help="Name of the person.")],
+    run: Run = DEMO_RUN,
+    history: Annotated[
+        Path | None, typer.Option(help="JSONL rows; by default the history that ships with the data.")
+    ] = None,
+    shots: Annotated[int | None, typer.Option(help="Use the first N rated rounds only.", min=0)] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Drop this person's earlier rounds first.")] = False,
+    steps: Annotated[
+        int, typer.Option(help="Gradient steps on a vector of this person's own; 0 needs none.", min=0)
+    ] = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Add a person's rated rounds to a run, without retraining."""
+    from gmt.training.adapt import adapt_user
+
+    terminal = Terminal(quiet, as_json)
+    found = adapt_user(run, user, history, shots, replace, steps)
+    terminal.result(found)
+    terminal.text(
+        f"{user}: {found['added']} rounds added, {found['repeats']} exact repeats left out; "
+        f"{found['votes']} rated rounds known"
+    )
+    for name in found["unknown_models"]:
+        terminal.warn(f"Model {name} is not on offer in this run; gmt models add {name} --description … offers it.")
+    before, after = found["before"], found["after"]
+    place = {name: position + 1 for position, name in enumerate(before)}
+    rows = [
+        [name, str(i + 1), str(place[name]), f"{after[name]:+.2f}", f"{before[name]:+.2f}"]
+        for i, name in enumerate(after)
+    ]
+    terminal.table("", ["model", "place now", "before", "score now", "before"], rows)
+
+
+@app.command(epilog='Example: `gmt route --user ana --query "Plan a weekend in Lisbon" --explain`')
+def route(
+    user: Annotated[str, typer.Option(help="Name of the person; somebody unknown gets the unknown person's ranking.")],
+    query: Annotated[str, typer.Option(help="The question.")],
+    run: Run = DEMO_RUN,
+    conversation: Annotated[
+        Path | None, typer.Option(help="JSON or JSONL of chat messages before the question.")
+    ] = None,
+    candidates: Annotated[str | None, typer.Option(help="Models to choose from, separated by commas.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the past rounds that moved the winner.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Rank the models for a person and a question."""
+    from gmt.routing.messages import read_messages
+    from gmt.routing.pretrained import Router
+
+    terminal = Terminal(quiet, as_json)
+    messages = read_messages(conversation) if conversation is not None else None
+    decision = Router.from_pretrained(run).rank(user, query, _list(candidates), messages, explain)
+    terminal.result(decision.to_json())
+    if decision.user is None:
+        terminal.note(f"{user} is not known to this run; this is the ranking for an unknown person.")
+    rows = [[c.model, f"{c.score:+.2f}", f"{c.win_probability:.0%}", f"{c.margin:+.2f}"] for c in decision.ranking]
+    terminal.table("", ["model", "score", "wins", "margin"], rows)
+    if explain and not as_json:
+        terminal.text(f"\nWhat moved {decision.model}:" if decision.reasons else "\nNo past round to explain with.")
+        shown = [
+            [f"{reason.effect:+.3f}", ", ".join(
+                f"{model} {'unrated' if value is None else format(value, 'g')}"
+                for model, value in zip(reason.models, reason.ratings, strict=True)
+            ), " ".join(reason.query.split())[:60]]
+            for reason in decision.reasons[:8]
+        ]  # fmt: skip
+        for effect, models, asked in shown:
+            terminal.text(f"  {effect}  {asked}  ({models})")
+
+
+@users_app.command("list", epilog="Example: `gmt users list --run runs/demo`")
+def users_list(run: Run = DEMO_RUN, quiet: Quiet = False, as_json: Json = False) -> None:
+    """List the people with visible history."""
+    router, terminal = _load(run), Terminal(quiet, as_json)
+    counts = {name: router.votes(name) for name in router.users}
+    terminal.result({"users": counts})
+    terminal.table("", ["user", "rated rounds"], [[name, str(count)] for name, count in counts.items()])
+
+
+@users_app.command("show", epilog="Example: `gmt users show ana`")
+def users_show(
+    name: Annotated[str, typer.Argument(help="Name of the person.")],
+    run: Run = DEMO_RUN,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Show a person's history in numbers, and their ranking of the models."""
+    router, terminal = _load(run), Terminal(quiet, as_json)
+    rounds = len(router.history(name))
+    ranking = router.preferences(name)
+    base = router.preferences(None)
+    terminal.result({"user": name, "rounds": rounds, "votes": router.votes(name), "ranking": ranking, "unknown": base})
+    terminal.text(f"{name}: {rounds} rounds, {router.votes(name)} of them rated")
+    rows = [[model, f"{score:+.2f}", f"{base[model]:+.2f}"] for model, score in ranking.items()]
+    terminal.table("", ["model", "score", "unknown person"], rows)
+
+
+@users_app.command("export", epilog="Example: `gmt users export ana > ana.jsonl`")
+def users_export(
+    name: Annotated[str, typer.Argument(help="Name of the person.")],
+    run: Run = DEMO_RUN,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Print a person's history as JSONL, which gmt adapt --history reads back."""
+    from data_prep.jsonl import rows_of
+    from gmt.routing.people import to_jsonl
+
+    terminal = Terminal(quiet, as_json)
+    history = _load(run).history(name)
+    terminal.result({"user": name, "rows": list(rows_of(history))})
+    if not as_json:
+        sys.stdout.write(to_jsonl(history))
+
+
+@users_app.command("forget", epilog="Example: `gmt users forget ana`")
+def users_forget(
+    name: Annotated[str, typer.Argument(help="Name of the person.")],
+    run: Run = DEMO_RUN,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Remove a person's rows and state from a run."""
+    router, terminal = _load(run), Terminal(quiet, as_json)
+    router.history(name)
+    gone = router.forget(name)
+    note = "learned weights were not refitted, and results already measured keep the name"
+    terminal.result({"user": name, "rounds": gone, "note": note})
+    terminal.text(f"{name}: {gone} rounds removed from {run}; {note}. Train again to leave no trace.")
+
+
+@models_app.command("list", epilog="Example: `gmt models list --run runs/demo`")
+def models_list(run: Run = DEMO_RUN, quiet: Quiet = False, as_json: Json = False) -> None:
+    """List the models a run offers."""
+    router, terminal = _load(run), Terminal(quiet, as_json)
+    infos = {name: router.data.models[name].to_json() for name in router.models}
+    terminal.result({"models": infos})
+    rows = [
+        [name, *("–" if info[key] is None else f"{info[key]:g}" for key in ("input_price", "output_price")),
+         info["description"][:60]]
+        for name, info in infos.items()
+    ]  # fmt: skip
+    terminal.table("", ["model", "$/M in", "$/M out", "description"], rows)
+
+
+@models_app.command(
+    "add", epilog='Example: `gmt models add new-7b --description "A small fast model" --history votes.jsonl`'
+)
+def models_add(
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    description: Annotated[str, typer.Option(help="What is known of it; the encoder reads this.")],
+    run: Run = DEMO_RUN,
+    history: Annotated[Path | None, typer.Option(help="JSONL of rounds in which it was rated.")] = None,
+    input_price: Annotated[float | None, typer.Option(help="$ per million input tokens.")] = None,
+    output_price: Annotated[float | None, typer.Option(help="$ per million output tokens.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Offer one more model, without retraining."""
+    from data_prep.jsonl import read_history
+    from gmt.data.dataset import ModelInfo
+
+    router, terminal = _load(run), Terminal(quiet, as_json)
+    told = read_history(history) if history is not None else None
+    if told is not None and told.rejected:
+        raise UserError(f"{told.rejected[0]}; mend the line and add the model again")
+    added = router.add_model(name, ModelInfo(description, input_price, output_price), told.comparisons if told else ())
+    ranking = router.preferences(None)
+    place = list(ranking).index(name) + 1
+    terminal.result({"model": name, "rounds": added, "place": place, "ranking": ranking})
+    terminal.text(f"{name}: on offer, {added} rounds added; place {place} of {len(ranking)} for an unknown person")
+
+
+@app.command(epilog="Example: `gmt figures runs/demo --out figures`")
+def figures(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    out: Annotated[Path, typer.Option(help="Folder for PNG and PDF.")] = Path("figures"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Draw results, cold-start and training curves, and a person's graph."""
+    from gmt.figures import make_figures
+
+    terminal = Terminal(quiet, as_json)
+    paths = make_figures(runs, out)
+    terminal.result({"figures": [str(path) for path in paths]})
+    for path in paths:
+        terminal.text(str(path))
+
+
+@app.command(epilog="Example: `gmt summary runs/llmfao-0 runs/llmfao-1 runs/llmfao-2 --out results.md`")
+def summary(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of several seeds.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Markdown file to write; a .json beside it holds the numbers.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Average runs over seeds, with users resampled jointly, and print the table of the README."""
+    from gmt.evaluation.summary import markdown_table, summarise
+    from gmt.runs import RunFolder, write_json, write_text
+
+    terminal = Terminal(quiet, as_json)
+    paths = [path for run in runs for path in sorted(RunFolder(run).results.glob("*.json"))]
+    found = summarise(paths)
+    text = markdown_table(found)
+    if out is not None:
+        write_text(out, text)
+        write_json(out.with_suffix(".json"), found)
+    terminal.result(found)
+    terminal.text(text)
+
+
+@app.command(epilog="Example: `gmt demo --folder /tmp/gmt-demo`")
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where data/, runs/ and figures/ go.")] = Path(),
+    quiet: Quiet = False,
+) -> None:
+    """Run the whole job on data the project makes itself: prep, train, eval, adapt, route, figures."""
+    from gmt.demo import run_demo
+
+    run_demo(folder, main, Terminal(quiet))
+
+
+def _load(run: Path) -> Any:
+    from gmt.routing.pretrained import Router
+
+    return Router.from_pretrained(run)

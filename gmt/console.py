@@ -1,0 +1,101 @@
+"""Talk to the terminal: progress bars, tables, and where each kind of output goes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Terminal:
+    """Print results to stdout and everything else to stderr.
+
+    Args:
+        quiet: Print results only.
+        as_json: Print one JSON object on stdout in place of tables.
+    """
+
+    def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
+        self.quiet, self.as_json = quiet, as_json
+        self.out, self.err = Console(highlight=False), Console(stderr=True, highlight=False)
+
+    def note(self, text: str) -> None:
+        """Say something on the side."""
+        if not self.quiet:
+            self.err.print(text, markup=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """Say something that must be heard even with --quiet."""
+        self.err.print(text, markup=False, soft_wrap=True)
+
+    def result(self, value: Mapping[str, Any]) -> None:
+        """Print the JSON object that --json asks for."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+    def text(self, text: str) -> None:
+        """Print a result as plain text."""
+        if not self.as_json:
+            self.out.print(text, markup=False, soft_wrap=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a result as a table; columns after the first are numbers."""
+        if self.as_json:
+            return
+        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        for number, column in enumerate(columns):
+            table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number == 0)
+        for row in rows:
+            table.add_row(*row)
+        self.out.print(table)
+
+    @contextmanager
+    def bar(self, what: str, total: int | None, count: bool = True) -> Iterator[Bar]:
+        """Show a progress bar with rate and time left; nothing unless stderr is a terminal.
+
+        Args:
+            what: What is being done.
+            total: How many steps there are, where known.
+            count: Show steps done and to do.
+        """
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        quiet = self.quiet or not self.err.is_terminal
+        columns = [TextColumn("{task.description}"), BarColumn(), *([MofNCompleteColumn()] if count else [])]
+        columns += [TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[note]}"), TimeRemainingColumn()]
+        with Progress(*columns, console=self.err, disable=quiet, transient=True) as progress:
+            yield Bar(progress, progress.add_task(what, total=total, note="", rate=""))
+
+
+class Bar:
+    """Move a progress bar; made by `Terminal.bar`."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self.progress, self.task = progress, task
+
+    def __call__(self, steps: int = 1, note: str | None = None) -> None:
+        """Advance by some steps, and say something new beside the bar."""
+        speed = next((task.speed for task in self.progress.tasks), None)
+        fields = {"rate": f"{speed:,.1f}/s" if speed else ""} | ({} if note is None else {"note": note})
+        self.progress.update(self.task, advance=steps, **fields)  # pyright: ignore[reportArgumentType]
+
+    def over(self, total: int) -> Bar:
+        """Return itself once it knows how many steps there are."""
+        self.progress.update(self.task, total=total)
+        return self
+
+
+def interval(metric: Mapping[str, float] | None, sign: bool = False) -> str:
+    """Write value and interval of a metric, or a dash."""
+    if metric is None:
+        return "–"
+    plus = "+" if sign else ""
+    return f"{metric['value']:{plus}.3f} [{metric['low']:{plus}.3f}, {metric['high']:{plus}.3f}]"

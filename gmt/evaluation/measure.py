@@ -1,0 +1,137 @@
+"""Measure a run beside its rivals, on its own data or on somebody else's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from gmt.data.dataset import Dataset
+from gmt.data.embed import EmbeddingStore
+from gmt.data.interactions import TEST
+from gmt.errors import DataError, RunError
+from gmt.evaluation.evaluate import evaluate
+from gmt.evaluation.protocols import foreign_trials
+from gmt.evaluation.results import ORACLE, Result
+from gmt.routing.baselines import RIVALS, make_router
+from gmt.routing.pretrained import Router as Pretrained
+from gmt.routing.router import Router
+from gmt.runs import RunFolder
+
+
+def measure(
+    run: RunFolder,
+    data: Path | None = None,
+    split: str = "test",
+    shots: Sequence[int] | None = None,
+    draws: int = 3,
+    baselines: Sequence[str] | None = None,
+    seed: int = 0,
+    reveal_turns: bool = False,
+    out: Path | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> Result:
+    """Evaluate a run with the protocol on its card, or on foreign data by people it has not met.
+
+    Args:
+        run: The run.
+        data: A data folder; the run's own by default.
+        split: "test" or "valid" of the run's own data.
+        shots, draws, seed, reveal_turns: As in `evaluate`.
+        baselines: Names of rivals; all by default.
+        out: Results file; RUN/results/<protocol>.json by default.
+        progress: Called with a line for every trial and router.
+
+    Raises:
+        RunError: The run's data is gone or changed.
+        DataError: The foreign data has another encoder or nothing to ask.
+    """
+    router = Pretrained.from_pretrained(run.root)
+    own = _own_data(router, data)
+    names = [*RIVALS, ORACLE] if baselines is None else list(baselines)
+    oracle = ORACLE in names
+    rivals = [make_router(name, seed) for name in names if name != ORACLE]
+    if own is not None:
+        learn = own.select(own.table.split != TEST)
+        routers: list[Router] = [router.router, *_fitted(rivals, learn, progress)]
+        out = out or run.results / f"{own.card.get('protocol', 'seen')}{'-valid' if split == 'valid' else ''}.json"
+        return evaluate(
+            own,
+            routers,
+            split,
+            shots,
+            draws,
+            seed,
+            reveal_turns=reveal_turns,
+            oracle=oracle,
+            out=out,
+            progress=progress,
+        )
+    assert data is not None
+    base, joined, known = _join(router, data)
+    routers = [router.router, *_fitted(rivals, base, progress)]
+    foreign = np.arange(known, len(joined.table))
+    cut = foreign_trials(joined.table, np.arange(known), foreign, shots, draws, seed)
+    name = data.resolve().name
+    return evaluate(
+        joined,
+        routers,
+        "test",
+        seed=seed,
+        reveal_turns=reveal_turns,
+        oracle=oracle,
+        cut=cut,
+        protocol="new-users",
+        source=name,
+        out=out or run.results / f"on-{name}.json",
+        progress=progress,
+    )
+
+
+def _fitted(rivals: list[Router], data: Dataset, progress: Callable[[str], object] | None) -> list[Router]:
+    fitted = []
+    for rival in rivals:
+        if progress is not None:
+            progress(f"fitting {rival.name}")
+        fitted.append(rival.fit(data))
+    return fitted
+
+
+def _own_data(router: Pretrained, data: Path | None) -> Dataset | None:
+    """Return the run's own data, or None if `data` is another folder."""
+    told = router.card["data"]
+    folder = Path(told["path"]) if data is None else data
+    card = folder / "card.json"
+    if data is None and not card.is_file():
+        raise RunError(f"the run was trained on {folder}, which is gone; pass the folder with --data")
+    same = card.is_file() and hashlib.sha256(card.read_bytes()).hexdigest() == told["sha256"]
+    if data is None and not same:
+        raise RunError(f"{folder} has changed since the run was trained on it; train again, or pass --data {folder}")
+    if not same:
+        return None
+    loaded = Dataset.load(folder)
+    # The run may know more models by now; codes of the trained ones stay what they were.
+    return loaded
+
+
+def _join(router: Pretrained, folder: Path) -> tuple[Dataset, Dataset, int]:
+    """Return the run's own comparisons, those with the foreign ones behind, and how many are its own."""
+    foreign = Dataset.load(folder)
+    if foreign.encoder != router.data.encoder:
+        raise DataError(
+            f"{folder} was encoded by {foreign.encoder.id} and the run by {router.data.encoder.id}; prepare it with "
+            f"--encoder {router.data.encoder.id}"
+        )
+    try:
+        own = _own_data(router, None)
+    except RunError:
+        own = None  # the run folder alone must do; there is then no VALID part to fit temperatures on
+    base = router.data if own is None else own.select(own.table.split != TEST)
+    store = EmbeddingStore.open(folder / "embeddings")
+    items = [
+        replace(item, conversation=f"{folder.name}: {item.conversation}") for item in foreign.table.to_comparisons()
+    ]
+    return base, base.append(items, store, foreign.models, split=TEST), len(base.table)

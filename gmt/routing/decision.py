@@ -1,0 +1,97 @@
+"""Say what a router decided: every candidate with its score, its chance to win, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gmt.routing.votes import win_probability
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Hold one candidate of a decision.
+
+    Args:
+        model: Its name.
+        score: Unbounded, higher is preferred.
+        win_probability: Mean chance to be preferred to each of the other candidates.
+        margin: What this person's history adds: the score less an unknown person's, both centred
+            over the candidates.
+    """
+
+    model: str
+    score: float
+    win_probability: float
+    margin: float
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Hold one past round and how far it moved the winner.
+
+    Args:
+        query: What was asked then.
+        models: Who answered.
+        ratings: How the answers were rated, None where one was not.
+        effect: The winner's score against the mean of the candidates, less what it would be without this round.
+    """
+
+    query: str
+    models: tuple[str, ...]
+    ratings: tuple[float | None, ...]
+    effect: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Hold the ranking of the candidates for a person and a question, best first.
+
+    Args:
+        user: Who asked; None for somebody unknown.
+        query: What was asked.
+        ranking: The candidates, best first.
+        votes: How many rated rounds of this person were visible.
+        reasons: Past rounds that moved the winner, strongest first; empty unless asked for.
+    """
+
+    user: str | None
+    query: str
+    ranking: tuple[Choice, ...]
+    votes: int
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """Return the name of the winner."""
+        return self.ranking[0].model
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        return {
+            "user": self.user,
+            "query": self.query,
+            "model": self.model,
+            "votes": self.votes,
+            "ranking": [vars(choice) for choice in self.ranking],
+            "reasons": [vars(reason) for reason in self.reasons],
+        }
+
+
+def rank(models: list[str], scores: np.ndarray, unknown: np.ndarray, temperature: float) -> tuple[Choice, ...]:
+    """Order candidates by score.
+
+    Args:
+        models: K names.
+        scores: (K,) scores for the person.
+        unknown: (K,) scores for somebody without history.
+        temperature: What score differences are divided by before the logistic function.
+    """
+    others = max(len(models) - 1, 1)
+    against = win_probability(scores[:, None] - scores[None, :], temperature)
+    chance = (against.sum(axis=1) - 0.5) / others if len(models) > 1 else np.ones(1)
+    margin = (scores - scores.mean()) - (unknown - unknown.mean())
+    order = sorted(range(len(models)), key=lambda k: (-scores[k], models[k]))
+    return tuple(Choice(models[k], float(scores[k]), float(chance[k]), float(margin[k])) for k in order)

@@ -1,0 +1,203 @@
+"""Estimate what each person likes from their own votes, given what is good for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from gmt.routing.cells import QueryKernel
+
+NEWTON_STEPS, NEWTON_TOLERANCE = 12, 1e-8
+NUMBERS_AT_ONCE = 2_000_000  # people are solved in batches whose padded (B, T, T) kernels hold at most so many
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """Hold V votes, those of a person side by side.
+
+    Args:
+        user, a, b: (V,) codes, ordered by user.
+        y: (V,) 1 where a won, 0 where b did, 0.5 for a tie.
+        query: (V,) codes of the known queries.
+        features: (V, F) features of a's answer less those of b's.
+        comparison: (V,) positions in the table the votes were read from.
+        queries: The similarity of the known queries.
+        groups: Where each group of features ends among the F.
+    """
+
+    user: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+    y: np.ndarray
+    query: np.ndarray
+    features: np.ndarray
+    comparison: np.ndarray
+    queries: QueryKernel
+    groups: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def of(self, user: int) -> slice:
+        """Return where a person's votes stand."""
+        return slice(int(np.searchsorted(self.user, user)), int(np.searchsorted(self.user, user, side="right")))
+
+    def people(self, users: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Cut users into batches of people with about equally many votes; who has none is left out.
+
+        Yields:
+            (B,) codes of the users and (B, T) positions of their votes, -1 under padding.
+        """
+        users = np.unique(users)
+        first = np.searchsorted(self.user, users)
+        count = np.searchsorted(self.user, users, side="right") - first
+        order = np.argsort(count, kind="stable")
+        order = order[count[order] > 0][::-1]
+        while len(order):
+            most = count[order[0]]
+            fits = max(1, NUMBERS_AT_ONCE // int(most) ** 2)
+            size = min(fits, int((count[order] * 1.3 + 3 >= most).sum()))
+            part, order = order[:size], order[size:]
+            slots = np.arange(most)
+            yield users[part], np.where(slots < count[part, None], first[part, None] + slots, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Hold the terms of a kernel before their amplitudes: linear, memory, and one for each group of features."""
+
+    linear: np.ndarray
+    memory: np.ndarray
+    features: tuple[np.ndarray, ...]
+
+    def blend(self, spread: float, memory: float, features: tuple[float, ...]) -> np.ndarray:
+        """Return the kernel; `spread` multiplies S."""
+        out = self.linear + memory * self.memory if memory else self.linear.copy()
+        out *= spread
+        for amplitude, part in zip(features, self.features, strict=True):
+            if amplitude:
+                out += amplitude * part
+        return out
+
+
+class People:
+    """Hold the votes of B people, padded to T each, and their kernels.
+
+    Args:
+        past: All votes.
+        index: (B, T) positions of theirs, -1 under padding.
+        shift: (V,) Δf of every vote.
+        covariance: (M + 2, M + 2) S.
+    """
+
+    def __init__(self, past: Past, index: np.ndarray, shift: np.ndarray, covariance: np.ndarray) -> None:
+        at = np.maximum(index, 0)
+        self.queries, self.covariance, self.groups = past.queries, covariance, past.groups
+        self.mask = index >= 0
+        self.a, self.b, self.query, self.y = past.a[at], past.b[at], past.query[at], past.y[at]
+        self.shift = np.where(self.mask, shift[at], 0.0)
+        self.features = past.features[at] * self.mask[:, :, None]
+        bias, reliability = len(covariance) - 2, len(covariance) - 1
+        rows = covariance[self.a] - covariance[self.b] + covariance[bias]
+        rows += self.shift[:, :, None] * covariance[reliability]
+        self.rows = rows * self.mask[:, :, None]
+        """(B, T, M + 2) S x of every vote."""
+
+    def linear(self) -> np.ndarray:
+        """Return the (B, T, T) linear part of the kernel between the votes of each person."""
+        bias, reliability = len(self.covariance) - 2, len(self.covariance) - 1
+        person, vote = np.arange(len(self.a))[:, None, None], np.arange(self.a.shape[1])[None, :, None]
+        found = self.rows[person, vote, self.a[:, None, :]] - self.rows[person, vote, self.b[:, None, :]]
+        found += self.rows[:, :, bias, None] + self.rows[:, :, reliability, None] * self.shift[:, None, :]
+        return found * self.mask[:, None, :]
+
+    def among(self) -> Parts:
+        """Return the (B, T, T) kernel between the votes of each person."""
+        kept = remembered(self.covariance)
+        left, right = kept[self.a] - kept[self.b], np.arange(self.a.shape[1])[None, :, None]
+        person = np.arange(len(self.a))[:, None, None]
+        memory = left[person, right, self.a[:, None, :]] - left[person, right, self.b[:, None, :]]
+        memory *= self.queries.between(self.query, self.query)
+        memory *= self.mask[:, :, None] & self.mask[:, None, :]
+        features = tuple(part @ part.swapaxes(1, 2) for part in self._grouped(self.features))
+        return Parts(self.linear(), memory, features)
+
+    def towards(
+        self, row: np.ndarray, candidates: np.ndarray, worth: np.ndarray, similarity: np.ndarray, features: np.ndarray
+    ) -> Parts:
+        """Return the (C, K, T) kernel between candidates and the votes of the person they are for.
+
+        Args:
+            row: (C,) which of the B people asks.
+            candidates: (C, K) model codes.
+            worth: (C, K) f of each candidate.
+            similarity: (C, G) similarities of the queries asked to the known ones.
+            features: (C, K, F) features of the candidates.
+        """
+        reliability, vote = len(self.covariance) - 1, np.arange(self.a.shape[1])
+        models = candidates[:, :, None]
+        linear = self.rows[row[:, None, None], vote, models]
+        linear = linear + worth[:, :, None] * self.rows[row, :, reliability][:, None, :]
+        kept = remembered(self.covariance)
+        memory = kept[models, self.a[row][:, None, :]] - kept[models, self.b[row][:, None, :]]
+        near = np.take_along_axis(similarity, self.query[row], axis=1) * self.mask[row]
+        theirs = self._grouped(self.features[row])
+        found = tuple(own @ past.swapaxes(1, 2) for own, past in zip(self._grouped(features), theirs, strict=True))
+        return Parts(linear, memory * near[:, None, :], found)
+
+    def within(self, candidates: np.ndarray, worth: np.ndarray, features: np.ndarray) -> Parts:
+        """Return the (C, K, K) prior covariance of what a person adds to the candidates' scores."""
+        reliability = len(self.covariance) - 1
+        left, right = candidates[:, :, None], candidates[:, None, :]
+        leaning = self.covariance[candidates, reliability]
+        linear = self.covariance[left, right] + worth[:, :, None] * leaning[:, None, :]
+        linear += leaning[:, :, None] * worth[:, None, :]
+        linear += worth[:, :, None] * worth[:, None, :] * self.covariance[reliability, reliability]
+        found = tuple(part @ part.swapaxes(1, 2) for part in self._grouped(features))
+        return Parts(linear, remembered(self.covariance)[left, right], found)
+
+    def _grouped(self, features: np.ndarray) -> list[np.ndarray]:
+        return np.split(features, self.groups[:-1], axis=-1) if self.groups else []
+
+    def solve(self, kernel: np.ndarray) -> np.ndarray:
+        """Return (B, T) α, each person's most likely departure from everybody being `kernel` α."""
+        alpha = np.zeros(self.a.shape)
+        for _ in range(NEWTON_STEPS):
+            latent = (kernel @ alpha[:, :, None])[:, :, 0]
+            chance, weight = self.chances(latent)
+            right = weight * latent + (self.y - chance) * self.mask
+            before, alpha = alpha, np.linalg.solve(precision(kernel, weight), right[:, :, None])[:, :, 0]
+            if np.abs(alpha - before).max(initial=0.0) < NEWTON_TOLERANCE:
+                break
+        return alpha
+
+    def chances(self, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (B, T) chances that a wins, and their variances, 0 under padding."""
+        chance = expit(latent + self.shift)
+        return chance, chance * (1 - chance) * self.mask
+
+    def moments(self, alpha: np.ndarray, kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (B, M + 2) means of (θ, π, ρ), and the sum over people of means' squares and covariances.
+
+        Both read the linear kernel alone.
+        """
+        mean = np.einsum("bt,btm->bm", alpha, self.rows)
+        weight = self.chances((kernel @ alpha[:, :, None])[:, :, 0])[1]
+        learned = np.linalg.solve(precision(kernel, weight), weight[:, :, None] * self.rows)
+        size = self.rows.shape[2]
+        shrunk = self.rows.reshape(-1, size).T @ learned.reshape(-1, size)
+        return mean, mean.T @ mean + len(mean) * self.covariance - shrunk
+
+
+def precision(kernel: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return (B, T, T) I + W K."""
+    return np.eye(kernel.shape[1]) + weight[:, :, None] * kernel
+
+
+def remembered(covariance: np.ndarray) -> np.ndarray:
+    """Return the (M, M) covariance of what a person likes on one kind of query only, from S."""
+    own = covariance[:-2, :-2]
+    return 0.5 * np.diag(np.diag(own)) + 0.5 * own

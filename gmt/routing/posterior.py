@@ -1,0 +1,283 @@
+"""Hold everything the hierarchical model believes after a history: what is good for all, and for each person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from gmt.data.dataset import Dataset, Questions
+from gmt.routing.cells import CellFit, CellPrior, QueryKeys, fit_cells, known_queries
+from gmt.routing.people import Past, People, precision
+from gmt.routing.style import CandidateFeatures
+from gmt.routing.votes import votes_of
+
+LEARNING_RATE = 0.7  # share of S that a round of EM renews
+ASKED_AT_ONCE = 2_000_000  # questions are scored in batches whose similarities hold at most so many numbers
+
+
+@dataclass(frozen=True)
+class HierarchicalSettings:
+    """Hold the variances of the model; those from `cells` on `fit` replaces by the best on VALID.
+
+    Args:
+        base: Of a model's strength, in squared logits like all.
+        liking, side, reliability: Of a person's liking of a model, of their pull to the left answer,
+            and of how much more or less their votes follow the worth of the answers; where S starts.
+        extra: Of the liking of each of the learned features, where the router is given some.
+        cells: Of the worth of an answer around the model's strength.
+        memory: Of liking a model on one kind of query only, as a multiple of S.
+        spread: What S is multiplied by.
+        style: Of the liking of each feature of style.
+    """
+
+    base: float = 0.5
+    liking: float = 0.5
+    side: float = 0.2
+    reliability: float = 0.05
+    extra: float = 0.0
+    cells: float = 1.0
+    memory: float = 1.0
+    spread: float = 1.0
+    style: float = 0.05
+
+    @property
+    def amplitudes(self) -> tuple[float, float]:
+        return self.style, self.extra
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        return {f"settings.{item.name}": np.array(getattr(self, item.name), float) for item in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, state: dict[str, np.ndarray]) -> HierarchicalSettings:
+        return cls(**{item.name: float(state[f"settings.{item.name}"]) for item in fields(cls)})
+
+
+def read_past(history: Dataset, features: tuple[CandidateFeatures, ...], centre: np.ndarray) -> Past:
+    """Read the votes of a history in an order that does not depend on the table's.
+
+    Args:
+        history: The visible comparisons.
+        features: One for each group of features.
+        centre: (D,) what query vectors are centred on.
+    """
+    table, votes = history.table, votes_of(history.table)
+    queries, query = known_queries(history, votes.comparison, centre)
+    answers = table.response[votes.row_a], table.response[votes.row_b]
+    order = np.lexsort((votes.y, *answers, votes.b, votes.a, query, votes.user))
+    rows = [part.of_rows(history) for part in features]
+    differences = [part[votes.row_a] - part[votes.row_b] for part in rows]
+    joined = np.concatenate([np.zeros((len(votes), 0)), *differences], axis=1)
+    return Past(
+        votes.user[order],
+        votes.a[order],
+        votes.b[order],
+        votes.y[order],
+        query[order],
+        joined[order],
+        votes.comparison[order],
+        queries,
+        tuple(int(end) for end in np.cumsum([part.shape[1] for part in rows])),
+    )
+
+
+def settle(
+    prior: CellPrior, past: Past, covariance: np.ndarray, rounds: int, learn: bool = False
+) -> tuple[CellFit, np.ndarray]:
+    """Fit f and the people in turn, each given the other, by Newton's method.
+
+    Args:
+        prior: The prior of f.
+        past: The votes.
+        covariance: (M + 2, M + 2) S.
+        rounds: How often the people are fitted and f once more.
+        learn: Whether each round renews S by expectation maximisation, around the S given.
+
+    Returns:
+        The fit of f, and S.
+    """
+    shared, first = fit_cells(prior, past.query, past.a, past.b, past.y), covariance
+    everybody = np.unique(past.user)
+    for _ in range(rounds if len(past) else 0):
+        shift, scale, offset = shifts(shared, past), np.ones(len(past)), np.zeros(len(past))
+        total = np.zeros_like(covariance)
+        for _, index in past.people(everybody):
+            people = People(past, index, shift, covariance)
+            kernel = people.linear()
+            mean, moments = people.moments(people.solve(kernel), kernel)
+            row, slot = np.nonzero(index >= 0)
+            at, total = index[row, slot], total + moments
+            scale[at] += mean[row, -1]
+            offset[at] = mean[row, past.a[at]] - mean[row, past.b[at]] + mean[row, -2]
+        if learn:
+            covariance = LEARNING_RATE * total / len(everybody) + (1 - LEARNING_RATE) * first
+        shared = fit_cells(prior, past.query, past.a, past.b, past.y, scale, offset, shared)
+    return shared, covariance
+
+
+def shifts(shared: CellFit, past: Past) -> np.ndarray:
+    """Return (V,) Δf of every vote."""
+    return shared.known[past.query, past.a] - shared.known[past.query, past.b]
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """Hold one question's scores, taken apart.
+
+    Args:
+        shared: (K,) what a person without votes would get.
+        votes: (T, K) what each past vote adds; `shared` plus their sum is the score.
+        comparison: (T,) positions of these votes in the history's table.
+    """
+
+    shared: np.ndarray
+    votes: np.ndarray
+    comparison: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Hold questions of a batch of people, and what their votes say about them."""
+
+    at: np.ndarray  # (C,) which questions
+    row: np.ndarray  # (C,) which of the people asks each
+    index: np.ndarray  # (B, T) positions of the people's votes
+    people: People
+    kernel: np.ndarray  # (C, K, T)
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Answer questions from one history; nothing is fitted any more.
+
+    Args:
+        settings: The variances.
+        covariance: (M + 2, M + 2) S.
+        shared: The fit of f.
+        past: The votes.
+        features: One for each of `settings.amplitudes`.
+        alpha: (V,) weight of every vote in what its voter likes.
+    """
+
+    settings: HierarchicalSettings
+    covariance: np.ndarray
+    shared: CellFit
+    past: Past
+    shift: np.ndarray
+    features: tuple[CandidateFeatures, ...]
+    alpha: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        settings: HierarchicalSettings,
+        covariance: np.ndarray,
+        shared: CellFit,
+        past: Past,
+        features: tuple[CandidateFeatures, ...],
+    ) -> Posterior:
+        """Fit every person's own part given f and S."""
+        shift, alpha = shifts(shared, past), np.zeros(len(past))
+        for _, index in past.people(past.user):
+            people = People(past, index, shift, covariance)
+            kernel = people.among().blend(settings.spread, settings.memory, settings.amplitudes)
+            alpha[index[index >= 0]] = people.solve(kernel)[index >= 0]
+        return cls(settings, covariance, shared, past, shift, features, alpha)
+
+    def score(self, data: Dataset, questions: Questions) -> np.ndarray:
+        """Return (C, K) scores, -inf under padding.
+
+        Args:
+            data: Where the text vectors of the questions are; its codes begin with the history's.
+            questions: What is asked.
+        """
+        out = np.full(questions.candidates.shape, -np.inf)
+        for part, similarity in self._parts(data, questions):
+            asked = questions.select(part)
+            worth = self._worth(asked, similarity)
+            total = worth.copy()
+            for found in self._asked(data, asked, worth, similarity):
+                theirs = np.where(found.index >= 0, self.alpha[found.index], 0.0)[found.row]
+                total[found.at] += (found.kernel @ theirs[:, :, None])[:, :, 0]
+            out[part] = np.where(asked.candidates >= 0, total, -np.inf)
+        return out
+
+    def impersonal(self, data: Dataset, questions: Questions) -> np.ndarray:
+        """Return the (C, K) scores somebody without votes would get, -inf under padding."""
+        out = np.full(questions.candidates.shape, -np.inf)
+        for part, similarity in self._parts(data, questions):
+            asked = questions.select(part)
+            out[part] = np.where(asked.candidates >= 0, self._worth(asked, similarity), -np.inf)
+        return out
+
+    def explain(self, data: Dataset, questions: Questions, index: int) -> Explained:
+        """Take the scores of question `index` apart into what each past vote of the asker adds."""
+        asked = questions.select(np.array([index]))
+        similarity = self.shared.prior.queries.to_known(QueryKeys.of(asked), data.vectors)
+        worth, own = self._worth(asked, similarity), self.past.of(int(asked.user[0]))
+        votes = np.zeros((0, worth.shape[1]))
+        for found in self._asked(data, asked, worth, similarity):
+            votes = (found.kernel[0] * self.alpha[own]).T
+        return Explained(worth[0], votes, self.past.comparison[own])
+
+    def covariances(self, data: Dataset, questions: Questions, shared: bool = True) -> np.ndarray:
+        """Return (C, K, K) posterior covariances of the scores; what stands under padding means nothing.
+
+        Args:
+            data, questions: As in `score`.
+            shared: Whether to add how little is known of f, at some milliseconds a question; else
+                only what is not known of the person.
+        """
+        out = np.zeros((*questions.candidates.shape, questions.candidates.shape[1]))
+        for part, similarity in self._parts(data, questions):
+            asked = questions.select(part)
+            worth, models = self._worth(asked, similarity), np.maximum(asked.candidates, 0)
+            features = self._features(data, asked)
+            nobody = People(self.past, np.zeros((0, 0), int), self.shift, self.covariance)
+            found = self._blend(nobody.within(models, worth, features))
+            lean = np.ones(len(part))
+            for group in self._asked(data, asked, worth, similarity):
+                kernel, people = self._blend(group.people.among()), group.people
+                theirs = np.where(group.index >= 0, self.alpha[group.index], 0.0)
+                weight = people.chances((kernel @ theirs[:, :, None])[:, :, 0])[1]
+                inverse = np.linalg.solve(precision(kernel, weight), weight[:, :, None] * np.eye(weight.shape[1]))
+                found[group.at] -= group.kernel @ inverse[group.row] @ group.kernel.swapaxes(1, 2)
+                lean[group.at] += (self.settings.spread * (theirs[:, None] @ people.rows)[:, 0, -1])[group.row]
+            for at in range(len(part)) if shared else ():
+                found[at] += lean[at] ** 2 * self.shared.covariance(similarity[at], models[at])
+            out[part] = found
+        return out
+
+    def _parts(self, data: Dataset, questions: Questions) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Cut the questions; yield positions and their (C, G) similarities to the known queries."""
+        queries, keys = self.shared.prior.queries, QueryKeys.of(questions)
+        most = np.bincount(self.past.user).max(initial=0) * questions.candidates.shape[1]
+        size = max(1, ASKED_AT_ONCE // max(len(queries.keys), int(most), 1))
+        for start in range(0, len(questions), size):
+            part = np.arange(start, min(start + size, len(questions)))
+            yield part, queries.to_known(keys.select(part), data.vectors)
+
+    def _worth(self, asked: Questions, similarity: np.ndarray) -> np.ndarray:
+        """Return (C, K) f of the candidates."""
+        return np.take_along_axis(self.shared.mean(similarity), np.maximum(asked.candidates, 0), axis=1)
+
+    def _features(self, data: Dataset, asked: Questions) -> np.ndarray:
+        parts = [part.of_candidates(data, asked) for part in self.features]
+        return np.concatenate([np.zeros((*asked.candidates.shape, 0)), *parts], axis=2)
+
+    def _blend(self, parts) -> np.ndarray:
+        return parts.blend(self.settings.spread, self.settings.memory, self.settings.amplitudes)
+
+    def _asked(
+        self, data: Dataset, asked: Questions, worth: np.ndarray, similarity: np.ndarray
+    ) -> Iterator[_Asked]:
+        """Put the questions to the people who ask them, batch by batch; who has no vote is left out."""
+        features, models = self._features(data, asked), np.maximum(asked.candidates, 0)
+        for users, index in self.past.people(asked.user):
+            at = np.flatnonzero(np.isin(asked.user, users))
+            order = np.argsort(users)
+            row = order[np.searchsorted(users, asked.user[at], sorter=order)]
+            people = People(self.past, index, self.shift, self.covariance)
+            parts = people.towards(row, models[at], worth[at], similarity[at], features[at])
+            yield _Asked(at, row, index, people, self._blend(parts))

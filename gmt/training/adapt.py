@@ -1,0 +1,107 @@
+"""Fit a trained run to one person: append their rounds and, if asked, learn a vector of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import set_seed
+
+from data_prep.jsonl import read_history
+from gmt.data.graph import build_graph
+from gmt.data.interactions import Comparison
+from gmt.errors import DataError, UserError
+from gmt.model.checkpoint import save_tensors
+from gmt.routing.pretrained import Router
+from gmt.training.losses import pairwise_loss
+
+HELD_OUT = 0.3
+LEARNING_RATE = 0.02
+SHRINKAGE = 0.05
+
+
+def adapt_user(
+    run: Path, user: str, history: Path | None = None, shots: int | None = None, replace: bool = False, steps: int = 0
+) -> dict[str, Any]:
+    """Append a person's rounds to a run.
+
+    Args:
+        run: Run folder.
+        user: Name of the person.
+        history: JSONL rows; by default `histories/<user>.jsonl` of the data the run was trained on.
+        shots: Read rounds up to the N-th rated one only.
+        replace: Drop the person's earlier rounds first.
+        steps: Gradient steps on a vector added to the person's state; all other weights stay.
+
+    Returns:
+        What `Router.add` says, and the person's ranking `before` and `after`.
+
+    Raises:
+        UserError: There is no history to read.
+        DataError: A row of it cannot be read.
+    """
+    router = Router.from_pretrained(run)
+    path = history or _shipped(router, user)
+    data = read_history(path, user)
+    if data.rejected:
+        raise DataError(f"{data.rejected[0]}; mend the line and adapt again, nothing was added")
+    told = _first(data.comparisons, shots)
+    before = router.preferences(user)
+    found = router.add(user, told, replace_history=replace)
+    if steps:
+        _learn_shift(router, user, steps)
+    return found | {"user": user, "before": before, "after": router.preferences(user)}
+
+
+def _shipped(router: Router, user: str) -> Path:
+    path = Path(router.card["data"]["path"]) / "histories" / f"{user}.jsonl"
+    if not path.is_file():
+        raise UserError(f"no history of {user} ships with this run's data; name a JSONL file with --history")
+    return path
+
+
+def _first(comparisons: list[Comparison], shots: int | None) -> list[Comparison]:
+    """Return the rounds up to the `shots`-th rated one."""
+    if shots is None:
+        return comparisons
+    kept: list[Comparison] = []
+    rated = 0
+    for item in comparisons:
+        is_rated = any(candidate.rating is not None for candidate in item.candidates)
+        if is_rated and rated == shots:
+            break
+        rated += is_rated
+        kept.append(item)
+    return kept
+
+
+def _learn_shift(router: Router, user: str, steps: int) -> None:
+    """Learn a vector added to the person's state, from their own rounds asked with the others shown."""
+    table = router.data.table
+    mine = np.flatnonzero((table.user == table.users.index(user)) & table.rated)
+    talks = np.unique(table.conversation[mine])
+    if len(talks) < 2:
+        raise UserError(f"{user} has rated rounds in {len(talks)} conversations; --steps needs at least 2")
+    scorer, config = router.router.graph.scorer, router.config
+    shift = torch.zeros(config.model.width, requires_grad=True)
+    optimizer = torch.optim.Adam([shift], LEARNING_RATE)
+    generator = np.random.default_rng([config.seed, len(mine)])
+    set_seed(config.seed)
+    scorer.eval()
+    for _ in range(steps):
+        asked = generator.choice(talks, max(1, round(HELD_OUT * len(talks))), replace=False)
+        targets = mine[np.isin(table.conversation[mine], asked)]
+        shown = np.flatnonzero((table.user == table.users.index(user)) & ~np.isin(table.conversation, asked))
+        batch = build_graph(
+            router.data.select(shown), router.data.questions(targets), config.graph, table.select(targets).ratings
+        )
+        loss, pairs = pairwise_loss(
+            scorer(batch, shift.expand(len(batch.user_code), -1)), batch.rating, config.train.ties
+        )
+        optimizer.zero_grad()
+        (loss / max(pairs, 1) + SHRINKAGE * shift.square().sum()).backward()
+        optimizer.step()
+    save_tensors(router.people.path(user, "safetensors"), {"shift": shift})
+    router.router.shifts[user] = shift.detach()

@@ -1,0 +1,155 @@
+"""Check the data folder: its card, its bad rows, its vectors, and that a failure leaves the old one whole."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_prep.prepare import PrepOptions, prepare
+from data_prep.sources import SourceOptions, load_source
+from gmt.data.dataset import Dataset
+from gmt.errors import DataError
+from tests.data_prep.samples import jsonl
+
+COLUMNS = SourceOptions(user="u", query="q", winner="w", model_a="l", model_b="r", labels=("left", "right", "tie"))
+
+
+@pytest.fixture
+def votes(tmp_path: Path) -> Path:
+    rows = [f"{user},query {n},{('left', 'right', 'tie')[n % 3]},x,y" for user in ("ann", "bob") for n in range(10)]
+    path = tmp_path / "votes.csv"
+    path.write_text("u,q,w,l,r\n" + "\n".join(rows) + "\n", "utf-8")
+    return path
+
+
+def options(votes: Path, **more: Any) -> PrepOptions:
+    base = {"source": "votes", "out": votes.parent / "out", "input": votes, "encoder": "hash", "columns": COLUMNS}
+    return PrepOptions(**{**base, **more})
+
+
+def test_the_folder_loads_and_the_card_counts(votes: Path) -> None:
+    seen: list[int] = []
+    card = prepare(options(votes), progress=lambda total: seen.append(total) or (lambda done: None))
+    data = Dataset.load(votes.parent / "out")
+    assert len(data.table) == 20
+    assert data.card == card == json.loads((votes.parent / "out" / "card.json").read_text())
+    assert card["counts"] == {
+        "users": 2,
+        "models": 2,
+        "comparisons": 20,
+        "pairs": 14,
+        "ties": 6,
+        "conversations": 20,
+        "turns": 20,
+        "questions": 10,
+        "rated": 20,
+    }
+    assert card["tie_rate"] == 0.3
+    assert sum(part["comparisons"] for part in card["splits"].values()) == 20
+    assert (card["protocol"], card["seed"], card["bad_rows"], card["input"]) == ("seen", 0, 0, "votes.csv")
+    assert set(card["files"]) >= {"interactions.parquet", "models.json", "rejected.csv", "embeddings/vectors.npy"}
+    assert seen == [12]
+    assert sorted(path.name for path in votes.parent.iterdir()) == ["out", "votes.csv"]
+
+
+def test_equal_seeds_give_equal_cards(votes: Path) -> None:
+    assert prepare(options(votes)) == prepare(options(votes, out=votes.parent / "again"))
+    assert prepare(options(votes))["files"] != prepare(options(votes, seed=1))["files"]
+
+
+def test_bad_rows_stop_or_are_dropped_and_stand_in_a_file(votes: Path) -> None:
+    prepare(options(votes))
+    (votes.parent / "out" / "notes.txt").write_text("mine")
+    before = (votes.parent / "out" / "interactions.parquet").read_bytes()
+    votes.write_text(votes.read_text().replace("ann,query 3,left", "ann,query 3,Left"))
+    heard: list[str] = []
+    with pytest.raises(DataError) as error:
+        prepare(options(votes), on_rejected=lambda rows: heard.extend(map(str, rows)))
+    assert str(error.value) == (
+        "votes.csv line 5: w is 'Left'; expected one of left, right, tie. 19 other rows are fine; fix it or pass "
+        "--drop-bad-rows."
+    )
+    assert len(heard) == 1
+    assert (votes.parent / "out" / "interactions.parquet").read_bytes() == before
+    with (votes.parent / "out" / "rejected.csv").open(newline="") as file:
+        assert [row["line"] for row in csv.DictReader(file)] == ["5"]
+    card = prepare(options(votes, drop_bad_rows=True))
+    assert (card["bad_rows"], card["counts"]["comparisons"]) == (1, 19)
+    assert (votes.parent / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_a_new_folder_gets_no_table_from_bad_rows(votes: Path) -> None:
+    votes.write_text(votes.read_text() + "ann,q,nobody,x,y\n")
+    with pytest.raises(DataError):
+        prepare(options(votes))
+    assert [path.name for path in (votes.parent / "out").iterdir()] == ["rejected.csv"]
+
+
+def test_models_get_descriptions_and_prices(votes: Path) -> None:
+    pool = votes.parent / "pool.json"
+    pool.write_text(json.dumps({"x": {"size": "7b", "feature": "small and quick", "input_price": 0.2}, "z": {}}))
+    prepare(options(votes, models=pool))
+    written = json.loads((votes.parent / "out" / "models.json").read_text())
+    assert written == {
+        "x": {"description": "small and quick", "input_price": 0.2, "output_price": None},
+        "y": {"description": "y", "input_price": None, "output_price": None},
+    }
+    pool.write_text(json.dumps({"z": {}}))
+    with pytest.raises(DataError, match="none of the models here"):
+        prepare(options(votes, models=pool))
+
+
+def gmtrouter(folder: Path, **extra: list[float]) -> Path:
+    rows = []
+    for number in range(4):
+        for model in ("x", "y"):
+            said = {
+                "query": f"q{number}",
+                "query_emb": [3.0, number],
+                "response": f"{model}{number}",
+                "rating": 1,
+                **extra,
+            }
+            base = {"judge": "ann", "question_id": number, "turn": 1, "model": model, "model_emb": [1.0, 1.0]}
+            rows.append({**base, "conversation": [said]})
+    return jsonl(folder / "set.jsonl", rows)
+
+
+def test_embeddings_of_the_file_are_kept_where_they_are_whole(tmp_path: Path) -> None:
+    path = gmtrouter(tmp_path, response_emb=[0.0, 2.0])
+    card = prepare(PrepOptions("gmtrouter", tmp_path / "out", path))
+    assert (card["encoder"]["id"], card["encoder"]["width"]) == ("file:set.jsonl", 2)
+    data = Dataset.load(tmp_path / "out")
+    assert data.vectors[data.table.texts.index("q0")].tolist() == [1.0, 0.0]
+    again = prepare(PrepOptions("gmtrouter", tmp_path / "out", path, encoder="hash"))
+    assert again["encoder"]["id"].startswith("hash")
+
+
+def test_released_files_without_vectors_of_answers_are_encoded_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data_prep.prepare.DEFAULT_ENCODER", "hash")
+    card = prepare(PrepOptions("gmtrouter", tmp_path / "out", gmtrouter(tmp_path)))
+    assert card["encoder"]["id"].startswith("hash")
+    assert "8 answers have no embedding in set.jsonl" in card["notes"][0]
+
+
+def test_a_damaged_file_suggests_an_encoder(tmp_path: Path) -> None:
+    path = gmtrouter(tmp_path, response_emb=[0.0, 2.0])
+    path.write_text(path.read_text().replace('"query_emb": [3.0, 2], ', ""))
+    with pytest.raises(DataError, match="lacks the embedding of 1 of 4 queries and 0 of 2 models; pass --encoder"):
+        prepare(PrepOptions("gmtrouter", tmp_path / "out", path))
+
+
+def test_an_unknown_source_names_the_nearest() -> None:
+    with pytest.raises(DataError, match="Did you mean votes"):
+        load_source("vote")
+
+
+@pytest.mark.parametrize("given", [None, "missing.csv", "votes.xlsx"])
+def test_unusable_input_says_what_was_expected(tmp_path: Path, given: str | None) -> None:
+    (tmp_path / "votes.xlsx").touch()
+    with pytest.raises(DataError, match="expected"):
+        load_source("jsonl").read(None if given is None else tmp_path / given, SourceOptions())
