@@ -358,7 +358,7 @@ def users_export(
 ) -> None:
     """Print a person's history as JSONL, which gmt adapt --history reads back."""
     from data_prep.jsonl import rows_of
-    from gmt.routing.people import to_jsonl
+    from gmt.routing.userfiles import to_jsonl
 
     terminal = Terminal(quiet, as_json)
     history = _load(run).history(name)

@@ -25,7 +25,8 @@ class Terminal:
 
     def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
         self.quiet, self.as_json = quiet, as_json
-        self.out, self.err = Console(highlight=False), Console(stderr=True, highlight=False)
+        width = None if sys.stdout.isatty() else 160  # a pipe has no width to wrap at
+        self.out, self.err = Console(highlight=False, width=width), Console(stderr=True, highlight=False)
 
     def note(self, text: str) -> None:
         """Say something on the side."""
@@ -52,7 +53,7 @@ class Terminal:
             return
         table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for number, column in enumerate(columns):
-            table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number == 0)
+            table.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
         for row in rows:
             table.add_row(*row)
         self.out.print(table)

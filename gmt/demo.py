@@ -35,6 +35,7 @@ def run_demo(folder: Path, command: Callable[[list[str]], None], terminal: Termi
     ]
     for arguments in steps:
         started = time.monotonic()
+        terminal.out.file.flush()
         shown = " ".join(f'"{a}"' if " " in a else a for a in arguments)
         terminal.out.print(f"\n$ gmt {shown}", style="bold", markup=False, highlight=False, soft_wrap=True)
         try:
@@ -42,4 +43,4 @@ def run_demo(folder: Path, command: Callable[[list[str]], None], terminal: Termi
         except SystemExit as stop:
             if stop.code not in (0, None):
                 raise
-        terminal.note(f"({time.monotonic() - started:.0f} s)")
+        terminal.out.print(f"({time.monotonic() - started:.0f} s)", style="dim")

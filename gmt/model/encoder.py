@@ -80,7 +80,7 @@ class HGTLayer(nn.Module):
             target = torch.cat(targets)
             weight = segment_softmax(torch.cat(logits), target, len(wanted))
             pooled = torch.zeros_like(wanted).index_add(0, target, torch.cat(values) * weight.unsqueeze(-1))
-            message = self.out[kind](nn.functional.gelu(pooled.reshape(len(wanted), -1)))
+            message = self.out[kind](nn.functional.gelu(pooled.flatten(1)))
             gate = self.skip[kind].sigmoid()
             updated[kind] = gate * message + (1 - gate) * states[kind]
         return updated

@@ -14,7 +14,7 @@ from gmt.data.graph import turn_schema
 from gmt.model.checkpoint import load_tensors, load_weights
 from gmt.model.scorer import GraphScorer
 from gmt.routing.graph_router import GraphRouter
-from gmt.routing.people import PeopleFolder
+from gmt.routing.userfiles import UserFiles
 from gmt.runs import RunFolder
 
 REASONS = 40
@@ -45,7 +45,7 @@ class GmtRouter:
             config.model, turn_schema(config.graph.turn_edges), data.vectors.shape[1], len(card["models"])
         )
         load_weights(scorer, folder.weights)
-        people = PeopleFolder(folder.users)
+        people = UserFiles(folder.users)
         shifts = {
             user: load_tensors(path)["shift"]
             for user in data.table.users

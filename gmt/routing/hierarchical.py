@@ -6,15 +6,17 @@ from dataclasses import replace
 from itertools import product
 from typing import Self
 
+import os
 import numpy as np
+from scipy.linalg import block_diag
 
 from gmt.data.dataset import Dataset, Questions
-from gmt.data.interactions import TRAIN, VALID
-from gmt.routing.cells import CellFit, CellPrior, QueryKeys, centred, model_kernels
-from gmt.routing.people import Past, People
-from gmt.routing.posterior import HierarchicalSettings, Posterior, read_past, settle, shifts
+from gmt.data.interactions import TRAIN, VALID, InteractionTable
+from gmt.routing.cells import CellPrior, QueryKeys, model_kernels
+from gmt.routing.people import Past
+from gmt.routing.posterior import HierarchicalSettings, Posterior, read_past, settle
 from gmt.routing.style import AnswerStyle, CandidateFeatures, FeatureMaker
-from gmt.routing.votes import log_loss, votes_of
+from gmt.routing.votes import Votes, log_loss, votes_of
 
 CELLS, MEMORIES, SPREADS, STYLES = (0.15, 0.3, 1.0, 2.0), (0.0, 1.0, 3.0), (0.5, 1.0), (0.0, 0.05)
 LEARNING_ROUNDS, ROUNDS = 6, 3
@@ -48,25 +50,114 @@ class HierarchicalBradleyTerry:
 
     def fit(self, data: Dataset) -> Self:
         """Learn S from the TRAIN votes, and choose settings by the log loss of the VALID votes."""
-        train, valid = (np.flatnonzero(data.table.split == code) for code in (TRAIN, VALID))
+        table = data.table
+        train, valid = (np.flatnonzero(table.split == code) for code in (TRAIN, VALID))
+        keys, _ = QueryKeys.of(table).distinct()
+        self.query_centre, self.model_centre = _mean(data.vectors[keys.query]), _mean(data.model_vectors)
         self.covariance, self._last = None, None
-        keys, _ = QueryKeys.of(data.table).distinct()
-        self.query_centre = _centre(data.vectors[keys.query])
-        self.model_centre = _centre(data.model_vectors)
-        history, features = self._read(data.select(train))
-        start, choices = self._covariance(history), []
-        choose = len(train) and len(votes_of(data.table.select(valid)))
-        for cells in CELLS if choose else (self.settings.cells,):
+        history, asked, questions = data.select(train), table.select(valid), data.questions(valid)
+        votes = votes_of(asked)
+        features, past, start = self._read(history)
+        best = np.inf
+        for cells in CELLS if len(past) and len(votes) else (self.settings.cells,):
             settings = replace(self.settings, cells=cells)
-            past = read_past(history, features, self.query_centre)
             shared, covariance = settle(self._prior(history, past, settings), past, start, LEARNING_ROUNDS, learn=True)
-            if choose:
-                asked = data.select(valid)
-                choices += [
-                    (loss, chosen, covariance)
-                    for loss, chosen in _validate(settings, covariance, shared, past, features, data, asked)
-                ]
-            else:
-                choices = [(0.0, settings, covariance)]
-        _, self.settings, self.covariance = min(choices, key=lambda choice: choice[0])
+            choices = [settings]
+            if len(votes):
+                grid = product(MEMORIES, SPREADS, STYLES)
+                choices = [replace(settings, memory=m, spread=s, style=t) for m, s, t in grid]
+            posterior = Posterior.of(settings, covariance, shared, past, features)
+            for choice, scores in zip(choices, posterior.under(choices, data, questions), strict=True):
+                loss = _loss(scores, asked, votes)
+                if loss < best or self.covariance is None:
+                    best, self.settings, self.covariance = loss, choice, covariance
         return self
+
+    def condition(self, history: Dataset) -> Posterior:
+        """Fit f and every person to the visible votes, given S and the settings.
+
+        What comes back answers a question in a millisecond, for as long as the history stays the same.
+        """
+        features, past, covariance = self._read(history)
+        shared, _ = settle(self._prior(history, past, self.settings), past, covariance, ROUNDS)
+        return Posterior.of(self.settings, covariance, shared, past, features)
+
+    def score(self, history: Dataset, questions: Questions) -> np.ndarray:
+        """Score candidates given the visible votes; who has none gets what is best for all."""
+        if self._last is None or self._last[0] is not history:
+            self._last = history, self.condition(history)
+        return self._last[1].score(history, questions)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return everything `fit` found, as numbers."""
+        found = {"covariance": self.covariance, "query_centre": self.query_centre, "model_centre": self.model_centre}
+        return {name: value for name, value in found.items() if value is not None} | self.settings.to_arrays()
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> Self:
+        """Take over what `state_dict` returned; `features` must be those it was fitted with."""
+        self.settings, self._last = HierarchicalSettings.from_arrays(state), None
+        self.covariance, self.query_centre, self.model_centre = (
+            state.get(name) for name in ("covariance", "query_centre", "model_centre")
+        )
+        return self
+
+    def _read(self, history: Dataset) -> tuple[tuple[CandidateFeatures, ...], Past, np.ndarray]:
+        """Return the features, the votes, and S over all models of the history."""
+        makers: list[FeatureMaker] = [AnswerStyle.of, *([self.features] if self.features else [])]
+        features = tuple(make(history) for make in makers)
+        if self.query_centre is None:
+            keys, _ = QueryKeys.of(history.table).distinct()
+            centre = _mean(history.vectors[keys.query])
+        else:
+            centre = self.query_centre
+        return features, read_past(history, features, centre), self._people(history)
+
+    def _kernels(self, history: Dataset) -> tuple[np.ndarray, np.ndarray]:
+        centre = _mean(history.model_vectors) if self.model_centre is None else self.model_centre
+        return model_kernels(history.model_vectors, centre)
+
+    def _prior(self, history: Dataset, past: Past, settings: HierarchicalSettings) -> CellPrior:
+        strengths, answers = self._kernels(history)
+        return CellPrior(past.queries, strengths, answers, settings.base, settings.cells)
+
+    def _people(self, history: Dataset) -> np.ndarray:
+        """Return the (M + 2, M + 2) S over the models of a history, told from their texts where not learned."""
+        settings, strengths = self.settings, self._kernels(history)[0]
+        own = settings.liking * (np.eye(len(strengths)) if os.environ.get("S0")=="I" else strengths)
+        start = block_diag(own, settings.side, settings.reliability)
+        return start if self.covariance is None else extended(self.covariance, start)
+
+
+def extended(learned: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Carry a learned covariance over to models that it does not know.
+
+    Liking of a new model is, given the liking of the known ones, distributed as under the prior.
+
+    Args:
+        learned: (L + 2, L + 2) covariance over the first L models, side and reliability.
+        prior: (M + 2, M + 2) covariance over all M models, side and reliability.
+    """
+    known, models = len(learned) - 2, len(prior) - 2
+    if models <= known:
+        return learned
+    old = np.r_[:known, models : models + 2]
+    new = np.arange(known, models)
+    carry = np.linalg.solve(prior[np.ix_(old, old)], prior[np.ix_(old, new)]).T
+    out = np.zeros_like(prior)
+    out[np.ix_(old, old)] = learned
+    out[np.ix_(new, old)] = carry @ learned
+    out[np.ix_(old, new)] = out[np.ix_(new, old)].T
+    rest = prior[np.ix_(new, new)] - carry @ prior[np.ix_(old, new)]
+    out[np.ix_(new, new)] = rest + carry @ learned @ carry.T
+    return out
+
+
+def _mean(vectors: np.ndarray) -> np.ndarray:
+    return vectors.mean(axis=0) if len(vectors) else np.zeros(vectors.shape[1])
+
+
+def _loss(scores: np.ndarray, table: InteractionTable, votes: Votes) -> float:
+    """Return the log loss of the votes of a table, given (C, K) scores of its comparisons."""
+    first = table.start[votes.comparison]
+    a, b = votes.row_a - first, votes.row_b - first
+    return log_loss(scores[votes.comparison, a] - scores[votes.comparison, b], votes.y)

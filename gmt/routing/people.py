@@ -77,7 +77,7 @@ class Parts:
         """Return the kernel; `spread` multiplies S."""
         out = self.linear + memory * self.memory if memory else self.linear.copy()
         out *= spread
-        for amplitude, part in zip(features, self.features, strict=True):
+        for amplitude, part in zip(features, self.features, strict=False):
             if amplitude:
                 out += amplitude * part
         return out

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.routing.cells import CellFit, CellPrior, QueryKeys, fit_cells, known_queries
-from gmt.routing.people import Past, People, precision
+from gmt.routing.people import Parts, Past, People, precision
 from gmt.routing.style import CandidateFeatures
 from gmt.routing.votes import votes_of
 
@@ -144,7 +144,7 @@ class _Asked:
     row: np.ndarray  # (C,) which of the people asks each
     index: np.ndarray  # (B, T) positions of the people's votes
     people: People
-    kernel: np.ndarray  # (C, K, T)
+    parts: Parts  # (C, K, T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +199,7 @@ class Posterior:
             total = worth.copy()
             for found in self._asked(data, asked, worth, similarity):
                 theirs = np.where(found.index >= 0, self.alpha[found.index], 0.0)[found.row]
-                total[found.at] += (found.kernel @ theirs[:, :, None])[:, :, 0]
+                total[found.at] += (self._blend(found.parts) @ theirs[:, :, None])[:, :, 0]
             out[part] = np.where(asked.candidates >= 0, total, -np.inf)
         return out
 
@@ -211,6 +211,23 @@ class Posterior:
             out[part] = np.where(asked.candidates >= 0, self._worth(asked, similarity), -np.inf)
         return out
 
+    def under(self, choices: Sequence[HierarchicalSettings], data: Dataset, questions: Questions) -> list[np.ndarray]:
+        """Return the (C, K) scores under other settings of memory, spread and features, f and S unchanged."""
+        out = [np.full(questions.candidates.shape, -np.inf) for _ in choices]
+        for part, similarity in self._parts(data, questions):
+            asked = questions.select(part)
+            worth = self._worth(asked, similarity)
+            totals = [worth.copy() for _ in choices]
+            for found in self._asked(data, asked, worth, similarity):
+                among = found.people.among()
+                for total, choice in zip(totals, choices, strict=True):
+                    blend = (choice.spread, choice.memory, choice.amplitudes)
+                    alpha = found.people.solve(among.blend(*blend))[found.row]
+                    total[found.at] += (found.parts.blend(*blend) @ alpha[:, :, None])[:, :, 0]
+            for scores, total in zip(out, totals, strict=True):
+                scores[part] = np.where(asked.candidates >= 0, total, -np.inf)
+        return out
+
     def explain(self, data: Dataset, questions: Questions, index: int) -> Explained:
         """Take the scores of question `index` apart into what each past vote of the asker adds."""
         asked = questions.select(np.array([index]))
@@ -218,7 +235,7 @@ class Posterior:
         worth, own = self._worth(asked, similarity), self.past.of(int(asked.user[0]))
         votes = np.zeros((0, worth.shape[1]))
         for found in self._asked(data, asked, worth, similarity):
-            votes = (found.kernel[0] * self.alpha[own]).T
+            votes = (self._blend(found.parts)[0] * self.alpha[own]).T
         return Explained(worth[0], votes, self.past.comparison[own])
 
     def covariances(self, data: Dataset, questions: Questions, shared: bool = True) -> np.ndarray:
@@ -242,7 +259,8 @@ class Posterior:
                 theirs = np.where(group.index >= 0, self.alpha[group.index], 0.0)
                 weight = people.chances((kernel @ theirs[:, :, None])[:, :, 0])[1]
                 inverse = np.linalg.solve(precision(kernel, weight), weight[:, :, None] * np.eye(weight.shape[1]))
-                found[group.at] -= group.kernel @ inverse[group.row] @ group.kernel.swapaxes(1, 2)
+                towards = self._blend(group.parts)
+                found[group.at] -= towards @ inverse[group.row] @ towards.swapaxes(1, 2)
                 lean[group.at] += (self.settings.spread * (theirs[:, None] @ people.rows)[:, 0, -1])[group.row]
             for at in range(len(part)) if shared else ():
                 found[at] += lean[at] ** 2 * self.shared.covariance(similarity[at], models[at])
@@ -266,7 +284,7 @@ class Posterior:
         parts = [part.of_candidates(data, asked) for part in self.features]
         return np.concatenate([np.zeros((*asked.candidates.shape, 0)), *parts], axis=2)
 
-    def _blend(self, parts) -> np.ndarray:
+    def _blend(self, parts: Parts) -> np.ndarray:
         return parts.blend(self.settings.spread, self.settings.memory, self.settings.amplitudes)
 
     def _asked(
@@ -280,4 +298,4 @@ class Posterior:
             row = order[np.searchsorted(users, asked.user[at], sorter=order)]
             people = People(self.past, index, self.shift, self.covariance)
             parts = people.towards(row, models[at], worth[at], similarity[at], features[at])
-            yield _Asked(at, row, index, people, self._blend(parts))
+            yield _Asked(at, row, index, people, parts)

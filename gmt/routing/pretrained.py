@@ -18,7 +18,7 @@ from gmt.data.interactions import Candidate, Comparison, InteractionTable
 from gmt.errors import RunError, UserError
 from gmt.routing.decision import Decision, Reason, rank
 from gmt.routing.gmt_router import GmtRouter
-from gmt.routing.people import PeopleFolder, fresh
+from gmt.routing.userfiles import UserFiles, fresh
 from gmt.runs import RunFolder, read_json, write_json
 
 ASSISTANT = "an assistant whose model is not known"
@@ -47,7 +47,7 @@ class Router:
     ) -> None:
         self.folder, self.config, self.card, self.router = folder, config, card, router
         self.data, self.store = data, store
-        self.people = PeopleFolder(folder.users)
+        self.people = UserFiles(folder.users)
         self._encoder: TextEncoder | None = None
 
     @classmethod
@@ -68,7 +68,7 @@ class Router:
                 "embeddings written with this run"
             )
         data = Dataset.from_store(table, models, store, card)
-        data = data.append(PeopleFolder(folder.users).read_all(), store, models)
+        data = data.append(UserFiles(folder.users).read_all(), store, models)
         router = GmtRouter.load(folder, config, card, data)
         return cls(folder, config, card, router, data, store)
 
