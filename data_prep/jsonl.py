@@ -45,8 +45,8 @@ def read_rows(rows: Iterable[Mapping[str, Any]], user: str | None = None) -> lis
         DataError: A row cannot be read; rows count from 1.
     """
     rejected: list[Rejected] = []
-    answers = [_answers("row", number, dict(row), user, None) for number, row in enumerate(rows, start=1)]
-    comparisons = assemble(answers, rejected)
+    given = (("row", number, dict(row)) for number, row in enumerate(rows, start=1))
+    comparisons = assemble(list(_parsed(given, user, None, rejected)), rejected)
     if rejected:
         raise DataError(str(rejected[0]))
     return comparisons
@@ -72,17 +72,20 @@ def rows_of(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
 
 def _read(input: str | Path | None, user: str | None, scale: tuple[float, float] | None) -> RawData:
     rejected: list[Rejected] = []
-    rows = list(_rows(input, user, scale, rejected))
+    rows = list(_parsed(read_input(input, rejected), user, scale, rejected))
     unreadable = len(rejected)
     comparisons = assemble(rows, rejected)
     good = len(rows) - (len(rejected) - unreadable)
     return RawData(comparisons, rejected=rejected, rows=good, rating_scale=scale_text(scale))
 
 
-def _rows(
-    input: str | Path | None, user: str | None, scale: tuple[float, float] | None, rejected: list[Rejected]
+def _parsed(
+    rows: Iterable[tuple[str, int, Row]],
+    user: str | None,
+    scale: tuple[float, float] | None,
+    rejected: list[Rejected],
 ) -> Iterator[Answers]:
-    for file, line, row in read_input(input, rejected):
+    for file, line, row in rows:
         try:
             yield _answers(file, line, row, user, scale)
         except ScaleUnknown as error:

@@ -104,7 +104,7 @@ def prep(
     terminal = Terminal(quiet, as_json)
     scale = _numbers(rating_scale, "--rating-scale", float)
     shares = _numbers(fractions, "--fractions", float) or []
-    if len(shares) != 3 or abs(sum(shares) - 1) > 1e-6 or min(shares) < 0:
+    if len(shares) != 3 or not abs(sum(shares) - 1) <= 1e-6 or min(shares) < 0:
         raise UserError(f"--fractions is {fractions}; expected three shares that add up to 1, e.g. .7,.1,.2")
     if scale is not None and len(scale) != 2:
         raise UserError(f"--rating-scale is {rating_scale}; expected LO,HI, e.g. 1,5")
@@ -137,7 +137,8 @@ def _print_card(terminal: Terminal, out: Path, card: dict[str, Any]) -> None:
     counts = card["counts"]
     terminal.text(
         f"{out}: {counts['comparisons']:,} comparisons ({counts['rated']:,} rated) of {counts['users']:,} users and "
-        f"{counts['models']:,} models, {card['tie_rate']:.0%} ties; {card['protocol']} split, encoder {card['encoder']['id']}"
+        f"{counts['models']:,} models, {card['tie_rate']:.0%} ties; {card['protocol']} split, "
+        f"encoder {card['encoder']['id']}"
     )
     if card.get("bad_rows"):
         terminal.text(f"{card['bad_rows']:,} bad rows dropped, listed in {out / 'rejected.csv'}")
@@ -207,7 +208,7 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="Data folder; the run's own by default.")] = None,
     split: Annotated[str, typer.Option(help="test or valid.")] = "test",
     shots: Annotated[str | None, typer.Option(help="Numbers of shots, e.g. 0,5,20.")] = None,
-    draws: Annotated[int, typer.Option(help="Draws of pool and targets.")] = 3,
+    draws: Annotated[int, typer.Option(help="Draws of pool and targets.", min=1)] = 3,
     baselines: Annotated[str, typer.Option(help="all, none, or names separated by commas.")] = "all",
     seed: Seed = 0,
     reveal_turns: Annotated[
@@ -235,7 +236,7 @@ def evaluate(
 
 def _print_results(terminal: Terminal, summary: dict[str, Any]) -> None:
     terminal.text(
-        f"{summary['protocol']}, {summary['split']}: {summary['comparisons']:,} comparisons by {summary['users']:,} users, "
+        f"{summary['protocol']}, {summary['split']}: {summary['comparisons']:,} comparisons of {summary['users']:,} users, "
         f"{summary['pairs']:,} pairs, {summary['ties']:,} ties, {summary['unrated']:,} unrated candidates"
     )
     for shots, found in summary["shots"].items():

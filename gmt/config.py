@@ -60,6 +60,7 @@ class ModelConfig:
     """Chance in training that a model's learned residual is hidden, so that its text must serve."""
 
     def __post_init__(self) -> None:
+        _require(self.heads >= 1, f"model.heads is {self.heads}; expected at least 1")
         for name, size in [("width", self.width), ("hidden", self.hidden)]:
             _require(
                 size > 0 and size % self.heads == 0,
@@ -123,12 +124,15 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _require(self.steps >= 1, f"train.steps is {self.steps}; expected at least 1")
         _require(self.lr > 0, f"train.lr is {self.lr}; expected above 0")
+        for name in ("weight_decay", "warmup", "patience"):
+            _require(getattr(self, name) >= 0, f"train.{name} is {getattr(self, name)}; expected 0 or more")
+        _require(self.clip > 0, f"train.clip is {self.clip}; expected above 0")
         _require(self.eval_every >= 1, f"train.eval_every is {self.eval_every}; expected at least 1")
         _require(self.accumulate >= 1, f"train.accumulate is {self.accumulate}; expected at least 1")
         _require(
             self.eval_every % self.accumulate == 0,
-            f"train.eval_every is {self.eval_every} and train.accumulate is {self.accumulate}; validate after whole updates, "
-            f"e.g. every {self.accumulate * max(self.eval_every // self.accumulate, 1)}",
+            f"train.eval_every is {self.eval_every} and train.accumulate is {self.accumulate}; validate after whole "
+            f"updates, e.g. every {self.accumulate * max(self.eval_every // self.accumulate, 1)}",
         )
         _one_of("train.schedule", self.schedule, ("cosine", "constant"))
         _one_of("train.ties", self.ties, ("half", "ignore"))
@@ -144,6 +148,9 @@ class RunConfig:
     episode: EpisodeConfig = field(default_factory=EpisodeConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.seed < 2**32, f"seed is {self.seed}; expected 0 up to {2**32 - 1}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain nested dictionaries, as written to config.yaml."""
@@ -200,6 +207,9 @@ def setting_names(config: RunConfig | None = None) -> list[str]:
 
 
 def _nearest(name: str) -> str:
+    inside = [full for full in setting_names() if full.startswith(f"{name}.")]
+    if inside:
+        return f"It is a section; name a setting of it, e.g. {inside[0]}."
     sections = sorted({full.split(".")[0] for full in setting_names()})
     close = difflib.get_close_matches(name, setting_names() + sections, n=1, cutoff=0.5)
     return f"Did you mean {close[0]}?" if close else f"The sections are {', '.join(sections)}."
@@ -219,7 +229,7 @@ def load_config(path: Path | None, overrides: Iterable[str] = (), seed: int | No
             raise ConfigError(f"{path} does not exist; name a YAML file such as configs/default.yaml")
         try:
             values = yaml.safe_load(path.read_text("utf-8")) or {}
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is not YAML ({' '.join(str(error).split())}); mend the line it names") from error
     config = build_config(values, path.name if path else "defaults")
     merged = config.to_dict()
@@ -230,7 +240,10 @@ def load_config(path: Path | None, overrides: Iterable[str] = (), seed: int | No
             raise ConfigError(f"--set {override}: expected section.key=value, e.g. train.lr=0.001")
         if name.strip() not in setting_names():
             raise ConfigError(f"--set: there is no setting {name.strip()}. {_nearest(name.strip())}")
-        value = yaml.safe_load(text)
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {override}: {text!r} is no value; expected e.g. train.lr=0.001") from None
         if key:
             merged[section][key] = value
         else:

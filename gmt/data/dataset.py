@@ -176,12 +176,10 @@ class Dataset:
         for name in ("interactions.parquet", "models.json", "card.json"):
             if not (folder / name).is_file():
                 raise DataError(f"{folder} holds no {name}; make the folder with gmt prep --out {folder}")
-        models = {
-            name: ModelInfo(**info) for name, info in json.loads((folder / "models.json").read_text("utf-8")).items()
-        }
+        models = {name: ModelInfo(**info) for name, info in _read_object(folder / "models.json").items()}
         table = InteractionTable.read(folder / "interactions.parquet", list(models))
         store = EmbeddingStore.open(folder / "embeddings")
-        return cls.from_store(table, models, store, json.loads((folder / "card.json").read_text("utf-8")))
+        return cls.from_store(table, models, store, _read_object(folder / "card.json"))
 
     @classmethod
     def from_store(
@@ -191,3 +189,13 @@ class Dataset:
         cards = {name: models.get(name, ModelInfo(name)) for name in table.models}
         descriptions = [cards[name].description for name in table.models]
         return cls(table, store.vectors(list(table.texts)), store.vectors(descriptions), cards, store.encoder, card)
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error}); run gmt prep again") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{path} holds no JSON object; run gmt prep again")
+    return found

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -273,6 +274,23 @@ class InteractionTable:
         """Return the same table with (C,) split codes."""
         return replace(self, split=np.asarray(split, dtype=np.int8))
 
+    def owned(self) -> InteractionTable:
+        """Return the table itself.
+
+        Raises:
+            DataError: Two people share a conversation; each would see the other's earlier rounds.
+        """
+        owner = np.full(len(self.conversations), -1, dtype=np.int64)
+        owner[self.conversation] = self.user
+        shared = np.flatnonzero(owner[self.conversation] != self.user)
+        if len(shared):
+            talk, user = self.conversation[shared[0]], self.user[shared[0]]
+            raise DataError(
+                f"conversation {self.conversations[talk]} belongs to {self.users[user]} and {self.users[owner[talk]]}; "
+                "give every person's conversations names of their own"
+            )
+        return self
+
     def without_ratings(self) -> InteractionTable:
         """Return the same table with ratings and feedback blanked."""
         return replace(self, rating=np.full_like(self.rating, np.nan), feedback=np.full_like(self.feedback, -1))
@@ -402,8 +420,8 @@ class InteractionTable:
         split_names, split = codes(table["split"])
         known = {name: code for code, name in enumerate(SPLITS)}
         strange = [name for name in split_names if name not in known]
-        if strange:
-            raise DataError(f"split is {strange[0]!r}; expected one of {', '.join(SPLITS)}")
+        if strange or (split < 0).any():
+            raise DataError(f"split is {strange[0] if strange else None!r}; expected one of {', '.join(SPLITS)}")
         split = np.array([known[name] for name in split_names] or [0], dtype=np.int8)[split]
         turn, timestamp = table["turn"].to_numpy().astype(np.int64), floats("timestamp")
         of = np.repeat(np.arange(len(first)), np.diff(start))
@@ -411,10 +429,11 @@ class InteractionTable:
             if (column != column[first][of]).any():
                 at = int(np.flatnonzero(column != column[first][of])[0])
                 raise DataError(f"rows of comparison {ids[at]} differ in {name}; rows of a comparison share it")
+        shared: dict[str, Any] = {name: column[first] for name, column in fields.items()}
         return cls(
             **vocabularies,
             comparison=ids[first],
-            **{name: column[first] for name, column in fields.items()},
+            **shared,
             turn=turn[first],
             query=query[first],
             timestamp=timestamp[first],
@@ -425,7 +444,7 @@ class InteractionTable:
             feedback=feedback,
             rating=floats("rating"),
             cost=floats("cost"),
-        )
+        ).owned()
 
     def write(self, path: Path) -> None:
         """Write Parquet under a temporary name, then rename."""
@@ -462,7 +481,7 @@ class _Builder:
         self.codes: dict[str, dict[str, int]] = {name: {} for name in self.VOCABULARIES}
         self.columns: dict[str, list[float]] = {name: [] for name in self.PER_COMPARISON + self.PER_ROW}
         self.start = [0]
-        self.first_query: dict[int, str] = {}
+        self.opening: dict[str, tuple[int, str]] = {}  # conversation -> its first turn and query
         for name in models:
             self.code("models", name)
 
@@ -474,6 +493,9 @@ class _Builder:
         for name in cls.PER_COMPARISON + cls.PER_ROW:
             builder.columns[name] = getattr(table, name).tolist()
         builder.start = table.start.tolist()
+        for c in np.argsort(-table.turn, kind="stable"):  # the lowest turn is written last and stays
+            name = table.conversations[table.conversation[c]]
+            builder.opening[name] = int(table.turn[c]), table.texts[table.query[c]]
         return builder
 
     def code(self, vocabulary: str, value: str | None) -> int:
@@ -486,7 +508,7 @@ class _Builder:
         columns = self.columns
         next_id = int(max(columns["comparison"], default=-1)) + 1
         items = list(comparisons)
-        opening: dict[str, tuple[int, str]] = {}
+        opening = self.opening
         for item in items:  # the question of a later turn is the one its conversation opened with
             seen = opening.get(item.conversation)
             if seen is None or item.turn < seen[0]:
@@ -512,9 +534,9 @@ class _Builder:
         return self
 
     def table(self) -> InteractionTable:
-        arrays = {
+        arrays: dict[str, Any] = {
             name: np.asarray(values, dtype=float if name in ("timestamp", "rating", "cost") else np.int64)
             for name, values in self.columns.items()
         }
         vocabularies = {name: tuple(known) for name, known in self.codes.items()}
-        return InteractionTable(**vocabularies, **arrays, start=np.asarray(self.start, dtype=np.int64))
+        return InteractionTable(**vocabularies, **arrays, start=np.asarray(self.start, dtype=np.int64)).owned()

@@ -120,6 +120,12 @@ def _positions(which: np.ndarray) -> np.ndarray:
     return np.flatnonzero(which) if which.dtype == bool else which.astype(np.int64)
 
 
+def _check_shots(shots: Sequence[int]) -> None:
+    if not len(shots) or min(shots) < 0 or len(set(shots)) < len(shots):
+        found = ", ".join(map(str, shots)) or "none"
+        raise DataError(f"shots are {found}; expected different numbers from 0, e.g. 0,5,20")
+
+
 def _some(targets: np.ndarray, where: str) -> np.ndarray:
     if not len(targets):
         raise DataError(f"{where} holds no rated comparison to ask; prepare more data or another split")
@@ -151,6 +157,7 @@ def _user_trials(
     table: InteractionTable, train: np.ndarray, asked: np.ndarray, shots: Sequence[int], draws: int, seed: int
 ) -> list[Trial]:
     """Halve each new user's conversations; show the first rated comparisons of each pool."""
+    _check_shots(shots)
     users = np.unique(table.user[asked & table.rated])
     out = []
     for draw in range(draws):
@@ -174,6 +181,7 @@ def _model_trials(
     table: InteractionTable, train: np.ndarray, asked: np.ndarray, shots: Sequence[int], draws: int, seed: int
 ) -> list[Trial]:
     """Halve the conversations that show a model unknown to train and valid; show some per model."""
+    _check_shots(shots)
     new = np.ones(len(table.models), dtype=bool)
     new[table.model[~asked[table.row_comparison]]] = False
     shows = new[table.candidates] & (table.candidates >= 0)  # (C, K)

@@ -11,6 +11,7 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
 from gmt.errors import ConfigError
 from gmt.routing.bradley_terry import BradleyTerry, UserBradleyTerry
+from gmt.routing.hierarchical import HierarchicalBradleyTerry
 from gmt.routing.router import Router
 from gmt.routing.votes import fit_temperature, log_loss, votes_of
 
@@ -211,6 +212,7 @@ RIVALS: dict[str, Callable[[int], Router]] = {
     "user_mean": lambda seed: UserMean(),
     "user_bradley_terry": lambda seed: UserBradleyTerry(),
     "knn": lambda seed: NearestQuestions(),
+    "hierarchical_bradley_terry": lambda seed: HierarchicalBradleyTerry(),
 }
 
 

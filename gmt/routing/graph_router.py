@@ -58,7 +58,7 @@ class GraphRouter:
         return scores
 
     def _parts(self, history: Dataset, questions: Questions) -> list[np.ndarray]:
-        """Cut the questions so that one pass holds a bounded number of turns; a person stays together."""
+        """Cut the questions so that one pass holds a bounded number of turns; a person's lie side by side."""
         order = np.lexsort((questions.conversation, questions.user))
         rows = np.bincount(history.table.user[history.table.row_comparison], minlength=len(history.table.users) + 1)
         cost = np.ones(len(order), np.int64)

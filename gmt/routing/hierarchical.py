@@ -6,20 +6,21 @@ from dataclasses import replace
 from itertools import product
 from typing import Self
 
-import os
 import numpy as np
 from scipy.linalg import block_diag
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
-from gmt.routing.cells import CellPrior, QueryKeys, model_kernels
-from gmt.routing.people import Past
-from gmt.routing.posterior import HierarchicalSettings, Posterior, read_past, settle
+from gmt.routing.cells import CellFit, CellPrior, fit_cells
+from gmt.routing.kernels import QueryKeys, model_kernels
+from gmt.routing.people import Past, People
+from gmt.routing.posterior import HierarchicalSettings, Posterior
 from gmt.routing.style import AnswerStyle, CandidateFeatures, FeatureMaker
 from gmt.routing.votes import Votes, log_loss, votes_of
 
 CELLS, MEMORIES, SPREADS, STYLES = (0.15, 0.3, 1.0, 2.0), (0.0, 1.0, 3.0), (0.5, 1.0), (0.0, 0.05)
 LEARNING_ROUNDS, ROUNDS = 6, 3
+LEARNING_RATE = 0.7  # share of S that a round of learning renews
 
 
 class HierarchicalBradleyTerry:
@@ -59,16 +60,17 @@ class HierarchicalBradleyTerry:
         votes = votes_of(asked)
         features, past, start = self._read(history)
         best = np.inf
-        for cells in CELLS if len(past) and len(votes) else (self.settings.cells,):
+        choosing = len(past) and len(votes)
+        for cells in CELLS if choosing else (self.settings.cells,):
             settings = replace(self.settings, cells=cells)
             shared, covariance = settle(self._prior(history, past, settings), past, start, LEARNING_ROUNDS, learn=True)
             choices = [settings]
-            if len(votes):
+            if choosing:
                 grid = product(MEMORIES, SPREADS, STYLES)
                 choices = [replace(settings, memory=m, spread=s, style=t) for m, s, t in grid]
-            posterior = Posterior.of(settings, covariance, shared, past, features)
+            posterior = Posterior(settings, covariance, shared, past, features)
             for choice, scores in zip(choices, posterior.under(choices, data, questions), strict=True):
-                loss = _loss(scores, asked, votes)
+                loss = _loss(scores, asked, votes) if choosing else np.inf
                 if loss < best or self.covariance is None:
                     best, self.settings, self.covariance = loss, choice, covariance
         return self
@@ -76,11 +78,11 @@ class HierarchicalBradleyTerry:
     def condition(self, history: Dataset) -> Posterior:
         """Fit f and every person to the visible votes, given S and the settings.
 
-        What comes back answers a question in a millisecond, for as long as the history stays the same.
+        What comes back answers a question in about a millisecond, for as long as the history stays the same.
         """
         features, past, covariance = self._read(history)
         shared, _ = settle(self._prior(history, past, self.settings), past, covariance, ROUNDS)
-        return Posterior.of(self.settings, covariance, shared, past, features)
+        return Posterior(self.settings, covariance, shared, past, features)
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
         """Score candidates given the visible votes; who has none gets what is best for all."""
@@ -110,7 +112,7 @@ class HierarchicalBradleyTerry:
             centre = _mean(history.vectors[keys.query])
         else:
             centre = self.query_centre
-        return features, read_past(history, features, centre), self._people(history)
+        return features, Past.read(history, features, centre), self._people(history)
 
     def _kernels(self, history: Dataset) -> tuple[np.ndarray, np.ndarray]:
         centre = _mean(history.model_vectors) if self.model_centre is None else self.model_centre
@@ -123,9 +125,44 @@ class HierarchicalBradleyTerry:
     def _people(self, history: Dataset) -> np.ndarray:
         """Return the (M + 2, M + 2) S over the models of a history, told from their texts where not learned."""
         settings, strengths = self.settings, self._kernels(history)[0]
-        own = settings.liking * (np.eye(len(strengths)) if os.environ.get("S0")=="I" else strengths)
-        start = block_diag(own, settings.side, settings.reliability)
+        own = settings.liking * strengths
+        start = block_diag(own, np.diag([settings.side, settings.reliability]))
         return start if self.covariance is None else extended(self.covariance, start)
+
+
+def settle(
+    prior: CellPrior, past: Past, covariance: np.ndarray, rounds: int, learn: bool = False
+) -> tuple[CellFit, np.ndarray]:
+    """Fit f and the people in turn, each given the other.
+
+    Args:
+        prior: The prior of f.
+        past: The votes.
+        covariance: (M + 2, M + 2) S.
+        rounds: How often the people are fitted, and then f once more.
+        learn: Whether each round renews S by expectation maximisation, drawn towards the S given.
+
+    Returns:
+        The fit of f, and S.
+    """
+    shared, first = fit_cells(prior, past.query, past.a, past.b, past.y), covariance
+    everybody = np.unique(past.user)
+    for _ in range(rounds if len(past) else 0):
+        shift = shared.differences(past.query, past.a, past.b)
+        scale, offset, total = np.ones(len(past)), np.zeros(len(past)), np.zeros_like(covariance)
+        for _, index in past.people(everybody):
+            people = People(past, index, shift, covariance)
+            kernel = people.linear()
+            mean, moments = people.moments(people.solve(kernel), kernel)
+            total += moments
+            row, slot = np.nonzero(index >= 0)
+            at = index[row, slot]
+            scale[at] += mean[row, -1]
+            offset[at] = mean[row, past.a[at]] - mean[row, past.b[at]] + mean[row, -2]
+        if learn:
+            covariance = LEARNING_RATE * total / len(everybody) + (1 - LEARNING_RATE) * first
+        shared = fit_cells(prior, past.query, past.a, past.b, past.y, scale, offset)
+    return shared, covariance
 
 
 def extended(learned: np.ndarray, prior: np.ndarray) -> np.ndarray:

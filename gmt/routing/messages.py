@@ -17,12 +17,15 @@ def read_messages(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist; pass a JSON file of chat messages with --conversation")
-    text = path.read_text("utf-8")
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8") from error
     try:
         value = json.loads(text)
     except ValueError:
         try:
-            value = [json.loads(line) for line in text.splitlines() if line.strip()]
+            value = [json.loads(line) for line in text.split("\n") if line.strip()]
         except ValueError as error:
             raise UserError(
                 f"{path} is neither JSON nor JSON lines ({error}); write a list of chat messages"

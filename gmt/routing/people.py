@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
 
-from gmt.routing.cells import QueryKernel
+from gmt.data.dataset import Dataset
+from gmt.routing.kernels import QueryKernel, QueryKeys
+from gmt.routing.newton import laplace_mode
+from gmt.routing.style import CandidateFeatures
+from gmt.routing.votes import votes_of
 
-NEWTON_STEPS, NEWTON_TOLERANCE = 12, 1e-8
 NUMBERS_AT_ONCE = 2_000_000  # people are solved in batches whose padded (B, T, T) kernels hold at most so many
 
 
@@ -41,7 +44,34 @@ class Past:
     def __len__(self) -> int:
         return len(self.y)
 
-    def of(self, user: int) -> slice:
+    @classmethod
+    def read(cls, history: Dataset, features: Sequence[CandidateFeatures], centre: np.ndarray) -> Past:
+        """Read the votes of a history, in an order that does not depend on the table's.
+
+        Args:
+            history: The visible comparisons.
+            features: One for each group of features.
+            centre: (D,) what query vectors are centred on.
+        """
+        table, votes = history.table, votes_of(history.table)
+        keys, query = QueryKeys.of(table).select(votes.comparison).distinct()
+        answers = table.response[votes.row_a], table.response[votes.row_b]
+        order = np.lexsort((votes.y, *answers, votes.b, votes.a, query, votes.user))
+        rows = [part.of_rows(history) for part in features]
+        differences = [part[votes.row_a] - part[votes.row_b] for part in rows]
+        return cls(
+            votes.user[order],
+            votes.a[order],
+            votes.b[order],
+            votes.y[order],
+            query[order],
+            np.concatenate([np.zeros((len(votes), 0)), *differences], axis=1)[order],
+            votes.comparison[order],
+            QueryKernel.of(keys, history.vectors, centre),
+            tuple(int(end) for end in np.cumsum([part.shape[1] for part in rows])),
+        )
+
+    def where(self, user: int) -> slice:
         """Return where a person's votes stand."""
         return slice(int(np.searchsorted(self.user, user)), int(np.searchsorted(self.user, user, side="right")))
 
@@ -57,8 +87,8 @@ class Past:
         order = np.argsort(count, kind="stable")
         order = order[count[order] > 0][::-1]
         while len(order):
-            most = count[order[0]]
-            fits = max(1, NUMBERS_AT_ONCE // int(most) ** 2)
+            most = int(count[order[0]])
+            fits = max(1, NUMBERS_AT_ONCE // most**2)
             size = min(fits, int((count[order] * 1.3 + 3 >= most).sum()))
             part, order = order[:size], order[size:]
             slots = np.arange(most)
@@ -162,17 +192,19 @@ class People:
     def _grouped(self, features: np.ndarray) -> list[np.ndarray]:
         return np.split(features, self.groups[:-1], axis=-1) if self.groups else []
 
-    def solve(self, kernel: np.ndarray) -> np.ndarray:
-        """Return (B, T) α, each person's most likely departure from everybody being `kernel` α."""
-        alpha = np.zeros(self.a.shape)
-        for _ in range(NEWTON_STEPS):
-            latent = (kernel @ alpha[:, :, None])[:, :, 0]
-            chance, weight = self.chances(latent)
-            right = weight * latent + (self.y - chance) * self.mask
-            before, alpha = alpha, np.linalg.solve(precision(kernel, weight), right[:, :, None])[:, :, 0]
-            if np.abs(alpha - before).max(initial=0.0) < NEWTON_TOLERANCE:
-                break
-        return alpha
+    def solve(self, kernel: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+        """Return (B, T) α, each person's most likely departure from everybody being `kernel` α.
+
+        `start` is an α to begin from; it changes how long this takes, not what is found.
+        """
+        return laplace_mode(
+            lambda x: (kernel @ x[:, :, None])[:, :, 0],
+            lambda weight, x: np.linalg.solve(precision(kernel, weight), x[:, :, None])[:, :, 0],
+            self.y,
+            self.shift,
+            self.mask,
+            start,
+        )
 
     def chances(self, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (B, T) chances that a wins, and their variances, 0 under padding."""
@@ -194,7 +226,9 @@ class People:
 
 def precision(kernel: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return (B, T, T) I + W K."""
-    return np.eye(kernel.shape[1]) + weight[:, :, None] * kernel
+    out, own = weight[:, :, None] * kernel, np.arange(kernel.shape[1])
+    out[:, own, own] += 1
+    return out
 
 
 def remembered(covariance: np.ndarray) -> np.ndarray:

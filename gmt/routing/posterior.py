@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
-from gmt.routing.cells import CellFit, CellPrior, QueryKeys, fit_cells, known_queries
+from gmt.routing.cells import CellFit
+from gmt.routing.kernels import QueryKeys
 from gmt.routing.people import Parts, Past, People, precision
 from gmt.routing.style import CandidateFeatures
-from gmt.routing.votes import votes_of
 
-LEARNING_RATE = 0.7  # share of S that a round of EM renews
 ASKED_AT_ONCE = 2_000_000  # questions are scored in batches whose similarities hold at most so many numbers
 
 
@@ -54,73 +54,6 @@ class HierarchicalSettings:
         return cls(**{item.name: float(state[f"settings.{item.name}"]) for item in fields(cls)})
 
 
-def read_past(history: Dataset, features: tuple[CandidateFeatures, ...], centre: np.ndarray) -> Past:
-    """Read the votes of a history in an order that does not depend on the table's.
-
-    Args:
-        history: The visible comparisons.
-        features: One for each group of features.
-        centre: (D,) what query vectors are centred on.
-    """
-    table, votes = history.table, votes_of(history.table)
-    queries, query = known_queries(history, votes.comparison, centre)
-    answers = table.response[votes.row_a], table.response[votes.row_b]
-    order = np.lexsort((votes.y, *answers, votes.b, votes.a, query, votes.user))
-    rows = [part.of_rows(history) for part in features]
-    differences = [part[votes.row_a] - part[votes.row_b] for part in rows]
-    joined = np.concatenate([np.zeros((len(votes), 0)), *differences], axis=1)
-    return Past(
-        votes.user[order],
-        votes.a[order],
-        votes.b[order],
-        votes.y[order],
-        query[order],
-        joined[order],
-        votes.comparison[order],
-        queries,
-        tuple(int(end) for end in np.cumsum([part.shape[1] for part in rows])),
-    )
-
-
-def settle(
-    prior: CellPrior, past: Past, covariance: np.ndarray, rounds: int, learn: bool = False
-) -> tuple[CellFit, np.ndarray]:
-    """Fit f and the people in turn, each given the other, by Newton's method.
-
-    Args:
-        prior: The prior of f.
-        past: The votes.
-        covariance: (M + 2, M + 2) S.
-        rounds: How often the people are fitted and f once more.
-        learn: Whether each round renews S by expectation maximisation, around the S given.
-
-    Returns:
-        The fit of f, and S.
-    """
-    shared, first = fit_cells(prior, past.query, past.a, past.b, past.y), covariance
-    everybody = np.unique(past.user)
-    for _ in range(rounds if len(past) else 0):
-        shift, scale, offset = shifts(shared, past), np.ones(len(past)), np.zeros(len(past))
-        total = np.zeros_like(covariance)
-        for _, index in past.people(everybody):
-            people = People(past, index, shift, covariance)
-            kernel = people.linear()
-            mean, moments = people.moments(people.solve(kernel), kernel)
-            row, slot = np.nonzero(index >= 0)
-            at, total = index[row, slot], total + moments
-            scale[at] += mean[row, -1]
-            offset[at] = mean[row, past.a[at]] - mean[row, past.b[at]] + mean[row, -2]
-        if learn:
-            covariance = LEARNING_RATE * total / len(everybody) + (1 - LEARNING_RATE) * first
-        shared = fit_cells(prior, past.query, past.a, past.b, past.y, scale, offset, shared)
-    return shared, covariance
-
-
-def shifts(shared: CellFit, past: Past) -> np.ndarray:
-    """Return (V,) Δf of every vote."""
-    return shared.known[past.query, past.a] - shared.known[past.query, past.b]
-
-
 @dataclass(frozen=True, eq=False)
 class Explained:
     """Hold one question's scores, taken apart.
@@ -149,7 +82,7 @@ class _Asked:
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """Answer questions from one history; nothing is fitted any more.
+    """Answer questions from one history; each person's own part is fitted once, when first needed.
 
     Args:
         settings: The variances.
@@ -157,33 +90,27 @@ class Posterior:
         shared: The fit of f.
         past: The votes.
         features: One for each of `settings.amplitudes`.
-        alpha: (V,) weight of every vote in what its voter likes.
     """
 
     settings: HierarchicalSettings
     covariance: np.ndarray
     shared: CellFit
     past: Past
-    shift: np.ndarray
     features: tuple[CandidateFeatures, ...]
-    alpha: np.ndarray
 
-    @classmethod
-    def of(
-        cls,
-        settings: HierarchicalSettings,
-        covariance: np.ndarray,
-        shared: CellFit,
-        past: Past,
-        features: tuple[CandidateFeatures, ...],
-    ) -> Posterior:
-        """Fit every person's own part given f and S."""
-        shift, alpha = shifts(shared, past), np.zeros(len(past))
-        for _, index in past.people(past.user):
-            people = People(past, index, shift, covariance)
-            kernel = people.among().blend(settings.spread, settings.memory, settings.amplitudes)
-            alpha[index[index >= 0]] = people.solve(kernel)[index >= 0]
-        return cls(settings, covariance, shared, past, shift, features, alpha)
+    @cached_property
+    def shift(self) -> np.ndarray:
+        """(V,) what everybody's f says of each vote."""
+        return self.shared.differences(self.past.query, self.past.a, self.past.b)
+
+    @cached_property
+    def alpha(self) -> np.ndarray:
+        """(V,) weight of every vote in what its voter likes."""
+        alpha = np.zeros(len(self.past))
+        for _, index in self.past.people(self.past.user):
+            people = People(self.past, index, self.shift, self.covariance)
+            alpha[index[index >= 0]] = people.solve(self._blend(people.among()))[index >= 0]
+        return alpha
 
     def score(self, data: Dataset, questions: Questions) -> np.ndarray:
         """Return (C, K) scores, -inf under padding.
@@ -220,10 +147,11 @@ class Posterior:
             totals = [worth.copy() for _ in choices]
             for found in self._asked(data, asked, worth, similarity):
                 among = found.people.among()
+                alpha = None
                 for total, choice in zip(totals, choices, strict=True):
                     blend = (choice.spread, choice.memory, choice.amplitudes)
-                    alpha = found.people.solve(among.blend(*blend))[found.row]
-                    total[found.at] += (found.parts.blend(*blend) @ alpha[:, :, None])[:, :, 0]
+                    alpha = found.people.solve(among.blend(*blend), alpha)
+                    total[found.at] += (found.parts.blend(*blend) @ alpha[found.row][:, :, None])[:, :, 0]
             for scores, total in zip(out, totals, strict=True):
                 scores[part] = np.where(asked.candidates >= 0, total, -np.inf)
         return out
@@ -232,7 +160,7 @@ class Posterior:
         """Take the scores of question `index` apart into what each past vote of the asker adds."""
         asked = questions.select(np.array([index]))
         similarity = self.shared.prior.queries.to_known(QueryKeys.of(asked), data.vectors)
-        worth, own = self._worth(asked, similarity), self.past.of(int(asked.user[0]))
+        worth, own = self._worth(asked, similarity), self.past.where(int(asked.user[0]))
         votes = np.zeros((0, worth.shape[1]))
         for found in self._asked(data, asked, worth, similarity):
             votes = (self._blend(found.parts)[0] * self.alpha[own]).T
@@ -247,7 +175,7 @@ class Posterior:
                 only what is not known of the person.
         """
         out = np.zeros((*questions.candidates.shape, questions.candidates.shape[1]))
-        for part, similarity in self._parts(data, questions):
+        for part, similarity in self._parts(data, questions, self._most):
             asked = questions.select(part)
             worth, models = self._worth(asked, similarity), np.maximum(asked.candidates, 0)
             features = self._features(data, asked)
@@ -267,11 +195,20 @@ class Posterior:
             out[part] = found
         return out
 
-    def _parts(self, data: Dataset, questions: Questions) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Cut the questions; yield positions and their (C, G) similarities to the known queries."""
+    @cached_property
+    def _most(self) -> int:
+        """Votes of the person with most."""
+        return int(np.bincount(self.past.user).max(initial=0))
+
+    def _parts(self, data: Dataset, questions: Questions, columns: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Cut the questions; yield positions and their (C, G) similarities to the known queries.
+
+        A part holds so few questions that numbers for each vote of a person and each candidate, or
+        each of `columns` if they are more, fit in memory.
+        """
         queries, keys = self.shared.prior.queries, QueryKeys.of(questions)
-        most = np.bincount(self.past.user).max(initial=0) * questions.candidates.shape[1]
-        size = max(1, ASKED_AT_ONCE // max(len(queries.keys), int(most), 1))
+        width = self._most * max(questions.candidates.shape[1], columns)
+        size = max(1, ASKED_AT_ONCE // max(len(queries.keys), width, 1))
         for start in range(0, len(questions), size):
             part = np.arange(start, min(start + size, len(questions)))
             yield part, queries.to_known(keys.select(part), data.vectors)
@@ -287,9 +224,7 @@ class Posterior:
     def _blend(self, parts: Parts) -> np.ndarray:
         return parts.blend(self.settings.spread, self.settings.memory, self.settings.amplitudes)
 
-    def _asked(
-        self, data: Dataset, asked: Questions, worth: np.ndarray, similarity: np.ndarray
-    ) -> Iterator[_Asked]:
+    def _asked(self, data: Dataset, asked: Questions, worth: np.ndarray, similarity: np.ndarray) -> Iterator[_Asked]:
         """Put the questions to the people who ask them, batch by batch; who has no vote is left out."""
         features, models = self._features(data, asked), np.maximum(asked.candidates, 0)
         for users, index in self.past.people(asked.user):

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from data_prep.fields import label
 from data_prep.jsonl import read_rows
 from gmt.config import RunConfig, load_config
 from gmt.data.dataset import Dataset, ModelInfo, Questions
@@ -64,8 +65,8 @@ class Router:
         store = EmbeddingStore.open(folder.embeddings)
         if store.encoder.id != card["encoder"]["id"] or store.encoder.revision != card["encoder"]["revision"]:
             raise RunError(
-                f"{folder.embeddings} was made by {store.encoder.id} and the run by {card['encoder']['id']}; restore the "
-                "embeddings written with this run"
+                f"{folder.embeddings} was made by {store.encoder.id} and the run by {card['encoder']['id']}; restore "
+                "the embeddings written with this run"
             )
         data = Dataset.from_store(table, models, store, card)
         data = data.append(UserFiles(folder.users).read_all(), store, models)
@@ -124,13 +125,15 @@ class Router:
             offered = ", ".join(self.models)
             raise UserError(f"there is no model {', '.join(unknown) or 'to choose from'}; the run offers {offered}")
         data, questions = self._ask(user, query, names, conversation or ())
-        asker = np.array([data.table.users.index(user) if user in data.table.users else -1, -1])
-        questions = replace(questions, user=asker)
+        known = user if user is not None and self._own(user).any() else None
+        asker = data.table.users.index(known) if known is not None else -1
+        questions = replace(questions, user=np.array([asker, -1]))
         scores = self.router.score(data, questions)
-        ranking = rank(names, scores[0], scores[1], float(self.card.get("temperature") or 1.0))
-        known = user if user is not None and asker[0] >= 0 else None
+        # Rounding may differ between equal rows of a batch; somebody unknown has a margin of exactly 0.
+        unknown_scores = scores[1] if known is not None else scores[0]
+        ranking = rank(names, scores[0], unknown_scores, float(self.card.get("temperature") or 1.0))
         reasons = self._reasons(data, questions, scores[0]) if explain and known is not None else ()
-        return Decision(user, query, ranking, self.votes(user) if known is not None else 0, reasons)
+        return Decision(known, query, ranking, 0 if known is None else self.votes(known), reasons)
 
     def preferences(self, user: str | None, questions: int = 64) -> dict[str, float]:
         """Return each model's mean score for a person over the run's own questions, best first.
@@ -170,13 +173,17 @@ class Router:
             `added`, `repeats`, `votes` (rated rounds now visible) and `unknown_models`.
 
         Raises:
+            UserError: The name is empty or has blanks around it.
             DataError: A row cannot be read.
         """
+        if label(user, "user") != user:
+            raise UserError(f"user is {user!r}; expected a name without blanks around it")
         items = list(votes)
         rows = [item for item in items if not isinstance(item, Comparison)]
         told = [item for item in items if isinstance(item, Comparison)] + read_rows(rows, user)
         told = [replace(item, user=user) for item in told]
         if replace_history:
+            self._encode([text for item in told for text in _texts(item)])  # if this fails, nothing is lost
             self.forget(user)
         before = self.data.select(self._own(user)).table.to_comparisons()
         added, repeats = fresh(before, told, user)
@@ -238,8 +245,10 @@ class Router:
             How many rounds were added.
 
         Raises:
-            UserError: The model is there already, under another description.
+            UserError: The name is empty, or the model is there already, under another description.
         """
+        if label(name, "model") != name:
+            raise UserError(f"the model's name is {name!r}; expected a name without blanks around it")
         models = read_json(self.folder.models)
         if name in models and models[name]["description"] != info.description:
             raise UserError(f"model {name} is already on offer with another description; choose another name")
@@ -249,8 +258,7 @@ class Router:
         by_user: dict[str, list[Comparison]] = {}
         for item in votes:
             by_user.setdefault(item.user, []).append(item)
-        if name not in self.data.table.models:
-            self.data = _with_model(self.data, name, info, self.store)
+        self.data = _with_model(self.data, name, info, self.store)
         for user, told in by_user.items():
             added += self.add(user, told)["added"]
         return added
@@ -293,7 +301,7 @@ class Router:
         count = len(data.table)
         here = rounds[0].conversation if rounds else "the question asked"
         asked = Comparison(user or "somebody", here, len(rounds), query, tuple(Candidate(name) for name in names))
-        grown = _extend(data, [*rounds, asked], store)
+        grown = data.append([*rounds, asked], store, data.models)
         positions = np.arange(count, len(grown.table))
         questions = grown.questions(positions[[-1, -1]])
         return grown.select(np.arange(count)), questions
@@ -350,11 +358,11 @@ def _texts(item: Comparison) -> list[str]:
     return found
 
 
-def _extend(data: Dataset, comparisons: list[Comparison], store: EmbeddingStore) -> Dataset:
-    return data.append(comparisons, store, data.models)
-
-
 def _with_model(data: Dataset, name: str, info: ModelInfo, store: EmbeddingStore) -> Dataset:
+    if name in data.table.models:  # a model that so far only stood in somebody's history
+        vectors = data.model_vectors.copy()
+        vectors[data.table.models.index(name)] = store.vectors([info.description])[0]
+        return replace(data, model_vectors=vectors, models={**data.models, name: info})
     table = replace(data.table, models=(*data.table.models, name))
     return replace(
         data,

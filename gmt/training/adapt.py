@@ -57,7 +57,7 @@ def adapt_user(
 
 def _shipped(router: Router, user: str) -> Path:
     path = Path(router.card["data"]["path"]) / "histories" / f"{user}.jsonl"
-    if not path.is_file():
+    if Path(user).name != user or not path.is_file():
         raise UserError(f"no history of {user} ships with this run's data; name a JSONL file with --history")
     return path
 

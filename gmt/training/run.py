@@ -21,7 +21,7 @@ from gmt.routing.gmt_router import GmtRouter
 from gmt.routing.graph_router import GraphRouter
 from gmt.routing.votes import fit_temperature
 from gmt.runs import RunFolder, read_json, write_json, write_text
-from gmt.training.train import Report, train_scorer
+from gmt.training.train import Report, new_accelerator, resumable, train_scorer
 
 
 def train_run(
@@ -47,13 +47,18 @@ def train_run(
     fingerprint = card_hash(folder)
     if resume and run.card.is_file() and read_json(run.card)["data"]["sha256"] != fingerprint:
         raise RunError(f"{run.root} was trained on other data than {folder}; resume with the data it was started with")
-    if not resume:
-        _clear(run)
+    if resume:
+        resumable(run, config)  # nothing is written before the run is known to fit
     learn = data.select(data.table.split != TEST)
-    write_text(run.config, yaml.safe_dump(config.to_dict(), sort_keys=False))
-    _write_history(data, run)
     card = _card(data, folder, fingerprint, config)
-    write_json(run.card, card)
+    processes = new_accelerator(config)
+    if processes.is_main_process:
+        if not resume:  # a resumed run keeps the people and models that were added to it
+            _clear(run)
+            write_text(run.config, yaml.safe_dump(config.to_dict(), sort_keys=False))
+            _write_history(data, run)
+        write_json(run.card, card)
+    processes.wait_for_everyone()
     scorer, progress = train_scorer(learn, config, run, resume, report)
     router = GmtRouter(GraphRouter(scorer, config.graph, next(scorer.parameters()).device))
     card["temperature"] = _temperature(router, learn)
@@ -91,6 +96,8 @@ def _clear(run: RunFolder) -> None:
     """Remove what an earlier training left; people and results of another model must not pass for this one's."""
     import shutil
 
+    if run.root.exists() and not run.root.is_dir():
+        raise RunError(f"{run.root} is a file; name a folder with --run")
     if run.root.exists() and any(run.root.iterdir()) and not run.config.is_file():
         raise RunError(f"{run.root} holds other files; name an empty folder or an earlier run with --run")
     for path in (run.last, run.results, run.users, run.embeddings):

@@ -51,6 +51,16 @@ def new_scorer(config: RunConfig, data: Dataset) -> GraphScorer:
     return GraphScorer(config.model, schema, data.vectors.shape[1], len(data.table.models))
 
 
+def new_accelerator(config: RunConfig) -> Accelerator:
+    """Return what places tensors and joins the processes of a training."""
+    return Accelerator(
+        mixed_precision=config.train.precision,
+        gradient_accumulation_steps=config.train.accumulate,
+        # feedback in words and turn edges are not in every batch
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+
+
 def learning_rate(step: int, config: TrainConfig) -> float:
     """Return the share of the peak learning rate at an optimiser step, from 0."""
     if step < config.warmup:
@@ -83,12 +93,7 @@ def train_scorer(
         RunError: There is nothing to resume, or it was made with other settings.
         DataError: Nobody in TRAIN rated anything.
     """
-    accelerator = Accelerator(
-        mixed_precision=config.train.precision,
-        gradient_accumulation_steps=config.train.accumulate,
-        # feedback in words and turn edges are not in every batch
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
+    accelerator = new_accelerator(config)
     shown = data.select(data.table.split == TRAIN)
     sampler = EpisodeSampler(shown.table, config.episode, config.seed)
     scorer = new_scorer(config, data)
@@ -111,7 +116,7 @@ def train_scorer(
         with accelerator.accumulate(model):
             scores = model(batch.to(accelerator.device))
             loss, pairs = pairwise_loss(scores, batch.rating.to(accelerator.device), config.train.ties)
-            total = accelerator.reduce(torch.tensor(float(pairs), device=accelerator.device), "sum")
+            total = accelerator.reduce(torch.tensor(pairs * share, device=accelerator.device), "sum")
             objective = loss * accelerator.num_processes / total.clamp_min(1.0) * share
             accelerator.backward(objective)
             if accelerator.sync_gradients:
@@ -223,7 +228,12 @@ def _save(
     write_json(run.last / "state.json", {"progress": vars(progress), "config": config.to_dict()})
 
 
-def _restore(run: RunFolder, config: RunConfig, scorer: GraphScorer, optimizer: torch.optim.Optimizer) -> Progress:
+def resumable(run: RunFolder, config: RunConfig) -> Progress:
+    """Return where a run stopped.
+
+    Raises:
+        RunError: There is nothing to resume, or it was made with other settings.
+    """
     path = run.last / "state.json"
     if not path.is_file():
         raise RunError(f"{run.root} holds nothing to resume; leave --resume out to start")
@@ -235,6 +245,11 @@ def _restore(run: RunFolder, config: RunConfig, scorer: GraphScorer, optimizer: 
                 f"{run.root} was trained with {section} = {found.get(section)}, now {wanted[section]}; "
                 "resume with the settings it was started with"
             )
+    return Progress(**state["progress"])
+
+
+def _restore(run: RunFolder, config: RunConfig, scorer: GraphScorer, optimizer: torch.optim.Optimizer) -> Progress:
+    progress = resumable(run, config)
     load_weights(scorer, run.last / "model.safetensors")
     restore_optimizer(optimizer, load_tensors(run.last / "optimizer.safetensors"))
-    return Progress(**state["progress"])
+    return progress

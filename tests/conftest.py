@@ -1,0 +1,40 @@
+"""Keep tests off the user's own folders, on one thread, quiet and repeatable."""
+
+import logging
+import os
+
+import pytest
+from hypothesis import settings
+
+from tests.trained import demo_data, gmt, good_copy, good_run, run_copy, tiny_run
+
+__all__ = ["demo_data", "gmt", "good_copy", "good_run", "run_copy", "tiny_run"]  # fixtures for all tests
+
+settings.register_profile("gmt", deadline=None, derandomize=True, database=None, max_examples=40)
+settings.load_profile("gmt")
+
+
+def pytest_configure():
+    for name, value in {
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }.items():
+        os.environ.setdefault(name, value)
+    for name in ("accelerate", "transformers", "torch.distributed"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_session(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GMT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    import torch
+
+    torch.set_num_threads(1)

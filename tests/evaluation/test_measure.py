@@ -1,0 +1,258 @@
+"""Check what gmt eval writes, and that no score of any router knows what it will be asked."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data_prep.prepare import PrepOptions, prepare
+from gmt.config import load_config
+from gmt.data.dataset import Dataset
+from gmt.data.interactions import TEST
+from gmt.errors import DataError, RunError
+from gmt.evaluation.evaluate import evaluate
+from gmt.evaluation.measure import measure
+from gmt.routing.baselines import RIVALS, make_router
+from gmt.routing.pretrained import Router
+from gmt.routing.userfiles import to_jsonl
+from gmt.runs import RunFolder
+from gmt.training.run import train_run
+from tests.factories import random_table
+from tests.trained import TINY
+
+METRICS = {"accuracy", "auc", "user_auc", "log_loss", "calibration_error", "reward"}
+COLUMNS = ["protocol", "split", "seed", "draw", "shots", "router", "comparison", "user", "conversation", "turn"]
+COLUMNS += ["model", "score", "rating"]
+
+
+def rows_of(result, router="gmt"):
+    """Return what one router scored: (shots, draw, comparison, model) -> score."""
+    return {
+        (row["shots"], row["draw"], row["comparison"], row["model"]): row["score"]
+        for row in result.predictions.to_pylist()
+        if row["router"] == router
+    }
+
+
+def written(path: Path, users: int = 8, seed: int = 5, offset: int = 0, models: int = 5, **options) -> Path:
+    """Prepare a data folder of invented people at `path`; `offset` renames them."""
+    table = random_table(seed, users=users, models=models, max_turns=2, comparisons_per_user=12, unrated=0.05)
+    text = to_jsonl(table.to_comparisons())
+    for number in reversed(range(users)):
+        text = text.replace(f'"user{number}"', f'"user{number + offset}"').replace(
+            f'"user{number}-', f'"user{number + offset}-'
+        )
+    source = path.with_name(f"{path.name}.jsonl")
+    source.write_text(text, "utf-8")
+    prepare(PrepOptions("jsonl", path, source, **{"encoder": "hash:32", **options}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def newcomers(tmp_path_factory):
+    """Return a run on data split by new users."""
+    folder = tmp_path_factory.mktemp("newcomers")
+    written(folder / "data", users=12, protocol="new-users")
+    train_run(folder / "data", load_config(None, [*TINY, "train.steps=10"]), RunFolder(folder / "run"))
+    return RunFolder(folder / "run")
+
+
+def test_results_stand_where_and_as_the_contract_says(run_copy):
+    heard = []
+    result = measure(RunFolder(run_copy), progress=heard.append)
+    path = run_copy / "results" / "seen.json"
+    found = json.loads(path.read_text())
+    assert found == result.summary and heard
+    assert {"protocol": "seen", "split": "test", "seed": 0}.items() <= found.items()
+    assert found["pairs"] + found["ties"] == found["comparisons"] > 100 and found["users"] == 36
+    assert list(found["shots"]) == ["all"]
+    table = found["shots"]["all"]
+    assert list(table["routers"]) == ["gmt", *RIVALS, "oracle"]
+    assert set(table["differences"]) == {f"gmt - {name}" for name in (*RIVALS, "oracle")}
+    for metrics in (*table["routers"].values(), *table["differences"].values()):
+        assert set(metrics) >= METRICS
+        assert all(m is None or m["low"] <= m["value"] <= m["high"] for m in metrics.values())
+    assert table["routers"]["oracle"]["accuracy"]["value"] == 1
+    predictions = pq.read_table(run_copy / "results" / "seen.predictions.parquet")
+    assert predictions.column_names == COLUMNS
+    assert set(predictions["router"].to_pylist()) == set(table["routers"])
+
+
+def test_the_names_of_rivals_are_kept():
+    promised = ["random", "best_single", "model_mean", "bradley_terry", "user_mean", "user_bradley_terry", "knn"]
+    assert {*promised, "hierarchical_bradley_terry"} <= set(RIVALS)
+
+
+def test_another_split_other_rivals_and_another_file(run_copy, tmp_path):
+    result = measure(RunFolder(run_copy), split="valid", baselines=["random"], out=tmp_path / "mine.json")
+    assert list(result.summary["shots"]["all"]["routers"]) == ["gmt", "random"]
+    assert (tmp_path / "mine.json").is_file() and (tmp_path / "mine.predictions.parquet").is_file()
+    assert not (run_copy / "results").exists()
+    measure(RunFolder(run_copy), split="valid", baselines=[])
+    assert sorted(path.name for path in (run_copy / "results").iterdir()) == [
+        "seen-valid.json",
+        "seen-valid.predictions.parquet",
+    ]
+
+
+def test_equal_seeds_give_equal_results(run_copy):
+    one, two = (measure(RunFolder(run_copy), baselines=["random", "user_mean"], seed=3) for _ in range(2))
+    assert one.summary == two.summary and one.predictions.equals(two.predictions)
+
+
+def changed(folder: Path, to: Path, name: str, value) -> Path:
+    """Copy a data folder with one column of its TEST rows replaced.
+
+    Answers of earlier rounds may be read as text, so of those only the last round's are replaced.
+    """
+    shutil.copytree(folder, to)
+    table = pq.read_table(to / "interactions.parquet")
+    rounds = list(zip(*(table[name].to_pylist() for name in ("split", "conversation", "turn")), strict=True))
+    last = {talk: turn for _, talk, turn in sorted(rounds, key=lambda item: item[2])}
+    test = [split == "test" and (name != "response" or turn == last[talk]) for split, talk, turn in rounds]
+    values = [value(old) if asked else old for old, asked in zip(table[name].to_pylist(), test, strict=True)]
+    table = table.set_column(table.column_names.index(name), name, pa.array(values, table[name].type))
+    pq.write_table(table, to / "interactions.parquet")
+    return to
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("rating", lambda old: None if old is None else 1 - old),
+        ("rating", lambda old: None if old is None else 0.5),
+        ("response", lambda old: None),
+        ("feedback", lambda old: "both bad"),
+        ("cost", lambda old: 7.0),
+    ],
+    ids=["flipped", "all-ties", "no-responses", "feedback", "cost"],
+)
+def test_no_score_knows_what_it_will_be_asked(tiny_run, demo_data, tmp_path, column, value):
+    """Train on neither: the same run is asked twice, and everything in TEST but the questions is replaced."""
+    other = changed(demo_data, tmp_path / "other", column, value)
+    scored = []
+    for folder in (demo_data, other):
+        data = Dataset.load(folder)
+        known = data.select(data.table.split != TEST)
+        routers = [Router.from_pretrained(tiny_run).router, *(make_router(name, 0).fit(known) for name in RIVALS)]
+        scored.append(evaluate(data, routers, oracle=False))
+    for name in ("gmt", *RIVALS):
+        before, after = (rows_of(result, name) for result in scored)
+        assert before.keys() == after.keys() and len(before) > 200
+        assert list(before.values()) == pytest.approx(list(after.values()), abs=1e-6), name
+
+
+def test_ratings_of_targets_stay_unseen_with_shots(newcomers, tmp_path):
+    """Flip every target of a draw in the data; the shots beside them stay."""
+    folder = Path(json.loads(newcomers.card.read_text())["data"]["path"])
+    first = measure(newcomers, draws=1, shots=[3], baselines=["user_bradley_terry"], out=tmp_path / "one.json")
+    targets = set(first.predictions["comparison"].to_pylist())
+    table = pq.read_table(folder / "interactions.parquet")
+    ratings = [
+        1 - rating if number in targets and rating is not None else rating
+        for number, rating in zip(table["comparison"].to_pylist(), table["rating"].to_pylist(), strict=True)
+    ]
+    shutil.copytree(folder, tmp_path / "other")
+    table = table.set_column(table.column_names.index("rating"), "rating", pa.array(ratings, table["rating"].type))
+    pq.write_table(table, tmp_path / "other" / "interactions.parquet")  # the card, and so the run's own data, is equal
+    again = measure(
+        newcomers, tmp_path / "other", draws=1, shots=[3], baselines=["user_bradley_terry"], out=tmp_path / "two.json"
+    )
+    assert first.predictions["rating"].to_pylist() != again.predictions["rating"].to_pylist()
+    for name in ("gmt", "user_bradley_terry"):
+        assert rows_of(first, name) == pytest.approx(rows_of(again, name), abs=1e-6)
+
+
+def test_new_users_are_asked_at_every_number_of_shots(newcomers):
+    result = measure(newcomers, draws=2, baselines=["user_bradley_terry"])
+    assert list(result.summary["shots"]) == ["0", "1", "2", "5", "10", "20"]
+    by = rows_of(result)
+    asked = [{key[1:] for key in by if key[0] == shots} for shots in ("0", "1", "20")]
+    assert asked[0] == asked[1] == asked[2], "the targets are the same for every number of shots"
+    assert any(by[("0", *key)] != pytest.approx(by[("5", *key)], abs=1e-3) for key in asked[0])
+    assert result.summary["shots"]["20"]["short_users"] > 0
+
+
+def test_no_shots_is_an_unknown_person(newcomers):
+    result = measure(newcomers, draws=1, shots=[0], baselines=[])
+    router = Router.from_pretrained(newcomers.root)
+    data = Dataset.load(Path(json.loads(newcomers.card.read_text())["data"]["path"]))
+    by = rows_of(result)
+    turns = {int(number): int(turn) for number, turn in zip(data.table.comparison, data.table.turn, strict=True)}
+    for position, number in enumerate(data.table.comparison):
+        offered = [data.table.models[code] for code in data.table.candidates[position]]
+        if ("0", 0, int(number), offered[0]) not in by or turns[int(number)]:
+            continue
+        query = data.table.texts[data.table.query[position]]
+        unknown = {choice.model: choice.score for choice in router.rank(None, query, offered).ranking}
+        assert {name: by[("0", 0, int(number), name)] for name in offered} == pytest.approx(unknown, abs=1e-5)
+
+
+@pytest.mark.parametrize("shots", [[-1], [], [2, 2]])
+def test_shots_that_make_no_sense_are_refused(newcomers, shots):
+    with pytest.raises(DataError, match="expected different numbers from 0"):
+        measure(newcomers, shots=shots, baselines=[])
+
+
+def test_foreign_people_are_asked_and_known_ones_are_not(newcomers, tmp_path):
+    data = written(tmp_path / "abroad", users=6, seed=9, offset=6, models=7)  # user6 to user11; the run met some
+    met = set(Router.from_pretrained(newcomers.root).users)
+    assert met & {f"user{n}" for n in range(6, 12)}
+    own = Dataset.load(Path(json.loads(newcomers.card.read_text())["data"]["path"]))
+    met |= {own.table.users[code] for code in np.unique(own.table.user[own.table.split != TEST])}
+    result = measure(newcomers, data, shots=[0, 2], draws=1, baselines=["knn", "oracle"])
+    asked = set(result.predictions["user"].to_pylist())
+    assert asked and asked == {f"user{n}" for n in range(6, 12)} - met
+    assert result.summary["data"] == "abroad" and list(result.summary["shots"]) == ["0", "2"]
+    assert (newcomers.results / "on-abroad.json").is_file()
+    assert np.isfinite([row["score"] for row in result.predictions.to_pylist() if row["router"] == "gmt"]).all()
+
+
+def test_foreign_data_does_without_the_runs_own(newcomers, tmp_path):
+    data = written(tmp_path / "abroad", users=4, seed=9, offset=100)
+    with_own = measure(newcomers, data, shots=[0, 3], draws=1, baselines=[], out=tmp_path / "a.json")
+    run = RunFolder(Path(shutil.copytree(newcomers.root, tmp_path / "run")))
+    card = json.loads(run.card.read_text())
+    card["data"]["path"] = str(tmp_path / "gone")
+    run.card.write_text(json.dumps(card))
+    without = measure(run, data, shots=[0, 3], draws=1, baselines=["user_bradley_terry"], out=tmp_path / "b.json")
+    before, after = rows_of(with_own), rows_of(without)
+    assert list(before.values()) == pytest.approx(list(after.values()), abs=1e-5)
+    with pytest.raises(RunError, match="is gone; pass the folder with --data"):
+        measure(run)
+
+
+def test_foreign_data_by_people_who_are_all_known_is_refused(newcomers, tmp_path):
+    met = Router.from_pretrained(newcomers.root).users
+    row = {"user": met[0], "query": "x", "model_a": "model0", "model_b": "model1", "winner": "model_a"}
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({**row, "query": f"q{i}"}) + "\n" for i in range(6)))
+    prepare(PrepOptions("jsonl", tmp_path / "same", tmp_path / "rows.jsonl", "hash:32"))
+    with pytest.raises(DataError, match="met every user"):
+        measure(newcomers, tmp_path / "same", baselines=[])
+
+
+def test_another_encoder_is_refused(newcomers, demo_data, tmp_path):
+    with pytest.raises(DataError, match="encoded by hash:64 and the run by hash:32; prepare it with --encoder hash:32"):
+        measure(newcomers, demo_data)
+    with pytest.raises(DataError, match="gmt prep --out"):
+        measure(newcomers, tmp_path / "nothing")
+
+
+def test_changed_data_is_refused(tmp_path):
+    data = written(tmp_path / "data", users=4)
+    run = RunFolder(tmp_path / "run")
+    train_run(data, load_config(None, [*TINY, "train.steps=2", "train.eval_every=2"]), run)
+    card = data / "card.json"
+    card.write_text(card.read_text() + "\n")
+    with pytest.raises(RunError, match="has changed since the run was trained on it"):
+        measure(run, baselines=[])
+
+
+def test_revealed_turns_are_marked(newcomers):
+    found = measure(newcomers, shots=[0], draws=1, baselines=[], reveal_turns=True).summary
+    assert found["reveal_turns"] is True
+    assert "reveal_turns" not in measure(newcomers, shots=[0], draws=1, baselines=[]).summary

@@ -1,0 +1,59 @@
+"""Check what a decision says: order, chances and margins."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from gmt.routing.decision import Decision, Reason, rank
+
+MODELS = ["a", "b", "c"]
+
+
+def test_candidates_stand_best_first_with_their_chance_against_the_others():
+    scores = np.array([0.0, 2.0, 1.0])
+    ranking = rank(MODELS, scores, np.zeros(3), 2.0)
+    assert [choice.model for choice in ranking] == ["b", "c", "a"]
+    assert [choice.score for choice in ranking] == [2.0, 1.0, 0.0]
+    wanted = np.mean([expit((2 - 0) / 2), expit((2 - 1) / 2)])
+    assert ranking[0].win_probability == pytest.approx(wanted)
+    assert np.mean([choice.win_probability for choice in ranking]) == pytest.approx(0.5)
+
+
+def test_equal_scores_are_even_and_stand_by_name():
+    ranking = rank(["c", "a", "b"], np.zeros(3), np.zeros(3), 1.0)
+    assert [choice.model for choice in ranking] == MODELS
+    assert [choice.win_probability for choice in ranking] == pytest.approx([0.5] * 3)
+
+
+def test_margins_are_centred_and_zero_for_somebody_unknown():
+    scores, unknown = np.array([3.0, 1.0, 2.0]), np.array([10.0, 11.0, 9.0])
+    margins = {choice.model: choice.margin for choice in rank(MODELS, scores, unknown, 1.0)}
+    assert margins == pytest.approx({"a": 1.0, "b": -2.0, "c": 1.0})
+    assert sum(margins.values()) == pytest.approx(0)
+    assert [choice.margin for choice in rank(MODELS, unknown, unknown, 1.0)] == [0, 0, 0]
+
+
+def test_a_shift_of_all_scores_changes_no_chance_and_a_temperature_draws_to_even():
+    scores = np.array([0.3, -0.2, 0.9])
+    sharp, shifted, soft = (rank(MODELS, s, scores, t) for s, t in ((scores, 0.1), (scores + 7, 0.1), (scores, 10)))
+    assert [c.win_probability for c in sharp] == pytest.approx([c.win_probability for c in shifted])
+    assert abs(soft[0].win_probability - 0.5) < abs(sharp[0].win_probability - 0.5)
+
+
+def test_a_single_candidate_wins():
+    (only,) = rank(["a"], np.array([-3.0]), np.array([1.0]), 1.0)
+    assert (only.win_probability, only.margin) == (1.0, 0.0)
+
+
+def test_a_decision_is_plain_json():
+    ranking = rank(MODELS, np.array([0.0, 2.0, 1.0]), np.zeros(3), 1.0)
+    decision = Decision("ana", "why?", ranking, 3, (Reason("then", ("a", "b"), (1.0, None), -0.5),))
+    assert decision.model == "b"
+    read = json.loads(json.dumps(decision.to_json()))
+    assert set(read) == {"user", "query", "model", "votes", "ranking", "reasons"}
+    assert read["ranking"][0] == {"model": "b", "score": 2.0, "win_probability": pytest.approx(0.806, abs=1e-3)} | {
+        "margin": pytest.approx(1.0)
+    }
+    assert read["reasons"] == [{"query": "then", "models": ["a", "b"], "ratings": [1.0, None], "effect": -0.5}]
