@@ -236,8 +236,8 @@ def evaluate(
 
 def _print_results(terminal: Terminal, summary: dict[str, Any]) -> None:
     terminal.text(
-        f"{summary['protocol']}, {summary['split']}: {summary['comparisons']:,} comparisons of {summary['users']:,} users, "
-        f"{summary['pairs']:,} pairs, {summary['ties']:,} ties, {summary['unrated']:,} unrated candidates"
+        f"{summary['protocol']}, {summary['split']}: {summary['comparisons']:,} comparisons of {summary['users']:,} "
+        f"users, {summary['pairs']:,} pairs, {summary['ties']:,} ties, {summary['unrated']:,} unrated candidates"
     )
     for shots, found in summary["shots"].items():
         title = "" if shots == "all" else f"\n{shots} shots"

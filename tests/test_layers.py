@@ -17,6 +17,7 @@ LAYERS = [
     ("gmt.evaluation",),
     ("gmt.training",),
     ("gmt.figures", "gmt.user_graph"),
+    ("gmt.console", "gmt.demo"),
     ("gmt.cli",),
     ("cli",),
 ]

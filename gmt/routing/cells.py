@@ -20,12 +20,14 @@ SOLVE_STEPS, FIT_TOLERANCE, TOLERANCE = 400, 1e-3, 1e-8
 class CellPrior:
     """Hold the normal prior of f, the worth of every model's answer to every query.
 
-    cov f(q, m), f(r, n) = base · K_b(m, n) + cells · K_q(q, r) · K_m(m, n).
+    cov f(q, m), f(r, n) = base · K_b(m, n) + cells · K_q(q, r) · K_m(m, n) + answer · φ(q, m)ᵀ φ(r, n).
 
     Args:
         queries: K_q over the G queries that were voted on.
         strengths, answers: (M, M) K_b and K_m.
         base, cells: Variances of the strength shared by all queries, and of an answer around it.
+        features: (G · M, F) φ, what is known of each answer; None where answers are not described.
+        answer: Variance of what each feature is worth to everybody.
     """
 
     queries: QueryKernel
@@ -33,6 +35,8 @@ class CellPrior:
     answers: np.ndarray
     base: float
     cells: float
+    features: np.ndarray | None = None
+    answer: float = 0.0
 
     def apply(self, weights: np.ndarray) -> np.ndarray:
         """Multiply (G · M, N) numbers, one a cell, by the prior covariance."""
@@ -40,7 +44,8 @@ class CellPrior:
         shaped = weights.reshape(queries, models, columns)
         local = self.queries.apply(shaped.reshape(queries, models * columns)).reshape(shaped.shape)
         out = self.cells * np.einsum("mk,gkn->gmn", self.answers, local, optimize=True)
-        return (out + self.base * np.tensordot(self.strengths, shaped.sum(axis=0), 1)).reshape(weights.shape)
+        out = (out + self.base * np.tensordot(self.strengths, shaped.sum(axis=0), 1)).reshape(weights.shape)
+        return out if self.features is None else out + self.answer * (self.features @ (self.features.T @ weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,32 +81,49 @@ class CellFit:
     @cached_property
     def known(self) -> np.ndarray:
         """(G, M) posterior mean at the queries that were voted on."""
-        return self.base + self.prior.queries.apply(self._answers)
+        out = self.base + self.prior.queries.apply(self._answers)
+        return out if self.prior.features is None else out + (self.prior.features @ self.taste).reshape(out.shape)
+
+    @cached_property
+    def taste(self) -> np.ndarray:
+        """(F,) what each feature of an answer is worth to everybody."""
+        features = self.prior.features
+        return np.zeros(0) if features is None else self.prior.answer * (features.T @ self.weights.reshape(-1))
 
     def differences(self, query: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return (V,) posterior means of f_a - f_b at known queries."""
         return self.known[query, a] - self.known[query, b]
 
     def mean(self, similarity: np.ndarray) -> np.ndarray:
-        """Return the (C, M) posterior mean at C queries with (C, G) similarities to the known ones."""
+        """Return the (C, M) posterior mean at C queries with (C, G) similarities to the known ones.
+
+        What the features of an answer add, φᵀ `taste`, is left to the caller, who knows the answers.
+        """
         return self.base + similarity @ self._answers
 
-    def covariance(self, similarity: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    def covariance(
+        self, similarity: np.ndarray, candidates: np.ndarray, features: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the (K, K) posterior covariance of one query's candidates.
 
         Args:
             similarity: (G,) similarities of the query to the known ones.
             candidates: (K,) model codes.
+            features: (K, F) φ of the candidates, where the prior describes answers.
         """
         prior, chosen = self.prior, np.ix_(candidates, candidates)
         # (G, M, K) prior covariance of every known cell with every candidate.
         cross = prior.base * prior.strengths[:, candidates][None] + (
             prior.cells * similarity[:, None, None] * prior.answers[:, candidates][None]
         )
+        own = prior.base * prior.strengths[chosen] + prior.cells * prior.answers[chosen]
+        if prior.features is not None and features is not None:
+            cross = cross + prior.answer * (prior.features @ features.T).reshape(cross.shape)
+            own = own + prior.answer * features @ features.T
         root = np.sqrt(self.curvature)[:, None]
         seen = root * (self.design @ cross.reshape(-1, len(candidates)))
         solved = _conjugate_gradients(_precision(prior, self.design, root), seen, TOLERANCE)
-        return prior.base * prior.strengths[chosen] + prior.cells * prior.answers[chosen] - seen.T @ solved
+        return own - seen.T @ solved
 
 
 def fit_cells(

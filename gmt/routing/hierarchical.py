@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Self
 
@@ -11,6 +12,7 @@ from scipy.linalg import block_diag
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
+from gmt.routing.answers import KnownAnswers
 from gmt.routing.cells import CellFit, CellPrior, fit_cells
 from gmt.routing.kernels import QueryKeys, model_kernels
 from gmt.routing.people import Past, People
@@ -40,6 +42,9 @@ class HierarchicalBradleyTerry:
     """
 
     name = "hierarchical_bradley_terry"
+    style: FeatureMaker = staticmethod(AnswerStyle.of)
+    describe: Callable[[Dataset], KnownAnswers] | None = None
+    answer_variances: tuple[float, ...] = ()
 
     def __init__(self, settings: HierarchicalSettings | None = None, features: FeatureMaker | None = None) -> None:
         self.settings = settings or HierarchicalSettings()
@@ -58,31 +63,41 @@ class HierarchicalBradleyTerry:
         self.covariance, self._last = None, None
         history, asked, questions = data.select(train), table.select(valid), data.questions(valid)
         votes = votes_of(asked)
-        features, past, start = self._read(history)
+        read = self._read(history)
+        choosing = len(read.past) > 0 and len(votes) > 0
         best = np.inf
-        choosing = len(past) and len(votes)
-        for cells in CELLS if choosing else (self.settings.cells,):
-            settings = replace(self.settings, cells=cells)
-            shared, covariance = settle(self._prior(history, past, settings), past, start, LEARNING_ROUNDS, learn=True)
+
+        def attempt(settings: HierarchicalSettings) -> None:
+            nonlocal best
+            prior = self._prior(history, read, settings)
+            shared, covariance = settle(prior, read.past, read.people, LEARNING_ROUNDS, learn=True)
             choices = [settings]
             if choosing:
-                grid = product(MEMORIES, SPREADS, STYLES)
-                choices = [replace(settings, memory=m, spread=s, style=t) for m, s, t in grid]
-            posterior = Posterior(settings, covariance, shared, past, features)
+                choices = [replace(settings, memory=m, spread=s, style=t) for m, s, t in self.choices()]
+            posterior = Posterior(settings, covariance, shared, read.past, read.features, read.answers)
             for choice, scores in zip(choices, posterior.under(choices, data, questions), strict=True):
                 loss = _loss(scores, asked, votes) if choosing else np.inf
                 if loss < best or self.covariance is None:
                     best, self.settings, self.covariance = loss, choice, covariance
+
+        for cells in CELLS if choosing else (self.settings.cells,):
+            attempt(replace(self.settings, cells=cells, answer=0.0))
+        for answer in self.answer_variances if choosing else ():
+            attempt(replace(self.settings, answer=answer))
         return self
+
+    def choices(self) -> Iterable[tuple[float, float, float]]:
+        """Return the (memory, spread, style) that `fit` tries."""
+        return product(MEMORIES, SPREADS, STYLES)
 
     def condition(self, history: Dataset) -> Posterior:
         """Fit f and every person to the visible votes, given S and the settings.
 
         What comes back answers a question in about a millisecond, for as long as the history stays the same.
         """
-        features, past, covariance = self._read(history)
-        shared, _ = settle(self._prior(history, past, self.settings), past, covariance, ROUNDS)
-        return Posterior(self.settings, covariance, shared, past, features)
+        read = self._read(history)
+        shared, _ = settle(self._prior(history, read, self.settings), read.past, read.people, ROUNDS)
+        return Posterior(self.settings, read.people, shared, read.past, read.features, read.answers)
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
         """Score candidates given the visible votes; who has none gets what is best for all."""
@@ -103,24 +118,29 @@ class HierarchicalBradleyTerry:
         )
         return self
 
-    def _read(self, history: Dataset) -> tuple[tuple[CandidateFeatures, ...], Past, np.ndarray]:
-        """Return the features, the votes, and S over all models of the history."""
-        makers: list[FeatureMaker] = [AnswerStyle.of, *([self.features] if self.features else [])]
+    def _read(self, history: Dataset) -> _Read:
+        makers: list[FeatureMaker] = [self.style, *([self.features] if self.features else [])]
         features = tuple(make(history) for make in makers)
         if self.query_centre is None:
             keys, _ = QueryKeys.of(history.table).distinct()
             centre = _mean(history.vectors[keys.query])
         else:
             centre = self.query_centre
-        return features, Past.read(history, features, centre), self._people(history)
+        past = Past.read(history, features, centre)
+        return _Read(past, features, self._people(history), self.describe(history) if self.describe else None)
 
     def _kernels(self, history: Dataset) -> tuple[np.ndarray, np.ndarray]:
         centre = _mean(history.model_vectors) if self.model_centre is None else self.model_centre
         return model_kernels(history.model_vectors, centre)
 
-    def _prior(self, history: Dataset, past: Past, settings: HierarchicalSettings) -> CellPrior:
+    def _prior(self, history: Dataset, read: _Read, settings: HierarchicalSettings) -> CellPrior:
         strengths, answers = self._kernels(history)
-        return CellPrior(past.queries, strengths, answers, settings.base, settings.cells)
+        queries, described = read.past.queries, None
+        if settings.answer and read.answers is not None:
+            everyone = np.tile(np.arange(len(strengths)), (len(queries.keys), 1))
+            described = read.answers.at(queries.keys, everyone)
+            described = described.reshape(-1, described.shape[2])
+        return CellPrior(queries, strengths, answers, settings.base, settings.cells, described, settings.answer)
 
     def _people(self, history: Dataset) -> np.ndarray:
         """Return the (M + 2, M + 2) S over the models of a history, told from their texts where not learned."""
@@ -128,6 +148,16 @@ class HierarchicalBradleyTerry:
         own = settings.liking * strengths
         start = block_diag(own, np.diag([settings.side, settings.reliability]))
         return start if self.covariance is None else extended(self.covariance, start)
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """Hold what a history says before anything is fitted."""
+
+    past: Past
+    features: tuple[CandidateFeatures, ...]
+    people: np.ndarray  # (M + 2, M + 2) S
+    answers: KnownAnswers | None
 
 
 def settle(
@@ -163,6 +193,24 @@ def settle(
             covariance = LEARNING_RATE * total / len(everybody) + (1 - LEARNING_RATE) * first
         shared = fit_cells(prior, past.query, past.a, past.b, past.y, scale, offset)
     return shared, covariance
+
+
+class AnswerAwareBradleyTerry(HierarchicalBradleyTerry):
+    """Extend the hierarchical model by what the visible answers look like and say.
+
+    The worth of an answer to everybody also depends on its features (length, lists, code, nearness
+    to the query, principal components of its vector), and a person's liking of style is read from
+    the very answer where the history holds it. With `settings.answer` 0 and no answer visible it
+    is the model it extends.
+    """
+
+    name = "answer_aware_bradley_terry"
+    style = staticmethod(lambda history: KnownAnswers.of(history, texts=False))
+    describe = staticmethod(KnownAnswers.of)
+    answer_variances = (0.03, 0.1, 0.3)
+
+    def choices(self) -> Iterable[tuple[float, float, float]]:
+        return product(MEMORIES, SPREADS, (0.0, 0.05, 0.15))
 
 
 def extended(learned: np.ndarray, prior: np.ndarray) -> np.ndarray:

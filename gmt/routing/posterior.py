@@ -30,6 +30,7 @@ class HierarchicalSettings:
         memory: Of liking a model on one kind of query only, as a multiple of S.
         spread: What S is multiplied by.
         style: Of the liking of each feature of style.
+        answer: Of what each feature of an answer is worth to everybody; 0 leaves answers undescribed.
     """
 
     base: float = 0.5
@@ -41,6 +42,7 @@ class HierarchicalSettings:
     memory: float = 1.0
     spread: float = 1.0
     style: float = 0.05
+    answer: float = 0.0
 
     @property
     def amplitudes(self) -> tuple[float, float]:
@@ -90,6 +92,7 @@ class Posterior:
         shared: The fit of f.
         past: The votes.
         features: One for each of `settings.amplitudes`.
+        answers: What describes answers in the prior of f, if anything does.
     """
 
     settings: HierarchicalSettings
@@ -97,6 +100,7 @@ class Posterior:
     shared: CellFit
     past: Past
     features: tuple[CandidateFeatures, ...]
+    answers: CandidateFeatures | None = None
 
     @cached_property
     def shift(self) -> np.ndarray:
@@ -122,7 +126,7 @@ class Posterior:
         out = np.full(questions.candidates.shape, -np.inf)
         for part, similarity in self._parts(data, questions):
             asked = questions.select(part)
-            worth = self._worth(asked, similarity)
+            worth = self._worth(data, asked, similarity)
             total = worth.copy()
             for found in self._asked(data, asked, worth, similarity):
                 theirs = np.where(found.index >= 0, self.alpha[found.index], 0.0)[found.row]
@@ -135,7 +139,7 @@ class Posterior:
         out = np.full(questions.candidates.shape, -np.inf)
         for part, similarity in self._parts(data, questions):
             asked = questions.select(part)
-            out[part] = np.where(asked.candidates >= 0, self._worth(asked, similarity), -np.inf)
+            out[part] = np.where(asked.candidates >= 0, self._worth(data, asked, similarity), -np.inf)
         return out
 
     def under(self, choices: Sequence[HierarchicalSettings], data: Dataset, questions: Questions) -> list[np.ndarray]:
@@ -143,7 +147,7 @@ class Posterior:
         out = [np.full(questions.candidates.shape, -np.inf) for _ in choices]
         for part, similarity in self._parts(data, questions):
             asked = questions.select(part)
-            worth = self._worth(asked, similarity)
+            worth = self._worth(data, asked, similarity)
             totals = [worth.copy() for _ in choices]
             for found in self._asked(data, asked, worth, similarity):
                 among = found.people.among()
@@ -160,7 +164,7 @@ class Posterior:
         """Take the scores of question `index` apart into what each past vote of the asker adds."""
         asked = questions.select(np.array([index]))
         similarity = self.shared.prior.queries.to_known(QueryKeys.of(asked), data.vectors)
-        worth, own = self._worth(asked, similarity), self.past.where(int(asked.user[0]))
+        worth, own = self._worth(data, asked, similarity), self.past.where(int(asked.user[0]))
         votes = np.zeros((0, worth.shape[1]))
         for found in self._asked(data, asked, worth, similarity):
             votes = (self._blend(found.parts)[0] * self.alpha[own]).T
@@ -177,7 +181,7 @@ class Posterior:
         out = np.zeros((*questions.candidates.shape, questions.candidates.shape[1]))
         for part, similarity in self._parts(data, questions, self._most):
             asked = questions.select(part)
-            worth, models = self._worth(asked, similarity), np.maximum(asked.candidates, 0)
+            worth, models = self._worth(data, asked, similarity), np.maximum(asked.candidates, 0)
             features = self._features(data, asked)
             nobody = People(self.past, np.zeros((0, 0), int), self.shift, self.covariance)
             found = self._blend(nobody.within(models, worth, features))
@@ -190,8 +194,10 @@ class Posterior:
                 towards = self._blend(group.parts)
                 found[group.at] -= towards @ inverse[group.row] @ towards.swapaxes(1, 2)
                 lean[group.at] += (self.settings.spread * (theirs[:, None] @ people.rows)[:, 0, -1])[group.row]
+            described = self._described(data, asked)
             for at in range(len(part)) if shared else ():
-                found[at] += lean[at] ** 2 * self.shared.covariance(similarity[at], models[at])
+                answers = None if described is None else described[at]
+                found[at] += lean[at] ** 2 * self.shared.covariance(similarity[at], models[at], answers)
             out[part] = found
         return out
 
@@ -213,9 +219,17 @@ class Posterior:
             part = np.arange(start, min(start + size, len(questions)))
             yield part, queries.to_known(keys.select(part), data.vectors)
 
-    def _worth(self, asked: Questions, similarity: np.ndarray) -> np.ndarray:
+    def _worth(self, data: Dataset, asked: Questions, similarity: np.ndarray) -> np.ndarray:
         """Return (C, K) f of the candidates."""
-        return np.take_along_axis(self.shared.mean(similarity), np.maximum(asked.candidates, 0), axis=1)
+        worth = np.take_along_axis(self.shared.mean(similarity), np.maximum(asked.candidates, 0), axis=1)
+        described = self._described(data, asked)
+        return worth if described is None else worth + described @ self.shared.taste
+
+    def _described(self, data: Dataset, asked: Questions) -> np.ndarray | None:
+        """Return (C, K, F) φ of the candidates, if the prior of f describes answers."""
+        if self.answers is None or self.shared.prior.features is None:
+            return None
+        return self.answers.of_candidates(data, asked)
 
     def _features(self, data: Dataset, asked: Questions) -> np.ndarray:
         parts = [part.of_candidates(data, asked) for part in self.features]

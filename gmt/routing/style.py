@@ -90,3 +90,9 @@ def _styles(history: Dataset) -> np.ndarray:
     code, of = np.unique(table.response, return_inverse=True)
     read = [style_of(table.texts[text]) if text >= 0 else (0.0,) * len(STYLE) for text in code]
     return np.array(read, dtype=float).reshape(-1, len(STYLE))[of.reshape(-1)]
+
+
+def style_features(history: Dataset) -> np.ndarray:
+    """Return (R, F) features of style of every row, in units of their spread; NaN where there is no text."""
+    style, written = AnswerStyle.of(history), history.table.response >= 0
+    return np.where(written[:, None], (_styles(history) - style.centre) / style.spread, np.nan)

@@ -116,14 +116,15 @@ def train_scorer(
         with accelerator.accumulate(model):
             scores = model(batch.to(accelerator.device))
             loss, pairs = pairwise_loss(scores, batch.rating.to(accelerator.device), config.train.ties)
-            total = accelerator.reduce(torch.tensor(pairs * share, device=accelerator.device), "sum")
+            total: Any = accelerator.reduce(torch.tensor(pairs * share, device=accelerator.device), "sum")
             objective = loss * accelerator.num_processes / total.clamp_min(1.0) * share
             accelerator.backward(objective)
             if accelerator.sync_gradients:
                 accelerator.clip_grad_norm_(model.parameters(), config.train.clip)
             optimizer.step()
             optimizer.zero_grad()
-        value = float(accelerator.reduce(loss.detach() * share, "sum")) / max(float(total), 1.0)
+        summed: Any = accelerator.reduce(loss.detach() * share, "sum")
+        value = float(summed) / max(float(total), 1.0)
         loss_sum, loss_count = loss_sum + value, loss_count + 1
         progress.step += 1
         line: dict[str, Any] = {"step": progress.step, "loss": value}

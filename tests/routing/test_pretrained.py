@@ -312,12 +312,17 @@ def test_another_encoder_is_refused(run_copy):
         Router.from_pretrained(run_copy)
 
 
-def test_another_revision_of_the_encoder_is_refused_when_it_is_needed(run_copy):
-    for path in (run_copy / "card.json", run_copy / "embeddings" / "encoder.json"):
+def with_an_older_encoder(run: Path) -> Router:
+    """Make a run say that its vectors come from a revision that is not installed."""
+    for path in (run / "card.json", run / "embeddings" / "encoder.json"):
         value = json.loads(path.read_text())
-        (value["encoder"] if "encoder" in value else value)["revision"] = "0"
+        value.get("encoder", value)["revision"] = "0"
         path.write_text(json.dumps(value))
-    router = Router.from_pretrained(run_copy)
+    return Router.from_pretrained(run)
+
+
+def test_another_revision_of_the_encoder_is_refused_when_it_is_needed(run_copy):
+    router = with_an_older_encoder(run_copy)
     known = router.history("bela")[0].query
     assert router.rank("bela", known).ranking  # a text that is remembered needs no encoder
     with pytest.raises(RunError, match="at revision 0 and 1 is installed"):
@@ -325,11 +330,7 @@ def test_another_revision_of_the_encoder_is_refused_when_it_is_needed(run_copy):
 
 
 def test_a_history_is_kept_when_the_encoder_for_a_new_one_is_missing(run_copy):
-    for path in (run_copy / "card.json", run_copy / "embeddings" / "encoder.json"):
-        value = json.loads(path.read_text())
-        (value["encoder"] if "encoder" in value else value)["revision"] = "0"
-        path.write_text(json.dumps(value))
-    router = Router.from_pretrained(run_copy)
+    router = with_an_older_encoder(run_copy)
     with pytest.raises(RunError):
         router.add("bela", votes("model_a", 1), replace_history=True)
     assert Router.from_pretrained(run_copy).votes("bela") == router.votes("bela") > 1

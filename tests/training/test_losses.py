@@ -38,7 +38,7 @@ def test_the_loss_is_the_sum_over_rated_pairs(ties, cases):
     ratings = torch.tensor([[rating for _, rating in row] for row in cases], dtype=torch.float64)
     loss, pairs = pairwise_loss(scores, ratings, ties)
     wanted, count = by_hand(scores.tolist(), ratings.tolist(), ties)
-    assert pairs == count and float(loss) == pytest.approx(wanted, abs=1e-9)
+    assert pairs == count and loss.item() == pytest.approx(wanted, abs=1e-9)
 
 
 def test_ties_pull_together_or_teach_nothing():
@@ -49,7 +49,7 @@ def test_ties_pull_together_or_teach_nothing():
         loss.backward()
         assert count == pairs and torch.sign(scores.grad).tolist() == [[sign, -sign]]
     even, _ = pairwise_loss(torch.zeros(1, 2), ratings)
-    assert float(even) == pytest.approx(math.log(2))
+    assert even.item() == pytest.approx(math.log(2))
 
 
 def test_the_gradient_raises_the_preferred_and_lowers_the_other():
@@ -82,4 +82,4 @@ def test_nothing_to_compare_is_a_loss_of_zero(shape):
     scores = torch.zeros(shape, requires_grad=True)
     loss, pairs = pairwise_loss(scores, torch.zeros(shape))
     loss.backward()
-    assert pairs == 0 and float(loss) == 0
+    assert pairs == 0 and loss.item() == 0
