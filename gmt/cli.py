@@ -194,10 +194,13 @@ def train(
             seen["step"] = line["step"]
 
         card = train_run(data, settings, folder, resume, report)
-    best = card["best"]
     terminal.result({"run": str(folder.root), **card})
-    found = f"validation AUC {best['valid_auc']:.3f}, " if best["valid_auc"] is not None else ""
-    terminal.text(f"{folder.root}: {found}best at step {best['step']} of {best['steps']}, {best['seconds']:.0f} s")
+    valid, best = card["valid"], card.get("best")
+    found = (
+        f"validation AUC {valid['auc']:.3f}, accuracy {valid['accuracy']:.3f}" if valid else "nothing to validate on"
+    )
+    steps = f"; network best at step {best['step']} of {best['steps']}, {best['seconds']:.0f} s" if best else ""
+    terminal.text(f"{folder.root}: {found}{steps}")
     for line in card.get("notes", []):
         terminal.text(line)
 

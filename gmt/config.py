@@ -140,6 +140,24 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class PosteriorConfig:
+    """Say what the closed-form half of the router does."""
+
+    enabled: bool = True
+    """Score with a hierarchical Bayesian posterior; the network adds what validation says it knows beyond."""
+    answers: bool = True
+    """Read the answers that the visible history holds; off gives the rival `hierarchical_bradley_terry` exactly."""
+    network: bool = True
+    """Train the graph network beside it; off leaves the posterior alone."""
+
+    def __post_init__(self) -> None:
+        _require(
+            self.enabled or self.network,
+            "posterior.enabled and posterior.network are both false; nothing would be left to score with",
+        )
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Hold every setting of a run."""
 
@@ -147,6 +165,7 @@ class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     episode: EpisodeConfig = field(default_factory=EpisodeConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    posterior: PosteriorConfig = field(default_factory=PosteriorConfig)
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -62,6 +62,11 @@ class RunFolder:
         return self.root / "model.safetensors"
 
     @property
+    def posterior(self) -> Path:
+        """The fitted closed-form half; `weights` holds the network."""
+        return self.root / "posterior.safetensors"
+
+    @property
     def models(self) -> Path:
         return self.root / "models.json"
 
@@ -96,7 +101,7 @@ class RunFolder:
         Raises:
             RunError: This is no finished run.
         """
-        for path in (self.config, self.card, self.weights, self.models, self.history):
+        for path in (self.config, self.card, self.models, self.history):
             if not path.is_file():
                 raise RunError(f"{self.root} holds no {path.name}; train it with gmt train --run {self.root}")
         return self

@@ -111,21 +111,39 @@ class GraphEncoder(nn.Module):
         layers: L; 0 returns the states as they are.
         dropout: Share of activations dropped in training.
         schema: Node and edge types.
+        outputs: Node types whose final state is read; a layer leaves alone what nobody reads
+            after it. All by default.
     """
 
-    def __init__(self, width: int, heads: int, layers: int, dropout: float, schema: GraphSchema) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        layers: int,
+        dropout: float,
+        schema: GraphSchema,
+        outputs: tuple[str, ...] | None = None,
+    ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(HGTLayer(width, heads, schema) for _ in range(layers))
-        targets = sorted({edge[2] for edge in schema.edge_types})
+        self.schemas: list[GraphSchema] = []
+        wanted = set(outputs or schema.node_types)
+        for _ in range(layers):  # from the last layer to the first
+            edges = tuple(edge for edge in schema.edge_types if edge[2] in wanted)
+            self.schemas.insert(0, GraphSchema(schema.node_types, edges))
+            wanted |= {edge[0] for edge in edges}
+        self.schema = schema
+        self.layers = nn.ModuleList(HGTLayer(width, heads, part) for part in self.schemas)
         self.norms = nn.ModuleList(
-            nn.ModuleDict({kind: nn.LayerNorm(width) for kind in targets}) for _ in range(layers)
+            nn.ModuleDict({kind: nn.LayerNorm(width) for kind in sorted({edge[2] for edge in part.edge_types})})
+            for part in self.schemas
         )
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: dict[str, Tensor], edges: dict[EdgeType, Tensor]) -> dict[str, Tensor]:
         """Return the states after L layers; arguments as in `HGTLayer.forward`."""
-        for layer, norms in zip(self.layers, self.norms, strict=True):
-            states = layer(states, edges)
+        self.schema.check(edges)
+        for layer, norms, part in zip(self.layers, self.norms, self.schemas, strict=True):
+            states = layer(states, {edge: edges[edge] for edge in part.edge_types})
             for kind, norm in norms.items():  # pyright: ignore[reportCallIssue]
                 states[kind] = norm(self.dropout(states[kind]))
         return states

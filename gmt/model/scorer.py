@@ -39,7 +39,8 @@ class GraphScorer(nn.Module):
         self.project_response = nn.Linear(text_width + len(FEEDBACK), width)
         self.project_written = nn.Linear(text_width, width, bias=False)
         self.project_llm = nn.Linear(text_width, width)
-        self.encoder = GraphEncoder(width, config.heads, config.layers, config.dropout, schema)
+        outputs = ("user", "llm")
+        self.encoder = GraphEncoder(width, config.heads, config.layers, config.dropout, schema, outputs)
         self.head = PreferenceHead(width, text_width, hidden, config.heads, config.dropout)
         if config.bind:
             self.bind_llm = nn.Linear(width, width, bias=False)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+from torch import Tensor
 
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset, Questions
@@ -14,25 +14,45 @@ from gmt.data.graph import turn_schema
 from gmt.model.checkpoint import load_tensors, load_weights
 from gmt.model.scorer import GraphScorer
 from gmt.routing.graph_router import GraphRouter
+from gmt.routing.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradleyTerry
+from gmt.routing.posterior import Posterior
 from gmt.routing.userfiles import UserFiles
 from gmt.runs import RunFolder
 
-REASONS = 40
-"""Newest rounds of a person that an explanation looks at."""
+
+def new_posterior(config: RunConfig) -> HierarchicalBradleyTerry | None:
+    """Return the unfitted closed-form half that the settings ask for."""
+    if not config.posterior.enabled:
+        return None
+    return AnswerAwareBradleyTerry() if config.posterior.answers else HierarchicalBradleyTerry()
 
 
 class GmtRouter:
-    """Score as trained.
+    """Score with a hierarchical posterior plus what a graph network knows beyond it.
+
+    Both halves read the same turns. The posterior answers in closed form: what everybody's votes say of
+    each answer, and what a person's own say of their taste. The network is added with a weight that
+    validation chose, 0 where it did not earn its place; without a posterior it scores alone.
 
     Args:
-        graph: The graph network.
+        posterior: The fitted closed-form half, or None.
+        graph: The graph network, or None.
+        weight: What the network's scores are multiplied by; 1 where it scores alone.
         shifts: User name -> (D,) shift learned by `gmt adapt --steps`.
     """
 
     name = "gmt"
 
-    def __init__(self, graph: GraphRouter, shifts: Mapping[str, Any] | None = None) -> None:
-        self.graph, self.shifts = graph, dict(shifts or {})
+    def __init__(
+        self,
+        posterior: HierarchicalBradleyTerry | None,
+        graph: GraphRouter | None,
+        weight: float = 1.0,
+        shifts: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.posterior, self.graph, self.weight = posterior, graph, weight
+        self.shifts = dict(shifts or {})
+        self._conditioned: tuple[np.ndarray, int, Posterior] | None = None
 
     @classmethod
     def load(cls, folder: RunFolder, config: RunConfig, card: Mapping[str, Any], data: Dataset) -> Self:
@@ -41,17 +61,23 @@ class GmtRouter:
         Raises:
             RunError: Weights and settings do not fit each other.
         """
-        scorer = GraphScorer(
-            config.model, turn_schema(config.graph.turn_edges), data.vectors.shape[1], len(card["models"])
-        )
-        load_weights(scorer, folder.weights)
+        posterior = new_posterior(config)
+        if posterior is not None:
+            state = load_tensors(folder.posterior)
+            posterior.load_state_dict({name: value.numpy() for name, value in state.items()})
+        graph = None
+        if config.posterior.network:
+            schema = turn_schema(config.graph.turn_edges)
+            scorer = GraphScorer(config.model, schema, data.vectors.shape[1], len(card["models"]))
+            load_weights(scorer, folder.weights)
+            graph = GraphRouter(scorer, config.graph)
         people = UserFiles(folder.users)
         shifts = {
             user: load_tensors(path)["shift"]
             for user in data.table.users
             if (path := people.path(user, "safetensors")).is_file()
         }
-        return cls(GraphRouter(scorer, config.graph), shifts)
+        return cls(posterior, graph, float(card["network_weight"]), shifts)
 
     def fit(self, data: Dataset) -> Self:
         """Return itself: training made it what it is."""
@@ -59,12 +85,16 @@ class GmtRouter:
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
         """Score candidates as `Router.score` says."""
-        users = {name: code for code, name in enumerate(history.table.users)} if self.shifts else {}
-        shifts = {users[name]: shift for name, shift in self.shifts.items() if name in users}
-        return self.graph.score(history, questions, shifts or None)
+        if self.posterior is None:
+            return self._network(history, questions)
+        scores = self._condition(history, questions).score(history, questions)
+        return scores + self.weight * self._network(history, questions) if self.weight else scores
 
     def effects(self, history: Dataset, question: Questions, choice: int) -> dict[int, float]:
-        """Say how far each of the asker's past rounds moved one candidate, by leaving each out in turn.
+        """Say how far each of the asker's past rounds moved one candidate.
+
+        The posterior's score is a sum over the asker's votes, so its part is exact; the network's is what
+        leaving the round out would change.
 
         Args:
             history: The visible comparisons.
@@ -72,22 +102,30 @@ class GmtRouter:
             choice: Slot of the candidate.
 
         Returns:
-            Position in `history` -> the candidate's centred score less what it is without that round.
+            Position in `history` -> what the round adds to the candidate's score, centred over the candidates.
         """
-        table, user = history.table, int(question.user[0])
-        own = np.flatnonzero((table.user == user) & table.rated)[-REASONS:]
-        rest = np.flatnonzero(table.user == user)
-        # One pretended person per round left out; all are scored in one pass.
-        positions, users = [rest], [np.full(len(rest), user)]
-        for number, position in enumerate(own):
-            kept = rest[rest != position]
-            positions.append(kept)
-            users.append(np.full(len(kept), len(table.users) + number))
-        names = (*table.users, *(f"without round {number}" for number in range(len(own))))
-        chosen = table.select(np.concatenate(positions))
-        pretended = replace(chosen, users=names, user=np.concatenate(users))
-        asked = question.select(np.zeros(len(own) + 1, np.int64))
-        asked = replace(asked, user=np.concatenate([[user], len(table.users) + np.arange(len(own))]))
-        scores = self.score(history.with_table(pretended), asked)
-        centred = scores - scores.mean(axis=1, keepdims=True)
-        return {int(position): float(centred[0, choice] - centred[i + 1, choice]) for i, position in enumerate(own)}
+        effects: dict[int, float] = {}
+        if self.graph is not None and self.weight:
+            found = self.graph.effects(history, question, choice)
+            effects = {position: self.weight * effect for position, effect in found.items()}
+        if self.posterior is not None:
+            explained = self._condition(history, question).explain(history, question, 0)
+            centred = explained.votes - explained.votes.mean(axis=1, keepdims=True)
+            for position, effect in zip(explained.comparison.tolist(), centred[:, choice].tolist(), strict=True):
+                effects[position] = effects.get(position, 0.0) + effect
+        return effects
+
+    def _network(self, history: Dataset, questions: Questions) -> np.ndarray:
+        assert self.graph is not None
+        users = {name: code for code, name in enumerate(history.table.users)} if self.shifts else {}
+        shifts = {users[name]: shift for name, shift in self.shifts.items() if name in users}
+        return self.graph.score(history, questions, shifts or None)
+
+    def _condition(self, history: Dataset, questions: Questions) -> Posterior:
+        """Fit the posterior to a history once; texts or models joining the vocabularies do not change it."""
+        assert self.posterior is not None
+        rating, needed = history.table.rating, int(questions.candidates.max(initial=-1)) + 1
+        kept = self._conditioned
+        if kept is None or kept[0] is not rating or kept[1] < needed:
+            kept = self._conditioned = rating, len(history.table.models), self.posterior.condition(history)
+        return kept[2]

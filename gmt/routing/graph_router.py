@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -12,6 +13,8 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.graph import build_graph
 from gmt.model.scorer import GraphScorer
 
+REASONS = 40
+"""Newest rounds of a person that an explanation looks at."""
 TURNS_AT_ONCE = 40_000
 """About how many turn nodes one forward pass holds; bounds memory, changes no score."""
 
@@ -56,6 +59,35 @@ class GraphRouter:
         finally:
             self.scorer.train(was_training)
         return scores
+
+    def effects(self, history: Dataset, question: Questions, choice: int) -> dict[int, float]:
+        """Say how far each of the asker's past rounds moved one candidate, by leaving each out in turn.
+
+        Args:
+            history: The visible comparisons.
+            question: One question.
+            choice: Slot of the candidate.
+
+        Returns:
+            Position in `history` -> the candidate's centred score less what it is without that round.
+        """
+        table, user = history.table, int(question.user[0])
+        own = np.flatnonzero((table.user == user) & table.rated)[-REASONS:]
+        rest = np.flatnonzero(table.user == user)
+        # One pretended person per round left out; all are scored in one pass.
+        positions, users = [rest], [np.full(len(rest), user)]
+        for number, position in enumerate(own):
+            kept = rest[rest != position]
+            positions.append(kept)
+            users.append(np.full(len(kept), len(table.users) + number))
+        names = (*table.users, *(f"without round {number}" for number in range(len(own))))
+        chosen = table.select(np.concatenate(positions))
+        pretended = replace(chosen, users=names, user=np.concatenate(users))
+        asked = question.select(np.zeros(len(own) + 1, np.int64))
+        asked = replace(asked, user=np.concatenate([[user], len(table.users) + np.arange(len(own))]))
+        scores = self.score(history.with_table(pretended), asked)
+        centred = scores - scores.mean(axis=1, keepdims=True)
+        return {int(position): float(centred[0, choice] - centred[i + 1, choice]) for i, position in enumerate(own)}
 
     def _parts(self, history: Dataset, questions: Questions) -> list[np.ndarray]:
         """Cut the questions so that one pass holds a bounded number of turns; a person's lie side by side."""

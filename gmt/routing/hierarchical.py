@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 from scipy.linalg import block_diag
+from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
@@ -44,7 +45,6 @@ class HierarchicalBradleyTerry:
     name = "hierarchical_bradley_terry"
     style: FeatureMaker = staticmethod(AnswerStyle.of)
     describe: Callable[[Dataset], KnownAnswers] | None = None
-    answer_variances: tuple[float, ...] = ()
 
     def __init__(self, settings: HierarchicalSettings | None = None, features: FeatureMaker | None = None) -> None:
         self.settings = settings or HierarchicalSettings()
@@ -56,6 +56,10 @@ class HierarchicalBradleyTerry:
 
     def fit(self, data: Dataset) -> Self:
         """Learn S from the TRAIN votes, and choose settings by the log loss of the VALID votes."""
+        with threadpool_limits(1):  # many small solves: threads cost more than they give
+            return self._fit(data)
+
+    def _fit(self, data: Dataset) -> Self:
         table = data.table
         train, valid = (np.flatnonzero(table.split == code) for code in (TRAIN, VALID))
         keys, _ = QueryKeys.of(table).distinct()
@@ -81,9 +85,7 @@ class HierarchicalBradleyTerry:
                     best, self.settings, self.covariance = loss, choice, covariance
 
         for cells in CELLS if choosing else (self.settings.cells,):
-            attempt(replace(self.settings, cells=cells, answer=0.0))
-        for answer in self.answer_variances if choosing else ():
-            attempt(replace(self.settings, answer=answer))
+            attempt(replace(self.settings, cells=cells))
         return self
 
     def choices(self) -> Iterable[tuple[float, float, float]]:
@@ -96,7 +98,8 @@ class HierarchicalBradleyTerry:
         What comes back answers a question in about a millisecond, for as long as the history stays the same.
         """
         read = self._read(history)
-        shared, _ = settle(self._prior(history, read, self.settings), read.past, read.people, ROUNDS)
+        with threadpool_limits(1):
+            shared, _ = settle(self._prior(history, read, self.settings), read.past, read.people, ROUNDS)
         return Posterior(self.settings, read.people, shared, read.past, read.features, read.answers)
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
@@ -207,10 +210,12 @@ class AnswerAwareBradleyTerry(HierarchicalBradleyTerry):
     name = "answer_aware_bradley_terry"
     style = staticmethod(lambda history: KnownAnswers.of(history, texts=False))
     describe = staticmethod(KnownAnswers.of)
-    answer_variances = (0.03, 0.1, 0.3)
+
+    def __init__(self, settings: HierarchicalSettings | None = None, features: FeatureMaker | None = None) -> None:
+        super().__init__(settings or HierarchicalSettings(answer=0.1), features)
 
     def choices(self) -> Iterable[tuple[float, float, float]]:
-        return product(MEMORIES, SPREADS, (0.0, 0.05, 0.15))
+        return product(MEMORIES, SPREADS, (self.settings.style,))
 
 
 def extended(learned: np.ndarray, prior: np.ndarray) -> np.ndarray:

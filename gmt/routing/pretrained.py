@@ -22,6 +22,7 @@ from gmt.routing.gmt_router import GmtRouter
 from gmt.routing.userfiles import UserFiles, fresh
 from gmt.runs import RunFolder, read_json, write_json
 
+VOCABULARIES = ("users", "models", "texts", "conversations", "questions", "tasks")
 ASSISTANT = "an assistant whose model is not known"
 
 
@@ -304,7 +305,8 @@ class Router:
         grown = data.append([*rounds, asked], store, data.models)
         positions = np.arange(count, len(grown.table))
         questions = grown.questions(positions[[-1, -1]])
-        return grown.select(np.arange(count)), questions
+        vocabularies = {name: getattr(grown.table, name) for name in VOCABULARIES}
+        return grown.with_table(replace(data.table, **vocabularies)), questions
 
     def _reasons(self, data: Dataset, questions: Questions, scores: np.ndarray) -> tuple[Reason, ...]:
         best = int(np.argmax(scores))

@@ -84,7 +84,10 @@ def _learn_shift(router: Router, user: str, steps: int) -> None:
     talks = np.unique(table.conversation[mine])
     if len(talks) < 2:
         raise UserError(f"{user} has rated rounds in {len(talks)} conversations; --steps needs at least 2")
-    scorer, config = router.router.graph.scorer, router.config
+    graph, config = router.router.graph, router.config
+    if graph is None or not router.router.weight:
+        raise UserError("this run's network is switched off, so --steps has nothing to learn; leave it out")
+    scorer = graph.scorer
     shift = torch.zeros(config.model.width, requires_grad=True)
     optimizer = torch.optim.Adam([shift], LEARNING_RATE)
     generator = np.random.default_rng([config.seed, len(mine)])

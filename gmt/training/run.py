@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 
 from gmt.config import RunConfig
@@ -16,12 +18,17 @@ from gmt.data.embed import EmbeddingStore
 from gmt.data.graph import turn_schema
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.errors import DataError, RunError
-from gmt.evaluation.metrics import pairs_of
-from gmt.routing.gmt_router import GmtRouter
+from gmt.evaluation.metrics import pairs_of, weighted_auc
+from gmt.model.checkpoint import save_tensors
+from gmt.routing.gmt_router import GmtRouter, new_posterior
 from gmt.routing.graph_router import GraphRouter
+from gmt.routing.hierarchical import HierarchicalBradleyTerry
 from gmt.routing.votes import fit_temperature
 from gmt.runs import RunFolder, read_json, write_json, write_text
 from gmt.training.train import Report, new_accelerator, resumable, train_scorer
+
+WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 2.0, 5.0)
+"""What the network's scores may be multiplied by beside the posterior."""
 
 
 def train_run(
@@ -59,18 +66,65 @@ def train_run(
             _write_history(data, run)
         write_json(run.card, card)
     processes.wait_for_everyone()
-    scorer, progress = train_scorer(learn, config, run, resume, report)
-    router = GmtRouter(GraphRouter(scorer, config.graph, next(scorer.parameters()).device))
-    card["temperature"] = _temperature(router, learn)
-    card["best"] = {
-        "step": progress.best_step,
-        "valid_auc": None if np.isinf(progress.best_auc) else progress.best_auc,
-        "valid_accuracy": None if np.isnan(progress.best_accuracy) else progress.best_accuracy,
-        "steps": progress.step,
-        "seconds": round(progress.seconds, 1),
-    }
-    write_json(run.card, card)
+    graph, posterior = None, new_posterior(config)
+    if config.posterior.network:
+        scorer, progress = train_scorer(learn, config, run, resume, report)
+        graph = GraphRouter(scorer, config.graph, next(scorer.parameters()).device)
+        card["best"] = {
+            "step": progress.best_step,
+            "valid_auc": None if np.isinf(progress.best_auc) else progress.best_auc,
+            "valid_accuracy": None if np.isnan(progress.best_accuracy) else progress.best_accuracy,
+            "steps": progress.step,
+            "seconds": round(progress.seconds, 1),
+        }
+    if posterior is not None:
+        posterior.fit(learn)
+        card["posterior"] = dataclasses.asdict(posterior.settings)
+    router, card["notes"] = join_parts(posterior, graph, learn)
+    card["network_weight"] = router.weight
+    card |= _validated(router, learn)
+    if processes.is_main_process:
+        if posterior is not None:
+            state = {name: torch.from_numpy(np.asarray(value)) for name, value in posterior.state_dict().items()}
+            save_tensors(run.posterior, state)
+        write_json(run.card, card)
+    processes.wait_for_everyone()
     return card
+
+
+def join_parts(
+    posterior: HierarchicalBradleyTerry | None, graph: GraphRouter | None, data: Dataset
+) -> tuple[GmtRouter, list[str]]:
+    """Choose how much the network adds to the posterior, on the VALID votes given the TRAIN ones.
+
+    The network must lower the log loss by more than one standard error of the paired difference,
+    for its weights were chosen on the same votes; else it is switched off.
+
+    Returns:
+        The router, and what there is to say about the choice.
+    """
+    if posterior is None or graph is None:
+        return GmtRouter(posterior, graph, 0.0 if graph is None else 1.0), []
+    valid = np.flatnonzero((data.table.split == VALID) & data.table.rated)
+    history, questions = data.select(data.table.split == TRAIN), data.questions(valid)
+    pairs = pairs_of(data.table.ratings[valid])
+    if not len(pairs.winner):
+        return GmtRouter(posterior, graph, 0.0), ["There is no vote to validate on: the network is switched off."]
+    base = pairs.differences(posterior.score(history, questions))
+    extra = pairs.differences(graph.score(history, questions))
+    losses = {weight: _losses(base + weight * extra) for weight in WEIGHTS}
+    best = min(losses, key=lambda weight: losses[weight].mean())
+    gain = losses[0.0] - losses[best]
+    doubt = gain.std() / np.sqrt(len(gain))
+    found = f"on validation it lowers the log loss by {gain.mean():.4f} ± {doubt:.4f}"
+    if gain.mean() <= doubt:
+        return GmtRouter(posterior, graph, 0.0), [f"The network is switched off: {found}."]
+    return GmtRouter(posterior, graph, best), [f"The network joins with weight {best:g}: {found}."]
+
+
+def _losses(differences: np.ndarray) -> np.ndarray:
+    """Return the log loss of every pair at the temperature that suits them best."""
+    return np.logaddexp(0, -differences / (fit_temperature(differences) or 1.0))
 
 
 def card_hash(folder: Path) -> str:
@@ -102,7 +156,7 @@ def _clear(run: RunFolder) -> None:
         raise RunError(f"{run.root} holds other files; name an empty folder or an earlier run with --run")
     for path in (run.last, run.results, run.users, run.embeddings):
         shutil.rmtree(path, ignore_errors=True)
-    for path in (run.weights, run.card, run.metrics):
+    for path in (run.weights, run.posterior, run.card, run.metrics):
         path.unlink(missing_ok=True)
 
 
@@ -134,10 +188,15 @@ def _write_history(data: Dataset, run: RunFolder) -> None:
     store.save()
 
 
-def _temperature(router: GmtRouter, data: Dataset) -> float | None:
+def _validated(router: GmtRouter, data: Dataset) -> dict[str, Any]:
+    """Return the router's AUC, accuracy and temperature on the VALID votes given the TRAIN ones."""
     valid = np.flatnonzero((data.table.split == VALID) & data.table.rated)
-    if not len(valid):
-        return None
-    history = data.select(data.table.split == TRAIN)
-    scores = router.score(history, data.questions(valid))
-    return fit_temperature(pairs_of(data.table.ratings[valid]).differences(scores))
+    gap = np.zeros(0)
+    if len(valid):
+        scores = router.score(data.select(data.table.split == TRAIN), data.questions(valid))
+        gap = pairs_of(data.table.ratings[valid]).differences(scores)
+    if not len(gap):
+        return {"temperature": None, "valid": None}
+    auc = float(weighted_auc(gap, np.zeros(len(gap), np.int64), np.ones((1, 1)))[0])
+    accuracy = float(np.mean((gap > 0) + 0.5 * (gap == 0)))
+    return {"temperature": fit_temperature(gap), "valid": {"auc": auc, "accuracy": accuracy}}
