@@ -11,7 +11,7 @@ gmt=${GMT:-gmt} baselines=${BASELINES:-all}
 prep() { # set, protocol, seed, folder
   case $1 in
     llmfao) "$gmt" prep votes "$data/llmfao/crowd-comparisons.csv" --user worker --winner winner --model-a left \
-      --model-b right --labels left,right,tie --query text --question prompt --task type \
+      --model-b right --labels left,right,tie --query text --question prompt --task prompts.type \
       --response-a a.result --response-b b.result --join "$data/llmfao/prompts.jsonl:id=prompt" \
       --join "a=$data/llmfao/results.jsonl:prompt=prompt,name=left" \
       --join "b=$data/llmfao/results.jsonl:prompt=prompt,name=right" \

@@ -242,6 +242,11 @@ def _print_results(terminal: Terminal, summary: dict[str, Any]) -> None:
         f"{summary['protocol']}, {summary['split']}: {summary['comparisons']:,} comparisons of {summary['users']:,} "
         f"users, {summary['pairs']:,} pairs, {summary['ties']:,} ties, {summary['unrated']:,} unrated candidates"
     )
+    if ceiling := summary.get("ceiling"):
+        terminal.text(
+            f"people agree in {ceiling['agreement']:.1%} of {ceiling['votes']:,} votes cast by several; a router blind "
+            f"to the person is right in at most {ceiling['high']:.1%}"
+        )
     for shots, found in summary["shots"].items():
         title = "" if shots == "all" else f"\n{shots} shots"
         rows = [
@@ -298,6 +303,11 @@ def route(
     ] = None,
     candidates: Annotated[str | None, typer.Option(help="Models to choose from, separated by commas.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show the past rounds that moved the winner.")] = False,
+    explore: Annotated[
+        bool,
+        typer.Option("--explore", help="Draw from the posterior (Thompson sampling), to learn what a person likes."),
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draw; another one each time by default.")] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -307,12 +317,17 @@ def route(
 
     terminal = Terminal(quiet, as_json)
     messages = read_messages(conversation) if conversation is not None else None
-    decision = Router.from_pretrained(run).rank(user, query, _list(candidates), messages, explain)
+    router = Router.from_pretrained(run)
+    decision = router.rank(user, query, _list(candidates), messages, explain, _generator(seed) if explore else None)
     terminal.result(decision.to_json())
     if decision.user is None:
         terminal.note(f"{user} is not known to this run; this is the ranking for an unknown person.")
-    rows = [[c.model, f"{c.score:+.2f}", f"{c.win_probability:.0%}", f"{c.margin:+.2f}"] for c in decision.ranking]
-    terminal.table("", ["model", "score", "wins", "margin"], rows)
+    rows = [
+        [c.model, f"{c.score:+.2f}", "–" if c.uncertainty is None else f"±{c.uncertainty:.2f}",
+         f"{c.win_probability:.0%}", f"{c.margin:+.2f}"]
+        for c in decision.ranking
+    ]  # fmt: skip
+    terminal.table("", ["model", "score", "sure to", "wins", "margin"], rows)
     if explain and not as_json:
         terminal.text(f"\nWhat moved {decision.model}:" if decision.reasons else "\nNo past round to explain with.")
         shown = [
@@ -324,6 +339,12 @@ def route(
         ]  # fmt: skip
         for effect, models, asked in shown:
             terminal.text(f"  {effect}  {asked}  ({models})")
+
+
+def _generator(seed: int | None) -> Any:
+    import numpy as np
+
+    return np.random.default_rng(seed)
 
 
 @users_app.command("list", epilog="Example: `gmt users list --run runs/demo`")

@@ -11,6 +11,7 @@ import numpy as np
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
 from gmt.errors import DataError
+from gmt.evaluation.ceiling import impersonal_ceiling
 from gmt.evaluation.intervals import bootstrap
 from gmt.evaluation.metrics import count_pairs, pairs_of
 from gmt.evaluation.protocols import Trial, trials
@@ -81,7 +82,9 @@ def evaluate(
     # From here on ratings are revealed; every score stands already.
     summary: dict[str, Any] = {**facts, "draws": len({trial.draw for trial in planned})}
     summary |= ({"reveal_turns": True} if reveal_turns else {}) | ({"data": source} if source else {})
-    summary |= _counts(data.table, np.unique(np.concatenate([trial.targets for trial in planned])))
+    asked = np.unique(np.concatenate([trial.targets for trial in planned]))
+    summary |= _counts(data.table, asked)
+    summary["ceiling"] = impersonal_ceiling(data.table, asked)
     summary["temperatures"] = temperatures
     summary["shots"] = {}
     for key, blocks in blocks_of(predictions, temperatures).items():

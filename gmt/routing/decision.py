@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gmt.errors import UserError
 from gmt.routing.votes import win_probability
 
 
@@ -20,12 +21,15 @@ class Choice:
         win_probability: Mean chance to be preferred to each of the other candidates.
         margin: What this person's history adds: the score less an unknown person's, both centred
             over the candidates.
+        uncertainty: Posterior standard deviation of the score against the candidates' mean; None
+            where the run has no posterior.
     """
 
     model: str
     score: float
     win_probability: float
     margin: float
+    uncertainty: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,18 +84,41 @@ class Decision:
         }
 
 
-def rank(models: list[str], scores: np.ndarray, unknown: np.ndarray, temperature: float) -> tuple[Choice, ...]:
-    """Order candidates by score.
+def rank(
+    models: list[str],
+    scores: np.ndarray,
+    unknown: np.ndarray,
+    temperature: float,
+    covariance: np.ndarray | None = None,
+    draw: np.random.Generator | None = None,
+) -> tuple[Choice, ...]:
+    """Order candidates by score, or by a draw from what they may be.
 
     Args:
         models: K names.
         scores: (K,) scores for the person.
         unknown: (K,) scores for somebody without history.
         temperature: What score differences are divided by before the logistic function.
+        covariance: (K, K) posterior covariance of the scores, where there is one.
+        draw: Order by one draw from the posterior instead of its mean (Thompson sampling): models
+            that may be the best are tried as often as they may be.
+
+    Raises:
+        UserError: A draw is asked for where there is no covariance.
     """
-    others = max(len(models) - 1, 1)
+    count = len(models)
     against = win_probability(scores[:, None] - scores[None, :], temperature)
-    chance = (against.sum(axis=1) - 0.5) / others if len(models) > 1 else np.ones(1)
+    chance = (against.sum(axis=1) - 0.5) / (count - 1) if count > 1 else np.ones(1)
     margin = (scores - scores.mean()) - (unknown - unknown.mean())
-    order = sorted(range(len(models)), key=lambda k: (-scores[k], models[k]))
-    return tuple(Choice(models[k], float(scores[k]), float(chance[k]), float(margin[k])) for k in order)
+    spread: list[float | None] = [None] * count
+    place = scores
+    if covariance is not None:
+        centre = np.eye(count) - 1 / count
+        centred = centre @ covariance @ centre
+        spread = np.sqrt(np.maximum(np.diag(centred), 0.0)).tolist()
+        if draw is not None:
+            place = draw.multivariate_normal(scores - scores.mean(), centred, method="eigh")
+    elif draw is not None:
+        raise UserError("this run has no posterior to draw from; train with posterior.enabled=true to explore")
+    order = sorted(range(count), key=lambda k: (-place[k], models[k]))
+    return tuple(Choice(models[k], float(scores[k]), float(chance[k]), float(margin[k]), spread[k]) for k in order)

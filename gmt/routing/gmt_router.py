@@ -115,6 +115,12 @@ class GmtRouter:
                 effects[position] = effects.get(position, 0.0) + effect
         return effects
 
+    def covariance(self, history: Dataset, question: Questions) -> np.ndarray | None:
+        """Return the (K, K) posterior covariance of one question's scores, or None without a posterior."""
+        if self.posterior is None:
+            return None
+        return self._condition(history, question).covariances(history, question)[0]
+
     def _network(self, history: Dataset, questions: Questions) -> np.ndarray:
         assert self.graph is not None
         users = {name: code for code, name in enumerate(history.table.users)} if self.shifts else {}

@@ -104,6 +104,7 @@ class Router:
         candidates: Sequence[str] | None = None,
         conversation: Sequence[Mapping[str, Any]] | None = None,
         explain: bool = False,
+        explore: np.random.Generator | None = None,
     ) -> Decision:
         """Rank models for a person and a question.
 
@@ -113,10 +114,12 @@ class Router:
             candidates: Names of the models to choose from; all models of the run by default.
             conversation: The rounds before, as OpenAI-style chat messages; an assistant message may
                 name its `model`.
-            explain: Also say which past rounds moved the winner, by leaving each out in turn.
+            explain: Also say which past rounds moved the winner.
+            explore: Order by one draw from the posterior made with this generator, not by its mean.
 
         Raises:
-            UserError: A candidate is unknown, there is none, or the query is empty.
+            UserError: A candidate is unknown, there is none, the query is empty, or there is no
+                posterior to explore with.
         """
         if not query.strip():
             raise UserError("the query is empty; pass the question to route with --query")
@@ -132,8 +135,11 @@ class Router:
         scores = self.router.score(data, questions)
         # Rounding may differ between equal rows of a batch; somebody unknown has a margin of exactly 0.
         unknown_scores = scores[1] if known is not None else scores[0]
-        ranking = rank(names, scores[0], unknown_scores, float(self.card.get("temperature") or 1.0))
-        reasons = self._reasons(data, questions, scores[0]) if explain and known is not None else ()
+        covariance = self.router.covariance(data, questions.select(np.array([0])))
+        temperature = float(self.card.get("temperature") or 1.0)
+        ranking = rank(names, scores[0], unknown_scores, temperature, covariance, explore)
+        best = names.index(ranking[0].model)
+        reasons = self._reasons(data, questions, best) if explain and known is not None else ()
         return Decision(known, query, ranking, 0 if known is None else self.votes(known), reasons)
 
     def preferences(self, user: str | None, questions: int = 64) -> dict[str, float]:
@@ -308,8 +314,7 @@ class Router:
         vocabularies = {name: getattr(grown.table, name) for name in VOCABULARIES}
         return grown.with_table(replace(data.table, **vocabularies)), questions
 
-    def _reasons(self, data: Dataset, questions: Questions, scores: np.ndarray) -> tuple[Reason, ...]:
-        best = int(np.argmax(scores))
+    def _reasons(self, data: Dataset, questions: Questions, best: int) -> tuple[Reason, ...]:
         effects = self.router.effects(data, questions.select(np.array([0])), best)
         table, reasons = data.table, []
         for position, effect in sorted(effects.items(), key=lambda item: -abs(item[1])):

@@ -97,7 +97,7 @@ def join_parts(
 ) -> tuple[GmtRouter, list[str]]:
     """Choose how much the network adds to the posterior, on the VALID votes given the TRAIN ones.
 
-    The network must lower the log loss by more than one standard error of the paired difference,
+    The network must lower the log loss by more than two standard errors of the paired difference,
     for its weights were chosen on the same votes; else it is switched off.
 
     Returns:
@@ -115,7 +115,7 @@ def join_parts(
     losses = {weight: _losses(base + weight * extra) for weight in WEIGHTS}
     best = min(losses, key=lambda weight: losses[weight].mean())
     gain = losses[0.0] - losses[best]
-    doubt = gain.std() / np.sqrt(len(gain))
+    doubt = 2 * gain.std() / np.sqrt(len(gain))
     found = f"on validation it lowers the log loss by {gain.mean():.4f} ± {doubt:.4f}"
     if gain.mean() <= doubt:
         return GmtRouter(posterior, graph, 0.0), [f"The network is switched off: {found}."]
