@@ -6,9 +6,10 @@ import os
 import pytest
 from hypothesis import settings
 
-from tests.trained import demo_data, gmt, good_copy, good_run, run_copy, tiny_run
+from tests.trained import demo_data, gmt, good_copy, good_run, network_copy, network_run, run_copy, tiny_run
 
-__all__ = ["demo_data", "gmt", "good_copy", "good_run", "run_copy", "tiny_run"]  # fixtures for all tests
+# Fixtures for all tests.
+__all__ = ["demo_data", "gmt", "good_copy", "good_run", "network_copy", "network_run", "run_copy", "tiny_run"]
 
 settings.register_profile("gmt", deadline=None, derandomize=True, database=None, max_examples=40)
 settings.load_profile("gmt")

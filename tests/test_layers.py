@@ -18,6 +18,8 @@ LAYERS = [
     ("gmt.training",),
     ("gmt.figures", "gmt.user_graph"),
     ("gmt.console", "gmt.demo"),
+    ("gmt.cli_options",),
+    ("gmt.cli_serving",),
     ("gmt.cli",),
     ("cli",),
 ]

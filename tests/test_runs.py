@@ -74,7 +74,8 @@ def test_a_run_folder_has_the_files_the_contract_names(tmp_path):
         if isinstance(getattr(RunFolder, name), property)
     }
     assert names == {
-        "config": "config.yaml", "card": "card.json", "weights": "model.safetensors", "models": "models.json",
+        "config": "config.yaml", "card": "card.json", "models": "models.json",
+        "weights": "model.safetensors", "posterior": "posterior.safetensors",
         "history": "history.parquet", "embeddings": "embeddings", "metrics": "metrics.jsonl", "users": "users",
         "results": "results", "last": "last",
     }  # fmt: skip
@@ -82,7 +83,7 @@ def test_a_run_folder_has_the_files_the_contract_names(tmp_path):
 
 def test_an_unfinished_run_is_refused_by_the_file_it_lacks(tmp_path):
     run = RunFolder(tmp_path)
-    for path in (run.config, run.card, run.weights, run.models, run.history):
+    for path in (run.config, run.card, run.models, run.history):
         with pytest.raises(RunError, match=rf"holds no {path.name}; train it with gmt train --run"):
             run.require()
         path.write_text(json.dumps({}))

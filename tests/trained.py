@@ -1,4 +1,4 @@
-"""Share one small prepared demo and two trained runs among all tests that need them; `conftest.py` takes them in."""
+"""Share one small prepared demo and three trained runs among all tests that need them; `conftest.py` takes them in."""
 
 import json
 import shutil
@@ -14,6 +14,7 @@ TINY = (
     *("train.steps=30", "train.eval_every=10", "episode.users=12"),
 )
 GOOD = ("model.width=32", "model.hidden=32", "train.steps=100", "train.eval_every=25")
+NETWORK = (*GOOD, "train.steps=50", "posterior.enabled=false")
 
 
 def settings(values: Sequence[str]) -> list[str]:
@@ -53,6 +54,14 @@ def good_run(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+@pytest.fixture(scope="session")
+def network_run(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run in which the graph network alone scores; nobody may change it."""
+    run = tmp_path_factory.mktemp("runs") / "network"
+    must(["train", str(demo_data), "--run", str(run), *settings(NETWORK)])
+    return run
+
+
 @pytest.fixture
 def run_copy(tiny_run: Path, tmp_path: Path) -> Path:
     """Return a copy of the tiny run that a test may change."""
@@ -63,6 +72,12 @@ def run_copy(tiny_run: Path, tmp_path: Path) -> Path:
 def good_copy(good_run: Path, tmp_path: Path) -> Path:
     """Return a copy of the good run that a test may change."""
     return Path(shutil.copytree(good_run, tmp_path / "good"))
+
+
+@pytest.fixture
+def network_copy(network_run: Path, tmp_path: Path) -> Path:
+    """Return a copy of the network's run that a test may change."""
+    return Path(shutil.copytree(network_run, tmp_path / "network"))
 
 
 @pytest.fixture

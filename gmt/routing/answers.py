@@ -19,7 +19,8 @@ class KnownAnswers:
     """Describe an answer by its own features where the visible history holds it, else by its model's mean.
 
     The same answer (query, model) may have been shown to somebody before; its text is then part
-    of what is visible. The answer a question is asking about is never read from the question.
+    of what is visible. Where a model answered a query in several ways, their mean is known. The
+    answer a question is asking about is never read from the question.
 
     Args:
         rows: (R, F) features of every row of the history, NaN where it has no text.
@@ -51,11 +52,9 @@ class KnownAnswers:
         keys, query = QueryKeys.of(table).distinct()
         written, models = table.response >= 0, len(table.models)
         cell = (query[table.row_comparison] * models + table.model)[written]
-        cells, first = np.unique(cell, return_index=True)
-        count = np.bincount(table.model[written], minlength=models)[:, None]
-        sums = np.zeros((models, rows.shape[1]))
-        np.add.at(sums, table.model[written], rows[written])
-        return cls(rows, sums / np.maximum(count, 1), keys, cells, rows[written][first])
+        cells, of = np.unique(cell, return_inverse=True)
+        means = _means(table.model[written], rows[written], models)
+        return cls(rows, means, keys, cells, _means(of.reshape(-1), rows[written], len(cells)))
 
     def of_rows(self, history: Dataset) -> np.ndarray:
         return np.where(np.isnan(self.rows), self.means[history.table.model], self.rows)
@@ -77,6 +76,13 @@ class KnownAnswers:
     @cached_property
     def _index(self) -> dict[tuple[int, int, int], int]:
         return {key: code for code, key in enumerate(_tuples(self.keys))}
+
+
+def _means(group: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Return the (count, F) means of (N, F) values by their group, 0 where it is empty."""
+    sums = np.zeros((count, values.shape[1]))
+    np.add.at(sums, group, values)
+    return sums / np.maximum(np.bincount(group, minlength=count), 1)[:, None]
 
 
 def _tuples(keys: QueryKeys) -> list[tuple[int, int, int]]:

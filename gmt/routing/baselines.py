@@ -11,7 +11,10 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
 from gmt.errors import ConfigError
 from gmt.routing.bradley_terry import BradleyTerry, UserBradleyTerry
+from gmt.routing.elo import UserElo
+from gmt.routing.factor_models import FactorisationMachine, LowRank, MatrixFactorisation
 from gmt.routing.hierarchical import HierarchicalBradleyTerry
+from gmt.routing.propagation import GraphPropagation
 from gmt.routing.router import Router
 from gmt.routing.votes import fit_temperature, log_loss, votes_of
 
@@ -212,6 +215,11 @@ RIVALS: dict[str, Callable[[int], Router]] = {
     "user_mean": lambda seed: UserMean(),
     "user_bradley_terry": lambda seed: UserBradleyTerry(),
     "knn": lambda seed: NearestQuestions(),
+    "user_elo": lambda seed: UserElo(),
+    "low_rank": lambda seed: LowRank(),
+    "matrix_factorisation": lambda seed: MatrixFactorisation(),
+    "factorisation_machine": lambda seed: FactorisationMachine(),
+    "graph_router": lambda seed: GraphPropagation(),
     "hierarchical_bradley_terry": lambda seed: HierarchicalBradleyTerry(),
 }
 

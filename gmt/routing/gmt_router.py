@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.graph import turn_schema
+from gmt.errors import RunError
 from gmt.model.checkpoint import load_tensors, load_weights
 from gmt.model.scorer import GraphScorer
 from gmt.routing.graph_router import GraphRouter
@@ -52,19 +54,24 @@ class GmtRouter:
     ) -> None:
         self.posterior, self.graph, self.weight = posterior, graph, weight
         self.shifts = dict(shifts or {})
-        self._conditioned: tuple[np.ndarray, int, Posterior] | None = None
+        self._conditioned: tuple[Dataset, Posterior] | None = None
 
     @classmethod
     def load(cls, folder: RunFolder, config: RunConfig, card: Mapping[str, Any], data: Dataset) -> Self:
         """Read the trained parts of a run.
 
         Raises:
-            RunError: Weights and settings do not fit each other.
+            RunError: Training did not end, a file is missing, or it does not fit the settings.
         """
+        if "network_weight" not in card:
+            raise RunError(f"the training of {folder.root} did not end; go on with --resume, or train it again")
         posterior = new_posterior(config)
         if posterior is not None:
             state = load_tensors(folder.posterior)
-            posterior.load_state_dict({name: value.numpy() for name, value in state.items()})
+            try:
+                posterior.load_state_dict({name: value.numpy() for name, value in state.items()})
+            except KeyError as error:
+                raise RunError(f"{folder.posterior} holds no {error.args[0]}; train the run again") from error
         graph = None
         if config.posterior.network:
             schema = turn_schema(config.graph.turn_edges)
@@ -130,8 +137,17 @@ class GmtRouter:
     def _condition(self, history: Dataset, questions: Questions) -> Posterior:
         """Fit the posterior to a history once; texts or models joining the vocabularies do not change it."""
         assert self.posterior is not None
-        rating, needed = history.table.rating, int(questions.candidates.max(initial=-1)) + 1
         kept = self._conditioned
-        if kept is None or kept[0] is not rating or kept[1] < needed:
-            kept = self._conditioned = rating, len(history.table.models), self.posterior.condition(history)
-        return kept[2]
+        if kept is None or not _covers(kept[0], history, int(questions.candidates.max(initial=-1)) + 1):
+            kept = self._conditioned = history, self.posterior.condition(history)
+        return kept[1]
+
+
+def _covers(kept: Dataset, history: Dataset, models: int) -> bool:
+    """Tell whether two histories are the same rounds, and the first has the last one's models, at least so many."""
+    one, other = kept.table, history.table
+    columns = [item.name for item in fields(one) if isinstance(getattr(one, item.name), np.ndarray)]
+    if any(getattr(one, name) is not getattr(other, name) for name in columns):
+        return False
+    shared = min(len(one.models), len(other.models))  # a stranger of one conversation may be another one of the next
+    return models <= shared and np.array_equal(kept.model_vectors[:shared], history.model_vectors[:shared])

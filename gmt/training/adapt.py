@@ -14,6 +14,7 @@ from gmt.data.graph import build_graph
 from gmt.data.interactions import Comparison
 from gmt.errors import DataError, UserError
 from gmt.model.checkpoint import save_tensors
+from gmt.routing.graph_router import GraphRouter
 from gmt.routing.pretrained import Router
 from gmt.training.losses import pairwise_loss
 
@@ -39,10 +40,13 @@ def adapt_user(
         What `Router.add` says, and the person's ranking `before` and `after`.
 
     Raises:
-        UserError: There is no history to read.
+        UserError: There is no history to read, or `steps` are asked of a run whose network is switched off.
         DataError: A row of it cannot be read.
     """
     router = Router.from_pretrained(run)
+    graph = router.router.graph if router.router.weight else None
+    if steps and graph is None:
+        raise UserError("this run's network is switched off, so --steps has nothing to learn; leave it out")
     path = history or _shipped(router, user)
     data = read_history(path, user)
     if data.rejected:
@@ -50,8 +54,8 @@ def adapt_user(
     told = _first(data.comparisons, shots)
     before = router.preferences(user)
     found = router.add(user, told, replace_history=replace)
-    if steps:
-        _learn_shift(router, user, steps)
+    if steps and graph is not None:
+        _learn_shift(router, graph, user, steps)
     return found | {"user": user, "before": before, "after": router.preferences(user)}
 
 
@@ -77,17 +81,14 @@ def _first(comparisons: list[Comparison], shots: int | None) -> list[Comparison]
     return kept
 
 
-def _learn_shift(router: Router, user: str, steps: int) -> None:
+def _learn_shift(router: Router, graph: GraphRouter, user: str, steps: int) -> None:
     """Learn a vector added to the person's state, from their own rounds asked with the others shown."""
     table = router.data.table
     mine = np.flatnonzero((table.user == table.users.index(user)) & table.rated)
     talks = np.unique(table.conversation[mine])
     if len(talks) < 2:
         raise UserError(f"{user} has rated rounds in {len(talks)} conversations; --steps needs at least 2")
-    graph, config = router.router.graph, router.config
-    if graph is None or not router.router.weight:
-        raise UserError("this run's network is switched off, so --steps has nothing to learn; leave it out")
-    scorer = graph.scorer
+    config, scorer = router.config, graph.scorer
     shift = torch.zeros(config.model.width, requires_grad=True)
     optimizer = torch.optim.Adam([shift], LEARNING_RATE)
     generator = np.random.default_rng([config.seed, len(mine)])

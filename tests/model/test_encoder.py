@@ -122,6 +122,22 @@ def test_the_published_encoder_equals_a_stack_of_hgtconv():
     assert found["llm"] is states["llm"] and not torch.equal(found["turn"], states["turn"])
 
 
+@pytest.mark.parametrize(("layers", "outputs"), [(1, ("user",)), (2, ("user", "llm")), (3, ("turn",)), (4, ("user",))])
+def test_what_nobody_reads_afterwards_is_left_out_and_changes_no_output(layers, outputs):
+    schema = turn_schema()
+    states, edges = random_graph(schema)
+    whole = shaken(GraphEncoder(WIDTH, HEADS, layers, 0.0, schema)).eval()
+    lean = GraphEncoder(WIDTH, HEADS, layers, 0.0, schema, outputs).eval()
+    assert set(lean.state_dict()) < set(whole.state_dict())
+    lean.load_state_dict({name: whole.state_dict()[name] for name in lean.state_dict()})
+    wanted, found = whole(states, edges), lean(states, edges)
+    for kind in outputs:
+        torch.testing.assert_close(found[kind], wanted[kind])
+    loss = sum(found[kind].square().sum() for kind in outputs)
+    loss.backward()
+    assert all(weight.grad is not None for weight in lean.parameters()), "a weight that nothing reads"
+
+
 def test_edges_in_another_order_change_hgtconv_and_are_refused_by_ours():
     schema = turn_schema()
     layer = shaken(HGTLayer(WIDTH, HEADS, schema))

@@ -8,7 +8,6 @@ from gmt.config import EpisodeConfig, GraphConfig, ModelConfig
 from gmt.data.episodes import EpisodeSampler
 from gmt.data.graph import build_graph, turn_schema
 from gmt.data.interactions import Candidate, Comparison, InteractionTable
-from gmt.model.encoder import key
 from gmt.model.scorer import GraphScorer
 from gmt.routing import graph_router
 from gmt.routing.graph_router import GraphRouter
@@ -71,7 +70,7 @@ def test_permuting_candidates_permutes_scores(rich):
     torch.testing.assert_close(scorer(moved), scorer(graph)[:, order])
 
 
-def test_every_weight_learns_but_those_of_turns_in_the_last_layer():
+def test_every_weight_learns_but_what_meets_people_in_the_first_layer():
     data = rich_dataset()
     history, positions = halves(data)
     graph = build_graph(history, data.questions(positions), GraphConfig(), data.table.select(positions).ratings)
@@ -80,16 +79,8 @@ def test_every_weight_learns_but_those_of_turns_in_the_last_layer():
     loss.backward()
     assert pairs > 50 and graph.written is not None and graph.precedes.shape[1] > 0
     idle = {name for name, p in scorer.named_parameters() if p.grad is None or not p.grad.abs().max() > 1e-9}
-    last = "encoder.layers.1."
-    wanted = {f"{last}{part}.turn.{name}" for part in ("query", "out") for name in ("weight", "bias")}
-    wanted |= {f"encoder.norms.1.turn.{name}" for name in ("weight", "bias")} | {f"{last}skip.turn"}
-    wanted |= {
-        f"{last}key_value.{kind}.{n}" for kind in ("user", "query", "response", "llm") for n in ("weight", "bias")
-    }
-    for edge in scorer.encoder.layers[1].schema.edge_types[:-1]:
-        wanted |= {f"{last}{part}.{key(edge)}" for part in ("prior", "key_relation", "value_relation")}
     # People start at zero, so what the first layer multiplies their state with learns nothing.
-    wanted |= {"encoder.layers.0.key_value.user.weight", "encoder.layers.0.query.user.weight"}
+    wanted = {"encoder.layers.0.key_value.user.weight", "encoder.layers.0.query.user.weight"}
     # The one bias of a linear score, and whatever adds the same to all candidates, cancels in every pair.
     assert idle - wanted <= {"head.score.bias", "cell_llm.bias", "affinity_llm.bias"} and wanted <= idle
 
@@ -176,7 +167,7 @@ def test_a_new_model_with_the_text_of_another_new_one_scores_like_it():
     for number, candidates in enumerate(questions.candidates.tolist()):
         a, b = candidates.index(3), candidates.index(4)
         assert scores[number, a] == pytest.approx(scores[number, b], abs=1e-6)
-        assert abs(trained[number, a] - trained[number, b]) > 1e-3
+        assert abs(trained[number, a] - trained[number, b]) > 1e-4
 
 
 def test_somebody_without_history_scores_as_an_unknown_user():

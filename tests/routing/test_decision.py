@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from gmt.errors import UserError
 from gmt.routing.decision import Decision, Reason, rank
 
 MODELS = ["a", "b", "c"]
@@ -57,3 +58,29 @@ def test_a_decision_is_plain_json():
         "margin": pytest.approx(1.0)
     }
     assert read["reasons"] == [{"query": "then", "models": ["a", "b"], "ratings": [1.0, None], "effect": -0.5}]
+
+
+def test_exploring_draws_in_proportion_to_what_is_uncertain() -> None:
+    models, scores, nobody = ["sure", "doubtful", "poor"], np.array([0.2, 0.0, -5.0]), np.zeros(3)
+    covariance = np.diag([0.01, 1.0, 0.01])
+    draws = np.random.default_rng(0)
+    winners = [rank(models, scores, nobody, 1.0, covariance, draws)[0].model for _ in range(300)]
+    assert 60 < winners.count("doubtful") < 180  # P(N(0, 1) > N(.2, .01)) is about .42
+    assert winners.count("poor") == 0
+
+
+def test_without_a_draw_uncertainty_is_shown_and_changes_no_order() -> None:
+    models, scores = ["a", "b"], np.array([0.1, 0.0])
+    plain, shown = rank(models, scores, scores, 1.0), rank(models, scores, scores, 1.0, np.diag([1.0, 3.0]))
+    assert [choice.model for choice in plain] == [choice.model for choice in shown] == ["a", "b"]
+    assert plain[0].uncertainty is None
+    # Centred over two candidates each score is half their difference, whose variance is 4.
+    assert [choice.uncertainty for choice in shown] == pytest.approx([1.0, 1.0])
+
+
+def test_equal_seeds_draw_equal_orders_and_no_posterior_is_refused() -> None:
+    models, scores, covariance = ["a", "b", "c"], np.zeros(3), np.eye(3)
+    first, second = (rank(models, scores, scores, 1.0, covariance, np.random.default_rng(5)) for _ in range(2))
+    assert first == second
+    with pytest.raises(UserError, match="no posterior"):
+        rank(models, scores, scores, 1.0, None, np.random.default_rng(0))

@@ -11,7 +11,7 @@ from gmt.evaluation.metrics import pairs_of
 from gmt.routing import kernels
 from gmt.routing.baselines import make_router
 from gmt.routing.bradley_terry import BradleyTerry
-from gmt.routing.hierarchical import ROUNDS, HierarchicalBradleyTerry, extended, settle
+from gmt.routing.hierarchical import ROUNDS, AnswerAwareBradleyTerry, HierarchicalBradleyTerry, extended, settle
 from gmt.routing.people import Past, People
 from gmt.routing.posterior import HierarchicalSettings
 from gmt.routing.style import AnswerStyle, style_of
@@ -64,7 +64,8 @@ class BruteForce:
         self.S[-2, -2], self.S[-1, -1] = settings.side, settings.reliability
         raw = np.array([style_of(table.texts[code]) for code in table.response])
         self.style = (raw - raw.mean(0)) / np.maximum(raw.std(0), 1e-3)
-        self.mean_style = np.stack([self.style[table.model == m].mean(0) for m in range(self.models)])
+        mean_style = np.stack([self.style[table.model == m].mean(0) for m in range(self.models)])
+        self.shown_style = np.tile(mean_style, (len(self.texts), 1))
         self.votes = []
         for c in range(len(table)):
             rows = range(table.start[c], table.start[c + 1])
@@ -121,14 +122,66 @@ class BruteForce:
         asked = np.zeros(self.models + 2)
         gap = f[query * self.models + a] - f[query * self.models + b]
         asked[a], asked[b], asked[-1] = 1, -1, gap
-        shown = self.mean_style[a] - self.mean_style[b]
+        shown = self.shown_style[query * self.models + a] - self.shown_style[query * self.models + b]
         towards = np.array([kernel(asked, query, shown, *one) for one in known])
         return gap + towards @ (y - expit(g + x[:, -1]))
 
 
-def test_scores_equal_a_dense_brute_force_posterior():
-    data = small(max_candidates=3)
-    brute, router = BruteForce(data, SETTINGS), HierarchicalBradleyTerry(SETTINGS)
+class BruteForceWithAnswers(BruteForce):
+    """The same, with the worth of an answer to everybody and the liking of style read from the answers."""
+
+    def __init__(self, data: Dataset, settings: HierarchicalSettings) -> None:
+        super().__init__(data, settings)
+        table = data.table
+        asked, vectors = table.query[table.row_comparison], data.vectors.astype(float)
+        written = [row for row in range(len(table.model)) if table.response[row] >= 0]
+        form = np.array([style_of(table.texts[table.response[row]]) for row in written])
+        near = np.array([vectors[table.response[row]] @ vectors[asked[row]] for row in written])
+        distinct = vectors[sorted({table.response[row] for row in written})]
+        centre = distinct.mean(0)
+        _, size, axes = np.linalg.svd(distinct - centre, full_matrices=False)
+        parts = (vectors[table.response[written]] - centre) @ axes[:16].T
+        seen = np.column_stack(
+            [
+                (form - form.mean(0)) / np.maximum(form.std(0), 1e-3),
+                (near - near.mean()) / near.std(),
+                parts / np.sqrt((size[:16] ** 2).sum() / len(distinct)),
+            ]
+        )
+        model = table.model[written]
+        cell = np.array([self.texts.index(table.texts[asked[row]]) for row in written]) * self.models + model
+        habits = np.stack([seen[model == m].mean(0) for m in range(self.models)])
+        self.phi = np.tile(habits, (len(self.texts), 1))
+        for known in set(cell):
+            self.phi[known] = seen[cell == known].mean(0)
+        self.cov_f += settings.answer * self.phi @ self.phi.T
+        self.shown_style = self.phi[:, :5]
+        self.style = habits[table.model, :5]
+        self.style[written] = seen[:, :5]
+
+
+def with_gaps(data: Dataset) -> Dataset:
+    """Return the data with answers that differ in form and from time to time, and a third of them unseen."""
+    rng = np.random.default_rng(0)
+    items = []
+    for item in data.table.to_comparisons():
+        texts = [f"{one.response}" + "\n- more" * int(rng.integers(3)) for one in item.candidates]
+        pairs = zip(item.candidates, texts, strict=True)
+        answers = tuple(replace(one, response=None if rng.random() < 0.3 else text) for one, text in pairs)
+        items.append(replace(item, candidates=answers))
+    return dataset_of(InteractionTable.from_comparisons(items, models=data.table.models), width=24)
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_scores_equal_a_dense_brute_force_posterior(answers):
+    data, settings = small(max_candidates=3), replace(SETTINGS, answer=0.3 if answers else 0.0)
+    if answers:
+        data = with_gaps(data)
+        brute, router = BruteForceWithAnswers(data, settings), AnswerAwareBradleyTerry(settings)
+        described = router._prior(data, router._read(data), settings).features
+        assert described is not None and described.shape == (len(brute.phi), 22)
+    else:
+        brute, router = BruteForce(data, settings), HierarchicalBradleyTerry(settings)
     f, posterior = brute.settle(), router.condition(data)
     known = posterior.shared.known
     order = [brute.texts.index(data.table.texts[code]) for code in posterior.past.queries.keys.query]
@@ -144,8 +197,9 @@ def test_scores_equal_a_dense_brute_force_posterior():
 
 def test_a_round_of_learning_is_one_of_expectation_maximisation():
     data, router = small(1), HierarchicalBradleyTerry(SETTINGS)
-    features, past, start = router._read(data)
-    prior = router._prior(data, past, SETTINGS)
+    read = router._read(data)
+    past, start = read.past, read.people
+    prior = router._prior(data, read, SETTINGS)
     first, _ = settle(prior, past, start, 0)
     _, learned = settle(prior, past, start, 1, learn=True)
     shift, total = first.differences(past.query, past.a, past.b), np.zeros_like(start)
@@ -233,11 +287,12 @@ def test_contributions_sum_to_the_scores():
     assert posterior.explain(data, stranger, 0).votes.shape[0] == 0
 
 
-def test_covariances_shrink_with_votes_and_know_a_dense_inverse():
-    data = small(6)
+@pytest.mark.parametrize("kind", [HierarchicalBradleyTerry, AnswerAwareBradleyTerry])
+def test_covariances_shrink_with_votes_and_know_a_dense_inverse(kind):
+    data, settings = small(6), replace(SETTINGS, answer=0.3)
     questions = data.questions(np.arange(6))
-    much = HierarchicalBradleyTerry(SETTINGS).condition(data)
-    little = HierarchicalBradleyTerry(SETTINGS).condition(data.select(data.table.user != 0))
+    much = kind(settings).condition(data)
+    little = kind(settings).condition(data.select(data.table.user != 0))
     ours, theirs = (part.covariances(data, questions)[:, :2, :2] for part in (much, little))
     contrast = np.array([1.0, -1.0])
     assert (contrast @ ours @ contrast < contrast @ theirs @ contrast).all()
@@ -249,7 +304,9 @@ def test_covariances_shrink_with_votes_and_know_a_dense_inverse():
     after = np.linalg.inv(np.linalg.inv(dense) + rows.T @ (rows * fit.curvature[:, None]))
     similarity = prior.queries._dense
     assert similarity is not None
-    assert fit.covariance(similarity[1], np.arange(4)) == pytest.approx(after[4:8, 4:8], abs=1e-6)
+    assert (prior.features is not None) == (kind is AnswerAwareBradleyTerry)
+    described = None if prior.features is None else prior.features[4:8]
+    assert fit.covariance(similarity[1], np.arange(4), described) == pytest.approx(after[4:8, 4:8], abs=1e-6)
 
 
 def test_state_survives_a_round_trip_through_a_file(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from gmt.data.dataset import Dataset, ModelInfo
 from gmt.data.interactions import TEST, TRAIN, Candidate, Comparison
 from gmt.errors import DataError, RunError, UserError
 from gmt.evaluation.metrics import pairs_of
+from gmt.model.checkpoint import load_tensors, save_tensors
 from gmt.routing.pretrained import Router
 
 QUERY = "How do I plan a garden?"
@@ -113,7 +115,7 @@ def test_adding_and_forgetting_restores_every_score(mine, good_copy):
     before = [mine.rank(user, QUERY) for user in users], [mine.preferences(user) for user in users]
     stored = {path.name: path.read_bytes() for path in good_copy.glob("*") if path.is_file()}
     mine.add("guest", votes("model_a"))
-    assert all(close(mine.rank(user, QUERY), old) for user, old in zip(users, before[0], strict=True))
+    assert not close(mine.rank("bela", QUERY), before[0][0])  # what guests vote for is worth more to everybody
     assert scores(mine.rank("guest", QUERY)) != scores(mine.rank(None, QUERY))
     assert mine.forget("guest") == 20
     for router in (mine, Router.from_pretrained(good_copy)):
@@ -126,14 +128,36 @@ def test_adding_and_forgetting_restores_every_score(mine, good_copy):
     assert not any("guest" in path.name for path in good_copy.rglob("*"))
 
 
+def test_the_network_alone_hears_nobody_but_the_asker(network_copy):
+    network = Router.from_pretrained(network_copy)
+    users = ("dalia", None)
+    before = [network.rank(user, QUERY) for user in users]
+    network.add("guest", votes("model_a"))
+    assert all(close(network.rank(user, QUERY), old) for user, old in zip(users, before, strict=True))
+    assert scores(network.rank("guest", QUERY)) != scores(network.rank(None, QUERY))
+    for name in ("guest", "bela"):
+        assert network.forget(name) > 0
+    for router in (network, Router.from_pretrained(network_copy)):
+        for user, old in zip(users, before, strict=True):
+            assert scores(router.rank(user, QUERY)) == pytest.approx(scores(old), abs=1e-5)
+
+
 def test_forgetting_somebody_trained_on_takes_their_rows_everywhere(mine, good_copy):
     other = mine.rank("dalia", QUERY)
+    table = mine.data.table
+    asked = mine.data.questions(np.flatnonzero(table.user == table.users.index("dalia")))
+    never = mine.data.select(table.user != table.users.index("bela"))
+    wanted = mine.router.score(never, asked)
+    assert np.abs(mine.router.score(mine.data, asked) - wanted).max() > 1e-3
     texts = [item.query for item in mine.history("bela")]
     assert mine.forget("bela") == len(texts) > 0
     again = Router.from_pretrained(good_copy)
     assert "bela" not in again.users and again.votes("bela") == 0
     assert close(again.rank("bela", QUERY), again.rank(None, QUERY))
-    assert scores(again.rank("dalia", QUERY)) == pytest.approx(scores(other), abs=1e-5)
+    left = again.data.table
+    own = np.flatnonzero(left.user == left.users.index("dalia"))
+    assert again.router.score(again.data, again.data.questions(own)) == pytest.approx(wanted, abs=1e-6)
+    assert close(again.rank("dalia", QUERY), mine.rank("dalia", QUERY)) and not close(mine.rank("dalia", QUERY), other)
     with pytest.raises(UserError, match="no user 'bela'"):
         again.history("bela")
     assert b"bela" not in (good_copy / "history.parquet").read_bytes()
@@ -180,7 +204,8 @@ def test_a_new_process_gives_identical_scores(mine, tmp_path):
         )
 
 
-def test_a_conversation_is_read_as_text_and_names_its_models(router):
+def test_a_conversation_is_read_as_text_and_names_its_models(network_run):
+    router = Router.from_pretrained(network_run)
     talk = [
         {"role": "user", "content": "Write a python function that reverses a list"},
         {"role": "assistant", "content": "def reverse(items): return items[::-1]", "model": A},
@@ -232,7 +257,6 @@ def test_a_model_is_offered_without_retraining(mine, good_copy):
             mine.add_model(name, info)
 
 
-@pytest.mark.xfail(reason="the graph alone cannot tell a model apart whose text is like no other", strict=False)
 def test_votes_move_a_model_that_was_added(mine):
     info = ModelInfo("Nobody knows much about it.")
     told = [
@@ -248,8 +272,16 @@ def test_a_stranger_of_somebodys_history_can_be_offered_later(mine, good_copy):
     """A run first hears of the model in a history, then of its description: both count at once."""
     mine.add("guest", [{"query": "x", "model_a": "stranger-1b", "model_b": A, "winner": "model_a"}])
     assert "stranger-1b" not in mine.models
+    mine.rank("bela", QUERY)  # what is kept of this must not outlive the description
     mine.add_model("stranger-1b", ModelInfo("A courteous, formal assistant."))
     assert mine.preferences(None) == pytest.approx(Router.from_pretrained(good_copy).preferences(None), abs=1e-5)
+
+
+def test_a_stranger_of_a_conversation_is_not_taken_for_the_next_model(mine, good_copy):
+    talk = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello", "model": "stranger-1b"}]
+    mine.rank("bela", QUERY, conversation=talk)
+    mine.add_model("newcomer-1b", ModelInfo("A courteous, formal assistant."))
+    assert close(mine.rank("bela", QUERY), Router.from_pretrained(good_copy).rank("bela", QUERY))
 
 
 @pytest.mark.parametrize("name", ["a/b", "../../x", "ünï 猫", 'it\'s "quoted"', "x" * 300, "somebody", "nul"])
@@ -290,11 +322,29 @@ def test_a_bad_vote_adds_nothing(mine, good_copy):
         assert close(router.rank("bela", QUERY), before)
 
 
-def test_damaged_weights_are_refused(run_copy):
-    path = run_copy / "model.safetensors"
+@pytest.mark.parametrize("name", ["model.safetensors", "posterior.safetensors"])
+def test_damaged_weights_are_refused(run_copy, name):
+    path = run_copy / name
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(RunError, match=r"model\.safetensors is damaged"):
+    with pytest.raises(RunError, match=f"{name} is damaged"):
         Router.from_pretrained(run_copy)
+
+
+def test_a_posterior_of_another_version_is_refused(run_copy):
+    path = run_copy / "posterior.safetensors"
+    save_tensors(path, {name: value for name, value in load_tensors(path).items() if name != "settings.answer"})
+    with pytest.raises(RunError, match=r"posterior\.safetensors holds no settings\.answer; train the run again"):
+        Router.from_pretrained(run_copy)
+
+
+@pytest.mark.parametrize("run", ["tiny_run", "network_run"])
+def test_a_run_whose_training_did_not_end_is_refused(request, tmp_path, run):
+    folder = shutil.copytree(request.getfixturevalue(run), tmp_path / "run")
+    card = json.loads((folder / "card.json").read_text())
+    del card["network_weight"]  # the card is written before training and again at its end
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(RunError, match="did not end; go on with --resume, or train it again"):
+        Router.from_pretrained(folder)
 
 
 def test_settings_that_do_not_fit_the_weights_are_refused(run_copy):

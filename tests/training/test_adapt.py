@@ -25,12 +25,13 @@ def rows(count, winner="model_b"):
 
 
 def test_the_history_of_ana_ships_with_the_demo(run_copy):
+    nobody = Router.from_pretrained(run_copy).preferences(None)
     found = adapt_user(run_copy, "ana")
     assert (found["user"], found["added"], found["repeats"], found["votes"]) == ("ana", 20, 0, 20)
     assert found["unknown_models"] == []
     assert set(found["before"]) == set(found["after"]) == set(Router.from_pretrained(run_copy).models)
     again = Router.from_pretrained(run_copy)
-    assert found["before"] == pytest.approx(again.preferences(None), abs=1e-6)
+    assert found["before"] == pytest.approx(nobody, abs=1e-6)
     assert found["after"] == pytest.approx(again.preferences("ana"), abs=1e-6)
     assert found["after"] != pytest.approx(found["before"], abs=1e-3)
     assert list(found["after"].values()) == sorted(found["after"].values(), reverse=True)
@@ -110,24 +111,24 @@ def test_a_missing_file_or_run_is_named(run_copy, tmp_path):
         adapt_user(tmp_path, "ana")
 
 
-def test_steps_change_the_scores_of_that_person_only(run_copy):
-    adapt_user(run_copy, "ana", shots=12)
-    plain = Router.from_pretrained(run_copy)
-    found = adapt_user(run_copy, "ana", shots=12, steps=10)
+def test_steps_change_the_scores_of_that_person_only(network_copy):
+    adapt_user(network_copy, "ana", shots=12)
+    plain = Router.from_pretrained(network_copy)
+    found = adapt_user(network_copy, "ana", shots=12, steps=10)
     assert found["added"] == 0
-    learned = Router.from_pretrained(run_copy)
+    learned = Router.from_pretrained(network_copy)
     assert found["after"] == pytest.approx(learned.preferences("ana"), abs=1e-6)
     for other in ("amadou", "bela", None):
         assert scores(learned, other) == pytest.approx(scores(plain, other), abs=1e-6)
     assert scores(learned, "ana") != pytest.approx(scores(plain, "ana"), abs=1e-3)
     learned.forget("ana")
-    assert not list((run_copy / "users").iterdir())
-    assert Router.from_pretrained(run_copy).preferences("ana") == pytest.approx(plain.preferences(None), abs=1e-6)
+    assert not list((network_copy / "users").iterdir())
+    assert Router.from_pretrained(network_copy).preferences("ana") == pytest.approx(plain.preferences(None), abs=1e-6)
 
 
-def test_steps_pull_towards_what_the_person_chose(good_copy):
-    adapt_user(good_copy, "ana")
-    history = Router.from_pretrained(good_copy).history("ana")
+def test_steps_pull_towards_what_the_person_chose(network_copy):
+    adapt_user(network_copy, "ana")
+    history = Router.from_pretrained(network_copy).history("ana")
 
     def right(router):
         hits = []
@@ -140,16 +141,36 @@ def test_steps_pull_towards_what_the_person_chose(good_copy):
             hits.append({choice.model: choice.score for choice in ranking}[liked] - ranking[1].score)
         return sum(hit > 0 for hit in hits)
 
-    before = right(Router.from_pretrained(good_copy))
-    adapt_user(good_copy, "ana", steps=40)
-    assert right(Router.from_pretrained(good_copy)) >= before
+    before = right(Router.from_pretrained(network_copy))
+    adapt_user(network_copy, "ana", steps=40)
+    assert right(Router.from_pretrained(network_copy)) >= before
 
 
-def test_steps_are_repeatable_and_need_two_conversations(run_copy, tmp_path):
-    adapt_user(run_copy, "newt", write(tmp_path / "h.jsonl", rows(1)))
+def test_steps_are_repeatable_and_need_two_conversations(network_copy, tmp_path):
+    adapt_user(network_copy, "newt", write(tmp_path / "h.jsonl", rows(1)))
     with pytest.raises(UserError, match="--steps needs at least 2"):
-        adapt_user(run_copy, "newt", tmp_path / "h.jsonl", steps=3)
+        adapt_user(network_copy, "newt", tmp_path / "h.jsonl", steps=3)
     path = write(tmp_path / "more.jsonl", rows(6))
-    first = adapt_user(run_copy, "newt", path, steps=5)
-    again = adapt_user(run_copy, "newt", path, steps=5)
+    first = adapt_user(network_copy, "newt", path, steps=5)
+    again = adapt_user(network_copy, "newt", path, steps=5)
     assert again["after"] == pytest.approx(first["after"], abs=1e-5)
+
+
+def test_steps_without_a_network_are_refused_before_anything_is_added(run_copy):
+    path = run_copy / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "network_weight": 0.0}))
+    with pytest.raises(UserError, match="network is switched off, so --steps has nothing to learn"):
+        adapt_user(run_copy, "ana", steps=3)
+    assert not (run_copy / "users").exists() and "ana" not in Router.from_pretrained(run_copy).users
+    assert adapt_user(run_copy, "ana")["added"] == 20
+
+
+def test_steps_move_a_network_that_joins_a_posterior_by_its_weight(run_copy):
+    path = run_copy / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "network_weight": 2.0}))
+    adapt_user(run_copy, "ana")
+    plain = Router.from_pretrained(run_copy)
+    adapt_user(run_copy, "ana", steps=5)
+    learned = Router.from_pretrained(run_copy)
+    assert scores(learned, "bela") == pytest.approx(scores(plain, "bela"), abs=1e-6)
+    assert scores(learned, "ana") != pytest.approx(scores(plain, "ana"), abs=1e-3)

@@ -25,8 +25,8 @@ def files(run: Path) -> set[str]:
 
 
 def test_the_folder_holds_what_the_contract_promises(tiny_run):
-    promised = {"config.yaml", "model.safetensors", "card.json", "metrics.jsonl", "history.parquet", "models.json"}
-    assert promised <= files(tiny_run)
+    promised = {"config.yaml", "model.safetensors", "posterior.safetensors", "card.json", "metrics.jsonl"}
+    assert promised | {"history.parquet", "models.json"} <= files(tiny_run)
     assert {"embeddings/vectors.npy", "embeddings/keys.parquet", "embeddings/encoder.json"} <= files(tiny_run)
     kinds = {Path(name).suffix for name in files(tiny_run)}
     assert kinds <= {".yaml", ".json", ".jsonl", ".safetensors", ".parquet", ".npy"}, "nothing may be pickled"
@@ -36,6 +36,8 @@ def test_the_folder_holds_what_the_contract_promises(tiny_run):
 def test_the_card_says_what_the_run_was_made_from(tiny_run, demo_data):
     card = json.loads((tiny_run / "card.json").read_text())
     assert {"data", "encoder", "schema", "models", "versions", "seed", "protocol", "temperature", "best"} <= set(card)
+    assert {"posterior", "network_weight", "valid", "notes"} <= set(card) and len(card["notes"]) == 1
+    assert set(card["valid"]) == {"auc", "accuracy"} and card["posterior"]["answer"] > 0
     assert card["data"]["sha256"] == card_hash(demo_data)
     assert (card["encoder"]["id"], card["encoder"]["width"]) == ("hash:64", 64)
     assert card["models"] == list(json.loads((demo_data / "models.json").read_text()))
@@ -96,8 +98,32 @@ def test_a_run_works_without_its_data_and_eval_says_that_it_is_gone(demo_data, t
         measure(moved)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "card.json", "model.safetensors", "models.json", "history.parquet"])
+@pytest.mark.parametrize("name", ["config.yaml", "card.json", "models.json", "history.parquet"])
 def test_a_missing_file_is_named(run_copy, name):
     (run_copy / name).unlink()
     with pytest.raises(RunError, match=f"holds no {name}; train it with gmt train"):
         Router.from_pretrained(run_copy)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "posterior.safetensors"])
+def test_a_missing_half_is_named(run_copy, name):
+    (run_copy / name).unlink()
+    with pytest.raises(RunError, match=f"{name} does not exist; train the run again"):
+        Router.from_pretrained(run_copy)
+
+
+@pytest.mark.parametrize(
+    ("setting", "there", "gone", "weight"),
+    [
+        ("posterior.enabled=false", "model.safetensors", "posterior.safetensors", 1.0),
+        ("posterior.network=false", "posterior.safetensors", "model.safetensors", 0.0),
+    ],
+)
+def test_one_half_alone_leaves_nothing_of_the_other(demo_data, run_copy, setting, there, gone, weight):
+    train_run(demo_data, load_config(None, [*SHORT, setting]), RunFolder(run_copy))
+    assert there in files(run_copy) and gone not in files(run_copy)
+    card = json.loads((run_copy / "card.json").read_text())
+    assert card["network_weight"] == weight and card["notes"] == [] and card["temperature"] > 0
+    assert ("best" in card) == (there == "model.safetensors") and ("posterior" in card) == (gone == "model.safetensors")
+    decision = Router.from_pretrained(run_copy).rank("bela", "What is new?", explain=True)
+    assert decision.votes and decision.reasons
