@@ -55,7 +55,8 @@ def test_a_decision_is_plain_json():
     read = json.loads(json.dumps(decision.to_json()))
     assert set(read) == {"user", "query", "model", "votes", "ranking", "reasons"}
     assert read["ranking"][0] == {"model": "b", "score": 2.0, "win_probability": pytest.approx(0.806, abs=1e-3)} | {
-        "margin": pytest.approx(1.0)
+        "margin": pytest.approx(1.0),
+        "uncertainty": None,
     }
     assert read["reasons"] == [{"query": "then", "models": ["a", "b"], "ratings": [1.0, None], "effect": -0.5}]
 
