@@ -10,7 +10,7 @@ import typer
 
 from gmt.cli_options import DEMO_DATA, DEMO_RUN, Json, Quiet, Run, Seed, split_names, split_numbers
 from gmt.cli_serving import serving
-from gmt.console import Terminal, interval
+from gmt.console import Terminal, print_results
 from gmt.errors import UserError
 
 app = typer.Typer(
@@ -216,27 +216,7 @@ def evaluate(
             lambda what: advance(1, what),
         )  # fmt: skip
     terminal.result(result.summary)
-    _print_results(terminal, result.summary)
-
-
-def _print_results(terminal: Terminal, summary: dict[str, Any]) -> None:
-    terminal.text(
-        f"{summary['protocol']}, {summary['split']}: {summary['comparisons']:,} comparisons of {summary['users']:,} "
-        f"users, {summary['pairs']:,} pairs, {summary['ties']:,} ties, {summary['unrated']:,} unrated candidates"
-    )
-    if ceiling := summary.get("ceiling"):
-        terminal.text(
-            f"people agree in {ceiling['agreement']:.1%} of {ceiling['votes']:,} votes cast by several; a router blind "
-            f"to the person is right in at most {ceiling['high']:.1%}"
-        )
-    for shots, found in summary["shots"].items():
-        title = "" if shots == "all" else f"\n{shots} shots"
-        rows = [
-            [name, interval(metrics["auc"]), interval(metrics["accuracy"]), interval(metrics["user_auc"]),
-             "–" if metrics["log_loss"] is None else f"{metrics['log_loss']['value']:.3f}"]
-            for name, metrics in found["routers"].items()
-        ]  # fmt: skip
-        terminal.table(title, ["router", "AUC", "accuracy", "AUC per user", "log loss"], rows)
+    print_results(terminal, result.summary)
 
 
 @app.command(epilog="Example: `gmt figures runs/demo --out figures`")

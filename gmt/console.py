@@ -100,3 +100,24 @@ def interval(metric: Mapping[str, float] | None, sign: bool = False) -> str:
         return "–"
     plus = "+" if sign else ""
     return f"{metric['value']:{plus}.3f} [{metric['low']:{plus}.3f}, {metric['high']:{plus}.3f}]"
+
+
+def print_results(terminal: Terminal, summary: Mapping[str, Any]) -> None:
+    """Print a results file: what was asked, and a table of the routers for each number of shots."""
+    terminal.text(
+        f"{summary['protocol']}, {summary['split']}: {summary['comparisons']:,} comparisons of {summary['users']:,} "
+        f"users, {summary['pairs']:,} pairs, {summary['ties']:,} ties, {summary['unrated']:,} unrated candidates"
+    )
+    if ceiling := summary.get("ceiling"):
+        terminal.text(
+            f"people agree in {ceiling['agreement']:.1%} of {ceiling['votes']:,} votes cast by several; a router blind "
+            f"to the person is right in at most {ceiling['high']:.1%}"
+        )
+    for shots, found in summary["shots"].items():
+        title = "" if shots == "all" else f"\n{shots} shots"
+        rows = [
+            [name, interval(metrics["auc"]), interval(metrics["accuracy"]), interval(metrics["user_auc"]),
+             "–" if metrics["log_loss"] is None else f"{metrics['log_loss']['value']:.3f}"]
+            for name, metrics in found["routers"].items()
+        ]  # fmt: skip
+        terminal.table(title, ["router", "AUC", "accuracy", "AUC per user", "log loss"], rows)

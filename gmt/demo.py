@@ -7,7 +7,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from gmt.console import Terminal
+from gmt.console import Terminal, print_results
+from gmt.runs import RunFolder, read_json
 
 
 def run_demo(folder: Path, command: Callable[[list[str]], None], terminal: Terminal) -> None:
@@ -44,3 +45,7 @@ def run_demo(folder: Path, command: Callable[[list[str]], None], terminal: Termi
             if stop.code not in (0, None):
                 raise
         terminal.out.print(f"({time.monotonic() - started:.0f} s)", style="dim")
+    terminal.out.print("\nResults", style="bold")
+    print_results(terminal, read_json(RunFolder(run).results / "seen.json"))
+    for path in sorted(figures.glob(f"{run.name}-*.png")):
+        terminal.text(str(path))

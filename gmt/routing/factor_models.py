@@ -102,7 +102,7 @@ class LowRank(FactorRouter):
 
     name, axes = "low_rank", 0
     default = FactorSettings(rank=4, user=0.1, query=0.0)
-    grid: ClassVar = {"rank": (1, 2, 4, 16), "user": (0.01, 0.03, 0.1, 0.3, 1.0)}
+    grid: ClassVar = {"rank": (1, 4, 16), "user": (0.01, 0.03, 0.1, 0.3, 1.0)}
 
 
 class MatrixFactorisation(FactorRouter):
@@ -113,7 +113,7 @@ class MatrixFactorisation(FactorRouter):
 
     name, axes, read_descriptions = "matrix_factorisation", 64, True
     default = FactorSettings(rank=16, user=0.0, query=0.1)
-    grid: ClassVar = {"rank": (2, 4, 16), "query": (0.01, 0.03, 0.1, 0.3)}
+    grid: ClassVar = {"rank": (4, 16), "query": (0.01, 0.03, 0.1, 0.3)}
 
 
 class FactorisationMachine(FactorRouter):

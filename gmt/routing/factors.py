@@ -97,7 +97,7 @@ class FactorProblem:
             self.start(strength),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": ITERATIONS, "gtol": TOLERANCE, "ftol": 1e-10},
+            options={"maxiter": ITERATIONS, "gtol": TOLERANCE, "ftol": 1e-6},
         )
         return self.split(found.x)
 
