@@ -266,6 +266,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Run the whole job on data the project makes itself: prep, train, eval, adapt, route, figures."""
-    from gmt.demo import run_demo
+    from gmt.demo import print_closing, run_demo
 
     run_demo(folder, main, Terminal(quiet))
+    print_closing(folder, Terminal(quiet))

@@ -45,6 +45,11 @@ def run_demo(folder: Path, command: Callable[[list[str]], None], terminal: Termi
             if stop.code not in (0, None):
                 raise
         terminal.out.print(f"({time.monotonic() - started:.0f} s)", style="dim")
+
+
+def print_closing(folder: Path, terminal: Terminal) -> None:
+    """Print the results table once more, and where the figures are."""
+    run, figures = folder / "runs/demo", folder / "figures"
     terminal.out.print("\nResults", style="bold")
     print_results(terminal, read_json(RunFolder(run).results / "seen.json"))
     for path in sorted(figures.glob(f"{run.name}-*.png")):
