@@ -113,7 +113,7 @@ class MatrixFactorisation(FactorRouter):
 
     name, axes, read_descriptions = "matrix_factorisation", 64, True
     default = FactorSettings(rank=16, user=0.0, query=0.1)
-    grid: ClassVar = {"rank": (4, 16), "query": (0.01, 0.03, 0.1, 0.3)}
+    grid: ClassVar = {"rank": (2, 4, 16), "query": (0.01, 0.03, 0.1, 0.3)}
 
 
 class FactorisationMachine(FactorRouter):

@@ -257,7 +257,7 @@ def test_a_history_is_conditioned_on_once(data, posterior):
     wider = replace(
         questions, candidates=np.where(questions.candidates == 0, len(data.table.models), questions.candidates)
     )
-    assert np.isfinite(finite(router.score(grown(history), wider))).all() and kept.fits == 2
+    assert np.isfinite(router.score(grown(history), wider)).all() and kept.fits == 2
     assert router.score(grown(history, 3), questions) == pytest.approx(scores, abs=1e-6)
     assert router.score(history, questions) == pytest.approx(scores, abs=1e-6) and kept.fits == 2
 
