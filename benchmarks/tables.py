@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-NAMES = {"default": "**gmt** (`default.yaml`)", "paper": "GMTRouter as published (`paper.yaml`)"}
+NAMES = {"default": "**gmt** (`default.yaml`)", "paper": "GMTRouter's design (`paper.yaml`)"}
 SETS = {"llmfao": "llmfao", "mtbench": "MT-Bench"}
 
 
@@ -41,7 +41,7 @@ def routers(found: dict[tuple[str, str, str], dict[str, Any]], data: str, protoc
         for router, metrics in summary["shots"][shots]["routers"].items():
             if router == "gmt":
                 seeds = len(summary["seeds"])
-                out[name + (f", {seeds} seeds" if seeds != 5 else "")] = metrics
+                out[name + (f", {seeds} seed{'s' * (seeds > 1)}" if seeds != 5 else "")] = metrics
             elif config == "default":
                 out[f"`{router}`"] = metrics
     first = [name for name in out if name.startswith(tuple(NAMES.values()))]
@@ -63,7 +63,7 @@ def seen_table(found: dict[tuple[str, str, str], dict[str, Any]], protocol: str)
 def shots_table(found: dict[tuple[str, str, str], dict[str, Any]], data: str, protocol: str, metric: str) -> str:
     """Return one metric of a protocol over its shots."""
     shots = list(found["default", data, protocol]["shots"])
-    lines = [f"| {SETS[data]}, {metric} | " + " | ".join(f"{k} shots" for k in shots) + " |"]
+    lines = [f"| {SETS[data]}, {metric} | " + " | ".join(f"{k} shot{'s' * (k != '1')}" for k in shots) + " |"]
     lines.append("|---" + "|--:" * len(shots) + "|")
     columns = [routers(found, data, protocol, k) for k in shots]
     for name in columns[0]:
