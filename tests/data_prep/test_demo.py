@@ -80,7 +80,9 @@ def test_answers_show_the_manners_of_their_models():
 def test_code_in_answers_runs():
     for ask in (rounds[0] for rounds in demo.question_pool() if rounds[0].task == "coding"):
         code = ask.answers["codewright-20b"].split("```python\n")[1].split("```")[0]
-        exec(compile(code, ask.question, "exec"), {})
+        names: dict[str, object] = {}
+        exec(compile(code, ask.question, "exec"), names)
+        assert any(callable(value) for name, value in names.items() if name != "__builtins__")
 
 
 def test_equal_seeds_make_equal_worlds_and_others_differ():

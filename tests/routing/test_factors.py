@@ -191,10 +191,9 @@ def test_many_queries_are_read_in_parts(monkeypatch):
     assert GraphPropagation(rounds=2).score(data, questions) == pytest.approx(whole, abs=1e-9)
 
 
-def test_four_thousand_votes_on_fifty_models_are_fitted_in_seconds():
-    from time import perf_counter
-
+def test_four_thousand_votes_on_fifty_models_are_fitted_to_finite_scores():
     data = dataset_of(random_table(0, users=100, models=52, comparisons_per_user=40, questions=1000), width=64)
-    begin = perf_counter()
-    FactorisationMachine().score(data, data.questions(np.arange(10)))
-    assert perf_counter() - begin < 10  # 0.5 s here; a busy machine may take longer
+    questions = data.questions(np.arange(10))
+    scores = FactorisationMachine().score(data, questions)
+    assert scores.shape == questions.candidates.shape
+    assert np.isfinite(scores[questions.candidates >= 0]).all()
