@@ -12,6 +12,7 @@ from gmt.cli_options import DEMO_RUN, Json, Quiet, Run, split_names
 from gmt.console import Terminal
 from gmt.errors import UserError
 
+Person = Annotated[str, typer.Argument(help="Name of the person.")]
 serving = typer.Typer()
 users_app = typer.Typer(name="users", help="List, show, export or forget the people a run knows.", no_args_is_help=True)
 models_app = typer.Typer(name="models", help="List the models a run offers, or add one.", no_args_is_help=True)
@@ -122,7 +123,7 @@ def users_list(run: Run = DEMO_RUN, quiet: Quiet = False, as_json: Json = False)
 
 @users_app.command("show", epilog="Example: `gmt users show ana`")
 def users_show(
-    name: Annotated[str, typer.Argument(help="Name of the person.")],
+    name: Person,
     run: Run = DEMO_RUN,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -140,7 +141,7 @@ def users_show(
 
 @users_app.command("export", epilog="Example: `gmt users export ana > ana.jsonl`")
 def users_export(
-    name: Annotated[str, typer.Argument(help="Name of the person.")],
+    name: Person,
     run: Run = DEMO_RUN,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -158,7 +159,7 @@ def users_export(
 
 @users_app.command("forget", epilog="Example: `gmt users forget ana`")
 def users_forget(
-    name: Annotated[str, typer.Argument(help="Name of the person.")],
+    name: Person,
     run: Run = DEMO_RUN,
     quiet: Quiet = False,
     as_json: Json = False,

@@ -106,7 +106,6 @@ def _text_features(history: Dataset) -> np.ndarray:
     size, basis = np.linalg.eigh(spread)
     kept = min(COMPONENTS, len(size))
     scale = np.sqrt(max(size[-kept:].sum(), 1e-12))
-    out[:, 1:] = 0.0
+    out[written, 1:] = 0.0
     out[written, 1 : 1 + kept] = (response - centre) @ basis[:, -kept:] / scale
-    out[~written, 1:] = np.nan
     return out

@@ -19,11 +19,11 @@ from gmt.data.interactions import Candidate, Comparison, InteractionTable
 from gmt.errors import RunError, UserError
 from gmt.routing.decision import Decision, Reason, rank
 from gmt.routing.gmt_router import GmtRouter
+from gmt.routing.messages import chat_rounds
 from gmt.routing.userfiles import UserFiles, fresh
 from gmt.runs import RunFolder, read_json, write_json
 
 VOCABULARIES = ("users", "models", "texts", "conversations", "questions", "tasks")
-ASSISTANT = "an assistant whose model is not known"
 
 
 class Router:
@@ -328,34 +328,6 @@ class Router:
                 )
             )
         return tuple(reasons)
-
-
-def chat_rounds(messages: Sequence[Mapping[str, Any]], user: str) -> list[Comparison]:
-    """Read chat messages as unrated rounds; system messages are passed over.
-
-    Raises:
-        UserError: Roles are unknown or an answer comes without a question.
-    """
-    rounds: list[Comparison] = []
-    waiting: list[str] = []
-    for number, message in enumerate(messages):
-        role, content = message.get("role"), message.get("content")
-        if role not in ("system", "developer", "user", "assistant") or not isinstance(content, str):
-            raise UserError(
-                f"message {number} of the conversation has role {role!r}; expected objects with role user or assistant "
-                "and a text as content"
-            )
-        if role == "user":
-            waiting.append(content)
-        elif role == "assistant":
-            if not waiting:
-                raise UserError(
-                    f"message {number} of the conversation answers nothing; put the user's message before it"
-                )
-            answer = Candidate(str(message.get("model") or ASSISTANT), content)
-            rounds.append(Comparison(user, "the conversation so far", len(rounds), "\n".join(waiting), (answer,)))
-            waiting = []
-    return rounds
 
 
 def _texts(item: Comparison) -> list[str]:

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from gmt.errors import UserError
-from gmt.routing.messages import read_messages
-from gmt.routing.pretrained import ASSISTANT, chat_rounds
+from gmt.routing.messages import ASSISTANT, chat_rounds, read_messages
 
 TALK = [
     {"role": "system", "content": "be kind"},
