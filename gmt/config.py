@@ -58,6 +58,8 @@ class ModelConfig:
     """Add a question x model term read from the texts."""
     residual_dropout: float = 0.2
     """Chance in training that a model's learned residual is hidden, so that its text must serve."""
+    backend: str = "turn"
+    """`turn` computes the encoder by what a turn graph is; `pyg` by PyTorch Geometric's HGTConv, the same but slow."""
 
     def __post_init__(self) -> None:
         _require(self.heads >= 1, f"model.heads is {self.heads}; expected at least 1")
@@ -70,6 +72,7 @@ class ModelConfig:
         _require(0 <= self.layers <= 8, f"model.layers is {self.layers}; expected 0 to 8")
         for name in ("dropout", "residual_dropout"):
             _require(0 <= getattr(self, name) < 1, f"model.{name} is {getattr(self, name)}; expected 0 up to below 1")
+        _one_of("model.backend", self.backend, ("turn", "pyg"))
 
 
 @dataclass(frozen=True)

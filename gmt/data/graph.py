@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from gmt.config import GraphConfig
 from gmt.data.dataset import Dataset, Questions
+from gmt.data.links import TurnLinks
 from gmt.errors import DataError
 
 if TYPE_CHECKING:
@@ -69,9 +71,23 @@ def turn_schema(turn_edges: bool = True) -> GraphSchema:
     return GraphSchema(("user", "turn", "query", "response", "llm"), tuple(edges))
 
 
+def turn_edges(schema: GraphSchema, links: TurnLinks) -> dict[EdgeType, Tensor]:
+    """Return edge type -> (2, E) in schema order, with one response node per turn."""
+    own = torch.arange(len(links), device=links.user.device)
+    known = {
+        "asks": torch.stack([links.user, own]),
+        "opens": torch.stack([links.query, own]),
+        "answers": torch.stack([own, own]),
+        "writes": torch.stack([links.llm, own]),
+        "precedes": links.precedes,
+        "tells": links.tells,
+    }
+    return {edge: known[edge[1]] for edge in schema.edge_types}
+
+
 @dataclass(frozen=True, eq=False)
 class GraphBatch:
-    """Hold one graph of V users, T turns, Q queries, T responses and M llms, and the C questions put to it.
+    """Hold one graph of V users, T turns, Q queries, R responses and M llms, and the C questions put to it.
 
     User nodes are the people, and one more *view* of a person for every question that has
     earlier rounds of its own conversation to show: the view hears the person's turns and those rounds,
@@ -80,11 +96,11 @@ class GraphBatch:
     Args:
         schema: The order of types.
         query: (Q, W) text vectors.
-        response: (T, W) text vectors of the answers, zero where there is none.
+        response: (R, W) vectors of the distinct answers, zero for "no answer".
         feedback: (T, len(FEEDBACK)) preference features; zero where nothing was rated.
-        written: (T, W) vectors of feedback texts, zero where there is none; None if nobody wrote any.
+        written: (F, W) vectors of the distinct feedback texts, the first zero for "none"; None if nobody wrote any.
         llm: (M, W) text vectors of the descriptions.
-        turn_user, turn_query, turn_llm: (T,) the nodes each turn reads; its response has its own number.
+        turn_user, turn_query, turn_response, turn_llm, turn_written: (T,) the rows each turn reads.
         tells: (2, E) turn -> each user node that hears it.
         precedes: (2, P) turn -> next turn of the same conversation.
         user_code: (V,) codes of the people, -1 for somebody unknown.
@@ -107,7 +123,9 @@ class GraphBatch:
     llm: Tensor
     turn_user: Tensor
     turn_query: Tensor
+    turn_response: Tensor
     turn_llm: Tensor
+    turn_written: Tensor
     tells: Tensor
     precedes: Tensor
     user_code: Tensor
@@ -122,7 +140,9 @@ class GraphBatch:
         bounds = [
             ("turn_user", self.turn_user, len(self.user_code)),
             ("turn_query", self.turn_query, len(self.query)),
+            ("turn_response", self.turn_response, len(self.response)),
             ("turn_llm", self.turn_llm, len(self.llm)),
+            ("turn_written", self.turn_written, 1 if self.written is None else len(self.written)),
             ("tells", self.tells[0], turns),
             ("tells", self.tells[1], len(self.user_code)),
             ("precedes", self.precedes, turns),
@@ -135,19 +155,23 @@ class GraphBatch:
         if not torch.isnan(self.rating[~self.mask]).all():
             raise DataError("a rating stands under padding; expected NaN there")
 
+    @cached_property
+    def links(self) -> TurnLinks:
+        """The links between users, turns and what turns read."""
+        return TurnLinks(
+            len(self.user_code),
+            self.turn_user,
+            self.turn_query,
+            self.turn_response,
+            self.turn_llm,
+            self.precedes,
+            self.tells,
+        )
+
     @property
     def edges(self) -> dict[EdgeType, Tensor]:
-        """Edge type -> (2, E) source and target nodes, in schema order."""
-        own = torch.arange(len(self.turn_user), device=self.turn_user.device)
-        known = {
-            "asks": torch.stack([self.turn_user, own]),
-            "opens": torch.stack([self.turn_query, own]),
-            "answers": torch.stack([own, own]),
-            "writes": torch.stack([self.turn_llm, own]),
-            "precedes": self.precedes,
-            "tells": self.tells,
-        }
-        return {edge: known[edge[1]] for edge in self.schema.edge_types}
+        """Edge type -> (2, E) source and target nodes, in schema order; every turn has a response node of its own."""
+        return turn_edges(self.schema, self.links)
 
     def to(self, device: torch.device | str) -> GraphBatch:
         """Return the batch on another device."""
@@ -167,7 +191,7 @@ class GraphBatch:
             "user": torch.zeros(len(self.user_code), 1),
             "turn": torch.zeros(len(self.turn_user), 1),
             "query": self.query,
-            "response": torch.cat([self.response, self.feedback], dim=1),
+            "response": torch.cat([self.response[self.turn_response], self.feedback], dim=1),
             "llm": self.llm,
         }
         for kind in self.schema.node_types:
@@ -224,7 +248,9 @@ def build_graph(
     if len(nodes.code) > nodes.people:
         visible.append((questions.earlier, *nodes.earlier_rounds(questions)))
     turns = _Turns.collect(visible)
-    texts, turn_query = np.unique(turns.query, return_inverse=True)
+    texts, turn_query = _distinct(turns.query)
+    answers, turn_response = _distinct(turns.response)
+    said, turn_written = _distinct(np.concatenate([[-1], turns.feedback]))
     width = history.vectors.shape[1]
 
     def vectors(codes: np.ndarray) -> np.ndarray:
@@ -238,13 +264,15 @@ def build_graph(
     return GraphBatch(
         schema=turn_schema(config.turn_edges),
         query=as_float(vectors(texts)),
-        response=as_float(vectors(turns.response)),
+        response=as_float(vectors(answers)),
         feedback=as_float(turns.features),
-        written=as_float(vectors(turns.feedback)) if (turns.feedback >= 0).any() else None,
+        written=as_float(vectors(said)) if len(said) > 1 else None,
         llm=as_float(np.ascontiguousarray(history.model_vectors, np.float32)),
         turn_user=as_long(turns.owner),
         turn_query=as_long(turn_query),
+        turn_response=as_long(turn_response),
         turn_llm=as_long(turns.model),
+        turn_written=as_long(turn_written[1:]),
         tells=as_long(nodes.hearers(turns.owner)),
         precedes=as_long(turns.precedes() if config.turn_edges else np.zeros((2, 0))),
         user_code=as_long(nodes.code),
@@ -254,6 +282,15 @@ def build_graph(
         mask=torch.from_numpy(mask),
         rating=torch.from_numpy(np.where(mask, rating, np.nan).astype(np.float32)),
     )
+
+
+def _distinct(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct codes by first appearance, whatever their numbers, and the place of each code among them."""
+    values, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return values[order], place[inverse]
 
 
 @dataclass(frozen=True)

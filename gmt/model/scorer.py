@@ -9,6 +9,8 @@ from gmt.config import ModelConfig
 from gmt.data.graph import FEEDBACK, GraphBatch, GraphSchema
 from gmt.model.encoder import GraphEncoder
 from gmt.model.head import PreferenceHead
+from gmt.model.leaf import Leaf
+from gmt.model.turn_layer import TurnStates
 
 RATED, ADVANTAGE = FEEDBACK.index("rated"), FEEDBACK.index("advantage")
 
@@ -40,7 +42,7 @@ class GraphScorer(nn.Module):
         self.project_written = nn.Linear(text_width, width, bias=False)
         self.project_llm = nn.Linear(text_width, width)
         outputs = ("user", "llm")
-        self.encoder = GraphEncoder(width, config.heads, config.layers, config.dropout, schema, outputs)
+        self.encoder = GraphEncoder(width, config.heads, config.layers, config.dropout, schema, outputs, config.backend)
         self.head = PreferenceHead(width, text_width, hidden, config.heads, config.dropout)
         if config.bind:
             self.bind_llm = nn.Linear(width, width, bias=False)
@@ -70,9 +72,12 @@ class GraphScorer(nn.Module):
         llm = self.project_llm(batch.llm)
         if config.strengths:
             llm = llm + _pad_rows(self.llm_residual, len(batch.llm)) * known.unsqueeze(-1)
-        states = self.encoder(self._initial_states(batch, llm), batch.edges)
-        people = states["user"] if user_shift is None else states["user"] + user_shift
-        user, offered = people[batch.target_user], states["llm"][batch.candidates]
+        people = self.encoder(self._initial_states(batch, llm), batch.links).user
+        if people is None:
+            people = llm.new_zeros(len(batch.user_code), llm.shape[-1])
+        if user_shift is not None:
+            people = people + user_shift
+        user, offered = people[batch.target_user], llm[batch.candidates]
         scores = self.head(user, batch.target_query, offered, batch.mask)
         if config.bind:
             wish = torch.tanh(self.affinity_user(user)) * (1 + self.affinity_query(batch.target_query))  # (C, H)
@@ -86,24 +91,28 @@ class GraphScorer(nn.Module):
             scores = scores + strength[batch.candidates]
         return scores.masked_fill(~batch.mask, float("-inf"))
 
-    def _initial_states(self, batch: GraphBatch, llm: Tensor) -> dict[str, Tensor]:
-        query = self.project_query(batch.query)
-        response = self.project_response(torch.cat([batch.response, batch.feedback], dim=-1))
-        if batch.written is not None:
-            response = response + self.project_written(batch.written)
-        turn = llm.new_zeros(len(batch.turn_user), llm.shape[-1])
-        if self.config.bind:
-            gained = batch.feedback[:, ADVANTAGE].unsqueeze(-1)
-            model = llm[batch.turn_llm]
-            bound = self.bind_llm(model) + self.bind_query(model * query[batch.turn_query])
-            turn = gained * (bound + self.bind_response(batch.response))
-        return {
-            "user": llm.new_zeros(len(batch.user_code), llm.shape[-1]),
-            "turn": turn,
-            "query": query,
-            "response": response,
-            "llm": llm,
-        }
+    def _initial_states(self, batch: GraphBatch, llm: Tensor) -> TurnStates:
+        query = Leaf(batch.query, self.project_query.weight, self.project_query.bias)
+        words, weight = batch.response.shape[1], self.project_response.weight
+        return TurnStates(
+            user=None,
+            turn=self._bound_turns(batch, llm, query.state) if self.config.bind else None,
+            query=query,
+            llm=Leaf(llm),
+            response=Leaf(batch.response, weight[:, :words], self.project_response.bias),
+            feedback=batch.feedback,
+            feedback_weight=weight[:, words:],
+            written=None if batch.written is None else Leaf(batch.written, self.project_written.weight),
+            turn_written=None if batch.written is None else batch.turn_written,
+        )
+
+    def _bound_turns(self, batch: GraphBatch, llm: Tensor, query: Tensor) -> Tensor:
+        """Return (T, D) what each rating says about its model, its query and its answer."""
+        gained = batch.feedback[:, ADVANTAGE].unsqueeze(-1)
+        model = nn.functional.embedding(batch.turn_llm, llm)
+        asked = self.bind_query(model * nn.functional.embedding(batch.turn_query, query))
+        answer = nn.functional.embedding(batch.turn_response, self.bind_response(batch.response))
+        return gained * (nn.functional.embedding(batch.turn_llm, self.bind_llm(llm)) + asked + answer)
 
     def _known_models(self, batch: GraphBatch) -> Tensor:
         """Return (M,) 1 where a learned residual may be used; some are hidden in training."""

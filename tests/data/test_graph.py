@@ -22,7 +22,7 @@ def rows_of_turns(graph, data):
     """Return the table row of each turn node, known by its answer; every answer must be a text of its own."""
     row = {data.vectors[code].tobytes(): number for number, code in enumerate(data.table.response)}
     assert len(row) == len(data.table.response)
-    return np.array([row[vector.tobytes()] for vector in graph.response.numpy()], dtype=np.int64)
+    return np.array([row[vector.tobytes()] for vector in graph.response[graph.turn_response].numpy()], dtype=np.int64)
 
 
 def heard_by(graph, node, depth=20):
@@ -233,7 +233,7 @@ def test_turns_read_their_own_query_answer_and_model():
     np.testing.assert_array_equal(graph.target_query.numpy(), data.vectors[data.table.query[[2, 0]]])
     written = graph.written
     assert written is not None
-    assert [bool(row.any()) for row in written] == (data.table.feedback[rows] >= 0).tolist()
+    assert [bool(row.any()) for row in written[graph.turn_written]] == (data.table.feedback[rows] >= 0).tolist()
 
 
 def test_no_history_at_all_is_a_graph():
@@ -247,7 +247,16 @@ def test_no_history_at_all_is_a_graph():
 def test_an_index_out_of_range_is_refused():
     data = random_dataset(0)
     graph = build_graph(data, data.questions(np.arange(3)), GraphConfig())
-    for name in ("turn_user", "turn_query", "turn_llm", "tells", "target_user", "candidates"):
+    for name in (
+        "turn_user",
+        "turn_query",
+        "turn_response",
+        "turn_llm",
+        "turn_written",
+        "tells",
+        "target_user",
+        "candidates",
+    ):
         for value in (-1, 10_000):
             wrong = getattr(graph, name).clone()
             wrong.view(-1)[0] = value

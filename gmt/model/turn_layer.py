@@ -1,0 +1,175 @@
+"""Apply an HGT layer to a turn graph: dense attention over a turn's few neighbours, users pooled over their turns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gmt.data.links import Audience, TurnLinks
+from gmt.model.hgt import HGTLayer
+from gmt.model.leaf import Leaf, relate
+
+OPENS, ANSWERS, WRITES = (("query", "opens", "turn"), ("response", "answers", "turn"), ("llm", "writes", "turn"))
+ASKS, PRECEDES, TELLS = (("user", "asks", "turn"), ("turn", "precedes", "turn"), ("turn", "tells", "user"))
+
+
+@dataclass(frozen=True)
+class TurnStates:
+    """Hold the states of a turn graph's nodes.
+
+    Args:
+        user, turn: (V, D) and (T, D); None where all are zero.
+        query, llm: The Q and M leaves.
+        response: The R distinct answers; what the person said of one is added per turn.
+        feedback: (T, F) features of each turn's rating.
+        feedback_weight: (D, F) what they add to the response.
+        written: The distinct feedback texts, the first of them adding nothing; None if there is none.
+        turn_written: (T,) the text of each turn.
+    """
+
+    user: Tensor | None
+    turn: Tensor | None
+    query: Leaf
+    llm: Leaf
+    response: Leaf
+    feedback: Tensor | None = None
+    feedback_weight: Tensor | None = None
+    written: Leaf | None = None
+    turn_written: Tensor | None = None
+
+    def responses(self, links: TurnLinks) -> Tensor:
+        """Return (T, D) the whole state of each turn's response."""
+        state = nn.functional.embedding(links.response, self.response.state)
+        if self.feedback is not None and self.feedback_weight is not None:
+            state = state + self.feedback @ self.feedback_weight.T
+        if self.written is not None and self.turn_written is not None:
+            state = state + nn.functional.embedding(self.turn_written, self.written.state)
+        return state
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Hold one neighbour of every turn, the sum of parts that share its projections.
+
+    Args:
+        edge: The edge type it comes by.
+        parts: What is added up: rows and the row of each turn, or (F, D) rows and (T, F) shares.
+        present: (T, 1) true where the turn has this neighbour; None where every turn has.
+    """
+
+    edge: Any
+    parts: list[tuple[Leaf, Tensor]]
+    present: Tensor | None = None
+
+
+def _slots(states: TurnStates, links: TurnLinks, layer: HGTLayer) -> list[Slot]:
+    """Return what the turns read."""
+    answers = [(states.response, links.response)]
+    if states.feedback is not None and states.feedback_weight is not None:
+        answers.append((Leaf(states.feedback_weight.T), states.feedback))
+    if states.written is not None and states.turn_written is not None:
+        answers.append((states.written, states.turn_written))
+    nobody = links.user.new_zeros(len(links))
+    zero = states.response.rows.new_zeros(1, layer.width)
+    user = (Leaf(zero), nobody) if states.user is None else (Leaf(states.user), links.user)
+    slots = [
+        Slot(ASKS, [user]),
+        Slot(OPENS, [(states.query, links.query)]),
+        Slot(ANSWERS, answers),
+        Slot(WRITES, [(states.llm, links.llm)]),
+    ]
+    if PRECEDES in layer.schema.edge_types and links.precedes.shape[1]:
+        before, after = links.precedes
+        present = torch.zeros(len(links), 1, dtype=torch.bool, device=after.device).index_fill(0, after, True)
+        if states.turn is None:
+            slots.append(Slot(PRECEDES, [(Leaf(zero), nobody)], present))
+        else:
+            place = nobody.index_copy(0, after, torch.arange(len(after), device=after.device))
+            slots.append(Slot(PRECEDES, [(Leaf(nn.functional.embedding(before, states.turn)), place)], present))
+    return slots
+
+
+def _spread(table: Tensor, index: Tensor) -> Tensor:
+    """Return (T, X) rows of a table, or sums of its rows where the index holds shares."""
+    if index.is_floating_point():
+        return index @ table
+    return table.expand(len(index), -1) if len(table) == 1 else nn.functional.embedding(index, table)
+
+
+def _logits(slot: Slot, layer: HGTLayer, query: Tensor) -> Tensor:
+    """Return (T, H) how well each turn's query, (T, D) or the same (D,) for all, meets its neighbour's key."""
+    weight, bias, relation = layer.keys(slot.edge)
+    heads, size = layer.heads, layer.head_width
+    total = None
+    for leaf, index in slot.parts:
+        if query.dim() == 1:  # one query: a node's logits are a scalar per head
+            asked = (relation @ query.view(heads, size, 1)).transpose(1, 2)  # (H, 1, d)
+            direct = (asked @ weight.view(heads, size, -1)).squeeze(1)  # (H, D)
+            offset = (asked @ bias.view(heads, size, 1)).flatten() if total is None else None
+            found = _spread(leaf.project(direct, offset), index)
+        else:
+            keys = _spread(leaf.send(weight, bias if total is None else None, relation), index)
+            found = (query * keys).view(-1, heads, size).sum(-1)
+        total = found if total is None else total + found
+    assert total is not None
+    return total if slot.present is None else total.masked_fill(~slot.present, float("-inf"))
+
+
+def update_turns(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tensor:
+    """Return the turns' next states, (T, D)."""
+    asks: Any = layer.query["turn"]
+    query = asks.bias if states.turn is None else asks(states.turn)
+    slots = _slots(states, links, layer)
+    share = torch.stack([_logits(slot, layer, query) for slot in slots]).softmax(0).unsqueeze(-1)
+    pooled = 0
+    for slot, weight in zip(slots, share, strict=True):
+        matrix, bias, relation = layer.values(slot.edge)
+        for number, (leaf, index) in enumerate(slot.parts):
+            sent = _spread(leaf.send(matrix, None if number else bias, relation), index)
+            pooled = pooled + sent.view(-1, layer.heads, layer.head_width) * weight
+    assert isinstance(pooled, Tensor)
+    return _next_state(layer, "turn", pooled.flatten(1), states.turn)
+
+
+def update_users(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tensor:
+    """Return the user nodes' next states, (V, D)."""
+    heads, size = layer.heads, layer.head_width
+    matrix, bias, relation = layer.values(TELLS)
+    value_bias = relate(bias, relation)
+    if states.turn is None:  # every turn says the same
+        pooled = (links.heard > 0).to(bias.dtype).unsqueeze(1) * value_bias
+        return _next_state(layer, "user", pooled, states.user)
+    key, _, key_relation = layer.keys(TELLS)  # the bias of the key is the same for all turns: it cancels
+    asks: Any = layer.query["user"]
+    groups = []
+    for audience in links.audiences:
+        query = asks.bias.view(1, -1) if states.user is None else asks(states.user[audience.users])
+        asked = query.view(-1, heads, size).transpose(0, 1) @ key_relation.transpose(1, 2)
+        asked = (asked @ key.view(heads, size, -1)).transpose(0, 1)  # (B or 1, H, D): met by the state itself
+        heard = _pool(asked, states.turn, audience)  # (B, H, D)
+        heard = heard.transpose(0, 1) @ matrix.view(heads, size, -1).transpose(1, 2) @ relation
+        groups.append(heard.transpose(0, 1).reshape(len(audience.users), layer.width) + value_bias)
+    pooled = states.turn.new_zeros(links.users, layer.width)
+    if groups:
+        pooled = pooled.index_copy(0, torch.cat([audience.users for audience in links.audiences]), torch.cat(groups))
+    return _next_state(layer, "user", pooled, states.user)
+
+
+def _pool(asked: Tensor, turn: Tensor, audience: Audience) -> Tensor:
+    """Return (B, H, D) each user's mean of the turns they hear, weighed by how well these meet `asked`."""
+    told = nn.functional.embedding(audience.turns, turn)  # (B, L, D)
+    logits = asked @ told.transpose(1, 2)  # (B, H, L)
+    if audience.padding is not None:
+        logits = logits.masked_fill(audience.padding.unsqueeze(1), float("-inf"))
+    return logits.softmax(-1) @ told
+
+
+def _next_state(layer: HGTLayer, kind: str, pooled: Tensor, state: Tensor | None) -> Tensor:
+    """Return the gated mean of the message and the state it meets."""
+    out: Any = layer.out[kind]
+    gate = layer.gate(kind)
+    message = nn.functional.linear(nn.functional.gelu(pooled), gate * out.weight, gate * out.bias)
+    return message if state is None else torch.addcmul(message, 1 - gate, state)
