@@ -161,8 +161,13 @@ def _turns(groups: list[_Group], conversations: list[str], renumber: bool) -> li
     return [ranks[conversation][turn] for conversation, turn in zip(conversations, turns, strict=True)]
 
 
-def vote(models: tuple[str, str], responses: tuple[str | None, str | None], ratings: tuple[float, float] | None,
-         feedback: str | None = None) -> list[Candidate]:  # fmt: skip
+def vote(
+    models: tuple[str, str],
+    responses: tuple[str | None, str | None],
+    ratings: tuple[float, float] | None,
+    feedback: str | None = None,
+    costs: tuple[float | None, float | None] = (None, None),
+) -> list[Candidate]:
     """Return the two candidates of a vote; without ratings the round was shown and not judged.
 
     Raises:
@@ -171,6 +176,6 @@ def vote(models: tuple[str, str], responses: tuple[str | None, str | None], rati
     if models[0] == models[1]:
         raise DataError(f"{models[0]} was set against itself; expected two different models")
     return [
-        Candidate(model, response, rating, feedback)
-        for model, response, rating in zip(models, responses, ratings or (None, None), strict=True)
+        Candidate(model, response, rating, feedback, cost)
+        for model, response, rating, cost in zip(models, responses, ratings or (None, None), costs, strict=True)
     ]

@@ -18,8 +18,8 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     """Read one object a line: `user, query` and either `model, rating` or `model_a, model_b, winner`.
 
     `comparison`, `conversation` and `turn` group the rows; a row without them is a conversation
-    of its own. `question, task, response (response_a, response_b), feedback, cost, timestamp` are
-    read where they stand. A rating that is null leaves the round unrated.
+    of its own. `question, task, response (response_a, response_b), feedback, cost (cost_a, cost_b),
+    timestamp` are read where they stand. A rating that is null leaves the round unrated.
 
     Args:
         input: A JSONL file or a folder of them; the other table formats are read too.
@@ -126,8 +126,9 @@ def _single(row: Row, scale: tuple[float, float] | None) -> Candidate:
 def _pair(row: Row) -> list[Candidate]:
     a, b = (needed(label(row.get(name), name), name) for name in ("model_a", "model_b"))
     responses = answer(row.get("response_a"), "response_a"), answer(row.get("response_b"), "response_b")
+    costs = number(row.get("cost_a"), "cost_a"), number(row.get("cost_b"), "cost_b")
     winner = label(row.get("winner"), "winner")
     if winner is None:
-        return vote((a, b), responses, None, text(row.get("feedback"), "feedback"))
+        return vote((a, b), responses, None, text(row.get("feedback"), "feedback"), costs)
     rating_a, rating_b, feedback = winner_ratings(winner)
-    return vote((a, b), responses, (rating_a, rating_b), text(row.get("feedback"), "feedback") or feedback)
+    return vote((a, b), responses, (rating_a, rating_b), text(row.get("feedback"), "feedback") or feedback, costs)

@@ -10,6 +10,7 @@ import typer
 
 from gmt.cli_options import DEMO_DATA, DEMO_RUN, Json, Quiet, Run, Seed, split_names, split_numbers
 from gmt.cli_serving import serving
+from gmt.cli_simulate import simulate
 from gmt.console import Terminal, print_results
 from gmt.errors import UserError
 
@@ -22,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(serving)
+app.add_typer(simulate)
 
 
 def main(arguments: list[str] | None = None) -> None:
