@@ -22,6 +22,7 @@ class Answers:
         candidates: Two for a vote, one for a rated answer.
         conversation, turn, comparison: The row's own grouping, None where it states none.
         question, task, timestamp: As in `Comparison`.
+        split: Split code, where the row states one.
     """
 
     file: str
@@ -35,6 +36,7 @@ class Answers:
     question: str | None = None
     task: str | None = None
     timestamp: float | None = None
+    split: int | None = None
 
     @property
     def models(self) -> set[str]:
@@ -50,7 +52,12 @@ class _Group:
 
 
 def assemble(
-    rows: Iterable[Answers], rejected: list[Rejected], *, same_query: bool = False, renumber: bool = False
+    rows: Iterable[Answers],
+    rejected: list[Rejected],
+    *,
+    same_query: bool = False,
+    renumber: bool = False,
+    splits: list[int | None] | None = None,
 ) -> list[Comparison]:
     """Return the comparisons of the rows, in the order their first rows appear.
 
@@ -63,8 +70,11 @@ def assemble(
         rejected: Receives rows that contradict the comparison they name.
         same_query: Join rated answers of one user to one query where no conversation is named.
         renumber: Turns of a conversation are known by their order only; count them from 0.
+        splits: Receives the split that each comparison states.
     """
     groups = _group(rows, rejected, same_query)
+    if splits is not None:
+        splits += [group.first.split for group in groups]
     owners: dict[str, set[str]] = defaultdict(set)
     for group in groups:
         if group.first.conversation is not None:
@@ -128,7 +138,7 @@ def _key(row: Answers, same_query: bool) -> tuple[object, ...] | None:
 
 def _contradiction(group: _Group, row: Answers) -> str | None:
     first = group.first
-    for name in ("query", "conversation", "turn"):
+    for name in ("query", "conversation", "turn", "split"):
         if getattr(first, name) != getattr(row, name):
             return f"{name} differs from that of comparison {row.comparison} on line {first.line}; expected the same"
     twice = row.models & {candidate.model for candidate in group.candidates}
@@ -161,8 +171,13 @@ def _turns(groups: list[_Group], conversations: list[str], renumber: bool) -> li
     return [ranks[conversation][turn] for conversation, turn in zip(conversations, turns, strict=True)]
 
 
-def vote(models: tuple[str, str], responses: tuple[str | None, str | None], ratings: tuple[float, float] | None,
-         feedback: str | None = None) -> list[Candidate]:  # fmt: skip
+def vote(
+    models: tuple[str, str],
+    responses: tuple[str | None, str | None],
+    ratings: tuple[float, float] | None,
+    feedback: str | None = None,
+    costs: tuple[float | None, float | None] = (None, None),
+) -> list[Candidate]:
     """Return the two candidates of a vote; without ratings the round was shown and not judged.
 
     Raises:
@@ -171,6 +186,6 @@ def vote(models: tuple[str, str], responses: tuple[str | None, str | None], rati
     if models[0] == models[1]:
         raise DataError(f"{models[0]} was set against itself; expected two different models")
     return [
-        Candidate(model, response, rating, feedback)
-        for model, response, rating in zip(models, responses, ratings or (None, None), strict=True)
+        Candidate(model, response, rating, feedback, cost)
+        for model, response, rating, cost in zip(models, responses, ratings or (None, None), costs, strict=True)
     ]

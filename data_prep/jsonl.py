@@ -6,26 +6,55 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from data_prep.assemble import Answers, assemble, vote
 from data_prep.fields import ScaleUnknown, answer, label, needed, number, scale_text, scaled, text, timestamp, whole
-from data_prep.rows import Row, read_input
+from data_prep.rows import Row, is_hub, read_input, read_json
 from data_prep.sources import RawData, Rejected, SourceOptions
-from gmt.data.interactions import Candidate, Comparison, winner_ratings
+from gmt.data.interactions import SPLITS, Candidate, Comparison, winner_ratings
 from gmt.errors import DataError
+
+PAIR = ("winner", "model_a", "model_b")
+LONG = ("query", "response", "response_a", "response_b")
 
 
 def read(input: str | Path | None, options: SourceOptions) -> RawData:
     """Read one object a line: `user, query` and either `model, rating` or `model_a, model_b, winner`.
 
     `comparison`, `conversation` and `turn` group the rows; a row without them is a conversation
-    of its own. `question, task, response (response_a, response_b), feedback, cost, timestamp` are
-    read where they stand. A rating that is null leaves the round unrated.
+    of its own. `question, task, response (response_a, response_b), feedback, cost (cost_a, cost_b),
+    timestamp` are read where they stand. A rating that is null leaves the round unrated. Where all
+    rows state a `split` (train, valid, test), `gmt prep` keeps it unless told otherwise.
+
+    Beside `rows.jsonl`, `rows.card.json` may hold `rating_scale`, the numbers [low, high] that the
+    ratings, already in [0, 1], stand for.
 
     Args:
         input: A JSONL file or a folder of them; the other table formats are read too.
         options: Only `rating_scale` is used.
     """
-    return _read(input, None, options.rating_scale)
+    data = _read(input, None, options.rating_scale)
+    stated = None if input is None or is_hub(input) else Path(input).with_name(f"{Path(input).stem}.card.json")
+    if options.rating_scale is None and stated is not None and stated.is_file():
+        data.rating_scale = scale_text(_stated_scale(stated))
+    return data
+
+
+def _stated_scale(path: Path) -> tuple[float, float] | None:
+    """Read which numbers the ratings stand for.
+
+    Raises:
+        DataError: The file is no such card.
+    """
+    found = read_json(path)
+    scale = found.get("rating_scale") if isinstance(found, dict) else None
+    if scale is None:
+        return None
+    if not isinstance(scale, list) or len(scale) != 2:
+        raise DataError(f"{path}: rating_scale is {scale!r}; expected [LO, HI], e.g. [-1, 1]")
+    low, high = (number(end, "rating_scale") for end in scale)
+    return None if low is None or high is None else (low, high)
 
 
 def read_history(path: str | Path, user: str | None = None) -> RawData:
@@ -74,9 +103,26 @@ def _read(input: str | Path | None, user: str | None, scale: tuple[float, float]
     rejected: list[Rejected] = []
     rows = list(_parsed(read_input(input, rejected), user, scale, rejected))
     unreadable = len(rejected)
-    comparisons = assemble(rows, rejected)
+    splits: list[int | None] = []
+    comparisons = assemble(rows, rejected, splits=splits)
     good = len(rows) - (len(rejected) - unreadable)
-    return RawData(comparisons, rejected=rejected, rows=good, rating_scale=scale_text(scale))
+    return RawData(
+        comparisons, rejected=rejected, rows=good, rating_scale=scale_text(scale), splits=_stated_splits(splits)
+    )
+
+
+def _stated_splits(splits: list[int | None]) -> np.ndarray | None:
+    """Return (C,) split codes, or None where no row states one.
+
+    Raises:
+        DataError: Some rows state a split and others do not.
+    """
+    silent = splits.count(None)
+    if silent == len(splits):
+        return None
+    if silent:
+        raise DataError(f"{silent:,} of {len(splits):,} comparisons state no split; give every row one, or none")
+    return np.array(splits, dtype=np.int8)
 
 
 def _parsed(
@@ -85,7 +131,12 @@ def _parsed(
     scale: tuple[float, float] | None,
     rejected: list[Rejected],
 ) -> Iterator[Answers]:
+    known: dict[str, str] = {}
     for file, line, row in rows:
+        for name in LONG:  # a question that many people were asked is held once
+            value = row.get(name)
+            if isinstance(value, str):
+                row[name] = known.setdefault(value, value)
         try:
             yield _answers(file, line, row, user, scale)
         except ScaleUnknown as error:
@@ -103,14 +154,21 @@ def _answers(file: str, line: int, row: Row, user: str | None, scale: tuple[floa
         line,
         needed(found or user, "user"),
         needed(text(row.get("query"), "query"), "query"),
-        _pair(row) if "winner" in row or "model_a" in row else [_single(row, scale)],
+        _pair(row) if any(row.get(name) is not None for name in PAIR) else [_single(row, scale)],
         label(row.get("conversation"), "conversation"),
         whole(row.get("turn"), "turn"),
         label(row.get("comparison"), "comparison"),
         label(row.get("question"), "question"),
         label(row.get("task"), "task"),
         timestamp(row.get("timestamp")),
+        _split(label(row.get("split"), "split")),
     )
+
+
+def _split(name: str | None) -> int | None:
+    if name is not None and name not in SPLITS:
+        raise DataError(f"split is {name!r}; expected one of {', '.join(SPLITS)}")
+    return None if name is None else SPLITS.index(name)
 
 
 def _single(row: Row, scale: tuple[float, float] | None) -> Candidate:
@@ -126,8 +184,9 @@ def _single(row: Row, scale: tuple[float, float] | None) -> Candidate:
 def _pair(row: Row) -> list[Candidate]:
     a, b = (needed(label(row.get(name), name), name) for name in ("model_a", "model_b"))
     responses = answer(row.get("response_a"), "response_a"), answer(row.get("response_b"), "response_b")
+    costs = number(row.get("cost_a"), "cost_a"), number(row.get("cost_b"), "cost_b")
     winner = label(row.get("winner"), "winner")
     if winner is None:
-        return vote((a, b), responses, None, text(row.get("feedback"), "feedback"))
+        return vote((a, b), responses, None, text(row.get("feedback"), "feedback"), costs)
     rating_a, rating_b, feedback = winner_ratings(winner)
-    return vote((a, b), responses, (rating_a, rating_b), text(row.get("feedback"), "feedback") or feedback)
+    return vote((a, b), responses, (rating_a, rating_b), text(row.get("feedback"), "feedback") or feedback, costs)

@@ -35,7 +35,8 @@ class PrepOptions:
         input: File, folder or `hub:<dataset id>`; None for sources that make their data.
         encoder: Name of the text encoder; None keeps the embeddings of the source where it brings
             them all, and is `minilm` elsewhere.
-        protocol, fractions, seed: How comparisons are split.
+        protocol, fractions, seed: How comparisons are split; without a protocol as the source says
+            (`given`), or `seen` where it says nothing.
         models: JSON file of model descriptions and prices.
         drop_bad_rows: Write the table without the rows that could not be read.
         columns: What the source itself wants to know.
@@ -45,7 +46,7 @@ class PrepOptions:
     out: Path
     input: str | Path | None = None
     encoder: str | None = None
-    protocol: str = "seen"
+    protocol: str | None = None
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2)
     seed: int = 0
     models: Path | None = None
@@ -80,8 +81,13 @@ def prepare(
     if data.rejected and on_rejected is not None:
         on_rejected(data.rejected)
     _refuse_bad_rows(data, options)
-    table = InteractionTable.from_comparisons(data.comparisons)
-    table = table.with_split(assign(table, options.protocol, options.fractions, options.seed))
+    protocol = options.protocol or ("seen" if data.splits is None else "given")
+    if protocol == "given" and data.splits is None:
+        raise DataError(
+            f"{options.input or options.source} does not say what is train and what is test; name a protocol"
+        )
+    table = data.as_table()
+    table = table.with_split(assign(table, protocol, options.fractions, options.seed))
     models = describe_models(table.models, data.models, options.models)
     out = Path(options.out).resolve()
     if out.exists() and not out.is_dir():
@@ -98,11 +104,11 @@ def prepare(
         encoder, notes = _embed(folder / "embeddings", table, models, data, options, progress)
         card = {
             "source": options.source,
-            "protocol": options.protocol,
+            "protocol": protocol,
             "fractions": list(options.fractions),
             "seed": options.seed,
             **describe(table, data, encoder, options.input),
-            "notes": notes,
+            "notes": [*data.notes, *notes],
             "files": {
                 path.relative_to(folder).as_posix(): file_sha256(path)
                 for path in sorted(folder.rglob("*"))
@@ -122,13 +128,13 @@ def _read(options: PrepOptions) -> RawData:
 
 def _refuse_bad_rows(data: RawData, options: PrepOptions) -> None:
     bad = data.rejected
-    good = data.rows if data.rows is not None else len(data.comparisons)
+    good = data.rows if data.rows is not None else len(data)
     if bad and not options.drop_bad_rows:
         _write_rejected(Path(options.out) / "rejected.csv", bad)
         more = "" if len(bad) == 1 else f"{len(bad) - 1:,} more are bad and "
         others = f"{more}{good:,} other rows are fine; fix {'it' if len(bad) == 1 else 'them'} or pass --drop-bad-rows."
         raise DataError(f"{str(bad[0]).rstrip('.')}. {others}")
-    if not data.comparisons:
+    if not len(data):
         reason = f" ({len(bad):,} rows are bad, the first {bad[0]})" if bad else ""
         raise DataError(f"{options.input or options.source} holds no comparison{reason}; expected one or more")
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from gmt.data.dataset import ModelInfo
-from gmt.data.interactions import Comparison
+from gmt.data.interactions import Comparison, InteractionTable
 from gmt.errors import DataError
 
 SOURCES = {
@@ -20,6 +20,7 @@ SOURCES = {
     "mt-bench": "data_prep.mt_bench",
     "votes": "data_prep.votes",
     "gmtrouter": "data_prep.gmtrouter",
+    "scores": "data_prep.scores",
     "jsonl": "data_prep.jsonl",
 }
 
@@ -100,6 +101,9 @@ class RawData:
         model_vectors: Model name -> (D,) vector of its description, likewise.
         extras: Path within the data folder -> text of a file that ships with the data, e.g. a
             person's true tastes or the history of somebody to adapt to.
+        table: The rounds as a table, from sources that fill columns; `comparisons` is empty then.
+        splits: (C,) split codes, where the source itself says what is train and what is test.
+        notes: What the person who preps the data should hear.
     """
 
     comparisons: list[Comparison]
@@ -110,6 +114,17 @@ class RawData:
     vectors: dict[str, np.ndarray] | None = None
     model_vectors: dict[str, np.ndarray] | None = None
     extras: dict[str, str] = field(default_factory=dict)
+    table: InteractionTable | None = None
+    splits: np.ndarray | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.comparisons) if self.table is None else len(self.table)
+
+    def as_table(self) -> InteractionTable:
+        """Return the rounds as one table, split as the source says or not at all."""
+        found = InteractionTable.from_comparisons(self.comparisons) if self.table is None else self.table
+        return found if self.splits is None else found.with_split(self.splits)
 
 
 class Source(Protocol):

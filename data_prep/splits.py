@@ -10,6 +10,7 @@ from gmt.data.interactions import TEST, TRAIN, VALID, InteractionTable
 from gmt.errors import DataError
 
 PROTOCOLS = ("seen", "new-users", "new-models", "new-questions", "drift")
+GIVEN = "given"  # the source's own split
 NEW_USERS, NEW_MODELS, OTHERS_VALID = 0.25, 0.12, 0.15
 MOST_NEW_MODELS, LEAST_NEW_QUESTIONS = 6, 3
 
@@ -20,10 +21,11 @@ def assign(
     """Split the comparisons by a named protocol.
 
     Args:
-        table: The comparisons; their present split is ignored.
-        protocol: One of `PROTOCOLS`.
-        fractions: Shares of train, valid and test; `seen`, `new-questions` (valid and test) and
-            `drift` read them, the other protocols state their own.
+        table: The comparisons; their present split is ignored by all but `given`, which keeps what is
+            test and, where nothing is valid yet, takes valid from train.
+        protocol: One of `PROTOCOLS`, or `given`.
+        fractions: Shares of train, valid and test; `seen`, `new-questions` (valid and test), `drift` and
+            `given` (valid beside train) read them, the other protocols state their own.
         seed: Chooses the permutation; equal seeds give equal splits.
 
     Returns:
@@ -39,9 +41,10 @@ def assign(
         "new-models": _new_models,
         "new-questions": _new_questions,
         "drift": _drift,
+        GIVEN: _given,
     }
     if protocol not in rules:
-        raise DataError(f"protocol is {protocol!r}; expected one of {', '.join(PROTOCOLS)}")
+        raise DataError(f"protocol is {protocol!r}; expected one of {', '.join(rules)}")
     shares = np.asarray(fractions, dtype=float)
     if shares.shape != (3,) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-6 or shares[0] == 0:
         given = ",".join(f"{share:g}" for share in np.ravel(shares))
@@ -158,3 +161,17 @@ def _drift(table: InteractionTable, shares: np.ndarray, rng: np.random.Generator
         order = order[np.argsort(position[order], kind="stable")]
         split[order] = _cut(order, shares, 0.5)
     return split
+
+
+def _given(table: InteractionTable, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Keep the split; cut valid from train as test was cut: by question where no question is on both sides."""
+    split = np.zeros(len(table.conversations), dtype=np.int8)
+    split[table.conversation] = table.split
+    if (table.split == VALID).any():
+        return split
+    train, test = table.split == TRAIN, table.split == TEST
+    unit = table.conversation if np.isin(table.question[train], table.question[test]).any() else table.question
+    units = rng.permutation(_present(unit[train]))
+    valid = units[: round(len(units) * shares[VALID] / (shares[TRAIN] + shares[VALID]))]
+    cut = _touching(table, train & np.isin(unit, valid))
+    return np.where(cut & (split == TRAIN), VALID, split)

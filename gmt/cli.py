@@ -10,6 +10,7 @@ import typer
 
 from gmt.cli_options import DEMO_DATA, DEMO_RUN, Json, Quiet, Run, Seed, split_names, split_numbers
 from gmt.cli_serving import serving
+from gmt.cli_simulate import simulate
 from gmt.console import Terminal, print_results
 from gmt.errors import UserError
 
@@ -22,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(serving)
+app.add_typer(simulate)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -40,13 +42,19 @@ def main(arguments: list[str] | None = None) -> None:
     "--query prompt --out data/votes`"
 )
 def prep(
-    source: Annotated[str, typer.Argument(help="demo, arena, mt-bench, votes, gmtrouter or jsonl.")] = "demo",
+    source: Annotated[str, typer.Argument(help="demo, arena, mt-bench, votes, gmtrouter, scores or jsonl.")] = "demo",
     input: Annotated[str | None, typer.Argument(help="File, folder or hub:<dataset id>.")] = None,
     out: Annotated[Path | None, typer.Option(help="Data folder to write; data/SOURCE by default.")] = None,
     encoder: Annotated[
         str | None, typer.Option(help="minilm, hash, or a sentence-transformers or transformers id; minilm by default.")
     ] = None,
-    protocol: Annotated[str, typer.Option(help="seen, new-users, new-models, new-questions or drift.")] = "seen",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="seen, new-users, new-models, new-questions, drift, or given: the source's own split.",
+            show_default="given where the source states a split, else seen",
+        ),
+    ] = None,
     fractions: Annotated[str, typer.Option(help="Shares of train, valid and test.")] = ".7,.1,.2",
     seed: Seed = 0,
     models: Annotated[Path | None, typer.Option(help="JSON file: name -> description and prices.")] = None,

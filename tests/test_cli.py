@@ -28,7 +28,7 @@ def commands():
     return found
 
 
-LEAVES = [words for words in commands() if words and words not in (("users",), ("models",))]
+LEAVES = [words for words in commands() if words and words not in (("users",), ("models",), ("simulate",))]
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:

@@ -19,7 +19,7 @@ LAYERS = [
     ("gmt.figures", "gmt.user_graph"),
     ("gmt.console", "gmt.demo"),
     ("gmt.cli_options",),
-    ("gmt.cli_serving",),
+    ("gmt.cli_serving", "gmt.cli_simulate"),
     ("gmt.cli",),
     ("cli",),
 ]

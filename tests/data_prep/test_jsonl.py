@@ -6,6 +6,7 @@ import pytest
 
 from data_prep.jsonl import read, read_history
 from data_prep.sources import SourceOptions
+from gmt.errors import DataError
 from tests.data_prep.samples import jsonl
 
 PAIR = {"user": "ana", "query": "why?", "model_a": "x", "model_b": "y", "winner": "model_b"}
@@ -75,3 +76,40 @@ def test_bad_lines_are_named(tmp_path: Path, line: str, reason: str) -> None:
     (row,) = read(path, SourceOptions()).rejected
     assert (row.file, row.line) == ("rows.jsonl", 2)
     assert reason in row.reason
+
+
+def test_a_stated_split_is_kept_whole_or_refused(tmp_path: Path) -> None:
+    rows = [PAIR | {"split": "test"}, SINGLE | {"split": "train"}, SINGLE | {"split": "valid"}]
+    data = read(jsonl(tmp_path / "rows.jsonl", rows), SourceOptions())
+    assert data.splits is not None and data.splits.tolist() == [2, 0, 1]
+    with pytest.raises(DataError, match="1 of 2 comparisons state no split"):
+        read(jsonl(tmp_path / "rows.jsonl", [PAIR, SINGLE | {"split": "test"}]), SourceOptions())
+    (bad,) = read(jsonl(tmp_path / "rows.jsonl", [PAIR | {"split": "dev"}]), SourceOptions()).rejected
+    assert bad.reason == "split is 'dev'; expected one of train, valid, test"
+
+
+def test_the_card_beside_the_rows_says_what_ratings_stand_for(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "rows.jsonl", [SINGLE])
+    assert read(path, SourceOptions()).rating_scale == "0..1"
+    card = tmp_path / "rows.card.json"
+    card.write_text('{"rating_scale": [-1, 1]}')
+    assert read(path, SourceOptions()).rating_scale == "-1..1"
+    assert read(path, SourceOptions(rating_scale=(0, 10))).rating_scale == "0..10"
+    card.write_text('{"rating_scale": "wide"}')
+    with pytest.raises(DataError, match="rating_scale is 'wide'; expected"):
+        read(path, SourceOptions())
+
+
+def test_a_vote_may_carry_what_each_answer_cost(tmp_path: Path) -> None:
+    (item,) = read(jsonl(tmp_path / "rows.jsonl", [PAIR | {"cost_a": 0.5, "cost_b": 2}]), SourceOptions()).comparisons
+    assert [candidate.cost for candidate in item.candidates] == [0.5, 2.0]
+
+
+def test_the_parquet_form_of_a_table_is_read_as_rows(tmp_path: Path) -> None:
+    items = read(
+        jsonl(tmp_path / "rows.jsonl", [PAIR | {"split": "test"}, SINGLE | {"split": "train"}]), SourceOptions()
+    )
+    table = items.as_table()
+    table.write(tmp_path / "rows.parquet")
+    again = read(tmp_path / "rows.parquet", SourceOptions())
+    assert again.rejected == [] and again.as_table().to_arrow().equals(table.to_arrow())

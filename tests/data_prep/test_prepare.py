@@ -153,3 +153,8 @@ def test_unusable_input_says_what_was_expected(tmp_path: Path, given: str | None
     (tmp_path / "votes.xlsx").touch()
     with pytest.raises(DataError, match="expected"):
         load_source("jsonl").read(None if given is None else tmp_path / given, SourceOptions())
+
+
+def test_given_needs_a_source_that_states_a_split(votes: Path) -> None:
+    with pytest.raises(DataError, match=r"votes\.csv does not say what is train and what is test; name a protocol"):
+        prepare(options(votes, protocol="given"))

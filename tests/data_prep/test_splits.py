@@ -105,3 +105,29 @@ def test_a_split_that_cannot_be_made_says_why(protocol, fractions, message):
 
 def test_an_empty_table_has_an_empty_split():
     assert assign(InteractionTable.from_comparisons([]), "seen").shape == (0,)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 3))
+def test_given_keeps_the_test_part_and_cuts_valid_by_question(seed, max_turns):
+    drawn = random_table(seed, users=6, comparisons_per_user=20, max_turns=max_turns)
+    table = drawn.with_split(np.where(drawn.question < 5, TEST, TRAIN)[first_of(drawn)])
+    split = assign(table, "given", seed=seed)
+    assert ((split == TEST) == (table.split == TEST)).all()
+    assert set(drawn.question[split == VALID]).isdisjoint(drawn.question[split == TRAIN])
+    assert 0 < len(set(drawn.question[split == VALID])) <= 2
+
+
+def test_given_cuts_valid_by_conversation_where_questions_return():
+    drawn = random_table(3, users=6, comparisons_per_user=40)
+    table = drawn.with_split(assign(drawn, "seen", (0.8, 0.0, 0.2)))
+    split = assign(table, "given")
+    assert (split == VALID).sum() == round(((table.split == TRAIN).sum()) / 8)
+    assert not set(drawn.question[split == VALID]).isdisjoint(drawn.question[split == TRAIN])
+    assert (assign(table.with_split(split), "given", seed=1) == split).all()
+
+
+def first_of(table):
+    """Return (C,) the position of the first round of each round's conversation."""
+    _, first, of = np.unique(table.conversation, return_index=True, return_inverse=True)
+    return first[of]

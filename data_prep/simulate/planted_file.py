@@ -1,0 +1,118 @@
+"""Write planted people's rounds as JSON lines, some thousand people at a time, with their truth beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
+from data_prep.simulate.planted_table import answer_costs, conversation_name
+from data_prep.simulate.planted_texts import compose_answer, remarks
+from data_prep.simulate.world import World, user_name
+from gmt.runs import write_json
+
+
+def write_planted(
+    settings: PlantedSettings, out: Path, progress: Callable[[int], object] | None = None
+) -> dict[str, Any]:
+    """Write the rows, `<stem>.models.json`, `<stem>.truth.json` and `<stem>.truth.npz`.
+
+    Args:
+        settings: Who the people are.
+        out: The JSON-lines file.
+        progress: Hears how many people were just done.
+
+    Returns:
+        Counts and the paths written.
+    """
+    world, count = draw_world(settings), 0
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            writer = _Writer(world, settings)
+            for rounds in draw_rounds(world, settings):
+                for line in writer.lines(rounds, count):
+                    file.write(line)
+                count += len(rounds.user)
+                if progress is not None:
+                    progress(len(rounds.user) // settings.votes)
+        truth = world.save(out)
+        models = out.with_name(f"{out.stem}.models.json")
+        write_json(models, {name: info.to_json() for name, info in world.models.items()})
+        os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return {
+        "out": str(out),
+        "models": str(models),
+        "truth": [str(path) for path in truth],
+        "users": settings.users,
+        "comparisons": count,
+    }
+
+
+class _Writer:
+    """Turn rounds into lines, with everything that repeats made JSON once."""
+
+    def __init__(self, world: World, settings: PlantedSettings) -> None:
+        self.world, self.settings = world, settings
+        self.queries = [json.dumps(text, ensure_ascii=False) for text in world.questions]
+        self.questions = [
+            f'"question": "{name}", "task": "{world.topics[topic]}", "query": {query}'
+            for name, topic, query in zip(world.question_ids, world.question_topic, self.queries, strict=True)
+        ]
+        self.models = list(world.models)
+        self.remarks = [json.dumps(text, ensure_ascii=False) for text in remarks(settings.rank)]
+        self.costs = answer_costs(world)
+        self.answers: dict[tuple[int, int], str] = {}
+
+    def lines(self, rounds: Rounds, first: int) -> Iterator[str]:
+        """Yield the lines of rounds: one for a vote, one a candidate otherwise."""
+        columns = (rounds.user, rounds.conversation, rounds.turn, rounds.question, rounds.time, rounds.is_vote)
+        lists = [column.tolist() for column in (*columns, rounds.shown, rounds.rating, rounds.remark)]
+        for place, (user, talk, turn, question, time, is_vote, shown, rating, remark) in enumerate(
+            zip(*lists, strict=True)
+        ):
+            head = (
+                f'{{"user": "{user_name(user)}", "conversation": "{conversation_name(user, talk)}", "turn": {turn}, '
+                f'{self.questions[question]}, "timestamp": {time!r}'
+            )
+            if is_vote:
+                yield head + self._vote(question, shown, rating)
+                continue
+            for model, value, said in zip(shown, rating, remark, strict=True):
+                if model >= 0:
+                    yield f'{head}, "comparison": {first + place}' + self._answer(question, model, value, said)
+
+    def _vote(self, question: int, shown: list[int], rating: list[float]) -> str:
+        a, b = shown[:2]
+        winner = "tie" if rating[0] == rating[1] else "model_a" if rating[0] > rating[1] else "model_b"
+        more = ""
+        if self.settings.mix_cost:
+            more += f', "cost_a": {float(self.costs[question, a])!r}, "cost_b": {float(self.costs[question, b])!r}'
+        if self.settings.responses:
+            more += f', "response_a": {self._text(question, a)}, "response_b": {self._text(question, b)}'
+        return f', "model_a": "{self.models[a]}", "model_b": "{self.models[b]}", "winner": "{winner}"{more}}}\n'
+
+    def _answer(self, question: int, model: int, rating: float, remark: int) -> str:
+        more = f', "rating": {"null" if np.isnan(rating) else repr(rating)}'
+        if remark >= 0:
+            more += f', "feedback": {self.remarks[remark]}'
+        if self.settings.mix_cost:
+            more += f', "cost": {float(self.costs[question, model])!r}'
+        if self.settings.responses:
+            more += f', "response": {self._text(question, model)}'
+        return f', "model": "{self.models[model]}"{more}}}\n'
+
+    def _text(self, question: int, model: int) -> str:
+        found = self.answers.get((question, model))
+        if found is None:
+            text = compose_answer(self.world.questions[question], self.world.traits[model])
+            found = self.answers[question, model] = json.dumps(text, ensure_ascii=False)
+        return found

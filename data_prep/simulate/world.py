@@ -1,0 +1,191 @@
+"""Hold what planted people truly like, and say how much anybody likes any model's answer to any question."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmt.data.dataset import ModelInfo
+from gmt.data.interactions import InteractionTable
+from gmt.errors import DataError
+from gmt.runs import write_json
+
+ARRAYS = ("strength", "topic_strength", "traits", "modulation", "cheapness", "question_topic", "taste", "taste_after",
+          "topic_taste", "cost_weight")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Hold the truth about U people, M models, T topics and Q questions with rank-r tastes.
+
+    utility(u, q, m) = scale · (√a · strength_m + √b · topic_strength_mt + √c · personal), t the topic of q,
+    a + b + c = 1, with
+    personal = √(1 - w_u) · taste_ut · (traits_m ∘ modulation_t) + √w_u · cheapness_m,
+    taste_ut = √(1 - s²) · taste_u + s · topic_taste_ut. From `drift_time` on, taste_after_u
+    stands for taste_u. Of two answers, a is preferred to b with chance sigmoid(utility_a - utility_b).
+    Every term has mean 0 over the models and, at w = 0, variance 1 over people and models.
+
+    Args:
+        models: (M) name -> description and prices.
+        questions: (Q) texts; the question's id is its topic and its number, as in `question_ids`.
+        topics: (T) names.
+        scale: Logits per unit of taste.
+        shares: a, b and c.
+        topic_share: s².
+        strength, cheapness: (M,). topic_strength: (M, T). traits: (M, r). modulation: (T, r).
+        question_topic: (Q,) topic numbers.
+        taste, taste_after: (U, r); (0, r) in `taste_after` where nobody changes.
+        topic_taste: (U, T, r), or (0, T, r) where taste does not depend on topic.
+        cost_weight: (U,) w in [0, 1].
+        drift_time: UTC seconds from which `taste_after` counts; None where taste stays.
+        settings: How the world was drawn.
+    """
+
+    models: dict[str, ModelInfo]
+    questions: tuple[str, ...]
+    topics: tuple[str, ...]
+    scale: float
+    shares: tuple[float, float, float]
+    topic_share: float
+    strength: np.ndarray
+    topic_strength: np.ndarray
+    traits: np.ndarray
+    modulation: np.ndarray
+    cheapness: np.ndarray
+    question_topic: np.ndarray
+    taste: np.ndarray
+    taste_after: np.ndarray
+    topic_taste: np.ndarray
+    cost_weight: np.ndarray
+    drift_time: float | None
+    settings: dict[str, Any]
+
+    @cached_property
+    def question_ids(self) -> tuple[str, ...]:
+        """(Q) the ids that stand in the column `question`."""
+        return tuple(f"{self.topics[t]}-{n:04d}" for n, t in enumerate(self.question_topic))
+
+    def utilities(self, user: np.ndarray, question: np.ndarray, time: np.ndarray | None = None) -> np.ndarray:
+        """Return (C, M) how much each person likes each model's answer, in logits.
+
+        Args:
+            user, question: (C,) numbers of person and question.
+            time: (C,) UTC seconds; before any change of taste when left out.
+        """
+        topic, shares = self.question_topic[question], np.sqrt(self.shares)
+        shared = (shares[0] * self.strength[:, None] + shares[1] * self.topic_strength).T  # (T, M)
+        style = np.einsum("cr,mr->cm", self.weights(user, topic, time), self.traits, optimize=True)
+        cost = self.cost_weight[user][:, None]
+        personal = np.sqrt(1 - cost) * style + np.sqrt(cost) * self.cheapness
+        return self.scale * (shared[topic] + shares[2] * personal)
+
+    def weights(self, user: np.ndarray, topic: np.ndarray, time: np.ndarray | None = None) -> np.ndarray:
+        """Return (C, r) how much each trait counts for a person on a topic at a time."""
+        taste = self.taste[user].astype(float)
+        if time is not None and self.drift_time is not None:
+            changed = time >= self.drift_time
+            taste = np.where(changed[:, None], self.taste_after[user], taste)
+        if len(self.topic_taste):
+            taste = np.sqrt(1 - self.topic_share) * taste + np.sqrt(self.topic_share) * self.topic_taste[user, topic]
+        return taste * self.modulation[topic]
+
+    def table_utilities(self, table: InteractionTable) -> np.ndarray:
+        """Return (C, M) true utilities of every comparison, columns as in `table.models`.
+
+        Users, questions and models are matched by name, so any table made from these people will do.
+
+        Raises:
+            DataError: The table holds somebody or something that this world does not.
+        """
+        users = _codes(table.users, user_number, "user", len(self.taste))
+        known = {name: number for number, name in enumerate(self.question_ids)}
+        questions = _codes(table.questions, lambda name: known.get(name, -1), "question", len(known))
+        names = {name: number for number, name in enumerate(self.models)}
+        columns = _codes(table.models, lambda name: names.get(name, -1), "model", len(names))
+        time = np.where(np.isnan(table.timestamp), -np.inf, table.timestamp)
+        return self.utilities(users[table.user], questions[table.question], time)[:, columns]
+
+    def table_scores(self, table: InteractionTable) -> np.ndarray:
+        """Return (C, K) true utilities of the candidates shown, -inf under padding."""
+        found = np.take_along_axis(self.table_utilities(table), np.maximum(table.candidates, 0), axis=1)
+        return np.where(table.candidates >= 0, found, -np.inf)
+
+    def save(self, out: Path) -> tuple[Path, Path]:
+        """Write `<stem>.truth.json` and `<stem>.truth.npz` beside the rows in `out`; return both paths."""
+        text, arrays = truth_paths(out)
+        arrays.parent.mkdir(parents=True, exist_ok=True)
+        temporary = arrays.with_name(f".{arrays.name}.{os.getpid()}.part")
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **{name: getattr(self, name) for name in ARRAYS})
+        os.replace(temporary, arrays)
+        write_json(
+            text,
+            {
+                "kind": "planted",
+                "formula": "P(a preferred to b) = sigmoid(utility_a - utility_b); utility = scale * (sqrt(a) * strength"
+                " + sqrt(b) * topic_strength[topic] + sqrt(c) * (sqrt(1 - w) * taste . (traits * modulation[topic])"
+                " + sqrt(w) * cheapness)); w is cost_weight; arrays in the .npz, people by number",
+                "settings": self.settings,
+                "scale": self.scale,
+                "shares": list(self.shares),
+                "topic_share": self.topic_share,
+                "drift_time": self.drift_time,
+                "topics": list(self.topics),
+                "models": {name: info.to_json() for name, info in self.models.items()},
+                "questions": list(self.questions),
+            },
+        )
+        return text, arrays
+
+    @classmethod
+    def load(cls, out: Path) -> World:
+        """Read the truth that was written beside the rows in `out`.
+
+        Raises:
+            DataError: A file is missing or is no truth of planted people.
+        """
+        text, arrays = truth_paths(out)
+        for path in (text, arrays):
+            if not path.is_file():
+                raise DataError(f"{path} does not exist; make it with gmt simulate planted --out {out}")
+        found = json.loads(text.read_text("utf-8"))
+        if found.get("kind") != "planted":
+            raise DataError(f"{text} holds the truth of kind {found.get('kind')!r}; expected planted")
+        with np.load(arrays, allow_pickle=False) as file:
+            held = {name: file[name] for name in ARRAYS}
+        models = {name: ModelInfo(**info) for name, info in found["models"].items()}
+        return cls(
+            models, tuple(found["questions"]), tuple(found["topics"]), found["scale"], tuple(found["shares"]),
+            found["topic_share"], drift_time=found["drift_time"], settings=found["settings"], **held,
+        )  # fmt: skip
+
+
+def truth_paths(out: Path) -> tuple[Path, Path]:
+    """Return where the truth of the rows in `out` lies: JSON and arrays."""
+    return out.with_name(f"{out.stem}.truth.json"), out.with_name(f"{out.stem}.truth.npz")
+
+
+def user_name(number: int) -> str:
+    """Name a person."""
+    return f"p{number:07d}"
+
+
+def user_number(name: str) -> int:
+    """Return the number of a person, -1 for a name that is none of ours."""
+    digits = name[1:]
+    return int(digits) if name.startswith("p") and digits.isdigit() else -1
+
+
+def _codes(names: Sequence[str], number: Callable[[str], int], what: str, size: int) -> np.ndarray:
+    codes = np.array([number(name) for name in names], dtype=np.int64)
+    if len(codes) and (codes.min() < 0 or codes.max() >= size):
+        strange = names[int(np.flatnonzero((codes < 0) | (codes >= size))[0])]
+        raise DataError(f"{what} {strange} is not in the truth; name the truth of these very rows")
+    return codes

@@ -1,0 +1,76 @@
+"""Offer the commands that make people with known preferences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gmt.cli_options import Json, Quiet, Seed
+from gmt.console import Terminal
+
+simulate = typer.Typer(
+    name="simulate",
+    help="Make people with known preferences, as rows that gmt prep jsonl reads, with the truth beside them.",
+    no_args_is_help=True,
+)
+Out = Annotated[Path, typer.Option("--out", help="JSON-lines file to write.")]
+
+
+@simulate.command(
+    epilog="Example: `gmt simulate planted --users 1000 --drift-at .5 --out people.jsonl`, then "
+    "`gmt prep jsonl people.jsonl --models people.models.json`"
+)
+def planted(
+    out: Out,
+    users: Annotated[int, typer.Option(help="People.")] = 200,
+    votes: Annotated[int, typer.Option(help="Rounds each person rates.")] = 40,
+    models: Annotated[int, typer.Option(help="Models on offer.")] = 10,
+    rank: Annotated[int, typer.Option(help="Traits that tastes are about.")] = 3,
+    topics: Annotated[int, typer.Option(help="Topics of the questions, at most 12.")] = 8,
+    questions: Annotated[int, typer.Option(help="Different questions.")] = 320,
+    scale: Annotated[float, typer.Option(help="How strongly people feel, in logits; 0 is chance.")] = 3.4,
+    strength_share: Annotated[
+        float, typer.Option(help="Share of the utility's variance that is a model's own.")
+    ] = 0.05,
+    topical_share: Annotated[float, typer.Option(help="Share that is a model's skill on a topic.")] = 0.04,
+    modulation: Annotated[float, typer.Option(help="How much topics change what a trait is worth.")] = 1.0,
+    topic_taste: Annotated[float, typer.Option(help="Share of a taste that is drawn anew for each topic.")] = 0.0,
+    noise_labels: Annotated[float, typer.Option(help="Share of rounds rated the wrong way round.")] = 0.0,
+    ties: Annotated[float, typer.Option(help="Share of votes that tie, the closest ones.")] = 0.0,
+    turns: Annotated[int, typer.Option(help="Rounds of a conversation.")] = 1,
+    wander: Annotated[bool, typer.Option("--wander", help="Conversations move between topics.")] = False,
+    drift_at: Annotated[
+        float | None, typer.Option(help="Share of the time line after which tastes change.", show_default="never")
+    ] = None,
+    drift_size: Annotated[float, typer.Option(help="Share of the taste that changes then.")] = 1.0,
+    mix_cost: Annotated[float, typer.Option(help="Mean share of a taste that is a liking for cheap models.")] = 0.0,
+    feedback: Annotated[str, typer.Option(help="votes, ratings, rankings, thumbs, text or mixed.")] = "votes",
+    votes_kept: Annotated[
+        float | None,
+        typer.Option(help="Share of rounds that stay votes, to be asked.", show_default="0; .3 for text"),
+    ] = None,
+    candidates: Annotated[
+        int | None, typer.Option(help="Answers shown in a round.", show_default="2; 4 for rankings")
+    ] = None,
+    responses: Annotated[bool, typer.Option("--responses", help="Write short answers that show the traits.")] = False,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Make people whose low-rank tastes, and so the best possible router, are known."""
+    from data_prep.simulate.planted import PlantedSettings
+    from data_prep.simulate.planted_file import write_planted
+
+    terminal = Terminal(quiet, as_json)
+    settings = PlantedSettings(
+        users, votes, models, rank, topics, questions, scale, strength_share, topical_share, modulation, topic_taste,
+        noise_labels, ties, turns, wander, drift_at, drift_size, mix_cost, feedback, votes_kept, candidates, responses,
+        seed,
+    )  # fmt: skip
+    with terminal.bar("drawing people", users) as advance:
+        made = write_planted(settings, out, advance)
+    terminal.result(made)
+    terminal.text(f"{out}: {made['comparisons']:,} rounds of {users:,} people; truth in {made['truth'][0]}")
+    terminal.text(f"Next: gmt prep jsonl {out} --models {made['models']}")
