@@ -161,6 +161,35 @@ class PosteriorConfig:
 
 
 @dataclass(frozen=True)
+class TasteConfig:
+    """Say how the traits that people may like are learned."""
+
+    enabled: bool = True
+    """Learn traits of models and queries through the posterior's solve; validation decides whether they join."""
+    traits: int = 16
+    """Most traits; half and a quarter of it are tried too, and validation chooses."""
+    networks: int = 3
+    """How many networks, each of other weights and folds, share the kernel of the chosen size."""
+    steps: int = 400
+    """Optimiser steps of each."""
+    users: int = 64
+    """People per step."""
+    lr: float = 0.02
+    """Peak learning rate."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of the models' traits."""
+    query_decay: float = 0.05
+    """Decoupled weight decay of what a query does to their weight."""
+
+    def __post_init__(self) -> None:
+        for name in ("traits", "networks", "steps", "users"):
+            _require(getattr(self, name) >= 1, f"taste.{name} is {getattr(self, name)}; expected at least 1")
+        _require(self.lr > 0, f"taste.lr is {self.lr}; expected above 0")
+        for name in ("weight_decay", "query_decay"):
+            _require(getattr(self, name) >= 0, f"taste.{name} is {getattr(self, name)}; expected 0 or more")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Hold every setting of a run."""
 
@@ -169,6 +198,7 @@ class RunConfig:
     episode: EpisodeConfig = field(default_factory=EpisodeConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     posterior: PosteriorConfig = field(default_factory=PosteriorConfig)
+    taste: TasteConfig = field(default_factory=TasteConfig)
     seed: int = 0
 
     def __post_init__(self) -> None:

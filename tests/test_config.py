@@ -16,7 +16,10 @@ CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"
         ({"model": {"widht": 8}}, "run.yaml: there is no setting model.widht. Did you mean model.width?"),
         ({"modle": {"width": 8}}, "run.yaml: there is no setting modle. Did you mean model?"),
         ({"train": {"learning_rates": 1}}, "run.yaml: there is no setting train.learning_rates. "),
-        ({"zzzzzz": 1}, "there is no setting zzzzzz. The sections are episode, graph, model, posterior, seed, train."),
+        (
+            {"zzzzzz": 1},
+            "there is no setting zzzzzz. The sections are episode, graph, model, posterior, seed, taste, train.",
+        ),
         ({"model": {"width": "wide"}}, "run.yaml: model.width is 'wide'; expected a whole number"),
         ({"model": {"width": 8.0}}, "model.width is 8.0; expected a whole number"),
         ({"model": {"layers": True}}, "model.layers is True; expected a whole number"),

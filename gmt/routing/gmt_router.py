@@ -7,19 +7,25 @@ from dataclasses import fields
 from typing import Any, Self
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.graph import turn_schema
 from gmt.errors import RunError
-from gmt.model.checkpoint import load_tensors, load_weights
+from gmt.model.checkpoint import load_tensors, load_weights, save_tensors
 from gmt.model.scorer import GraphScorer
+from gmt.model.taste import TasteNetwork
 from gmt.routing.graph_router import GraphRouter
 from gmt.routing.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradleyTerry
 from gmt.routing.posterior import Posterior
+from gmt.routing.taste import TasteMaker
 from gmt.routing.userfiles import UserFiles
 from gmt.runs import RunFolder
+
+TASTE = "taste."
+"""Begins the names of the traits' weights in posterior.safetensors."""
 
 
 def new_posterior(config: RunConfig) -> HierarchicalBradleyTerry | None:
@@ -27,6 +33,34 @@ def new_posterior(config: RunConfig) -> HierarchicalBradleyTerry | None:
     if not config.posterior.enabled:
         return None
     return AnswerAwareBradleyTerry() if config.posterior.answers else HierarchicalBradleyTerry()
+
+
+def save_posterior(posterior: HierarchicalBradleyTerry, folder: RunFolder) -> None:
+    """Write all that a fitted posterior needs to answer, the network of its learned traits included."""
+    state = {name: torch.from_numpy(np.asarray(value)) for name, value in posterior.state_dict().items()}
+    if isinstance(posterior.features, TasteMaker):
+        state |= {f"{TASTE}{name}": value for name, value in posterior.features.network.state_dict().items()}
+    save_tensors(folder.posterior, state)
+
+
+def load_posterior(config: RunConfig, folder: RunFolder) -> HierarchicalBradleyTerry | None:
+    """Read what `save_posterior` wrote; None where the settings have no posterior.
+
+    Raises:
+        RunError: The file is missing or does not fit the settings.
+    """
+    posterior = new_posterior(config)
+    if posterior is None:
+        return None
+    state = load_tensors(folder.posterior)
+    taste = {name.removeprefix(TASTE): value for name, value in state.items() if name.startswith(TASTE)}
+    try:
+        if taste:
+            posterior.features = TasteMaker(TasteNetwork.from_state(taste))
+        own = {name: value.numpy() for name, value in state.items() if not name.startswith(TASTE)}
+        return posterior.load_state_dict(own)
+    except KeyError as error:
+        raise RunError(f"{folder.posterior} holds no {error.args[0]}; train the run again") from error
 
 
 class GmtRouter:
@@ -65,13 +99,7 @@ class GmtRouter:
         """
         if "network_weight" not in card:
             raise RunError(f"the training of {folder.root} did not end; go on with --resume, or train it again")
-        posterior = new_posterior(config)
-        if posterior is not None:
-            state = load_tensors(folder.posterior)
-            try:
-                posterior.load_state_dict({name: value.numpy() for name, value in state.items()})
-            except KeyError as error:
-                raise RunError(f"{folder.posterior} holds no {error.args[0]}; train the run again") from error
+        posterior = load_posterior(config, folder)
         graph = None
         if config.posterior.network:
             schema = turn_schema(config.graph.turn_edges)

@@ -67,13 +67,13 @@ class HierarchicalBradleyTerry:
         self.covariance, self._last = None, None
         history, asked, questions = data.select(train), table.select(valid), data.questions(valid)
         votes = votes_of(asked)
-        read = self._read(history)
+        read = self.read(history)
         choosing = len(read.past) > 0 and len(votes) > 0
         best = np.inf
 
         def attempt(settings: HierarchicalSettings) -> None:
             nonlocal best
-            prior = self._prior(history, read, settings)
+            prior = self.prior(history, read, settings)
             shared, covariance = settle(prior, read.past, read.people, LEARNING_ROUNDS, learn=True)
             choices = [settings]
             if choosing:
@@ -97,9 +97,9 @@ class HierarchicalBradleyTerry:
 
         What comes back answers a question in about a millisecond, for as long as the history stays the same.
         """
-        read = self._read(history)
+        read = self.read(history)
         with threadpool_limits(1):
-            shared, _ = settle(self._prior(history, read, self.settings), read.past, read.people, ROUNDS)
+            shared, _ = settle(self.prior(history, read, self.settings), read.past, read.people, ROUNDS)
         return Posterior(self.settings, read.people, shared, read.past, read.features, read.answers)
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
@@ -121,7 +121,8 @@ class HierarchicalBradleyTerry:
         )
         return self
 
-    def _read(self, history: Dataset) -> _Read:
+    def read(self, history: Dataset) -> Reading:
+        """Read what a history says before anything is fitted."""
         makers: list[FeatureMaker] = [self.style, *([self.features] if self.features else [])]
         features = tuple(make(history) for make in makers)
         if self.query_centre is None:
@@ -130,13 +131,14 @@ class HierarchicalBradleyTerry:
         else:
             centre = self.query_centre
         past = Past.read(history, features, centre)
-        return _Read(past, features, self._people(history), self.describe(history) if self.describe else None)
+        return Reading(past, features, self.people(history), self.describe(history) if self.describe else None)
 
     def _kernels(self, history: Dataset) -> tuple[np.ndarray, np.ndarray]:
         centre = _mean(history.model_vectors) if self.model_centre is None else self.model_centre
         return model_kernels(history.model_vectors, centre)
 
-    def _prior(self, history: Dataset, read: _Read, settings: HierarchicalSettings) -> CellPrior:
+    def prior(self, history: Dataset, read: Reading, settings: HierarchicalSettings) -> CellPrior:
+        """Return the prior of f over the queries of a history."""
         strengths, answers = self._kernels(history)
         queries, described = read.past.queries, None
         if settings.answer and read.answers is not None:
@@ -145,7 +147,7 @@ class HierarchicalBradleyTerry:
             described = described.reshape(-1, described.shape[2])
         return CellPrior(queries, strengths, answers, settings.base, settings.cells, described, settings.answer)
 
-    def _people(self, history: Dataset) -> np.ndarray:
+    def people(self, history: Dataset) -> np.ndarray:
         """Return the (M + 2, M + 2) S over the models of a history, told from their texts where not learned."""
         settings, strengths = self.settings, self._kernels(history)[0]
         own = settings.liking * strengths
@@ -154,7 +156,7 @@ class HierarchicalBradleyTerry:
 
 
 @dataclass(frozen=True, eq=False)
-class _Read:
+class Reading:
     """Hold what a history says before anything is fitted."""
 
     past: Past

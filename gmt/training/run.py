@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 
 from gmt.config import RunConfig
@@ -19,12 +18,13 @@ from gmt.data.graph import turn_schema
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.errors import DataError, RunError
 from gmt.evaluation.metrics import pairs_of, weighted_auc
-from gmt.model.checkpoint import save_tensors
-from gmt.routing.gmt_router import GmtRouter, new_posterior
+from gmt.routing.gmt_router import GmtRouter, new_posterior, save_posterior
 from gmt.routing.graph_router import GraphRouter
 from gmt.routing.hierarchical import HierarchicalBradleyTerry
 from gmt.routing.votes import fit_temperature
 from gmt.runs import RunFolder, read_json, write_json, write_text
+from gmt.training.choose import Validation, pair_losses, paired_gain
+from gmt.training.taste import learn_taste
 from gmt.training.train import Report, new_accelerator, resumable, train_scorer
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 2.0, 5.0)
@@ -67,6 +67,7 @@ def train_run(
         write_json(run.card, card)
     processes.wait_for_everyone()
     graph, posterior = None, new_posterior(config)
+    notes: list[str] = []
     if config.posterior.network:
         scorer, progress = train_scorer(learn, config, run, resume, report)
         graph = GraphRouter(scorer, config.graph, next(scorer.parameters()).device)
@@ -79,14 +80,17 @@ def train_run(
         }
     if posterior is not None:
         posterior.fit(learn)
+        if config.taste.enabled:
+            posterior, note = learn_taste(posterior, learn, config)
+            notes.append(note)
         card["posterior"] = dataclasses.asdict(posterior.settings)
-    router, card["notes"] = join_parts(posterior, graph, learn)
+    router, said = join_parts(posterior, graph, learn)
+    card["notes"] = [*notes, *said]
     card["network_weight"] = router.weight
     card |= _validated(router, learn)
     if processes.is_main_process:
         if posterior is not None:
-            state = {name: torch.from_numpy(np.asarray(value)) for name, value in posterior.state_dict().items()}
-            save_tensors(run.posterior, state)
+            save_posterior(posterior, run)
         write_json(run.card, card)
     processes.wait_for_everyone()
     return card
@@ -105,26 +109,17 @@ def join_parts(
     """
     if posterior is None or graph is None:
         return GmtRouter(posterior, graph, 0.0 if graph is None else 1.0), []
-    valid = np.flatnonzero((data.table.split == VALID) & data.table.rated)
-    history, questions = data.select(data.table.split == TRAIN), data.questions(valid)
-    pairs = pairs_of(data.table.ratings[valid])
-    if not len(pairs.winner):
+    asked = Validation.of(data)
+    if asked is None:
         return GmtRouter(posterior, graph, 0.0), ["There is no vote to validate on: the network is switched off."]
-    base = pairs.differences(posterior.score(history, questions))
-    extra = pairs.differences(graph.score(history, questions))
-    losses = {weight: _losses(base + weight * extra) for weight in WEIGHTS}
+    base, extra = asked.differences(posterior), asked.differences(graph)
+    losses = {weight: pair_losses(base + weight * extra) for weight in WEIGHTS}
     best = min(losses, key=lambda weight: losses[weight].mean())
-    gain = losses[0.0] - losses[best]
-    doubt = 2 * gain.std() / np.sqrt(len(gain))
-    found = f"on validation it lowers the log loss by {gain.mean():.4f} ± {doubt:.4f}"
-    if gain.mean() <= doubt:
+    gain, doubt = paired_gain(losses[0.0], losses[best])
+    found = f"on validation it lowers the log loss by {gain:.4f} ± {doubt:.4f}"
+    if gain <= doubt:
         return GmtRouter(posterior, graph, 0.0), [f"The network is switched off: {found}."]
     return GmtRouter(posterior, graph, best), [f"The network joins with weight {best:g}: {found}."]
-
-
-def _losses(differences: np.ndarray) -> np.ndarray:
-    """Return the log loss of every pair at the temperature that suits them best."""
-    return np.logaddexp(0, -differences / (fit_temperature(differences) or 1.0))
 
 
 def card_hash(folder: Path) -> str:

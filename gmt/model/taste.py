@@ -1,0 +1,85 @@
+"""Describe a model on a query by traits that a person may like, learned so that past votes foretell others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+KERNELS = ("liking", "memory", "style")
+
+
+class TasteNetwork(nn.Module):
+    """Map a query and a model to F traits, whose products join the kernel between a person's votes.
+
+    φ(q, m) = e_m ∘ (1 + V x_q): what is asked decides how much each trait of a model weighs. e_m is
+    read from the model's description plus a learned residual, which a model never trained on does
+    without. How much a person likes each trait is no parameter but the posterior given their
+    votes, so somebody new needs no gradient step.
+
+    Args:
+        text_width: W, the width of text vectors.
+        models: Models trained on.
+        traits: F.
+    """
+
+    def __init__(self, text_width: int, models: int, traits: int) -> None:
+        super().__init__()
+        self.register_buffer("query_centre", torch.zeros(text_width))
+        self.register_buffer("model_centre", torch.zeros(text_width))
+        self.read_model = nn.Linear(text_width, traits, bias=False)
+        self.read_query = nn.Linear(text_width, traits, bias=False)
+        self.residual = nn.Parameter(torch.zeros(models, traits))
+        for linear in (self.read_model, self.read_query):
+            nn.init.normal_(linear.weight, std=0.05)
+        self.log_amplitudes = nn.Parameter(torch.zeros(len(KERNELS)))
+        """(3,) logs of what the posterior's own kernels are multiplied by, in the order of `KERNELS`."""
+
+    @property
+    def traits(self) -> int:
+        """F."""
+        return self.residual.shape[1]
+
+    @classmethod
+    def joined(cls, networks: Sequence[TasteNetwork]) -> TasteNetwork:
+        """Return one network whose kernel is the mean of those of several."""
+        first, share = networks[0], len(networks) ** -0.5
+        width, models = first.read_query.weight.shape[1], len(first.residual)
+        out = cls(width, models, sum(network.traits for network in networks))
+        with torch.no_grad():
+            for name in ("query_centre", "model_centre"):
+                out.get_buffer(name).copy_(first.get_buffer(name))
+            out.residual.copy_(share * torch.cat([network.residual for network in networks], dim=1))
+            out.read_model.weight.copy_(share * torch.cat([network.read_model.weight for network in networks]))
+            out.read_query.weight.copy_(torch.cat([network.read_query.weight for network in networks]))
+            amplitudes = torch.stack([network.log_amplitudes.exp() for network in networks])
+            out.log_amplitudes.copy_(amplitudes.mean(dim=0).log())
+        return out.eval()
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> TasteNetwork:
+        """Rebuild a network from what `state_dict` returned."""
+        models, traits = state["residual"].shape
+        network = cls(state["read_query.weight"].shape[1], models, traits)
+        network.load_state_dict(dict(state))
+        return network.eval()
+
+    def of_models(self, vectors: Tensor) -> Tensor:
+        """Return the (M, F) traits of models whatever is asked.
+
+        Args:
+            vectors: (M, W) text vectors of the descriptions; rows beyond the trained models have no residual.
+        """
+        read = self.read_model(_centred(vectors, self.get_buffer("model_centre")))
+        known = min(len(self.residual), len(read))
+        return torch.cat([read[:known] + self.residual[:known], read[known:]])
+
+    def weights(self, vectors: Tensor) -> Tensor:
+        """Return (N, F) what each trait weighs for queries with (N, W) text vectors."""
+        return 1 + self.read_query(_centred(vectors, self.get_buffer("query_centre")))
+
+
+def _centred(vectors: Tensor, centre: Tensor) -> Tensor:
+    moved = vectors - centre
+    return moved / moved.norm(dim=-1, keepdim=True).clamp_min(1e-6)
