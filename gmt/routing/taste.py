@@ -29,16 +29,18 @@ class TasteFeatures:
 
     def of_rows(self, history: Dataset) -> np.ndarray:
         table = history.table
-        code, at = np.unique(table.query, return_inverse=True)
-        return self.models[table.model] * self._weights(history.vectors[code])[at.reshape(-1)][table.row_comparison]
+        asked, at = np.unique(np.stack([table.query, table.task], axis=1), axis=0, return_inverse=True)
+        weights = self._weights(history.vectors[asked[:, 0]], asked[:, 1])[at.reshape(-1)]
+        return self.models[table.model] * weights[table.row_comparison]
 
     def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
-        weights = self._weights(data.vectors[questions.query])
+        weights = self._weights(data.vectors[questions.query], questions.task)
         return self.models[np.maximum(questions.candidates, 0)] * weights[:, None, :]
 
-    def _weights(self, vectors: np.ndarray) -> np.ndarray:
+    def _weights(self, vectors: np.ndarray, task: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return self.network.weights(torch.as_tensor(vectors, dtype=torch.float32)).numpy().astype(float)
+            found = self.network.weights(torch.as_tensor(vectors, dtype=torch.float32), torch.as_tensor(task))
+        return found.numpy().astype(float)
 
 
 def with_taste(router: HierarchicalBradleyTerry, network: TasteNetwork) -> HierarchicalBradleyTerry:

@@ -134,7 +134,7 @@ def train_taste(
     covariance = router.people(train)
     groups = [
         {"params": [network.residual, network.read_model.weight], "weight_decay": config.weight_decay},
-        {"params": [network.read_query.weight], "weight_decay": config.query_decay},
+        {"params": [network.read_query.weight, network.task], "weight_decay": config.query_decay},
         {"params": [network.log_amplitudes], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=config.lr)
@@ -161,7 +161,7 @@ def _initial(router: HierarchicalBradleyTerry, train: Dataset, config: TasteConf
     """Start from what S already says of the models: half its strongest directions become traits."""
     vectors = train.vectors.shape[1]
     models = len(train.table.models)
-    network = TasteNetwork(vectors, models, config.traits)
+    network = TasteNetwork(vectors, models, config.traits, len(train.table.tasks))
     assert router.query_centre is not None and router.model_centre is not None
     network.get_buffer("query_centre").copy_(torch.from_numpy(router.query_centre))
     network.get_buffer("model_centre").copy_(torch.from_numpy(router.model_centre))
@@ -188,7 +188,7 @@ def _losses(
 ) -> Iterator[tuple[Tensor, int]]:
     """Yield the summed log loss of the votes of a fold, batch of people by batch, and how many they are."""
     past, shift = folds.past, folds.shift[part]
-    queries = past.queries.keys.query
+    queries, tasks = past.queries.keys.query, past.queries.keys.task
     traits = network.of_models(torch.as_tensor(train.model_vectors, dtype=torch.float32))
     for _, index in past.people(chosen):
         people = People(past, index, shift, covariance)
@@ -202,7 +202,8 @@ def _losses(
         parts = people.among()
         liking, memory, style = network.log_amplitudes.exp()
         asked, code = np.unique(people.query, return_inverse=True)
-        weights = network.weights(torch.as_tensor(train.vectors[queries[asked]], dtype=torch.float32))
+        texts = torch.as_tensor(train.vectors[queries[asked]], dtype=torch.float32)
+        weights = network.weights(texts, torch.as_tensor(tasks[asked]))
         gap = (traits[people.a] - traits[people.b]) * weights[code.reshape(people.query.shape)]
         kernel = liking * _tensor(parts.linear) + memory * liking * _tensor(parts.memory)
         if parts.features:

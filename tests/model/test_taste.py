@@ -3,11 +3,14 @@ import torch
 
 from gmt.model.taste import TasteNetwork
 
+TASK = torch.tensor([0, 1, -1, 2, 0])
+
 
 def network(seed=0, traits=3, models=4, width=8):
     torch.manual_seed(seed)
-    made = TasteNetwork(width, models, traits)
+    made = TasteNetwork(width, models, traits, tasks=2)
     made.residual.data.normal_()
+    made.task.data.normal_()
     made.log_amplitudes.data.normal_()
     for name in ("query_centre", "model_centre"):
         made.get_buffer(name).copy_(torch.linspace(-0.1, 0.1, width))
@@ -15,7 +18,7 @@ def network(seed=0, traits=3, models=4, width=8):
 
 
 def kernel(made, models, queries):
-    traits = made.of_models(models)[None] * made.weights(queries)[:, None]
+    traits = made.of_models(models)[None] * made.weights(queries, TASK)[:, None]
     flat = traits.reshape(-1, made.traits)
     return flat @ flat.T
 
@@ -48,4 +51,11 @@ def test_a_network_is_rebuilt_from_its_state():
     made, vectors = network(traits=5), torch.randn(4, 8)
     again = TasteNetwork.from_state(made.state_dict())
     assert torch.equal(again.of_models(vectors), made.of_models(vectors))
-    assert torch.equal(again.weights(vectors), made.weights(vectors))
+    assert torch.equal(again.weights(vectors, TASK[:4]), made.weights(vectors, TASK[:4]))
+
+
+def test_a_task_never_trained_on_adds_nothing():
+    made, vectors = network(), torch.randn(3, 8)
+    none = made.weights(vectors, torch.tensor([-1, -1, -1]))
+    assert torch.equal(made.weights(vectors, torch.tensor([2, 7, -1])), none)
+    assert torch.allclose(made.weights(vectors, torch.tensor([0, 1, 1])) - none, made.task[[0, 1, 1]], atol=1e-6)
