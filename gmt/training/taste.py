@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -138,9 +139,10 @@ def train_taste(
         {"params": [network.log_amplitudes], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=config.lr)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.lr, config.steps, pct_start=0.1)
     everybody = np.unique(folds.past.user)
     for step in range(config.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr * _share_of_peak(step, config.steps)
         part = int(generator.integers(FOLDS))
         chosen = generator.choice(everybody, min(config.users, len(everybody)), replace=False)
         loss, count = torch.zeros(()), 0
@@ -151,10 +153,16 @@ def train_taste(
             (loss / count).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
-        schedule.step()
         if report is not None:
             report(step + 1, float(loss.detach()) / max(count, 1))
     return network.eval()
+
+
+def _share_of_peak(step: int, steps: int) -> float:
+    """Return the share of the peak learning rate: up over a tenth of the steps, then down to nothing."""
+    rise = max(0.1 * steps, 1.0)
+    place = step + 1
+    return place / rise if place <= rise else 0.5 * (1 + math.cos(math.pi * (place - rise) / (steps - rise + 1)))
 
 
 def _initial(router: HierarchicalBradleyTerry, train: Dataset, config: TasteConfig) -> TasteNetwork:
