@@ -74,3 +74,47 @@ def planted(
     terminal.result(made)
     terminal.text(f"{out}: {made['comparisons']:,} rounds of {users:,} people; truth in {made['truth'][0]}")
     terminal.text(f"Next: gmt prep jsonl {out} --models {made['models']}")
+
+
+@simulate.command(
+    epilog="Example: `gmt simulate cost data/scores --users 1000 --alpha uniform:.2,1 --feedback pair "
+    "--out people.jsonl`, then `gmt prep jsonl people.jsonl --models people.models.json`"
+)
+def cost(
+    scores: Annotated[Path, typer.Argument(help="Folder made by gmt prep scores, or of dcrouter_*.json.")],
+    out: Out,
+    users: Annotated[int, typer.Option(help="People.")] = 9,
+    alpha: Annotated[
+        str, typer.Option(help="Weight of quality against cost: grid:LO,HI, uniform:LO,HI, beta:A,B, or numbers.")
+    ] = "grid:0.2,1",
+    per_user: Annotated[int, typer.Option(help="Training questions of each person; 0 for all.", min=0)] = 30,
+    test_per_user: Annotated[
+        int | None,
+        typer.Option(help="Test questions of each person; 0 for all.", min=0, show_default="all; 30 beyond 20 people"),
+    ] = None,
+    feedback: Annotated[
+        str,
+        typer.Option(help="full: all rewards; random: one model's; pair: the better of two; chosen: the best of all."),
+    ] = "full",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Make people who weigh quality against cost; what each of them weighs stays in the truth file.
+
+    reward = α · score − (1 − α) · cost. Test questions carry all rewards, whatever --feedback says. Rows state the
+    source's split, which `gmt prep jsonl` keeps. With many rows name the file .parquet; it is far smaller.
+    """
+    from data_prep.router_data import matrix_from
+    from data_prep.simulate.cost import ALL, CostSettings, write_cost
+
+    terminal = Terminal(quiet, as_json)
+    asked = ALL if test_per_user == 0 else test_per_user
+    matrix = matrix_from(scores, [])
+    made = write_cost(matrix, CostSettings(users, alpha, per_user or None, asked, feedback, seed), out)
+    terminal.result(made)
+    terminal.text(
+        f"{out}: {made['train']:,} training and {made['test']:,} test questions of {users:,} people; "
+        f"truth in {made['truth']}"
+    )
+    terminal.text(f"Next: gmt prep jsonl {out} --models {made['models']}")
