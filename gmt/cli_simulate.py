@@ -118,3 +118,41 @@ def cost(
         f"truth in {made['truth']}"
     )
     terminal.text(f"Next: gmt prep jsonl {out} --models {made['models']}")
+
+
+@simulate.command(
+    epilog="Example: `gmt simulate traits answers/ --users 200 --out people.jsonl`, then "
+    "`gmt prep jsonl people.jsonl --models people.models.json`"
+)
+def traits(
+    answers: Annotated[Path, typer.Argument(help="GSM8K solutions, MT-Bench answers, a data folder, or rows.")],
+    out: Out,
+    questions: Annotated[Path | None, typer.Option(help="question.jsonl of MT-Bench answers, if elsewhere.")] = None,
+    models: Annotated[Path | None, typer.Option(help="JSON file: name -> description and prices.")] = None,
+    users: Annotated[int, typer.Option(help="People.")] = 100,
+    votes: Annotated[int, typer.Option(help="Rounds each person rates.")] = 40,
+    noise: Annotated[float, typer.Option(help="Scale of the noise in utilities, which are about 1 apart.")] = 0.3,
+    feedback: Annotated[str, typer.Option(help="votes, ratings, rankings or thumbs.")] = "votes",
+    candidates: Annotated[
+        int | None, typer.Option(help="Answers shown in a round.", show_default="2; 4 for rankings")
+    ] = None,
+    ties: Annotated[float, typer.Option(help="Share of votes that tie, the closest ones.")] = 0.0,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Make people who weigh quality, cost, length and rare words of real answers.
+
+    Their weights stand in the truth file. Prices that --models does not state are guessed from the model's name.
+    """
+    from data_prep.simulate.response_files import read_responses
+    from data_prep.simulate.traits import TraitSettings, write_traits
+
+    terminal = Terminal(quiet, as_json)
+    settings = TraitSettings(users, votes, noise, feedback, candidates, ties, seed)
+    made = write_traits(read_responses(answers, questions, models), settings, out)
+    terminal.result(made)
+    for note in made["notes"]:
+        terminal.warn(f"Note: {note}.")
+    terminal.text(f"{out}: {made['comparisons']:,} rounds of {users:,} people; truth in {made['truth']}")
+    terminal.text(f"Next: gmt prep jsonl {out} --models {made['models']}")

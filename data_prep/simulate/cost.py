@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from data_prep.score_matrix import ScoreMatrix
+from data_prep.simulate.memory import embedded
 from data_prep.simulate.rows_out import write_people
 from data_prep.splits import GIVEN, assign
 from gmt.data.dataset import Dataset
-from gmt.data.embed import EmbeddingStore, TextEncoder, card_of, embed_texts, load_encoder
+from gmt.data.embed import TextEncoder
 from gmt.data.interactions import TEST, TRAIN, InteractionTable, text_id
 from gmt.errors import ConfigError, DataError
 
@@ -169,12 +170,9 @@ def cost_dataset(
     table, truth = cost_table(matrix, settings)
     seed = settings.seed if split_seed is None else split_seed
     table = table.with_split(assign(table, GIVEN, fractions, seed))
-    coder = load_encoder(encoder) if isinstance(encoder, str) else encoder
-    store = EmbeddingStore.create(Path("memory"), card_of(coder))  # never saved
-    embed_texts(coder, [*table.texts, *(info.description for info in matrix.models.values())], store)
     low, high = REWARD_SCALE
     card = {"source": "cost", "protocol": GIVEN, "seed": seed, "rating_scale": f"{low:g}..{high:g}"}
-    return Dataset.from_store(table, matrix.models, store, card), truth
+    return embedded(table, matrix.models, encoder, card), truth
 
 
 def write_cost(matrix: ScoreMatrix, settings: CostSettings, out: Path) -> dict[str, Any]:
