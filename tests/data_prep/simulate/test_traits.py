@@ -19,7 +19,7 @@ from gmt.data.dataset import ModelInfo
 from gmt.errors import ConfigError, DataError
 from tests.data_prep.samples import jsonl, real
 
-WORDS = "the a cat sat on some mat with quiescent zephyrs amid umbrageous cedars".split()
+WORDS = ["the", "a", "cat", "sat", "on", "some", "mat", "with", "quiescent", "zephyrs", "amid", "umbrageous", "cedars"]
 
 
 def answers(questions: int = 20, models: int = 5, turns: int = 1, seed: int = 0) -> ResponseTable:
