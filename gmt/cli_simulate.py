@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gmt.cli_options import Json, Quiet, Seed
 from gmt.console import Terminal
 from gmt.errors import UserError
+
+if TYPE_CHECKING:
+    from data_prep.simulate.judge import Simulation
+    from data_prep.simulate.judge_run import Pace
 
 simulate = typer.Typer(
     name="simulate",
@@ -202,7 +206,6 @@ def judge(
     command is given again, and pays for nothing twice. Verdicts that cannot be read are counted and stay unrated.
     """
     import os
-    from dataclasses import asdict
 
     from data_prep.simulate.judge import JudgeSettings, Simulation
     from data_prep.simulate.judge_backends import Endpoint, LocalModel
@@ -229,8 +232,15 @@ def judge(
         Prices(input_price, output_price),
         max_tokens,
     )
-    ahead = simulation.estimate()
-    spent = simulation.ledger.spent
+    _judged(terminal, simulation, out, Pace(1 if local is not None else concurrency, retries), dry_run)
+
+
+def _judged(terminal: Terminal, simulation: Simulation, out: Path, pace: Pace, dry_run: bool) -> None:
+    """Say what is to come; unless that is all, ask, write and say what came of it."""
+    from dataclasses import asdict
+
+    ahead, ledger = simulation.estimate(), simulation.ledger
+    spent, budget = ledger.spent, ledger.budget
     terminal.note(
         f"{ahead.verdicts:,} verdicts to ask, {ahead.known:,} known; about {ahead.read:,} tokens to read and at most "
         f"{ahead.written:,} to write, about ${ahead.dollars:.2f} beside ${spent:.2f} spent"
@@ -240,7 +250,7 @@ def judge(
         terminal.result({"estimate": asdict(ahead), "spent": spent})
         return
     with terminal.bar("judging", ahead.verdicts) as advance:
-        outcome = simulation.run(Pace(1 if local is not None else concurrency, retries), progress=advance)
+        outcome = simulation.run(pace, progress=advance)
     made = simulation.write(outcome, out)
     terminal.result({"estimate": asdict(ahead), **made})
     if made["unparseable"]:

@@ -58,11 +58,12 @@ def raw_traits(table: ResponseTable) -> np.ndarray:
 def standardised(raw: np.ndarray) -> np.ndarray:
     """Return (R, M, 4) z-scores: the difference to the round's mean over models, in standard deviations of the table.
 
-    A trait that is not known of an answer, or equal everywhere, counts as 0.
+    A trait that is not known of an answer, or equal everywhere, counts as 0; where there is no answer all are NaN.
     """
     known = ~np.isnan(raw)
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
     mean = np.where(known, raw, 0.0).sum(axis=1, keepdims=True) / count
     gap = np.where(known, raw - mean, 0.0)
     spread = np.sqrt((gap**2).sum(axis=(0, 1)) / np.maximum(known.sum(axis=(0, 1)), 1))
-    return gap / np.where(spread > 1e-9, spread, np.inf)
+    z = gap / np.where(spread > 1e-9, spread, np.inf)
+    return np.where(np.isnan(raw).all(axis=2, keepdims=True), np.nan, z)

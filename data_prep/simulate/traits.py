@@ -87,7 +87,7 @@ class TraitTruth:
         weights: (U, 4) in the order of `TRAITS`.
         rounds: (R) question and turn.
         models: Names.
-        z: (R, M, 4) z-scores; 0 where nothing is known.
+        z: (R, M, 4) z-scores; 0 where nothing is known, NaN where a model gave no answer.
         settings: How the people were drawn.
     """
 
@@ -99,11 +99,13 @@ class TraitTruth:
     settings: dict[str, Any]
 
     def utilities(self, user: np.ndarray, round_: np.ndarray) -> np.ndarray:
-        """Return (C, M) utilities of (C,) people and rounds."""
+        """Return (C, M) utilities of (C,) people and rounds, NaN where a model gave no answer."""
         return np.einsum("ck,cmk->cm", self.weights[user], self.z[round_])
 
     def table_utilities(self, table: InteractionTable) -> np.ndarray:
         """Return (C, M) true utilities of every comparison, columns as in `table.models`, matched by name.
+
+        NaN stands where a model gave no answer.
 
         Raises:
             DataError: The table holds somebody or something that the truth does not.
@@ -192,7 +194,7 @@ def trait_table(responses: ResponseTable, settings: TraitSettings) -> tuple[Inte
     names = tuple(f"t{number:05d}" for number in range(settings.users))
     keys = round_keys(responses)
     z = standardised(raw_traits(responses))
-    weights = draw_weights(settings.users, (z != 0).any(axis=(0, 1)), rng)
+    weights = draw_weights(settings.users, (np.nan_to_num(z) != 0).any(axis=(0, 1)), rng)
     truth = TraitTruth(names, weights, tuple(keys), tuple(responses.models), z, asdict(settings))
     user, talk, place, shown = _conversations(responses, settings, keys, rng)
     there = shown >= 0

@@ -230,3 +230,14 @@ def test_the_truth_is_plain_json(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "people.truth.json").read_text())
     assert list(found["users"]["t00000"]) == ["quality", "cost", "length", "rare words"]
     assert "sigmoid" in found["formula"]
+
+
+def test_a_model_without_an_answer_has_no_utility_and_is_not_shown() -> None:
+    table = answers(turns=2)
+    for question in list(table.rounds)[:10]:
+        del table.rounds[question][1].answers["m3"]
+    people, truth = trait_table(table, TraitSettings(users=10))
+    assert np.isfinite(truth.table_scores(people)).all()
+    gone = np.isnan(truth.table_utilities(people))
+    absent = (people.turn == 1) & np.isin(people.question, [people.questions.index(f"q{q}") for q in range(10)])
+    assert (gone.any(axis=1) == absent).all() and gone[:, people.models.index("m3")][absent].all()
