@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
+from data_prep.simulate.feedback import FORMATS, rate
 from data_prep.simulate.planted_texts import (
     PRAISE,
     TOPICS,
@@ -21,7 +22,6 @@ from data_prep.simulate.world import World
 from gmt.data.dataset import ModelInfo
 from gmt.errors import ConfigError
 
-FORMATS = ("votes", "ratings", "rankings", "thumbs", "text")
 RANKED = 4  # answers shown for a ranking
 START, PERIOD = 1_767_600_000.0, 90 * 86_400.0  # the time line everybody shares, UTC seconds
 BETWEEN_ROUNDS = 120.0  # seconds
@@ -260,7 +260,7 @@ def _rounds(
     liked = np.take_along_axis(world.utilities(user, question, time), np.maximum(shown, 0), axis=1)
     flipped = rng.random(count) < settings.noise_labels
     felt = np.where(flipped[:, None], -liked, liked) + rng.gumbel(size=shown.shape)
-    rating = _rate(felt, shown >= 0, kind, world.scale, tie_width)
+    rating = rate(felt, shown >= 0, kind, world.scale, tie_width)
     remark = np.full(shown.shape, -1)
     text = kind == FORMATS.index("text")
     if text.any():
@@ -291,26 +291,6 @@ def _formats(settings: PlantedSettings, count: int, rng: np.random.Generator) ->
     kind = rng.integers(len(FORMATS), size=count) if mixed else np.full(count, FORMATS.index(settings.feedback))
     kept = settings.votes_kept if settings.votes_kept is not None else 0.3 * (settings.feedback == "text")
     return np.where(rng.random(count) < kept, 0, kind)
-
-
-def _rate(felt: np.ndarray, there: np.ndarray, kind: np.ndarray, scale: float, tie_width: float) -> np.ndarray:
-    """Turn (C, K) felt utilities into ratings of the form each round has; NaN for remarks and padding."""
-    rating = np.full(felt.shape, np.nan)
-    order = np.where(there, felt, -np.inf)
-    place = (order[:, None, :] > order[:, :, None]).sum(axis=2)  # how many of the others felt better
-    last = np.maximum(there.sum(axis=1, keepdims=True) - 1, 1)
-    ranked = np.isin(kind, [FORMATS.index("votes"), FORMATS.index("rankings")])
-    rating[ranked] = (1 - place / last)[ranked]
-    if felt.shape[1] > 1:
-        near = np.abs(felt[:, 0] - felt[:, 1]) < tie_width
-        rating[near & (kind == FORMATS.index("votes")), :2] = 0.5
-    stars = kind == FORMATS.index("ratings")
-    # A logistic curve over the spread of felt utilities makes the five levels about equally common.
-    level = 1 / (1 + np.exp(-1.7 * felt[stars] / math.sqrt(scale**2 + math.pi**2 / 6)))
-    rating[stars] = np.minimum(np.floor(5 * level), 4) / 4
-    thumbs = kind == FORMATS.index("thumbs")
-    rating[thumbs] = felt[thumbs] > 0
-    return np.where(there, rating, np.nan)
 
 
 def _remark(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
+from data_prep.simulate.memory import embedded
 from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
 from data_prep.simulate.planted_texts import compose_answer, remarks
 from data_prep.simulate.world import World, user_name
 from data_prep.splits import assign
 from gmt.data.dataset import Dataset
-from gmt.data.embed import EmbeddingStore, TextEncoder, card_of, embed_texts, load_encoder
+from gmt.data.embed import TextEncoder
 from gmt.data.interactions import InteractionTable
 
 ANSWER_TOKENS = 300  # what an answer is taken to be long for its price
@@ -46,11 +46,8 @@ def planted_dataset(
     table, world = planted_table(settings)
     seed = settings.seed if split_seed is None else split_seed
     table = table.with_split(assign(table, protocol, fractions, seed))
-    coder = load_encoder(encoder) if isinstance(encoder, str) else encoder
-    store = EmbeddingStore.create(Path("memory"), card_of(coder))  # never saved
-    embed_texts(coder, [*table.texts, *(info.description for info in world.models.values())], store)
     card = {"source": "planted", "protocol": protocol, "fractions": list(fractions), "seed": seed}
-    return Dataset.from_store(table, world.models, store, card), world
+    return embedded(table, world.models, encoder, card), world
 
 
 def table_of(world: World, settings: PlantedSettings, parts: Sequence[Rounds]) -> InteractionTable:

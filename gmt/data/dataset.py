@@ -102,6 +102,15 @@ class Dataset:
                 f"texts and {len(self.table.models)} models; run gmt prep again"
             )
 
+    @property
+    def rating_range(self) -> tuple[float, float]:
+        """The numbers that ratings 0 and 1 stand for in the source, such as -1 and 1 for rewards."""
+        low, dots, high = str(self.card.get("rating_scale", "")).partition("..")
+        try:
+            return (float(low), float(high)) if dots else (0.0, 1.0)
+        except ValueError:
+            return 0.0, 1.0  # a scale told in words
+
     def select(self, positions: np.ndarray) -> Dataset:
         """Return the same data with only the comparisons at `positions` (indices or mask)."""
         return replace(self, table=self.table.select(positions))

@@ -205,3 +205,19 @@ def test_load_refuses_texts_without_vectors(folder):
     store_of(folder / "embeddings", ["only this"]).save()
     with pytest.raises(DataError, match=r"texts have no vector .*; run gmt prep again"):
         Dataset.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("scale", "wanted"),
+    [
+        ("-1..1", (-1, 1)),
+        ("1..5", (1, 5)),
+        ("votes: 1 won, 0 lost, 0.5 tied", (0, 1)),
+        ("two .. words", (0, 1)),
+        (None, (0, 1)),
+    ],
+)
+def test_the_card_says_what_ratings_stand_for(scale, wanted):
+    data = random_dataset()
+    card = {} if scale is None else {"rating_scale": scale}
+    assert replace(data, card=card).rating_range == wanted

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.jsonl import read
-from data_prep.simulate.planted import FORMATS, PlantedSettings, draw_rounds, draw_world
+from data_prep.simulate.feedback import FORMATS
+from data_prep.simulate.planted import PlantedSettings, draw_rounds, draw_world
 from data_prep.simulate.planted_file import write_planted
 from data_prep.simulate.planted_table import planted_dataset, planted_table
 from data_prep.simulate.world import World

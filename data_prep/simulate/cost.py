@@ -1,0 +1,252 @@
+"""Make people who weigh quality against cost, each in a proportion of their own, on a matrix of real scores."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.score_matrix import ScoreMatrix
+from data_prep.simulate.memory import embedded
+from data_prep.simulate.rows_out import write_people
+from data_prep.splits import GIVEN, assign
+from gmt.data.dataset import Dataset
+from gmt.data.embed import TextEncoder
+from gmt.data.interactions import TEST, TRAIN, InteractionTable, text_id
+from gmt.errors import ConfigError, DataError
+
+FEEDBACK = ("full", "random", "pair", "chosen")
+REWARD_SCALE = (-1.0, 1.0)
+FEW_PEOPLE, MANY_ASKED, TEST_SHARE = 20, 30, 0.2
+ALL = 2**31  # more questions than there are
+FORMULA = "reward = alpha * score - (1 - alpha) * cost; rating = (reward + 1) / 2"
+
+
+@dataclass(frozen=True)
+class CostSettings:
+    """State who the people are and what they tell.
+
+    Args:
+        users: How many.
+        alpha: How much quality weighs against cost: `grid:LO,HI` (evenly spaced, ends included),
+            `uniform:LO,HI`, `beta:A,B`, or numbers that are dealt out in turn.
+        per_user: Training questions of each person, drawn without repeats; None for all.
+        test_per_user: Test questions of each person, or `ALL`; None for all where there are at
+            most 20 people, and 30 where there are more.
+        feedback: What is told of a training question: the rewards of all models (`full`), the
+            reward of one random model (`random`), which of a random pair is better (`pair`; equal
+            rewards tie), or which of all models is best (`chosen`: it is rated 1 and all others 0,
+            equal bests are all rated 1).
+        seed: Chooses everything.
+
+    Raises:
+        ConfigError: A setting is unknown or out of range.
+    """
+
+    users: int = 9
+    alpha: str = "grid:0.2,1"
+    per_user: int | None = 30
+    test_per_user: int | None = None
+    feedback: str = "full"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("users", "per_user", "test_per_user"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} is {value}; expected at least 1")
+        if self.feedback not in FEEDBACK:
+            raise ConfigError(f"feedback is {self.feedback!r}; expected one of {', '.join(FEEDBACK)}")
+        _distribution(self.alpha)
+
+
+@dataclass(frozen=True)
+class CostTruth:
+    """Hold what everybody truly weighs.
+
+    Args:
+        alpha: Person -> how much quality weighs, in [0, 1].
+        settings: How they were drawn.
+    """
+
+    alpha: dict[str, float]
+    settings: dict[str, Any]
+
+    def rewards(self, table: InteractionTable, matrix: ScoreMatrix) -> np.ndarray:
+        """Return (C, M) true rewards of every comparison, columns as in `table.models`; NaN where a score is unknown.
+
+        Raises:
+            DataError: The table holds a person, question or model that truth and matrix do not.
+        """
+        places = {text_id(query): place for place, query in enumerate(matrix.queries)}
+        columns = {name: place for place, name in enumerate(matrix.models)}
+        try:
+            question = np.array([places[name] for name in table.questions], dtype=np.int64)[table.question]
+            model = np.array([columns[name] for name in table.models], dtype=np.int64)
+            alpha = np.array([self.alpha[name] for name in table.users])[table.user]
+        except KeyError as error:
+            raise DataError(f"{error} is not in the truth; name the truth and the scores of these very rows") from error
+        return rewards(matrix, alpha, question)[:, model]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `<stem>.truth.json` holds."""
+        scale = list(REWARD_SCALE)
+        return {
+            "kind": "cost",
+            "formula": FORMULA,
+            "reward_scale": scale,
+            "settings": self.settings,
+            "alpha": self.alpha,
+        }
+
+    @classmethod
+    def load(cls, out: Path) -> CostTruth:
+        """Read the truth that was written beside the rows in `out`.
+
+        Raises:
+            DataError: There is none, or it is another simulation's.
+        """
+        path = Path(out).with_name(f"{Path(out).stem}.truth.json")
+        if not path.is_file():
+            raise DataError(f"{path} does not exist; make it with gmt simulate cost --out {out}")
+        found = json.loads(path.read_text("utf-8"))
+        if found.get("kind") != "cost":
+            raise DataError(f"{path} holds the truth of kind {found.get('kind')!r}; expected cost")
+        return cls(found["alpha"], found.get("settings", {}))
+
+
+def rewards(matrix: ScoreMatrix, alpha: np.ndarray, question: np.ndarray) -> np.ndarray:
+    """Return (C, M) α · score − (1 − α) · cost of (C,) weights and questions."""
+    weight = alpha[:, None]
+    return weight * matrix.score[question] - (1 - weight) * matrix.cost[question]
+
+
+def cost_table(matrix: ScoreMatrix, settings: CostSettings) -> tuple[InteractionTable, CostTruth]:
+    """Draw people and what they tell; test questions always carry all rewards.
+
+    Test is the matrix's own where it states one; else a fifth of the questions, drawn.
+
+    Returns:
+        The table, split into TRAIN and TEST, ratings (reward + 1) / 2; and the truth. Nothing in
+        the table tells α but the ratings themselves.
+
+    Raises:
+        DataError: Costs are not known, or there are too few questions.
+    """
+    if np.isnan(matrix.cost).any():
+        raise DataError("the scores come without prices; add default_llm.json with input_price and output_price")
+    rng = np.random.default_rng([settings.seed, 0])
+    matrix = _with_split(matrix, rng)
+    split = np.asarray(matrix.split)
+    alpha = _draw_alpha(settings, rng)
+    users = tuple(f"c{number:0{max(4, len(str(settings.users)))}d}" for number in range(1, settings.users + 1))
+    asked = settings.test_per_user or (ALL if settings.users <= FEW_PEOPLE else MANY_ASKED)
+    parts = []
+    for side, count in ((TRAIN, settings.per_user or ALL), (TEST, asked)):
+        questions = np.flatnonzero(split == side)
+        count = len(questions) if count >= ALL else count
+        if count > len(questions):
+            raise DataError(f"{count} questions a person were asked for and there are {len(questions)}; ask for fewer")
+        drawn = np.stack([rng.permutation(questions)[:count] for _ in users])
+        parts.append((np.repeat(np.arange(len(users)), count), drawn.reshape(-1)))
+    user, question = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    reward = rewards(matrix, alpha[user], question)
+    rating, shown = _tell(reward, split[question] == TRAIN, settings.feedback, rng)
+    truth = CostTruth(dict(zip(users, alpha.tolist(), strict=True)), asdict(settings))
+    return matrix.asked(user, question, users, rating, shown), truth
+
+
+def cost_dataset(
+    matrix: ScoreMatrix,
+    settings: CostSettings,
+    encoder: str | TextEncoder = "hash",
+    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    split_seed: int | None = None,
+) -> tuple[Dataset, CostTruth]:
+    """Draw people, cut valid from train and embed, as `gmt simulate cost` and `gmt prep jsonl` would."""
+    table, truth = cost_table(matrix, settings)
+    seed = settings.seed if split_seed is None else split_seed
+    table = table.with_split(assign(table, GIVEN, fractions, seed))
+    low, high = REWARD_SCALE
+    card = {"source": "cost", "protocol": GIVEN, "seed": seed, "rating_scale": f"{low:g}..{high:g}"}
+    return embedded(table, matrix.models, encoder, card), truth
+
+
+def write_cost(matrix: ScoreMatrix, settings: CostSettings, out: Path) -> dict[str, Any]:
+    """Write rows with their split, models, truth and the card that says what ratings stand for."""
+    table, truth = cost_table(matrix, settings)
+    made = write_people(
+        table, matrix.models, truth.to_json(), out, with_split=True, rating_scale=REWARD_SCALE
+    )  # fmt: skip
+    return made | {"train": int((table.split == TRAIN).sum()), "test": int((table.split == TEST).sum())}
+
+
+def _with_split(matrix: ScoreMatrix, rng: np.random.Generator) -> ScoreMatrix:
+    if matrix.split is not None and (matrix.split == TEST).any():
+        return matrix
+    split = np.full(len(matrix.queries), TRAIN, dtype=np.int8)
+    split[rng.permutation(len(split))[: round(TEST_SHARE * len(split))]] = TEST
+    return replace(matrix, split=split)
+
+
+def _tell(
+    reward: np.ndarray, train: np.ndarray, feedback: str, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (C, M) ratings and (C, M) models in the order shown, -1 where fewer are."""
+    low, high = REWARD_SCALE
+    rating = (reward - low) / (high - low)
+    known = ~np.isnan(reward)
+    order = np.argsort(np.where(known, rng.random(reward.shape), 2.0), axis=1)
+    shown = np.where(np.take_along_axis(known, order, axis=1), order, -1)
+    if feedback == "random":
+        shown[train, 1:] = -1
+    elif feedback == "pair":
+        shown[train, 2:] = -1
+        # A model that is not shown must not decide who won.
+        inside = np.zeros_like(known)
+        rows = np.flatnonzero(train)
+        pair = np.maximum(shown[train, :2], 0)
+        inside[rows[:, None], pair] = True
+        pool = np.where(inside, reward, np.nan)[train]
+        gap = np.sign(pool - np.nanmean(pool, axis=1, keepdims=True)).round()
+        rating[train] = (gap + 1) / 2
+    elif feedback == "chosen":
+        best = np.nanmax(reward[train], axis=1, keepdims=True)
+        rating[train] = np.where(known[train], reward[train] == best, np.nan)
+    return rating, shown
+
+
+def _draw_alpha(settings: CostSettings, rng: np.random.Generator) -> np.ndarray:
+    kind, numbers = _distribution(settings.alpha)
+    count = settings.users
+    if kind == "uniform":
+        return rng.uniform(numbers[0], numbers[1], count)
+    if kind == "beta":
+        return rng.beta(numbers[0], numbers[1], count)
+    values = np.linspace(numbers[0], numbers[1], count) if kind == "grid" else np.resize(numbers, count)
+    return rng.permutation(np.round(values, 6))  # so that nobody's name tells what they weigh
+
+
+def _distribution(text: str) -> tuple[str, list[float]]:
+    """Read `grid:LO,HI`, `uniform:LO,HI`, `beta:A,B` or plain numbers.
+
+    Raises:
+        ConfigError: The text is none of these.
+    """
+    kind, colon, rest = text.rpartition(":")
+    wanted = "grid:LO,HI, uniform:LO,HI or beta:A,B, or numbers from 0 to 1"
+    try:
+        numbers = [float(part) for part in rest.split(",")]
+    except ValueError:
+        raise ConfigError(f"alpha is {text!r}; expected {wanted}") from None
+    if not colon:
+        kind = "values"
+    shares = kind != "beta"
+    fine = all(0 <= number <= 1 for number in numbers) if shares else all(number > 0 for number in numbers)
+    pair = kind == "values" or (len(numbers) == 2 and (not shares or numbers[0] <= numbers[1]))
+    if kind not in ("grid", "uniform", "beta", "values") or not fine or not pair:
+        raise ConfigError(f"alpha is {text!r}; expected {wanted}")
+    return kind, numbers

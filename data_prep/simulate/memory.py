@@ -1,0 +1,28 @@
+"""Embed a table in memory, for studies that make many populations in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gmt.data.dataset import Dataset, ModelInfo
+from gmt.data.embed import EmbeddingStore, TextEncoder, card_of, embed_texts, load_encoder
+from gmt.data.interactions import InteractionTable
+
+
+def embedded(
+    table: InteractionTable, models: Mapping[str, ModelInfo], encoder: str | TextEncoder, card: Mapping[str, Any]
+) -> Dataset:
+    """Give every text and model a vector and join them with the table; nothing is written to a data folder.
+
+    Args:
+        table: The comparisons with their split.
+        models: A card for every model.
+        encoder: A name that `gmt prep --encoder` takes, or an encoder.
+        card: What the data card would say.
+    """
+    coder = load_encoder(encoder) if isinstance(encoder, str) else encoder
+    store = EmbeddingStore.create(Path("memory"), card_of(coder))  # never saved
+    embed_texts(coder, [*table.texts, *(models[name].description for name in table.models)], store)
+    return Dataset.from_store(table, models, store, card)

@@ -1,0 +1,137 @@
+"""Write a table as rows that `gmt prep jsonl` reads, with what belongs beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gmt.data.dataset import ModelInfo
+from gmt.data.interactions import SPLITS, InteractionTable
+from gmt.errors import DataError
+from gmt.runs import write_json
+
+SUFFIXES = (".jsonl", ".parquet")
+WINNERS = {("1.0", "0.0"): "model_a", ("0.0", "1.0"): "model_b", ("0.5", "0.5"): "tie"}
+
+
+def write_people(
+    table: InteractionTable,
+    models: Mapping[str, ModelInfo],
+    truth: Mapping[str, Any],
+    out: Path,
+    *,
+    with_split: bool = False,
+    rating_scale: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """Write rows, `<stem>.models.json`, `<stem>.truth.json` and, for a scale, `<stem>.card.json`.
+
+    Args:
+        table: What people rated.
+        models: Cards of the models.
+        truth: What they were drawn from.
+        out: `.jsonl`, or `.parquet` where the rows are many and their texts long.
+        with_split: Let every row state its split.
+        rating_scale: The numbers that the ratings, already in [0, 1], stand for.
+
+    Returns:
+        Counts and the paths written.
+
+    Raises:
+        DataError: The name of the file ends in neither.
+    """
+    check_suffix(out)
+    beside = {name: out.with_name(f"{out.stem}.{name}.json") for name in ("models", "truth", "card")}
+    write_json(beside["models"], {name: models[name].to_json() for name in table.models})
+    write_json(beside["truth"], dict(truth))
+    if rating_scale is not None:
+        write_json(beside["card"], {"rating_scale": list(rating_scale)})
+    else:
+        beside.pop("card").unlink(missing_ok=True)  # one of an earlier, other simulation would be believed
+    if out.suffix == ".parquet":
+        table.write(out)
+    else:
+        _write_lines(table, out, with_split)
+    return {
+        "out": str(out),
+        **{name: str(path) for name, path in beside.items()},
+        "users": len(table.users),
+        "comparisons": len(table),
+    }
+
+
+def check_suffix(out: Path) -> None:
+    """Refuse a file that `gmt prep jsonl` would not read.
+
+    Raises:
+        DataError: Its name ends in neither .jsonl nor .parquet.
+    """
+    if out.suffix not in SUFFIXES:
+        raise DataError(f"{out.name} ends in {out.suffix or 'nothing'}; expected one of {', '.join(SUFFIXES)}")
+
+
+def _write_lines(table: InteractionTable, out: Path, with_split: bool) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            for line in lines_of(table, with_split):
+                file.write(line)
+        os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def lines_of(table: InteractionTable, with_split: bool = False) -> Iterator[str]:
+    """Yield JSON lines: one for a vote, one for each candidate of any other round; absent values are left out."""
+    words = {
+        kind: [json.dumps(name, ensure_ascii=False) for name in names]
+        for kind, names in (("user", table.users), ("conversation", table.conversations), ("task", table.tasks),
+                            ("question", table.questions), ("text", table.texts), ("model", table.models))
+    }  # fmt: skip
+    shared = ("user", "conversation", "turn", "question", "task", "query", "timestamp", "split", "comparison")
+    columns = [getattr(table, name).tolist() for name in shared]
+    rows = [getattr(table, name).tolist() for name in ("model", "rating", "cost", "response", "feedback")]
+    starts = table.start.tolist()
+    for place, (user, talk, turn, question, task, query, time, split, number) in enumerate(zip(*columns, strict=True)):
+        head = {
+            "user": words["user"][user],
+            "conversation": words["conversation"][talk],
+            "turn": str(turn),
+            "question": words["question"][question],
+            "task": words["task"][task] if task >= 0 else None,
+            "query": words["text"][query],
+            "timestamp": _number(time),
+            "split": f'"{SPLITS[split]}"' if with_split else None,
+        }
+        answers = [
+            {
+                "model": words["model"][rows[0][r]],
+                "rating": _number(rows[1][r]),
+                "cost": _number(rows[2][r]),
+                "response": words["text"][rows[3][r]] if rows[3][r] >= 0 else None,
+                "feedback": words["text"][rows[4][r]] if rows[4][r] >= 0 else None,
+            }
+            for r in range(starts[place], starts[place + 1])
+        ]
+        vote = _vote(answers)
+        for parts in [vote] if vote is not None else [{"comparison": str(number)} | answer for answer in answers]:
+            yield "{" + ", ".join(f'"{name}": {value}' for name, value in (head | parts).items() if value) + "}\n"
+
+
+def _number(value: float) -> str | None:
+    return repr(value) if value == value else None
+
+
+def _vote(answers: list[dict[str, str | None]]) -> dict[str, str | None] | None:
+    """Return two answers as a vote, None where they are something else."""
+    if len(answers) != 2 or any(answer["feedback"] for answer in answers):
+        return None
+    winner = WINNERS.get((str(answers[0]["rating"]), str(answers[1]["rating"])))
+    if winner is None:
+        return None
+    sides = zip(("_a", "_b"), answers, strict=True)
+    found = {f"{name}{side}": answer[name] for side, answer in sides for name in ("model", "cost", "response")}
+    return found | {"winner": f'"{winner}"'}

@@ -1,0 +1,285 @@
+"""Make people who weigh quality, cost, length and rare words of real answers, each in a way of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.simulate.feedback import FORMATS, rate
+from data_prep.simulate.memory import embedded
+from data_prep.simulate.response_table import ResponseTable
+from data_prep.simulate.rows_out import write_people
+from data_prep.simulate.trait_features import TRAITS, raw_traits, round_keys, standardised
+from data_prep.splits import assign
+from gmt.data.dataset import Dataset
+from gmt.data.embed import TextEncoder
+from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.errors import ConfigError, DataError
+
+START, BETWEEN_CONVERSATIONS, BETWEEN_ROUNDS = 1_767_600_000.0, 43_200.0, 120.0  # UTC seconds
+RANKED = 4
+FORMULA = (
+    "P(a preferred to b) = sigmoid((utility_a - utility_b) / noise); utility = sum over traits of weight * z; "
+    "z = (trait - mean of the round over models) / standard deviation of such differences over the table; "
+    "quality as the source states it, cost = log $, length = log(1 + words), rare words = mean over words of "
+    "log(N / answers using it)"
+)
+
+
+@dataclass(frozen=True)
+class TraitSettings:
+    """State who the people are and what they tell.
+
+    A person's weights are four standard normal numbers, made positive for quality and negative for
+    cost, 0 for what is not known of any answer, and scaled to length 1; utility = Σ weight · z with the z-scores of
+    `trait_features.standardised`; answers are compared by utility plus Gumbel noise of scale `noise`, so
+    that P(a preferred to b) = sigmoid((utility_a − utility_b) / noise).
+
+    Args:
+        users, votes: People, and rounds each of them rates; a conversation goes on for as many
+            rounds as its question has, with the same models.
+        noise: Scale of the noise in utilities, which are about 1 apart; 0 for none.
+        feedback: votes, ratings (five stars), rankings or thumbs.
+        candidates: Answers shown in a round; two, or four for a ranking, where left out.
+        ties: Share of votes that tie, the closest ones.
+        seed: Chooses everything.
+
+    Raises:
+        ConfigError: A setting is unknown or out of range.
+    """
+
+    users: int = 100
+    votes: int = 40
+    noise: float = 0.3
+    feedback: str = "votes"
+    candidates: int | None = None
+    ties: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("users", "votes"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if self.noise < 0 or not 0 <= self.ties <= 1:
+            raise ConfigError(f"noise is {self.noise:g} and ties {self.ties:g}; expected 0 or more, and a share")
+        if self.feedback not in FORMATS[:-1]:
+            raise ConfigError(f"feedback is {self.feedback!r}; expected one of {', '.join(FORMATS[:-1])}")
+        if self.candidates is not None and (self.candidates < 2 or (self.feedback == "votes" and self.candidates > 2)):
+            raise ConfigError(f"candidates is {self.candidates}; expected 2 or more, and 2 for votes")
+
+    @property
+    def shown(self) -> int:
+        """Answers shown in a round."""
+        return self.candidates or (RANKED if self.feedback == "rankings" else 2)
+
+
+@dataclass(frozen=True, eq=False)
+class TraitTruth:
+    """Hold what everybody truly weighs, and every answer's traits.
+
+    Args:
+        users: Names of the people.
+        weights: (U, 4) in the order of `TRAITS`.
+        rounds: (R) question and turn.
+        models: Names.
+        z: (R, M, 4) z-scores; 0 where nothing is known, NaN where a model gave no answer.
+        settings: How the people were drawn.
+    """
+
+    users: tuple[str, ...]
+    weights: np.ndarray
+    rounds: tuple[tuple[str, int], ...]
+    models: tuple[str, ...]
+    z: np.ndarray
+    settings: dict[str, Any]
+
+    def utilities(self, user: np.ndarray, round_: np.ndarray) -> np.ndarray:
+        """Return (C, M) utilities of (C,) people and rounds, NaN where a model gave no answer."""
+        return np.einsum("ck,cmk->cm", self.weights[user], self.z[round_])
+
+    def table_utilities(self, table: InteractionTable) -> np.ndarray:
+        """Return (C, M) true utilities of every comparison, columns as in `table.models`, matched by name.
+
+        NaN stands where a model gave no answer.
+
+        Raises:
+            DataError: The table holds somebody or something that the truth does not.
+        """
+        people = {name: place for place, name in enumerate(self.users)}
+        rounds = {key: place for place, key in enumerate(self.rounds)}
+        columns = {name: place for place, name in enumerate(self.models)}
+        try:
+            user = np.array([people[name] for name in table.users], dtype=np.int64)[table.user]
+            column = np.array([columns[name] for name in table.models], dtype=np.int64)
+            asked = zip(table.question.tolist(), table.turn.tolist(), strict=True)
+            place = np.array([rounds[table.questions[q], t] for q, t in asked], dtype=np.int64)
+        except KeyError as error:
+            raise DataError(f"{error} is not in the truth; name the truth of these very rows") from error
+        return self.utilities(user, place)[:, column]
+
+    def table_scores(self, table: InteractionTable) -> np.ndarray:
+        """Return (C, K) true utilities of the candidates shown, -inf under padding."""
+        found = np.take_along_axis(self.table_utilities(table), np.maximum(table.candidates, 0), axis=1)
+        return np.where(table.candidates >= 0, found, -np.inf)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `<stem>.truth.json` holds: everything but the z-scores."""
+        people = {
+            name: dict(zip(TRAITS, map(float, weights.round(6)), strict=True))
+            for name, weights in zip(self.users, self.weights, strict=True)
+        }
+        return {
+            "kind": "traits", "formula": FORMULA, "traits": list(TRAITS), "settings": self.settings, "users": people,
+            "models": list(self.models), "rounds": [list(key) for key in self.rounds],
+        }  # fmt: skip
+
+    def save_z(self, out: Path) -> Path:
+        """Write the z-scores to `<stem>.truth.npz`."""
+        path = out.with_name(f"{out.stem}.truth.npz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, z=self.z, weights=self.weights)
+        os.replace(temporary, path)
+        return path
+
+    @classmethod
+    def load(cls, out: Path) -> TraitTruth:
+        """Read the truth that was written beside the rows in `out`.
+
+        Raises:
+            DataError: A file is missing, or it is another simulation's.
+        """
+        text, arrays = (Path(out).with_name(f"{Path(out).stem}.truth.{kind}") for kind in ("json", "npz"))
+        for path in (text, arrays):
+            if not path.is_file():
+                raise DataError(f"{path} does not exist; make it with gmt simulate traits --out {out}")
+        found = json.loads(text.read_text("utf-8"))
+        if found.get("kind") != "traits":
+            raise DataError(f"{text} holds the truth of kind {found.get('kind')!r}; expected traits")
+        with np.load(arrays, allow_pickle=False) as file:
+            z, weights = file["z"], file["weights"]
+        rounds = tuple((question, turn) for question, turn in found["rounds"])
+        return cls(tuple(found["users"]), weights, rounds, tuple(found["models"]), z, found["settings"])
+
+
+def draw_weights(users: int, known: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw (U, 4) weights of length 1: quality is liked, cost is not, length and rare words go either way.
+
+    Args:
+        users: U.
+        known: (4,) true for traits that differ between answers; the others weigh nothing.
+        rng: Source of randomness.
+    """
+    drawn = rng.normal(size=(users, len(TRAITS))) * known
+    drawn[:, 0], drawn[:, 1] = np.abs(drawn[:, 0]), -np.abs(drawn[:, 1])
+    return drawn / np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-9)
+
+
+def trait_table(responses: ResponseTable, settings: TraitSettings) -> tuple[InteractionTable, TraitTruth]:
+    """Draw people and what they tell of the answers.
+
+    Returns:
+        The table, all TRAIN, and the truth.
+
+    Raises:
+        DataError: No question was answered by two models.
+    """
+    rng = np.random.default_rng(settings.seed)
+    names = tuple(f"t{number:05d}" for number in range(settings.users))
+    keys = round_keys(responses)
+    z = standardised(raw_traits(responses))
+    weights = draw_weights(settings.users, (np.nan_to_num(z) != 0).any(axis=(0, 1)), rng)
+    truth = TraitTruth(names, weights, tuple(keys), tuple(responses.models), z, asdict(settings))
+    user, talk, place, shown = _conversations(responses, settings, keys, rng)
+    there = shown >= 0
+    utility = np.take_along_axis(truth.utilities(user, place), np.maximum(shown, 0), axis=1)
+    noise = max(settings.noise, 1e-6)
+    felt = utility / noise + rng.gumbel(size=shown.shape)
+    width = _tie_width(felt, settings.ties)
+    kind = np.full(len(user), FORMATS.index(settings.feedback))
+    rating = rate(felt, there, kind, float(utility[there].std()) / noise, width)
+    comparisons = [
+        _comparison(responses, truth, keys[place[c]], names[user[c]], int(talk[c]), shown[c], rating[c])
+        for c in range(len(user))
+    ]
+    return InteractionTable.from_comparisons(comparisons), truth
+
+
+def trait_dataset(
+    responses: ResponseTable,
+    settings: TraitSettings,
+    encoder: str | TextEncoder = "hash",
+    protocol: str = "seen",
+    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    split_seed: int | None = None,
+) -> tuple[Dataset, TraitTruth]:
+    """Draw people, split and embed, as `gmt simulate traits` and `gmt prep jsonl` would."""
+    table, truth = trait_table(responses, settings)
+    seed = settings.seed if split_seed is None else split_seed
+    table = table.with_split(assign(table, protocol, fractions, seed))
+    card = {"source": "traits", "protocol": protocol, "fractions": list(fractions), "seed": seed}
+    return embedded(table, responses.models, encoder, card), truth
+
+
+def write_traits(responses: ResponseTable, settings: TraitSettings, out: Path) -> dict[str, Any]:
+    """Write rows, models and truth."""
+    table, truth = trait_table(responses, settings)
+    made = write_people(table, responses.models, truth.to_json(), out)
+    return made | {"truth_arrays": str(truth.save_z(out)), "notes": responses.notes}
+
+
+def _conversations(
+    responses: ResponseTable, settings: TraitSettings, keys: list[tuple[str, int]], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Draw who is shown what: (C,) user, (C,) conversation, (C,) round, (C, K) models, -1 under padding."""
+    first = {question: place for place, (question, turn) in enumerate(keys) if turn == 0}
+    column = {name: place for place, name in enumerate(responses.models)}
+    offered = {name: np.array([column[m] for m in responses.complete(name)]) for name in responses.rounds}
+    questions = [name for name, models in offered.items() if len(models) >= 2]
+    if not questions:
+        raise DataError(
+            "no question was answered by two models in all its rounds; expected answers to the same questions"
+        )
+    rows: list[tuple[int, int, int]] = []
+    shown: list[np.ndarray] = []
+    for user in range(settings.users):
+        wanted, talk = len(rows) + settings.votes, 0
+        while len(rows) < wanted:
+            for pick in rng.permutation(len(questions)):
+                name = questions[pick]
+                drawn = rng.permutation(offered[name])[: settings.shown]
+                drawn = np.pad(drawn, (0, settings.shown - len(drawn)), constant_values=-1)
+                for turn in range(min(len(responses.rounds[name]), wanted - len(rows))):
+                    rows.append((user, talk, first[name] + turn))
+                    shown.append(drawn)
+                talk += 1
+                if len(rows) == wanted:
+                    break
+    user, talk, place = np.array(rows, dtype=np.int64).T
+    return user, talk, place, np.stack(shown)
+
+
+def _tie_width(felt: np.ndarray, share: float) -> float:
+    return float(np.quantile(np.abs(felt[:, 0] - felt[:, 1]), share)) if share else 0.0
+
+
+def _comparison(
+    responses: ResponseTable, truth: TraitTruth, key: tuple[str, int], user: str, talk: int, shown: np.ndarray,
+    rating: np.ndarray,
+) -> Comparison:  # fmt: skip
+    question, turn = key
+    item = responses.rounds[question][turn]
+    names = [truth.models[m] for m in shown if m >= 0]
+    candidates = tuple(
+        Candidate(name, item.answers[name].text, float(value))
+        for name, value in zip(names, rating, strict=False)
+    )  # fmt: skip
+    time = START + BETWEEN_CONVERSATIONS * talk + BETWEEN_ROUNDS * turn
+    task = responses.tasks.get(question)
+    return Comparison(user, f"{user}-{talk:03d}", turn, item.query, candidates, question, task, time)
