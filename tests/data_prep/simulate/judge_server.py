@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Fault = Callable[[int], str | None]  # number of the request, from 0 -> name of a fault
+# Number of the request, and of earlier requests with the same prompt, both from 0 -> name of a fault.
+Fault = Callable[[int, int], str | None]
 
 
 class Service:
@@ -23,10 +24,11 @@ class Service:
             without choices), `silent` (usage left out), `vague` (no number), `denied` (401), `slow`.
     """
 
-    def __init__(self, fault: Fault = lambda number: None) -> None:
+    def __init__(self, fault: Fault = lambda number, before: None) -> None:
         self.fault = fault
         self.requests = self.under_way = self.most_under_way = 0
         self.prompts: Counter[str] = Counter()
+        self.attempts: Counter[str] = Counter()
         self.tokens = [0, 0]
         self.keys: set[str | None] = set()
         self.lock = threading.Lock()
@@ -42,10 +44,12 @@ class Service:
         prompt = "\n".join(message["content"] for message in body["messages"])
         with self.lock:
             number, self.requests = self.requests, self.requests + 1
+            before = self.attempts[prompt]
+            self.attempts[prompt] += 1
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
             self.keys.add(handler.headers.get("Authorization"))
-        fault = self.fault(number)
+        fault = self.fault(number, before)
         time.sleep(0.05 if fault == "slow" else 0.002)
         code, sent = self._answer(fault, prompt)
         with self.lock:
@@ -74,7 +78,7 @@ class Service:
 
 
 @contextmanager
-def serving(fault: Fault = lambda number: None) -> Iterator[Service]:
+def serving(fault: Fault = lambda number, before: None) -> Iterator[Service]:
     """Run a service on a free port of this machine."""
     service = Service(fault)
 

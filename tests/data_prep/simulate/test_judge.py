@@ -79,18 +79,18 @@ def test_models_are_not_named_and_orders_are_drawn() -> None:
 
 @pytest.mark.parametrize("fault", ["busy", "down", "broken", "empty"])
 def test_faults_that_pass_are_retried(tmp_path: Path, fault: str) -> None:
-    with serving(lambda number: fault if number % 3 == 0 else None) as service:
+    with serving(lambda number, before: fault if before < number % 3 else None) as service:
         outcome = simulation(service, tmp_path / "l.jsonl").run(QUICK)
         assert longest_won(outcome).all() and len(outcome.table) == 15
         assert service.requests > 15 and set(service.prompts.values()) == {1}
 
 
 def test_a_judge_that_stays_busy_stops_the_run_and_the_next_one_goes_on(tmp_path: Path) -> None:
-    with serving(lambda number: "busy" if number >= 7 else None) as service:
+    with serving(lambda number, before: "busy" if number >= 7 else None) as service:
         with pytest.raises(JudgeError, match=r"answered 429 Too Many Requests, 3 times; \d+ replies are kept"):
             simulation(service, tmp_path / "l.jsonl").run(Pace(1, 2, 0.001))
         assert len(service.prompts) == 7
-        service.fault = lambda number: None
+        service.fault = lambda number, before: None
         again = simulation(service, tmp_path / "l.jsonl")
         assert (again.estimate().known, again.estimate().verdicts) == (7, 8)
         assert longest_won(again.run(QUICK)).all()
@@ -104,14 +104,14 @@ def test_a_judge_that_stays_busy_stops_the_run_and_the_next_one_goes_on(tmp_path
 
 def test_pauses_grow_and_heed_what_the_judge_asks(tmp_path: Path) -> None:
     pauses: list[float] = []
-    with serving(lambda number: "busy" if number < 4 else None) as service:
+    with serving(lambda number, before: "busy" if number < 4 else None) as service:
         simulation(service, tmp_path / "l.jsonl", users=1, settings=JudgeSettings(per_user=1)).run(
             Pace(1, 5, 1.0), sleep=pauses.append
         )
     assert len(pauses) == 4
     for place, pause in enumerate(pauses):
         assert 0.5 * 2**place <= pause <= 1.5 * 2**place
-    with serving(lambda number: "busy" if number < 1 else None) as service:
+    with serving(lambda number, before: "busy" if number < 1 else None) as service:
         simulation(service, tmp_path / "m.jsonl", users=1, settings=JudgeSettings(per_user=1)).run(
             Pace(1, 5, 1e-6), sleep=pauses.append
         )
@@ -119,14 +119,14 @@ def test_pauses_grow_and_heed_what_the_judge_asks(tmp_path: Path) -> None:
 
 
 def test_no_more_requests_are_under_way_than_allowed(tmp_path: Path) -> None:
-    with serving(lambda number: "slow") as service:
+    with serving(lambda number, before: "slow") as service:
         simulation(service, tmp_path / "l.jsonl").run(Pace(3))
         assert 1 < service.most_under_way <= 3
 
 
 @pytest.mark.parametrize("fault", [None, "broken", "silent"])
 def test_a_budget_is_never_exceeded_and_is_nearly_used(tmp_path: Path, fault: str | None) -> None:
-    faults: Fault = lambda number: fault if number % 2 else None  # noqa: E731
+    faults: Fault = lambda number, before: fault if number % 2 and not before else None  # noqa: E731
     with serving(faults) as service:
         whole = simulation(service, tmp_path / "whole.jsonl")
         whole.run(QUICK)
@@ -165,7 +165,7 @@ def test_the_estimate_is_near_what_is_charged(tmp_path: Path) -> None:
 
 
 def test_unreadable_verdicts_are_counted_stay_unrated_and_are_not_asked_again(tmp_path: Path) -> None:
-    with serving(lambda number: "vague" if number < 4 else None) as service:
+    with serving(lambda number, before: "vague" if number < 4 else None) as service:
         sim = simulation(service, tmp_path / "l.jsonl")
         outcome = sim.run(QUICK)
         assert outcome.unparseable == 4 and (~outcome.table.rated).sum() == 4
@@ -176,7 +176,7 @@ def test_unreadable_verdicts_are_counted_stay_unrated_and_are_not_asked_again(tm
 
 
 def test_a_refusal_is_final_and_keeps_the_key_to_itself(tmp_path: Path) -> None:
-    with serving(lambda number: "denied") as service:
+    with serving(lambda number, before: "denied") as service:
         with pytest.raises(ConfigError, match="refused the request .401 Unauthorized.; check the key") as error:
             simulation(service, tmp_path / "l.jsonl").run(Pace(1))
         assert "secret" not in str(error.value) and service.requests == 1
