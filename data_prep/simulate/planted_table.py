@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,11 +47,16 @@ def planted_dataset(
     table, world = planted_table(settings)
     seed = settings.seed if split_seed is None else split_seed
     table = table.with_split(assign(table, protocol, fractions, seed))
+    card = {"source": "planted", "protocol": protocol, "fractions": list(fractions), "seed": seed}
+    return embedded(table, world, encoder, card), world
+
+
+def embedded(table: InteractionTable, world: World, encoder: str | TextEncoder, card: Mapping[str, Any]) -> Dataset:
+    """Join a table of planted people with the vectors of its texts, kept in memory alone."""
     coder = load_encoder(encoder) if isinstance(encoder, str) else encoder
     store = EmbeddingStore.create(Path("memory"), card_of(coder))  # never saved
     embed_texts(coder, [*table.texts, *(info.description for info in world.models.values())], store)
-    card = {"source": "planted", "protocol": protocol, "fractions": list(fractions), "seed": seed}
-    return Dataset.from_store(table, world.models, store, card), world
+    return Dataset.from_store(table, world.models, store, card)
 
 
 def table_of(world: World, settings: PlantedSettings, parts: Sequence[Rounds]) -> InteractionTable:
