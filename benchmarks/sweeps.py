@@ -20,7 +20,7 @@ from benchmarks.studies import Blocks, add, ask, block, cell, joined, table, tar
 from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
 from data_prep.simulate.planted_table import embedded, table_of
 from data_prep.simulate.world import World
-from gmt.config import RunConfig
+from gmt.config import RunConfig, load_config
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.figures import COLOURS, DASHES, MARKERS, STYLE, save_figure
@@ -48,7 +48,7 @@ class Sweep:
 FORMS = {
     "votes": {},
     "ratings": {"feedback": "ratings"},
-    "rankings of 4": {"feedback": "rankings"},
+    "rankings of 3": {"feedback": "rankings", "candidates": 3},
     "thumbs": {"feedback": "thumbs"},
     "mixed": {"feedback": "mixed"},
     "text, 30 % votes": {"feedback": "text"},
@@ -105,19 +105,19 @@ def fitted(data: Dataset, config: RunConfig) -> tuple[dict[str, Router], str]:
     return {"gmt": posterior, **{name: make_router(name, config.seed).fit(learn) for name in RIVALS}}, note
 
 
-def measure(settings: PlantedSettings, seeds: Sequence[int]) -> dict[str, Any]:
+def measure(settings: PlantedSettings, seeds: Sequence[int], overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Return every router's AUC on the clean votes of the people of several seeds, and gmt's differences."""
     blocks: Blocks = {}
     notes, counts = [], []
     for seed in seeds:
         data, world = population(replace(settings, seed=seed))
-        routers, note = fitted(data, RunConfig(seed=seed))
+        routers, note = fitted(data, load_config(None, overrides, seed))
         scores = ask(data, routers)
         scores["oracle"] = world.table_scores(data.table)[targets_of(data)]
         add(blocks, {name: block(data, found, f"{seed}:") for name, found in scores.items()})
         notes.append(note)
         counts.append(len(targets_of(data)))
-    return {"seeds": list(seeds), "asked": counts, "notes": notes, **joined(blocks, "gmt")}
+    return {"seeds": list(seeds), "set": list(overrides), "asked": counts, "notes": notes, **joined(blocks, "gmt")}
 
 
 def markdown(name: str, points: Mapping[str, Any]) -> str:
@@ -131,10 +131,10 @@ def markdown(name: str, points: Mapping[str, Any]) -> str:
     against = f"gmt - {RIVALS[0]}"
     rows[f"gmt − `{RIVALS[0]}`"] = [cell(found["differences"][against]["auc"], "+") for found in points.values()]
     seeds = ", ".join(str(seed) for seed in next(iter(points.values()))["seeds"])
-    head = (
-        f"**{SWEEPS[name].title}** — AUC on eight clean votes of each person, seeds {seeds}, 95 % intervals over people"
-    )
-    return f"{head}\n\n{table('router', list(points), rows)}"
+    asked = f"AUC on eight clean votes of each person, seeds {seeds}, 95 % intervals over people"
+    settings = next(iter(points.values())).get("set")
+    asked += f", {' '.join(settings)}" if settings else ""
+    return f"**{SWEEPS[name].title}** — {asked}\n\n{table('router', list(points), rows)}"
 
 
 def figure(found: Mapping[str, Mapping[str, Any]]) -> Any:
@@ -192,15 +192,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sweeps", nargs="+", choices=list(SWEEPS), default=list(SWEEPS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--users", type=int, default=200, help="people, where that is not what is swept")
+    parser.add_argument("--set", nargs="+", default=[], help="settings, e.g. taste.networks=1 to be quicker")
     chosen = parser.parse_args(arguments)
     for name in chosen.sweeps:
         path = chosen.out / f"sweep-{name}.json"
         points = read_json(path) if path.is_file() else {}
         for label, changes in SWEEPS[name].points.items():
-            if points.get(label, {}).get("seeds") == chosen.seeds:
+            kept = points.get(label, {})
+            if (kept.get("seeds"), kept.get("set")) == (chosen.seeds, chosen.set):
                 continue
             settings = replace(PlantedSettings(users=chosen.users, votes=KNOWN), **changes)
-            points[label] = measure(settings, chosen.seeds)
+            points[label] = measure(settings, chosen.seeds, chosen.set)
             aucs = {router: round(points[label]["routers"][router]["auc"]["value"], 3) for router in ROUTERS}
             print(f"{name} {label}: {aucs}", flush=True)
             points = {key: points[key] for key in SWEEPS[name].points if key in points}

@@ -57,6 +57,7 @@ def train_run(
     if resume:
         resumable(run, config)  # nothing is written before the run is known to fit
     learn = data.select(data.table.split != TEST)
+    learn = learn if config.graph.texts else learn.without_vectors()
     card = _card(data, folder, fingerprint, config)
     processes = new_accelerator(config)
     if processes.is_main_process:
@@ -85,6 +86,7 @@ def train_run(
             notes.append(note)
         card["posterior"] = dataclasses.asdict(posterior.settings)
     router, said = join_parts(posterior, graph, learn)
+    router.texts = config.graph.texts
     card["notes"] = [*notes, *said]
     card["network_weight"] = router.weight
     card |= _validated(router, learn)
