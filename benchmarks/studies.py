@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gmt.data.dataset import Dataset
+from gmt.config import RunConfig
+from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TEST, TRAIN
 from gmt.evaluation.intervals import Block, bootstrap
 from gmt.evaluation.results import report
+from gmt.routing.gmt_router import GmtRouter
 from gmt.routing.router import Router
-from gmt.runs import write_json, write_text
+from gmt.runs import RunFolder, write_json, write_text
+from gmt.training.run import fit_parts
 
 Blocks = dict[str, list[Block]]
 
@@ -88,3 +92,35 @@ def write(out: Path, name: str, found: Mapping[str, Any], text: str) -> None:
     """Write results as JSON and Markdown beside each other."""
     write_json(out / f"{name}.json", dict(found))
     write_text(out / f"{name}.md", text)
+
+
+def fit(data: Dataset, config: RunConfig) -> tuple[GmtRouter, list[str]]:
+    """Fit gmt in memory by its settings; return it and what the fit said of its parts."""
+    with tempfile.TemporaryDirectory() as folder:
+        router, card = fit_parts(data.select(data.table.split != TEST), config, RunFolder(Path(folder)))
+    return router, card["notes"]
+
+
+class Alone:
+    """Score with a router that sees nobody's votes but the asker's: one graph per person.
+
+    Args:
+        router: A fitted router.
+    """
+
+    name = "alone"
+
+    def __init__(self, router: Router) -> None:
+        self.router = router
+
+    def fit(self, data: Dataset) -> Alone:
+        """Return itself."""
+        return self
+
+    def score(self, history: Dataset, questions: Questions) -> np.ndarray:
+        """Score candidates as `Router.score` says."""
+        out = np.full(questions.candidates.shape, -np.inf)
+        for user in np.unique(questions.user):
+            part = np.flatnonzero(questions.user == user)
+            out[part] = self.router.score(history.select(history.table.user == user), questions.select(part))
+        return out

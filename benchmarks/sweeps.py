@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.studies import Blocks, add, ask, block, cell, joined, table, targets_of, write
 from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
-from data_prep.simulate.planted_table import embedded, table_of
+from data_prep.simulate.planted_table import in_memory, table_of
 from data_prep.simulate.world import World
 from gmt.config import RunConfig, load_config
 from gmt.data.dataset import Dataset
@@ -83,7 +83,7 @@ def population(settings: PlantedSettings, asked: int = ASKED, valid: float = 1 /
     split = np.where(rng.random(len(rounds.conversations)) < valid, VALID, TRAIN)[rounds.conversation]
     split[sum(len(part.user) for part in known) :] = TEST
     card = {"source": "planted", "protocol": "seen", "seed": settings.seed}
-    return embedded(rounds.with_split(split), world, "hash", card), world
+    return in_memory(rounds.with_split(split), world.models, "hash", card), world
 
 
 def _after(rounds: Rounds, conversations: int, width: int) -> Rounds:

@@ -12,7 +12,7 @@ from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, dra
 from data_prep.simulate.planted_texts import compose_answer, remarks
 from data_prep.simulate.world import World, user_name
 from data_prep.splits import assign
-from gmt.data.dataset import Dataset
+from gmt.data.dataset import Dataset, ModelInfo
 from gmt.data.embed import EmbeddingStore, TextEncoder, card_of, embed_texts, load_encoder
 from gmt.data.interactions import InteractionTable
 
@@ -48,15 +48,17 @@ def planted_dataset(
     seed = settings.seed if split_seed is None else split_seed
     table = table.with_split(assign(table, protocol, fractions, seed))
     card = {"source": "planted", "protocol": protocol, "fractions": list(fractions), "seed": seed}
-    return embedded(table, world, encoder, card), world
+    return in_memory(table, world.models, encoder, card), world
 
 
-def embedded(table: InteractionTable, world: World, encoder: str | TextEncoder, card: Mapping[str, Any]) -> Dataset:
-    """Join a table of planted people with the vectors of its texts, kept in memory alone."""
+def in_memory(
+    table: InteractionTable, models: Mapping[str, ModelInfo], encoder: str | TextEncoder, card: Mapping[str, Any]
+) -> Dataset:
+    """Join a table with the vectors of its texts and of its models' descriptions, kept in memory alone."""
     coder = load_encoder(encoder) if isinstance(encoder, str) else encoder
     store = EmbeddingStore.create(Path("memory"), card_of(coder))  # never saved
-    embed_texts(coder, [*table.texts, *(info.description for info in world.models.values())], store)
-    return Dataset.from_store(table, world.models, store, card)
+    embed_texts(coder, [*table.texts, *(info.description for info in models.values())], store)
+    return Dataset.from_store(table, models, store, card)
 
 
 def table_of(world: World, settings: PlantedSettings, parts: Sequence[Rounds]) -> InteractionTable:

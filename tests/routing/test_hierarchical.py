@@ -178,7 +178,7 @@ def test_scores_equal_a_dense_brute_force_posterior(answers):
     if answers:
         data = with_gaps(data)
         brute, router = BruteForceWithAnswers(data, settings), AnswerAwareBradleyTerry(settings)
-        described = router._prior(data, router._read(data), settings).features
+        described = router.prior(data, router.read(data), settings).features
         assert described is not None and described.shape == (len(brute.phi), 22)
     else:
         brute, router = BruteForce(data, settings), HierarchicalBradleyTerry(settings)
@@ -197,9 +197,9 @@ def test_scores_equal_a_dense_brute_force_posterior(answers):
 
 def test_a_round_of_learning_is_one_of_expectation_maximisation():
     data, router = small(1), HierarchicalBradleyTerry(SETTINGS)
-    read = router._read(data)
+    read = router.read(data)
     past, start = read.past, read.people
-    prior = router._prior(data, read, SETTINGS)
+    prior = router.prior(data, read, SETTINGS)
     first, _ = settle(prior, past, start, 0)
     _, learned = settle(prior, past, start, 1, learn=True)
     shift, total = first.differences(past.query, past.a, past.b), np.zeros_like(start)
@@ -346,7 +346,7 @@ def test_new_people_questions_and_models_are_scored():
 def test_a_learned_covariance_carries_over_to_new_models():
     data = random_dataset(9, models=6)
     router = HierarchicalBradleyTerry()
-    prior = router._people(data)
+    prior = router.people(data)
     narrow = np.r_[:4, 6:8]
     assert extended(prior[np.ix_(narrow, narrow)], prior) == pytest.approx(prior)
     learned = 2 * prior[np.ix_(narrow, narrow)]
