@@ -31,6 +31,8 @@ class GraphConfig:
     """Show the earlier rounds of the conversation that is asked, as text."""
     history_limit: int = 400
     """Most recent comparisons of a person that enter the graph."""
+    texts: bool = True
+    """Read what queries, models and answers say; off leaves codes, and of answers their form such as length."""
 
     def __post_init__(self) -> None:
         _require(self.history_limit >= 1, f"graph.history_limit is {self.history_limit}; expected at least 1")
@@ -50,6 +52,9 @@ class ModelConfig:
     """Width inside the head; a multiple of the heads."""
     dropout: float = 0.1
     """Share of activations dropped in training."""
+    history: str = "graph"
+    """`graph`: `layers` rounds of messages between turns and people; `pooled`: the mean of a person's bound turns,
+    no messages; `apart`: no turn nodes, the means of all queries, answers and models a person met, each by itself."""
     bind: bool = True
     """Start each turn from rating x model, rating x query x model and rating x answer."""
     strengths: bool = True
@@ -73,6 +78,11 @@ class ModelConfig:
         for name in ("dropout", "residual_dropout"):
             _require(0 <= getattr(self, name) < 1, f"model.{name} is {getattr(self, name)}; expected 0 up to below 1")
         _one_of("model.backend", self.backend, ("turn", "pyg"))
+        _one_of("model.history", self.history, ("graph", "pooled", "apart"))
+        _require(
+            self.bind or self.history != "pooled",
+            "model.history is 'pooled' and model.bind false; there are no bound turns to pool, set model.bind=true",
+        )
 
 
 @dataclass(frozen=True)
@@ -152,6 +162,14 @@ class PosteriorConfig:
     """Read the answers that the visible history holds; off gives the rival `hierarchical_bradley_terry` exactly."""
     network: bool = True
     """Train the graph network beside it; off leaves the posterior alone."""
+    cells: bool = True
+    """Let the worth of a model's answer differ between queries; off leaves a strength, and what answers look like."""
+    memory: bool = True
+    """Count a person's votes on similar queries more."""
+    reliability: bool = True
+    """Let some people's votes follow the worth of answers more than others'."""
+    people: bool = True
+    """Let people differ at all; off ranks alike for everybody and needs `taste.enabled` off."""
 
     def __post_init__(self) -> None:
         _require(
@@ -203,6 +221,10 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         _require(0 <= self.seed < 2**32, f"seed is {self.seed}; expected 0 up to {2**32 - 1}")
+        _require(
+            self.posterior.people or not self.taste.enabled or not self.posterior.enabled,
+            "posterior.people is false and taste.enabled true; traits are what people like, set taste.enabled=false",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain nested dictionaries, as written to config.yaml."""

@@ -7,7 +7,7 @@ import yaml
 from gmt.config import GraphConfig, ModelConfig, RunConfig, TrainConfig, build_config, load_config, setting_names
 from gmt.errors import ConfigError
 
-CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").rglob("*.yaml"))
 
 
 @pytest.mark.parametrize(

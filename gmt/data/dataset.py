@@ -119,6 +119,11 @@ class Dataset:
         """Return the same data around a table that shares its vocabularies."""
         return replace(self, table=table)
 
+    def without_vectors(self) -> Dataset:
+        """Return the same data with every vector zero, as if no text had been read."""
+        blank = np.zeros_like(self.vectors), np.zeros_like(self.model_vectors)
+        return replace(self, vectors=blank[0], model_vectors=blank[1])
+
     def questions(self, positions: np.ndarray, reveal_earlier: bool = False) -> Questions:
         """Ask the comparisons at `positions`; their ratings and responses stay behind.
 

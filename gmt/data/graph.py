@@ -251,6 +251,7 @@ def build_graph(
     texts, turn_query = _distinct(turns.query)
     answers, turn_response = _distinct(turns.response)
     said, turn_written = _distinct(np.concatenate([[-1], turns.feedback]))
+    history = history if config.texts else history.without_vectors()
     width = history.vectors.shape[1]
 
     def vectors(codes: np.ndarray) -> np.ndarray:

@@ -41,9 +41,11 @@ class GraphScorer(nn.Module):
         self.project_response = nn.Linear(text_width + len(FEEDBACK), width)
         self.project_written = nn.Linear(text_width, width, bias=False)
         self.project_llm = nn.Linear(text_width, width)
-        outputs = ("user", "llm")
-        self.encoder = GraphEncoder(width, config.heads, config.layers, config.dropout, schema, outputs, config.backend)
+        outputs, layers = ("user", "llm"), config.layers if config.history == "graph" else 0
+        self.encoder = GraphEncoder(width, config.heads, layers, config.dropout, schema, outputs, config.backend)
         self.head = PreferenceHead(width, text_width, hidden, config.heads, config.dropout)
+        if config.history == "apart":
+            self.apart = nn.ModuleDict({kind: nn.Linear(width, width) for kind in ("query", "response", "llm")})
         if config.bind:
             self.bind_llm = nn.Linear(width, width, bias=False)
             self.bind_query = nn.Linear(width, width, bias=False)
@@ -72,7 +74,7 @@ class GraphScorer(nn.Module):
         llm = self.project_llm(batch.llm)
         if config.strengths:
             llm = llm + _pad_rows(self.llm_residual, len(batch.llm)) * known.unsqueeze(-1)
-        people = self.encoder(self._initial_states(batch, llm), batch.links).user
+        people = self._people(self._initial_states(batch, llm), batch)
         if people is None:
             people = llm.new_zeros(len(batch.user_code), llm.shape[-1])
         if user_shift is not None:
@@ -90,6 +92,22 @@ class GraphScorer(nn.Module):
             strength = strength + _pad_rows(self.strength_residual, len(batch.llm)) * known
             scores = scores + strength[batch.candidates]
         return scores.masked_fill(~batch.mask, float("-inf"))
+
+    def _people(self, states: TurnStates, batch: GraphBatch) -> Tensor | None:
+        """Return (V, D) what is known of each person, by messages or, where there is no graph, by means."""
+        turn, links = states.turn, batch.links
+        if self.config.history == "graph":
+            return self.encoder(states, links).user
+        if self.config.history == "apart":
+            parts = {
+                "query": nn.functional.embedding(links.query, states.query.state),
+                "response": states.responses(links),
+                "llm": nn.functional.embedding(links.llm, states.llm.state),
+            }
+            turn = torch.stack([torch.tanh(self.apart[kind](part)) for kind, part in parts.items()]).sum(0)
+        assert turn is not None
+        heard = turn.new_zeros(links.users, turn.shape[1]).index_add(0, batch.tells[1], turn[batch.tells[0]])
+        return heard / links.heard.clamp_min(1).unsqueeze(1)
 
     def _initial_states(self, batch: GraphBatch, llm: Tensor) -> TurnStates:
         query = Leaf(batch.query, self.project_query.weight, self.project_query.bias)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -32,7 +32,10 @@ def new_posterior(config: RunConfig) -> HierarchicalBradleyTerry | None:
     """Return the unfitted closed-form half that the settings ask for."""
     if not config.posterior.enabled:
         return None
-    return AnswerAwareBradleyTerry() if config.posterior.answers else HierarchicalBradleyTerry()
+    router = AnswerAwareBradleyTerry() if config.posterior.answers else HierarchicalBradleyTerry()
+    off: list[str] = [name for name in ("cells", "memory", "reliability") if not getattr(config.posterior, name)]
+    off += [] if config.posterior.people else ["liking", "side", "reliability", "memory", "style"]
+    return type(router)(replace(router.settings, **dict.fromkeys(off, 0.0)))
 
 
 def save_posterior(posterior: HierarchicalBradleyTerry, folder: RunFolder) -> None:
@@ -75,6 +78,7 @@ class GmtRouter:
         graph: The graph network, or None.
         weight: What the network's scores are multiplied by; 1 where it scores alone.
         shifts: User name -> (D,) shift learned by `gmt adapt --steps`.
+        texts: Whether text vectors are read.
     """
 
     name = "gmt"
@@ -85,8 +89,9 @@ class GmtRouter:
         graph: GraphRouter | None,
         weight: float = 1.0,
         shifts: Mapping[str, Tensor] | None = None,
+        texts: bool = True,
     ) -> None:
-        self.posterior, self.graph, self.weight = posterior, graph, weight
+        self.posterior, self.graph, self.weight, self.texts = posterior, graph, weight, texts
         self.shifts = dict(shifts or {})
         self._conditioned: tuple[Dataset, Posterior] | None = None
 
@@ -112,7 +117,7 @@ class GmtRouter:
             for user in data.table.users
             if (path := people.path(user, "safetensors")).is_file()
         }
-        return cls(posterior, graph, float(card["network_weight"]), shifts)
+        return cls(posterior, graph, float(card["network_weight"]), shifts, config.graph.texts)
 
     def fit(self, data: Dataset) -> Self:
         """Return itself: training made it what it is."""
@@ -120,6 +125,7 @@ class GmtRouter:
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
         """Score candidates as `Router.score` says."""
+        history = self._seen(history)
         if self.posterior is None:
             return self._network(history, questions)
         scores = self._condition(history, questions).score(history, questions)
@@ -140,6 +146,7 @@ class GmtRouter:
             Position in `history` -> what the round adds to the candidate's score, centred over the candidates.
         """
         effects: dict[int, float] = {}
+        history = self._seen(history)
         if self.graph is not None and self.weight:
             found = self.graph.effects(history, question, choice)
             effects = {position: self.weight * effect for position, effect in found.items()}
@@ -154,7 +161,11 @@ class GmtRouter:
         """Return the (K, K) posterior covariance of one question's scores, or None without a posterior."""
         if self.posterior is None:
             return None
+        history = self._seen(history)
         return self._condition(history, question).covariances(history, question)[0]
+
+    def _seen(self, history: Dataset) -> Dataset:
+        return history if self.texts else history.without_vectors()
 
     def _network(self, history: Dataset, questions: Questions) -> np.ndarray:
         assert self.graph is not None

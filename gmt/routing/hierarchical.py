@@ -37,7 +37,7 @@ class HierarchicalBradleyTerry:
     read, for nothing says what it is compared with.
 
     Args:
-        settings: The variances; `fit` replaces those it chooses.
+        settings: The variances; `fit` replaces those it chooses, but a term that starts at 0 stays off.
         features: Builds more features of candidates from the visible history; a person's liking of
             them has the variance `settings.extra`.
     """
@@ -47,7 +47,7 @@ class HierarchicalBradleyTerry:
     describe: Callable[[Dataset], KnownAnswers] | None = None
 
     def __init__(self, settings: HierarchicalSettings | None = None, features: FeatureMaker | None = None) -> None:
-        self.settings = settings or HierarchicalSettings()
+        self.settings = self.start = settings or HierarchicalSettings()
         self.features = features
         self.covariance: np.ndarray | None = None
         self.query_centre: np.ndarray | None = None
@@ -84,13 +84,14 @@ class HierarchicalBradleyTerry:
                 if loss < best or self.covariance is None:
                     best, self.settings, self.covariance = loss, choice, covariance
 
-        for cells in CELLS if choosing else (self.settings.cells,):
+        for cells in tried(CELLS, self.start.cells) if choosing else (self.settings.cells,):
             attempt(replace(self.settings, cells=cells))
         return self
 
     def choices(self) -> Iterable[tuple[float, float, float]]:
         """Return the (memory, spread, style) that `fit` tries."""
-        return product(MEMORIES, SPREADS, STYLES)
+        start = self.start
+        return product(tried(MEMORIES, start.memory), tried(SPREADS, start.spread), tried(STYLES, start.style))
 
     def condition(self, history: Dataset) -> Posterior:
         """Fit f and every person to the visible votes, given S and the settings.
@@ -217,7 +218,13 @@ class AnswerAwareBradleyTerry(HierarchicalBradleyTerry):
         super().__init__(settings or HierarchicalSettings(answer=0.1), features)
 
     def choices(self) -> Iterable[tuple[float, float, float]]:
-        return product(MEMORIES, SPREADS, (self.settings.style,))
+        start = self.start
+        return product(tried(MEMORIES, start.memory), tried(SPREADS, start.spread), (self.settings.style,))
+
+
+def tried(values: tuple[float, ...], start: float) -> tuple[float, ...]:
+    """Return the variances of a term that `fit` tries: 0 alone where it is switched off."""
+    return values if start else (0.0,)
 
 
 def extended(learned: np.ndarray, prior: np.ndarray) -> np.ndarray:
@@ -234,7 +241,9 @@ def extended(learned: np.ndarray, prior: np.ndarray) -> np.ndarray:
         return learned
     old = np.r_[:known, models : models + 2]
     new = np.arange(known, models)
-    carry = np.linalg.solve(prior[np.ix_(old, old)], prior[np.ix_(old, new)]).T
+    among = prior[np.ix_(old, old)]
+    among = among + np.diag(np.where(np.diag(among) == 0, 1.0, 0.0))  # what has no variance carries nothing over
+    carry = np.linalg.solve(among, prior[np.ix_(old, new)]).T
     out = np.zeros_like(prior)
     out[np.ix_(old, old)] = learned
     out[np.ix_(new, old)] = carry @ learned

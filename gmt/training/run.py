@@ -66,6 +66,33 @@ def train_run(
             _write_history(data, run)
         write_json(run.card, card)
     processes.wait_for_everyone()
+    router, found = fit_parts(learn, config, run, resume, report)
+    card |= found
+    card |= _validated(router, learn)
+    if processes.is_main_process:
+        if router.posterior is not None:
+            save_posterior(router.posterior, run)
+        write_json(run.card, card)
+    processes.wait_for_everyone()
+    return card
+
+
+def fit_parts(
+    learn: Dataset, config: RunConfig, run: RunFolder, resume: bool = False, report: Report | None = None
+) -> tuple[GmtRouter, dict[str, Any]]:
+    """Fit whatever parts of the router the settings ask for, and join them.
+
+    Args:
+        learn: TRAIN and VALID comparisons.
+        config: Settings.
+        run: Where the network's checkpoints go.
+        resume, report: As in `train_run`.
+
+    Returns:
+        The router, and what its run's card says of the fit.
+    """
+    card: dict[str, Any] = {}
+    learn = learn if config.graph.texts else learn.without_vectors()
     graph, posterior = None, new_posterior(config)
     notes: list[str] = []
     if config.posterior.network:
@@ -85,15 +112,10 @@ def train_run(
             notes.append(note)
         card["posterior"] = dataclasses.asdict(posterior.settings)
     router, said = join_parts(posterior, graph, learn)
+    router.texts = config.graph.texts
     card["notes"] = [*notes, *said]
     card["network_weight"] = router.weight
-    card |= _validated(router, learn)
-    if processes.is_main_process:
-        if posterior is not None:
-            save_posterior(posterior, run)
-        write_json(run.card, card)
-    processes.wait_for_everyone()
-    return card
+    return router, card
 
 
 def join_parts(

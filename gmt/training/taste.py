@@ -180,7 +180,8 @@ def _initial(router: HierarchicalBradleyTerry, train: Dataset, config: TasteConf
     own[:, :kept] = torch.from_numpy(start)
     network.residual.data.copy_(own + 0.02 * torch.randn(own.shape))
     settings = router.settings
-    begin = torch.tensor([0.5 * settings.spread, max(settings.memory, 0.1), max(settings.style, 0.01)])
+    memory = max(settings.memory, 0.1) if router.start.memory else 0.0  # its log is -inf, which no step moves
+    begin = torch.tensor([0.5 * settings.spread, memory, max(settings.style, 0.01)])
     network.log_amplitudes.data.copy_(begin.log())
     return network
 

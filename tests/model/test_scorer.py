@@ -329,3 +329,52 @@ def test_giving_people_each_others_history_costs_the_accuracy(camps):
     assert right(router.score(swapped, data.questions(targets)), ratings) < 0.05
     nobody = router.score(data.select(np.zeros(0, int)), data.questions(targets))
     assert 0.2 < right(nobody, ratings) < 0.8  # the camps are even: without history there is nothing to know
+
+
+def rows_of(graph, user):
+    return graph.tells[0][graph.tells[1] == user]
+
+
+def test_a_pooled_history_is_the_mean_of_bound_turns_and_reads_no_messages(rich):
+    data, *_, graph = rich
+    scorer = scorer_for(data, replace(SMALL, history="pooled"))
+    assert not len(scorer.encoder.layers)
+    with torch.no_grad():
+        llm = scorer.project_llm(graph.llm) + scorer.llm_residual
+        states = scorer._initial_states(graph, llm)
+        people = scorer._people(states, graph)
+    for user in range(len(graph.user_code)):
+        own = states.turn[rows_of(graph, user)]
+        assert torch.allclose(people[user], own.mean(0) if len(own) else torch.zeros(16), atol=1e-5)
+
+
+@pytest.mark.parametrize(("history", "same"), [("apart", True), ("pooled", False), ("graph", False)])
+def test_without_turn_nodes_it_does_not_matter_which_model_was_rated_how(rich, history, same):
+    data, *_, graph = rich
+    scorer = scorer_for(data, replace(SMALL, history=history))
+    graph = replace(graph, precedes=graph.precedes[:, :0])
+    mixed = graph.turn_llm.clone()
+    for user in graph.turn_user.unique():
+        own = torch.nonzero(graph.turn_user == user).flatten()
+        mixed[own] = graph.turn_llm[own.flip(0)]
+    with torch.no_grad():
+        there, mask = scorer(graph), graph.mask
+        assert torch.allclose(scorer(replace(graph, turn_llm=mixed))[mask], there[mask], atol=1e-5) == same
+
+
+def test_without_layers_the_history_is_not_heard_but_pooled_it_is(rich):
+    data, history, positions, graph = rich
+    empty = build_graph(history.select(np.zeros(0, int)), data.questions(positions), GraphConfig(conversation=False))
+    full = build_graph(history, data.questions(positions), GraphConfig(conversation=False))
+    for config, heard in ((replace(SMALL, layers=0, bind=False), False), (replace(SMALL, history="pooled"), True)):
+        scorer = scorer_for(data, config)
+        with torch.no_grad():
+            differ = not torch.allclose(scorer(empty)[empty.mask], scorer(full)[full.mask], atol=1e-5)
+        assert differ == heard
+
+
+def test_without_texts_a_graph_holds_no_vector(rich):
+    data, history, positions, _ = rich
+    graph = build_graph(history, data.questions(positions), GraphConfig(texts=False))
+    for name in ("query", "response", "llm", "target_query", "written"):
+        assert not getattr(graph, name).any()

@@ -1,0 +1,1 @@
+"""Measure gmt: studies behind docs/results.md, run from the root of the repository."""
