@@ -94,8 +94,7 @@ def regret(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
         users = np.array([f"{seed}/{table.users[code]}" for code in table.user])
         scores = {router.name: scores_of_all(data, router, asked) for router in fitted_routers(data, seed)}
         parts.append({name: choice_shares(users, found, truth) for name, found in {**scores, "oracle": truth}.items()})
-    pooled = joined(parts)
-    found = bootstrap_shares(pooled)
+    found = bootstrap_shares(joined(parts))
     heads = {
         "regret": "regret (logits)",
         "lost": "win chance lost against the best",
@@ -103,11 +102,13 @@ def regret(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
         "win": "win chance against another at random",
     }
     lines = [f"| {options.people} × {options.votes} | " + " | ".join(heads.values()) + " |", "|---" + "|--:" * 4 + "|"]
-    lines += [f"| {name} | " + " | ".join(cell(found.interval(name, m)) for m in heads) + " |" for name in pooled]
+    lines += [
+        f"| {name} | " + " | ".join(cell(found.interval(name, m)) for m in heads) + " |" for name in found.samples
+    ]
     for rival in ("hierarchical_bradley_terry", "user_bradley_terry", "bradley_terry"):
         cells = [cell(found.difference("gmt", rival, metric), "+") for metric in heads]
         lines.append(f"| gmt − {rival} | " + " | ".join(cells) + " |")
-    return {"routers": numbers(found)}, "\n".join(lines), dots(found, list(pooled), ("regret", "lost"), heads)
+    return {"routers": numbers(found)}, "\n".join(lines), dots(found, list(found.samples), ("regret", "lost"), heads)
 
 
 def replayed(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
@@ -214,8 +215,7 @@ def _auc(courses: Sequence[Mapping[str, Course]]) -> dict[int, Estimates]:
 
 def _explore_lines(world: str, found: Estimates, auc: Mapping[int, Estimates], people: int) -> list[str]:
     """Return tables of what is known, what is chosen, and what it cost, after some votes."""
-    after = [votes for votes in auc if votes in PRINTED]
-    lines = []
+    after, lines = [votes for votes in auc if votes in PRINTED], []
     titles = {
         "order": "pairs of held-out answers in true order",
         "auc": "AUC of held-out votes",
@@ -242,7 +242,7 @@ def _explore_lines(world: str, found: Estimates, auc: Mapping[int, Estimates], p
 
 
 def cell(interval: Interval | None, sign: str = "", digits: int = 3) -> str:
-    """Write a value with its interval."""
+    """Write a value with its interval, a dash for none."""
     if interval is None:
         return "–"
     value, low, high = (f"{part:{sign}.{digits}f}" for part in (interval.value, interval.low, interval.high))
@@ -259,10 +259,9 @@ def numbers(found: Estimates) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, metrics in found.samples.items():
         for metric in metrics:
-            interval = found.interval(name, metric)
-            if interval is not None:
-                error = {"standard_error": found.error(name, metric)}
-                out.setdefault(name, {})[metric] = interval.to_json() | error
+            if (interval := found.interval(name, metric)) is not None:
+                card = interval.to_json() | {"standard_error": found.error(name, metric)}
+                out.setdefault(name, {})[metric] = card
     return out
 
 
@@ -323,7 +322,7 @@ def main() -> None:
     drawn.add_argument("--people", type=int, default=200, help="people to learn from")
     drawn.add_argument("--votes", type=int, default=40, help="rounds each of them rates")
     drawn.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    studies.add_parser("regret", parents=[same, drawn], help="choose among all models for planted people")
+    studies.add_parser("regret", parents=[same, drawn], help="choose for planted people")
     part = studies.add_parser("replay", parents=[same], help="replay on the test votes of data folders")
     part.add_argument("data", type=Path, nargs="+", help="folders made by gmt prep, one for each seed")
     part = studies.add_parser("explore", parents=[same, drawn], help="let new people talk to the router")
