@@ -100,6 +100,12 @@ class Estimates:
         """Return a router's metric, None where it cannot be computed."""
         return _interval(self.samples[router].get(metric))
 
+    def error(self, router: str, metric: str) -> float | None:
+        """Return the standard error of a router's metric over resamples of the users, None where it has none."""
+        found = self.samples[router].get(metric)
+        drawn = np.zeros(0) if found is None else found[1:][np.isfinite(found[1:])]
+        return float(drawn.std()) if len(drawn) else None
+
     def difference(self, router: str, rival: str, metric: str) -> Interval | None:
         """Return `router` less `rival`, resample by resample; None where either is missing."""
         ours, theirs = self.samples[router].get(metric), self.samples[rival].get(metric)
@@ -127,17 +133,61 @@ def bootstrap(blocks: Mapping[str, Sequence[Block]], seed: int = 0, draws: int =
         draws: B, how many resamples.
     """
     every = [block for several in blocks.values() for block in several]
-    names = np.unique(np.concatenate([block.users.astype(str) for block in every] or [np.zeros(0, str)]))
-    rng, count = np.random.default_rng(seed), len(names)
-    weights = np.ones((1 + draws, count), dtype=np.float32)
-    for draw in range(draws if count else 0):
-        weights[1 + draw] = np.bincount(rng.integers(count, size=count), minlength=count)
+    names, weights = _resamples([block.users for block in every], seed, draws)
     samples = {}
     for router, several in blocks.items():
         measured = [block.measure(names, weights) for block in several]
         shared = [metric for metric in METRICS if measured and all(metric in values for values in measured)]
         samples[router] = {metric: _mean([values[metric] for values in measured]) for metric in shared}
     return Estimates(samples)
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """Hold a metric that is one sum over C questions divided by another.
+
+    Args:
+        users: (C,) names of the people who asked.
+        above, below: (C,) what each question adds to the two sums; `below` is 0 or more.
+    """
+
+    users: np.ndarray
+    above: np.ndarray
+    below: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: Sequence[Share]) -> Share:
+        """Pool the questions of several shares."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("users", "above", "below")))
+
+
+def bootstrap_shares(shares: Mapping[str, Mapping[str, Share]], seed: int = 0, draws: int = DRAWS) -> Estimates:
+    """Measure shares on the same resamples of users, so that their differences are paired.
+
+    Args:
+        shares: Router -> metric -> its share.
+        seed: Chooses the resamples.
+        draws: B, how many resamples.
+    """
+    every = [share.users for metrics in shares.values() for share in metrics.values()]
+    names, weights = _resamples(every, seed, draws)
+
+    def measure(share: Share) -> np.ndarray:
+        asker = np.searchsorted(names, share.users.astype(str))
+        sums = [weights @ np.bincount(asker, part, len(names)) for part in (share.above, share.below)]
+        return ratio(sums[0], sums[1])
+
+    return Estimates({name: {metric: measure(share) for metric, share in own.items()} for name, own in shares.items()})
+
+
+def _resamples(users: Sequence[np.ndarray], seed: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (U,) sorted names of all users, and (1 + B, U) how often each stands in each resample."""
+    names = np.unique(np.concatenate([part.astype(str) for part in users] or [np.zeros(0, str)]))
+    rng, count = np.random.default_rng(seed), len(names)
+    weights = np.ones((1 + draws, count), dtype=np.float32)
+    for draw in range(draws if count else 0):
+        weights[1 + draw] = np.bincount(rng.integers(count, size=count), minlength=count)
+    return names, weights
 
 
 def _mean(values: Sequence[np.ndarray]) -> np.ndarray:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
+from gmt.errors import DataError
 from gmt.routing.cells import CellFit
 from gmt.routing.kernels import QueryKeys
 from gmt.routing.people import Parts, Past, People, precision
@@ -201,6 +202,38 @@ class Posterior:
             out[part] = found
         return out
 
+    def of_votes(self, data: Dataset, questions: Questions, a: np.ndarray, b: np.ndarray, y: np.ndarray) -> Posterior:
+        """Return what would be believed had people cast these votes and no others; f and S stay as they are.
+
+        Args:
+            data: As in `score`.
+            questions: (C) what was asked, by whom; the codes of people need not be the history's.
+            a, b: (C,) slots of the answers shown left and right.
+            y: (C,) 1 where a won, 0 where b did, 0.5 for a tie.
+
+        Raises:
+            DataError: A query is none of the history's.
+        """
+        keys, known = (_tuples(keys) for keys in (QueryKeys.of(questions), self.past.queries.keys))
+        codes = {key: code for code, key in enumerate(known)}
+        query = np.array([codes.get(key, -1) for key in keys], np.int64)
+        if (query < 0).any():
+            raise DataError("a vote is about a query that the history does not hold; ask only about known queries")
+        order, row = np.argsort(questions.user, kind="stable"), np.arange(len(questions))
+        features, models = self._features(data, questions), questions.candidates
+        past = Past(
+            user=questions.user[order],
+            a=models[row, a][order],
+            b=models[row, b][order],
+            y=np.asarray(y, float)[order],
+            query=query[order],
+            features=(features[row, a] - features[row, b])[order],
+            comparison=row[order],
+            queries=self.past.queries,
+            groups=self.past.groups,
+        )
+        return replace(self, past=past)
+
     @cached_property
     def _most(self) -> int:
         """Votes of the person with most."""
@@ -248,3 +281,7 @@ class Posterior:
             people = People(self.past, index, self.shift, self.covariance)
             parts = people.towards(row, models[at], worth[at], similarity[at], features[at])
             yield _Asked(at, row, index, people, parts)
+
+
+def _tuples(keys: QueryKeys) -> list[tuple[int, int, int]]:
+    return list(zip(keys.query.tolist(), keys.question.tolist(), keys.turn.tolist(), strict=True))

@@ -5,8 +5,11 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from data_prep.simulate.planted import PlantedSettings
+from data_prep.simulate.planted_table import planted_dataset
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN, VALID, Candidate, Comparison, InteractionTable
+from gmt.errors import DataError
 from gmt.evaluation.metrics import pairs_of
 from gmt.routing import kernels
 from gmt.routing.baselines import make_router
@@ -15,6 +18,7 @@ from gmt.routing.hierarchical import ROUNDS, AnswerAwareBradleyTerry, Hierarchic
 from gmt.routing.people import Past, People
 from gmt.routing.posterior import HierarchicalSettings
 from gmt.routing.style import AnswerStyle, style_of
+from gmt.routing.votes import votes_of
 from tests.factories import dataset_of, random_dataset, random_table
 
 SETTINGS = HierarchicalSettings(cells=0.7, memory=1.5, spread=0.8, style=0.1)
@@ -490,3 +494,24 @@ def test_a_person_padded_beside_another_has_no_part_in_it():
     kernel = people.among().blend(1.0, 1.0, (0.1,))
     assert (kernel[1, 1:] == 0).all() and (kernel[1, :, 1:] == 0).all()
     assert (people.solve(kernel)[1, 1:] == 0).all()
+
+
+def test_the_historys_own_votes_cast_again_give_the_same_beliefs():
+    data, _ = planted_dataset(PlantedSettings(users=12, votes=12, models=5, questions=20))
+    posterior = HierarchicalBradleyTerry().fit(data).condition(data)
+    every = np.arange(len(data.table))
+    questions, votes = data.questions(every), votes_of(data.table)
+    again = posterior.of_votes(data, questions, np.zeros(len(every), int), np.ones(len(every), int), votes.y)
+    assert again.score(data, questions) == pytest.approx(posterior.score(data, questions), abs=1e-6)
+    few = np.flatnonzero(data.table.user == 3)[:4]
+    part = posterior.of_votes(data, data.questions(few), np.zeros(4, int), np.ones(4, int), votes.y[few])
+    others = data.questions(np.flatnonzero(data.table.user != 3))
+    assert part.score(data, others) == pytest.approx(posterior.impersonal(data, others))
+
+
+def test_a_vote_on_a_query_the_history_does_not_hold_is_refused():
+    data, _ = planted_dataset(PlantedSettings(users=12, votes=12, models=5, questions=20))
+    known = data.select(data.table.query != data.table.query[0])
+    posterior = HierarchicalBradleyTerry().fit(known).condition(known)
+    with pytest.raises(DataError, match="only about known queries"):
+        posterior.of_votes(data, data.questions(np.array([0])), np.zeros(1, int), np.ones(1, int), np.ones(1))
