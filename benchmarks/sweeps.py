@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.studies import Blocks, add, ask, block, cell, joined, table, targets_of, write
-from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
 from data_prep.simulate.memory import embedded
+from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
 from data_prep.simulate.planted_table import table_of
 from data_prep.simulate.world import World
 from gmt.config import RunConfig, load_config
