@@ -4,6 +4,10 @@ Everybody met one model, so nothing can be learned of choosing between models: w
 earlier turns tell how the next will be rated. The network is that of gmt; a turn is a comparison of one
 candidate, which the pairwise loss of training cannot learn from, so it learns here from pairs of turns of
 one dialogue. People are cut into folds; those asked were never trained on. Nothing chooses when to stop.
+
+Within a person a high mean so far foretells lower ratings even where their order means nothing, for what was
+drawn high is gone from the rest. The same predictors are therefore also measured on ratings shuffled within
+each person; only what is gained beyond that is owed to time.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from gmt.training.train import new_scorer
 
 SAID = ("interestingness", "boringness", "preference", "fluency", "sensibility", "specificity", "humanness")
 FOLDS, PEOPLE, RESAMPLES = 3, 16, 1000
+SHUFFLED = ", ratings shuffled"
 VARIANTS: dict[str, tuple[dict[str, bool], bool]] = {
     "network: the turn alone": ({"conversation": False}, False),
     "network: and what was said before": ({}, False),
@@ -132,12 +137,10 @@ def dialogues(folder: Path, encoder: str, config: RunConfig) -> dict[str, Any]:
     }
     for name, (changes, reveal) in VARIANTS.items():
         own = replace(config, graph=replace(config.graph, **changes))
-        scores = np.zeros(len(data.table))
-        for part in range(FOLDS):
-            scorer = train(data, np.flatnonzero(fold != part), own, reveal)
-            asked = np.flatnonzero(fold[data.table.user] == part)
-            scores[asked] = predicted(data, asked, scorer, own, reveal)
-        found[name] = within(data, scores)
+        found[name] = within(data, _folded(data, fold, own, reveal))
+    mixed = shuffled(data, rng)
+    found[f"mean rating so far{SHUFFLED}"] = within(mixed, so_far(mixed))
+    found[f"network: and how that was rated{SHUFFLED}"] = within(mixed, _folded(mixed, fold, config, True))
     reference = found[next(iter(VARIANTS))]
     people = sorted(reference)
     draws = rng.integers(len(people), size=(RESAMPLES, len(people)))
@@ -146,6 +149,25 @@ def dialogues(folder: Path, encoder: str, config: RunConfig) -> dict[str, Any]:
         own, base = (np.array([group[user] for user in people]) for group in (values, reference))
         out[name] = {"rank correlation": _interval(own, draws), "less the turn alone": _interval(own - base, draws)}
     return out
+
+
+def _folded(data: Dataset, fold: np.ndarray, config: RunConfig, reveal: bool) -> np.ndarray:
+    """Return (C,) scores of all turns, each from a network that was trained on the people of the other folds."""
+    scores = np.zeros(len(data.table))
+    for part in range(FOLDS):
+        scorer = train(data, np.flatnonzero(fold != part), config, reveal)
+        asked = np.flatnonzero(fold[data.table.user] == part)
+        scores[asked] = predicted(data, asked, scorer, config, reveal)
+    return scores
+
+
+def shuffled(data: Dataset, rng: np.random.Generator) -> Dataset:
+    """Return the same dialogues with each person's ratings in random order."""
+    rating, rows = data.table.rating.copy(), data.table.row_comparison
+    for user in np.unique(data.table.user):
+        own = np.flatnonzero((data.table.user[rows] == user) & ~np.isnan(rating))
+        rating[own] = rng.permutation(rating[own])
+    return data.with_table(replace(data.table, rating=rating))
 
 
 def so_far(data: Dataset) -> np.ndarray:

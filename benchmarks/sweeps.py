@@ -77,8 +77,9 @@ def population(settings: PlantedSettings, asked: int = ASKED, valid: float = 1 /
         settings, votes=asked, feedback="votes", noise_labels=0.0, candidates=None, seed=settings.seed + ELSEWHERE
     )
     both = replace(settings, votes=(settings.conversations + clean.conversations) * settings.turns)
-    known = list(draw_rounds(world, settings))
-    later = [_after(part, settings.conversations, settings.shown) for part in draw_rounds(world, clean)]
+    width = max(settings.shown, clean.shown)
+    known = [_after(part, 0, width) for part in draw_rounds(world, settings)]
+    later = [_after(part, settings.conversations, width) for part in draw_rounds(world, clean)]
     rounds = table_of(world, both, [*known, *later])
     rng = np.random.default_rng([settings.seed, 6])
     split = np.where(rng.random(len(rounds.conversations)) < valid, VALID, TRAIN)[rounds.conversation]
@@ -88,7 +89,7 @@ def population(settings: PlantedSettings, asked: int = ASKED, valid: float = 1 /
 
 
 def _after(rounds: Rounds, conversations: int, width: int) -> Rounds:
-    """Number conversations on from those known, and pad what was shown to their width."""
+    """Number conversations on from those before, and pad what was shown to one width."""
     padding = ((0, 0), (0, max(0, width - rounds.shown.shape[1])))
     return replace(
         rounds,
