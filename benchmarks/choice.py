@@ -278,7 +278,7 @@ def dots(found: Estimates, names: Sequence[str], metrics: Sequence[str], heads: 
                 axes.plot([interval.low, interval.high], [place, place], color=colour, linewidth=1.6)
                 axes.plot([interval.value], [place], "D" if name == "gmt" else "o", color=colour, markersize=4.5)
         axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in reversed(names)])
-        axes.set_xlabel(f"{heads[metric]}, 95 % interval over users")
+        axes.set_xlabel(f"{heads[metric]},\n95 % interval over users")
     return figure
 
 
