@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,6 @@ from gmt.routing.people import Past, People
 from gmt.routing.taste import implicit_mode, with_taste
 from gmt.training.choose import Validation, paired_gain
 
-Report = Callable[[Mapping[str, Any]], None]
 FOLDS = 5
 WHOLE = 0.5
 """Chance that a person's history is shown whole in a step; else a random share of it, so that short ones serve too."""
@@ -53,7 +51,7 @@ def _fold(router: HierarchicalBradleyTerry, train: Dataset, generator: np.random
 
 
 def learn_taste(
-    router: HierarchicalBradleyTerry, data: Dataset, config: RunConfig, report: Report | None = None
+    router: HierarchicalBradleyTerry, data: Dataset, config: RunConfig
 ) -> tuple[HierarchicalBradleyTerry, str]:
     """Join learned traits to a fitted posterior if they lower the log loss of the VALID votes.
 
@@ -65,7 +63,6 @@ def learn_taste(
         router: The fitted posterior.
         data: TRAIN and VALID comparisons.
         config: Settings.
-        report: Called with the number of every step over all trainings, and its loss.
 
     Returns:
         The posterior with or without traits, and what there is to say about the choice.
@@ -74,18 +71,9 @@ def learn_taste(
     asked = Validation.of(data)
     if asked is None:
         return router, "There is no vote to validate on: the learned traits are switched off."
-    done = 0
 
     def train(choice: TasteConfig, number: int = 0) -> TasteNetwork:
-        nonlocal done
-        begun = done
-        done += choice.steps
-
-        def tell(step: int, loss: float) -> None:
-            if report is not None:
-                report({"step": begun + step, "loss": loss})
-
-        return train_taste(router, data, choice, config.seed * taste.networks + number, tell)
+        return train_taste(router, data, choice, config.seed * taste.networks + number)
 
     def losses(network: TasteNetwork) -> np.ndarray:
         return asked.losses(with_taste(router, network))
@@ -108,13 +96,7 @@ def learn_taste(
     return with_taste(router, network), f"{best.traits} learned traits join: {found}."
 
 
-def train_taste(
-    router: HierarchicalBradleyTerry,
-    data: Dataset,
-    config: TasteConfig,
-    seed: int,
-    report: Callable[[int, float], object] | None = None,
-) -> TasteNetwork:
+def train_taste(router: HierarchicalBradleyTerry, data: Dataset, config: TasteConfig, seed: int) -> TasteNetwork:
     """Learn traits so that a person's shown votes foretell their others.
 
     Each step shows some of a batch of people's votes and asks those of one fold, given what everybody
@@ -125,7 +107,6 @@ def train_taste(
         data: Its TRAIN comparisons are learned from; others are not read.
         config: Sizes and steps.
         seed: Of weights, folds and draws.
-        report: Called with the number of every step and its loss.
     """
     train = data.select(data.table.split == TRAIN)
     generator = np.random.default_rng([seed, 11])
@@ -153,8 +134,6 @@ def train_taste(
             (loss / count).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
-        if report is not None:
-            report(step + 1, float(loss.detach()) / max(count, 1))
     return network.eval()
 
 
