@@ -8,10 +8,11 @@ from functools import cached_property
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
-from gmt.routing.kernels import QueryKeys
+from gmt.routing.kernels import QueryKeys, model_kernels
 from gmt.routing.style import style_features
 
 COMPONENTS = 16
+ANSWER_NOISE = 3.0  # variance of one answer around its model's mean, in units of the variance between models
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class KnownAnswers:
 
     Args:
         rows: (R, F) features of every row of the history, NaN where it has no text.
-        means: (M, F) each model's mean, 0 where none of its answers is visible.
+        means: (M, F) each model's mean, drawn to what its text tells where few of its answers are visible.
         keys: G distinct queries of the history.
         cell: (N,) sorted cell numbers, query · M + model, whose answer is visible.
         found: (N, F) its features.
@@ -53,7 +54,7 @@ class KnownAnswers:
         written, models = table.response >= 0, len(table.models)
         cell = (query[table.row_comparison] * models + table.model)[written]
         cells, of = np.unique(cell, return_inverse=True)
-        means = _means(table.model[written], rows[written], models)
+        means = _told_means(history.model_vectors, table.model[written], rows[written])
         return cls(rows, means, keys, cells, _means(of.reshape(-1), rows[written], len(cells)))
 
     def of_rows(self, history: Dataset) -> np.ndarray:
@@ -83,6 +84,26 @@ def _means(group: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     sums = np.zeros((count, values.shape[1]))
     np.add.at(sums, group, values)
     return sums / np.maximum(np.bincount(group, minlength=count), 1)[:, None]
+
+
+def _told_means(vectors: np.ndarray, model: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return (M, F) posterior means of the models' features under a normal prior over their texts.
+
+    A model of many answers keeps their mean; one without any is told from models whose texts are near.
+
+    Args:
+        vectors: (M, W) text vectors of the models.
+        model: (N,) who wrote each answer.
+        values: (N, F) its features.
+    """
+    count = np.bincount(model, minlength=len(vectors))
+    known = np.flatnonzero(count)
+    if not len(known):
+        return np.zeros((len(vectors), values.shape[1]))
+    kernel = model_kernels(vectors, vectors[known].mean(axis=0))[0]
+    noise = np.diag(ANSWER_NOISE / count[known])
+    solved = np.linalg.solve(kernel[np.ix_(known, known)] + noise, _means(model, values, len(vectors))[known])
+    return kernel[:, known] @ solved
 
 
 def _tuples(keys: QueryKeys) -> list[tuple[int, int, int]]:

@@ -71,7 +71,7 @@ def test_a_known_answer_is_described_by_its_own_text_and_another_by_its_models_h
     }
     assert found[0] == pytest.approx(known.rows[row["cook", "y"]])
     assert found[2] == pytest.approx(known.rows[row["cook", "x"]])
-    assert found[1] == pytest.approx((known.rows[row["sum", "z"]] + known.rows[row["sing", "z"]]) / 2)
+    assert found[1] == pytest.approx(known.means[table.models.index("z")])
     assert np.abs(found[0] - known.means[table.models.index("y")]).max() > 0.1
 
 
@@ -210,11 +210,25 @@ def test_an_empty_history_knows_nothing():
     assert (router.score(empty, questions)[:, :2] == 0).all()
 
 
-def test_a_model_nobody_heard_has_no_habits_yet():
+def test_habits_are_a_models_own_where_many_answers_are_seen_and_told_from_like_models_where_none_is():
+    rounds = [vote("ana", f"q{i}", ("x", "One, two."), ("y", "- one\n- two\n- three"), i) for i in range(300)]
+    data = dataset_of(InteractionTable.from_comparisons(rounds, models=("x", "y", "twin", "apart")), width=4)
+    places = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [1, 0.05, 0, 0], [0, 0, 1, 0]])
+    data = replace(data, model_vectors=places)
+    means = KnownAnswers.of(data, texts=False).means
+    rows = AnswerStyle.of(data).of_rows(data)
+    own = np.stack([rows[data.table.model == m].mean(axis=0) for m in (0, 1)])
+    assert means[:2] == pytest.approx(own, rel=0.05)
+    # The two known models are opposites, so both tell of the twin: (.7, −.7) [[1, −.7], [−.7, 1]]⁻¹ (1, −1)ᵀ = 1.4 / 1.7.
+    assert means[2] == pytest.approx(1.4 / 1.7 * own[0], rel=0.05, abs=1e-9)
+    assert np.abs(means[3]).max() < 0.1 * np.abs(own).max()
+
+
+def test_a_model_nobody_heard_can_be_asked():
     data = dataset_of(InteractionTable.from_comparisons(told(), models=("x", "y", "z", "newcomer")))
     known = KnownAnswers.of(data)
     found = known.of_candidates(data, asked(data, "cook", ["newcomer", "y"]))[0]
-    assert (found[0] == 0).all() and (found[1] != 0).any()
+    assert found[0] == pytest.approx(known.means[3]) and (found[1] != 0).any()
     assert np.isfinite(AnswerAwareBradleyTerry(SETTINGS).score(data, asked(data, "sum", ["newcomer", "z"]))).all()
     grown = known.at(QueryKeys.of(asked(data, "cook", ["y"])), np.array([[1, -1]]))  # padding is anything, but no error
     assert grown[0, 0] == pytest.approx(found[1])
