@@ -219,7 +219,7 @@ def test_habits_are_a_models_own_where_many_answers_are_seen_and_told_from_like_
     rows = AnswerStyle.of(data).of_rows(data)
     own = np.stack([rows[data.table.model == m].mean(axis=0) for m in (0, 1)])
     assert means[:2] == pytest.approx(own, rel=0.05)
-    # The two known models are opposites, so both tell of the twin: (.7, −.7) [[1, −.7], [−.7, 1]]⁻¹ (1, −1)ᵀ = 1.4 / 1.7.
+    # Both known models, opposites, tell of the twin: (.7, −.7) [[1, −.7], [−.7, 1]]⁻¹ (1, −1)ᵀ = 1.4 / 1.7.
     assert means[2] == pytest.approx(1.4 / 1.7 * own[0], rel=0.05, abs=1e-9)
     assert np.abs(means[3]).max() < 0.1 * np.abs(own).max()
 
