@@ -208,6 +208,20 @@ class TasteConfig:
 
 
 @dataclass(frozen=True)
+class UtilityConfig:
+    """Say whether quality and cost are told apart, and how people weigh them."""
+
+    enabled: bool = False
+    """Score by α · quality − (1 − α) · cost with α inferred for every person, in place of the hierarchical posterior;
+    needs rows with `cost`."""
+    half_life: float = 0.0
+    """Rated comparisons after which one counts half in a person's α, for people who change; 0: all count alike."""
+
+    def __post_init__(self) -> None:
+        _require(self.half_life >= 0, f"utility.half_life is {self.half_life}; expected 0 or more")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Hold every setting of a run."""
 
@@ -217,6 +231,7 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     posterior: PosteriorConfig = field(default_factory=PosteriorConfig)
     taste: TasteConfig = field(default_factory=TasteConfig)
+    utility: UtilityConfig = field(default_factory=UtilityConfig)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -224,6 +239,12 @@ class RunConfig:
         _require(
             self.posterior.people or not self.taste.enabled or not self.posterior.enabled,
             "posterior.people is false and taste.enabled true; traits are what people like, set taste.enabled=false",
+        )
+
+        _require(
+            self.posterior.enabled or not self.utility.enabled,
+            "utility.enabled is true and posterior.enabled false; the utility stands in the posterior's place, set "
+            "posterior.enabled=true",
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,31 +22,38 @@ from gmt.routing.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradle
 from gmt.routing.posterior import Posterior
 from gmt.routing.taste import TasteMaker
 from gmt.routing.userfiles import UserFiles
+from gmt.routing.utility import UtilityRouter, Weighed
 from gmt.runs import RunFolder
 
 TASTE = "taste."
 """Begins the names of the traits' weights in posterior.safetensors."""
 
 
-def new_posterior(config: RunConfig) -> HierarchicalBradleyTerry | None:
+ClosedForm = HierarchicalBradleyTerry | UtilityRouter
+"""The half that answers without a network; whichever it is, it is conditioned on a history and then asked."""
+
+
+def new_posterior(config: RunConfig) -> ClosedForm | None:
     """Return the unfitted closed-form half that the settings ask for."""
     if not config.posterior.enabled:
         return None
+    if config.utility.enabled:
+        return UtilityRouter(config.utility.half_life)
     router = AnswerAwareBradleyTerry() if config.posterior.answers else HierarchicalBradleyTerry()
     off: list[str] = [name for name in ("cells", "memory", "reliability") if not getattr(config.posterior, name)]
     off += [] if config.posterior.people else ["liking", "side", "reliability", "memory", "style"]
     return type(router)(replace(router.settings, **dict.fromkeys(off, 0.0)))
 
 
-def save_posterior(posterior: HierarchicalBradleyTerry, folder: RunFolder) -> None:
+def save_posterior(posterior: ClosedForm, folder: RunFolder) -> None:
     """Write all that a fitted posterior needs to answer, the network of its learned traits included."""
     state = {name: torch.from_numpy(np.asarray(value)) for name, value in posterior.state_dict().items()}
-    if isinstance(posterior.features, TasteMaker):
+    if isinstance(posterior, HierarchicalBradleyTerry) and isinstance(posterior.features, TasteMaker):
         state |= {f"{TASTE}{name}": value for name, value in posterior.features.network.state_dict().items()}
     save_tensors(folder.posterior, state)
 
 
-def load_posterior(config: RunConfig, folder: RunFolder) -> HierarchicalBradleyTerry | None:
+def load_posterior(config: RunConfig, folder: RunFolder) -> ClosedForm | None:
     """Read what `save_posterior` wrote; None where the settings have no posterior.
 
     Raises:
@@ -58,7 +65,7 @@ def load_posterior(config: RunConfig, folder: RunFolder) -> HierarchicalBradleyT
     state = load_tensors(folder.posterior)
     taste = {name.removeprefix(TASTE): value for name, value in state.items() if name.startswith(TASTE)}
     try:
-        if taste:
+        if taste and isinstance(posterior, HierarchicalBradleyTerry):
             posterior.features = TasteMaker(TasteNetwork.from_state(taste))
         own = {name: value.numpy() for name, value in state.items() if not name.startswith(TASTE)}
         return posterior.load_state_dict(own)
@@ -85,7 +92,7 @@ class GmtRouter:
 
     def __init__(
         self,
-        posterior: HierarchicalBradleyTerry | None,
+        posterior: ClosedForm | None,
         graph: GraphRouter | None,
         weight: float = 1.0,
         shifts: Mapping[str, Tensor] | None = None,
@@ -93,7 +100,7 @@ class GmtRouter:
     ) -> None:
         self.posterior, self.graph, self.weight, self.texts = posterior, graph, weight, texts
         self.shifts = dict(shifts or {})
-        self._conditioned: tuple[Dataset, Posterior] | None = None
+        self._conditioned: tuple[Dataset, Posterior | Weighed] | None = None
 
     @classmethod
     def load(cls, folder: RunFolder, config: RunConfig, card: Mapping[str, Any], data: Dataset) -> Self:
@@ -173,7 +180,7 @@ class GmtRouter:
         shifts = {users[name]: shift for name, shift in self.shifts.items() if name in users}
         return self.graph.score(history, questions, shifts or None)
 
-    def _condition(self, history: Dataset, questions: Questions) -> Posterior:
+    def _condition(self, history: Dataset, questions: Questions) -> Posterior | Weighed:
         """Fit the posterior to a history once; texts or models joining the vocabularies do not change it."""
         assert self.posterior is not None
         kept = self._conditioned

@@ -18,9 +18,9 @@ from gmt.data.graph import turn_schema
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.errors import DataError, RunError
 from gmt.evaluation.metrics import pairs_of, weighted_auc
-from gmt.routing.gmt_router import GmtRouter, new_posterior, save_posterior
+from gmt.routing.gmt_router import ClosedForm, GmtRouter, new_posterior, save_posterior
 from gmt.routing.graph_router import GraphRouter
-from gmt.routing.hierarchical import HierarchicalBradleyTerry
+from gmt.routing.utility import UtilityRouter
 from gmt.routing.votes import fit_temperature
 from gmt.runs import RunFolder, read_json, write_json, write_text
 from gmt.training.choose import Validation, pair_losses, paired_gain
@@ -107,10 +107,13 @@ def fit_parts(
         }
     if posterior is not None:
         posterior.fit(learn)
-        if config.taste.enabled:
-            posterior, note = learn_taste(posterior, learn, config)
-            notes.append(note)
-        card["posterior"] = dataclasses.asdict(posterior.settings)
+        if isinstance(posterior, UtilityRouter):
+            card["posterior"] = {"half_life": posterior.half_life, "text_variance": posterior.text_variance}
+        else:
+            if config.taste.enabled:
+                posterior, note = learn_taste(posterior, learn, config)
+                notes.append(note)
+            card["posterior"] = dataclasses.asdict(posterior.settings)
     router, said = join_parts(posterior, graph, learn)
     router.texts = config.graph.texts
     card["notes"] = [*notes, *said]
@@ -118,9 +121,7 @@ def fit_parts(
     return router, card
 
 
-def join_parts(
-    posterior: HierarchicalBradleyTerry | None, graph: GraphRouter | None, data: Dataset
-) -> tuple[GmtRouter, list[str]]:
+def join_parts(posterior: ClosedForm | None, graph: GraphRouter | None, data: Dataset) -> tuple[GmtRouter, list[str]]:
     """Choose how much the network adds to the posterior, on the VALID votes given the TRAIN ones.
 
     The network must lower the log loss by more than two standard errors of the paired difference,

@@ -1,0 +1,99 @@
+"""Foretell what an answer will cost from prices and the length of the query, or from what answers cost before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmt.data.dataset import Dataset, ModelInfo, Questions
+
+RIDGE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class CostModel:
+    """Hold what decides the cost of an answer, in the unit of the table's `cost` column.
+
+    Within a task the cost is linear in a constant, both prices and query length x input price, which
+    is exact where answers are billed by the token. Where a price is not known, the mean cost of the
+    model in the task stands in, then its mean in all tasks, then everybody's.
+
+    Args:
+        line: (T + 1, 4) coefficients of each task, the last for queries of no known task; NaN where prices
+            are missing in the history.
+        means: (T + 1, M) mean costs, NaN where nothing was seen.
+        overall: Mean of all costs.
+        scale: The largest cost seen; dividing by it gives shares between 0 and 1.
+    """
+
+    line: np.ndarray
+    means: np.ndarray
+    overall: float
+    scale: float
+
+    @classmethod
+    def of(cls, history: Dataset) -> CostModel | None:
+        """Learn from the visible costs; None where there is none."""
+        table = history.table
+        seen = np.flatnonzero(~np.isnan(table.cost))
+        if not len(seen):
+            return None
+        tasks, models = len(table.tasks), len(table.models)
+        at = table.row_comparison[seen]
+        task, model, cost = np.where(table.task[at] < 0, tasks, table.task[at]), table.model[seen], table.cost[seen]
+        features = _features(history, table.query[at], model[:, None])[:, 0]
+        priced = ~np.isnan(features).any(axis=1)
+        line = np.full((tasks + 1, 4), np.nan)
+        for number in range(tasks + 1):
+            rows = priced & ((task == number) | (number == tasks))
+            if len(np.unique(model[rows])) > 1 or (rows.any() and models == 1):
+                line[number] = _least_squares(features[rows], cost[rows])
+        cell = task * models + model
+        count = np.bincount(cell, minlength=(tasks + 1) * models).reshape(-1, models).astype(float)
+        total = np.bincount(cell, cost, (tasks + 1) * models).reshape(-1, models)
+        # The last row answers for all tasks.
+        count[-1], total[-1] = count.sum(axis=0), total.sum(axis=0)
+        means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        return cls(line, means, float(cost.mean()), float(max(cost.max(), 1e-12)))
+
+    def at(self, data: Dataset, questions: Questions) -> np.ndarray:
+        """Return the (C, K) expected costs of the candidates, as shares of `scale`; 0 under padding."""
+        return self.of_answers(data, questions.query, questions.task, questions.candidates) / self.scale
+
+    def of_answers(self, data: Dataset, query: np.ndarray, task: np.ndarray, models: np.ndarray) -> np.ndarray:
+        """Return (C, K) expected costs of (C, K) models on (C,) queries of (C,) tasks; 0 for model -1."""
+        last = len(self.line) - 1
+        task = np.where((task < 0) | (task >= last), last, task)
+        known, column = models < self.means.shape[1], np.minimum(np.maximum(models, 0), self.means.shape[1] - 1)
+        out = (_features(data, query, models) * self.line[task][:, None, :]).sum(axis=2)
+        for row in (task[:, None], np.full((len(task), 1), last)):
+            out = np.where(np.isnan(out) & known, self.means[row, column], out)
+        return np.where(models >= 0, np.where(np.isnan(out), self.overall, out), 0.0)
+
+
+def price_shares(models: Mapping[str, ModelInfo], names: list[str]) -> np.ndarray | None:
+    """Return each model's output price as a share of the dearest one's; None where a price is not known."""
+    prices = [models[name].output_price for name in names]
+    if any(price is None for price in prices):
+        return None
+    values = np.array(prices, dtype=float)
+    return values / max(values.max(), 1e-12)
+
+
+def _features(data: Dataset, query: np.ndarray, models: np.ndarray) -> np.ndarray:
+    """Return (C, K, 4): 1, input price, output price, characters x input price; NaN without prices."""
+    cards = [data.models[name] for name in data.table.models]
+    prices = np.array([[np.nan if p is None else p for p in (card.input_price, card.output_price)] for card in cards])
+    used, of = np.unique(query, return_inverse=True)
+    length = np.array([len(data.table.texts[code]) for code in used], dtype=float)[of.reshape(-1)]
+    input_price, output_price = np.moveaxis(prices.reshape(-1, 2)[np.maximum(models, 0)], 2, 0)
+    return np.stack([np.ones_like(input_price), input_price, output_price, length[:, None] * input_price], axis=2)
+
+
+def _least_squares(features: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """Return the coefficients of a slightly ridged regression; features are put on one scale for it."""
+    size = np.maximum(np.abs(features).max(axis=0), 1e-12)
+    unit = features / size
+    return np.linalg.solve(unit.T @ unit + RIDGE * len(unit) * np.eye(4), unit.T @ cost) / size
