@@ -25,6 +25,9 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 class GraphConfig:
     """Say what the graph shows of the past."""
 
+    schema: str = "turns"
+    """`turns`: users, turns, queries, responses and llms; `outcomes`: users, tasks, queries and llms whose edges carry
+    outcomes, for single-turn data."""
     turn_edges: bool = True
     """Join each turn to the next of its conversation, forward in time."""
     conversation: bool = True
@@ -35,6 +38,7 @@ class GraphConfig:
     """Read what queries, models and answers say; off leaves codes, and of answers their form such as length."""
 
     def __post_init__(self) -> None:
+        _one_of("graph.schema", self.schema, ("turns", "outcomes"))
         _require(self.history_limit >= 1, f"graph.history_limit is {self.history_limit}; expected at least 1")
 
 
@@ -125,6 +129,8 @@ class TrainConfig:
     """Steps between validations; each writes checkpoints and a line of metrics.jsonl."""
     patience: int = 4
     """Validations without a better AUC before training stops; 0 never stops early."""
+    loss: str = "pairwise"
+    """`pairwise`: which of two is better; `choice`: which of all is best; `reward`: how much better."""
     ties: str = "half"
     """`half`: a tie pulls the scores together; `ignore`: ties teach nothing."""
     clip: float = 1.0
@@ -148,6 +154,7 @@ class TrainConfig:
             f"updates, e.g. every {self.accumulate * max(self.eval_every // self.accumulate, 1)}",
         )
         _one_of("train.schedule", self.schedule, ("cosine", "constant"))
+        _one_of("train.loss", self.loss, ("pairwise", "choice", "reward"))
         _one_of("train.ties", self.ties, ("half", "ignore"))
         _one_of("train.precision", self.precision, ("no", "fp16", "bf16"))
 

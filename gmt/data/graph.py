@@ -14,6 +14,7 @@ from torch import Tensor
 from gmt.config import GraphConfig
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.links import TurnLinks
+from gmt.data.outcomes import OutcomeLinks
 from gmt.errors import DataError
 
 if TYPE_CHECKING:
@@ -71,6 +72,42 @@ def turn_schema(turn_edges: bool = True) -> GraphSchema:
     return GraphSchema(("user", "turn", "query", "response", "llm"), tuple(edges))
 
 
+def outcome_schema() -> GraphSchema:
+    """Return the single-turn schema: queries and llms hear each other's outcomes, tasks join a person's queries.
+
+    Source: PersonalizedRouter (arXiv 2511.16883); edges run both ways, so that people and llms learn too.
+    """
+    edges: tuple[EdgeType, ...] = (
+        ("llm", "got", "query"),
+        ("query", "rates", "llm"),
+        ("query", "of", "task"),
+        ("task", "holds", "query"),
+        ("task", "tells", "user"),
+        ("user", "has", "task"),
+    )
+    return GraphSchema(("user", "task", "query", "llm"), edges)
+
+
+def graph_schema(config: GraphConfig) -> GraphSchema:
+    """Return the schema that the settings name."""
+    return outcome_schema() if config.schema == "outcomes" else turn_schema(config.turn_edges)
+
+
+def outcome_edges(schema: GraphSchema, links: OutcomeLinks) -> dict[EdgeType, Tensor]:
+    """Return edge type -> (2, E) in schema order."""
+    own = torch.arange(len(links.query_task), device=links.query_task.device)
+    tasks = torch.arange(len(links.task_user), device=links.task_user.device)
+    known = {
+        "got": torch.stack([links.outcome_llm, links.outcome_query]),
+        "rates": torch.stack([links.outcome_query, links.outcome_llm]),
+        "of": torch.stack([own, links.query_task]),
+        "holds": torch.stack([links.query_task, own]),
+        "tells": torch.stack([tasks, links.task_user]),
+        "has": torch.stack([links.task_user, tasks]),
+    }
+    return {edge: known[edge[1]] for edge in schema.edge_types}
+
+
 def turn_edges(schema: GraphSchema, links: TurnLinks) -> dict[EdgeType, Tensor]:
     """Return edge type -> (2, E) in schema order, with one response node per turn."""
     own = torch.arange(len(links), device=links.user.device)
@@ -100,12 +137,14 @@ class GraphBatch:
         feedback: (T, len(FEEDBACK)) preference features; zero where nothing was rated.
         written: (F, W) vectors of the distinct feedback texts, the first zero for "none"; None if nobody wrote any.
         llm: (M, W) text vectors of the descriptions.
-        turn_user, turn_query, turn_response, turn_llm, turn_written: (T,) the rows each turn reads.
+        task: (A, W) vectors of the tasks, each the mean of its visible queries, zero where none is.
+        turn_user, turn_query, turn_response, turn_llm, turn_written, turn_task: (T,) the rows each turn reads.
         tells: (2, E) turn -> each user node that hears it.
         precedes: (2, P) turn -> next turn of the same conversation.
         user_code: (V,) codes of the people, -1 for somebody unknown.
         target_user: (C,) view of each question.
         target_query: (C, W) text vector of what is asked.
+        target_task: (C,) its task.
         candidates: (C, K) llm nodes, 0 under padding.
         mask: (C, K) true where a candidate exists.
         rating: (C, K) ratings to learn from; NaN where unrated and under padding, all NaN
@@ -121,16 +160,19 @@ class GraphBatch:
     feedback: Tensor
     written: Tensor | None
     llm: Tensor
+    task: Tensor
     turn_user: Tensor
     turn_query: Tensor
     turn_response: Tensor
     turn_llm: Tensor
     turn_written: Tensor
+    turn_task: Tensor
     tells: Tensor
     precedes: Tensor
     user_code: Tensor
     target_user: Tensor
     target_query: Tensor
+    target_task: Tensor
     candidates: Tensor
     mask: Tensor
     rating: Tensor
@@ -143,6 +185,8 @@ class GraphBatch:
             ("turn_response", self.turn_response, len(self.response)),
             ("turn_llm", self.turn_llm, len(self.llm)),
             ("turn_written", self.turn_written, 1 if self.written is None else len(self.written)),
+            ("turn_task", self.turn_task, len(self.task)),
+            ("target_task", self.target_task, len(self.task)),
             ("tells", self.tells[0], turns),
             ("tells", self.tells[1], len(self.user_code)),
             ("precedes", self.precedes, turns),
@@ -168,10 +212,19 @@ class GraphBatch:
             self.tells,
         )
 
-    @property
+    @cached_property
+    def outcomes(self) -> OutcomeLinks:
+        """The links between people, their tasks and queries, and llms."""
+        return OutcomeLinks.of(
+            self.turn_user, self.turn_query, self.turn_task, self.turn_llm, self.target_user, self.target_task
+        )
+
+    @cached_property
     def edges(self) -> dict[EdgeType, Tensor]:
         """Edge type -> (2, E) source and target nodes, in schema order; every turn has a response node of its own."""
-        return turn_edges(self.schema, self.links)
+        if "turn" in self.schema.node_types:
+            return turn_edges(self.schema, self.links)
+        return outcome_edges(self.schema, self.outcomes)
 
     def to(self, device: torch.device | str) -> GraphBatch:
         """Return the batch on another device."""
@@ -187,17 +240,18 @@ class GraphBatch:
         from torch_geometric.data import HeteroData
 
         data = HeteroData()
-        nodes: dict[str, Tensor] = {
-            "user": torch.zeros(len(self.user_code), 1),
-            "turn": torch.zeros(len(self.turn_user), 1),
-            "query": self.query,
-            "response": torch.cat([self.response[self.turn_response], self.feedback], dim=1),
-            "llm": self.llm,
-        }
+        nodes: dict[str, Tensor] = {"user": torch.zeros(len(self.user_code), 1), "query": self.query, "llm": self.llm}
+        if "turn" in self.schema.node_types:
+            nodes["turn"] = torch.zeros(len(self.turn_user), 1)
+            nodes["response"] = torch.cat([self.response[self.turn_response], self.feedback], dim=1)
+        else:
+            nodes |= {"task": self.task[self.outcomes.task_code], "query": self.query[self.outcomes.query_code]}
         for kind in self.schema.node_types:
             data[kind].x = nodes[kind]
         for edge, index in self.edges.items():
             data[edge].edge_index = index
+            if "llm" in edge and "turn" not in edge:
+                data[edge].edge_attr = self.feedback
         return data
 
 
@@ -249,6 +303,7 @@ def build_graph(
         visible.append((questions.earlier, *nodes.earlier_rounds(questions)))
     turns = _Turns.collect(visible)
     texts, turn_query = _distinct(turns.query)
+    tasks, task = _distinct(np.concatenate([questions.task, turns.task]))
     answers, turn_response = _distinct(turns.response)
     said, turn_written = _distinct(np.concatenate([[-1], turns.feedback]))
     history = history if config.texts else history.without_vectors()
@@ -263,26 +318,41 @@ def build_graph(
         rating = np.full(mask.shape, np.nan)
     as_long, as_float = (lambda a: torch.from_numpy(np.ascontiguousarray(a, np.int64))), torch.from_numpy
     return GraphBatch(
-        schema=turn_schema(config.turn_edges),
+        schema=graph_schema(config),
         query=as_float(vectors(texts)),
         response=as_float(vectors(answers)),
         feedback=as_float(turns.features),
         written=as_float(vectors(said)) if len(said) > 1 else None,
         llm=as_float(np.ascontiguousarray(history.model_vectors, np.float32)),
+        task=as_float(_task_vectors(history, tasks)),
         turn_user=as_long(turns.owner),
         turn_query=as_long(turn_query),
         turn_response=as_long(turn_response),
         turn_llm=as_long(turns.model),
         turn_written=as_long(turn_written[1:]),
+        turn_task=as_long(task[len(questions) :]),
         tells=as_long(nodes.hearers(turns.owner)),
         precedes=as_long(turns.precedes() if config.turn_edges else np.zeros((2, 0))),
         user_code=as_long(nodes.code),
         target_user=as_long(nodes.target),
         target_query=as_float(vectors(questions.query)),
+        target_task=as_long(task[: len(questions)]),
         candidates=as_long(np.where(mask, questions.candidates, 0)),
         mask=torch.from_numpy(mask),
         rating=torch.from_numpy(np.where(mask, rating, np.nan).astype(np.float32)),
     )
+
+
+def _task_vectors(history: Dataset, tasks: np.ndarray) -> np.ndarray:
+    """Return (A, W) means of the distinct visible queries of each task; zero where there is none."""
+    table = history.table
+    pairs = np.unique(np.stack([table.task, table.query], axis=1), axis=0)
+    out = np.zeros((len(tasks), history.vectors.shape[1]), np.float32)
+    for place, task in enumerate(tasks.tolist()):
+        queries = pairs[pairs[:, 0] == task, 1]
+        if len(queries):
+            out[place] = history.vectors[queries].mean(axis=0)
+    return out
 
 
 def _distinct(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -386,6 +456,7 @@ class _Turns:
     number: np.ndarray
     model: np.ndarray
     query: np.ndarray
+    task: np.ndarray
     response: np.ndarray
     feedback: np.ndarray
     features: np.ndarray
@@ -403,6 +474,7 @@ class _Turns:
             columns["conversation"].append(part.conversation[of])
             columns["number"].append(part.turn[of])
             columns["query"].append(part.query[of])
+            columns["task"].append(part.task[of])
             columns["features"].append(feedback_features(part.ratings, written)[of, slot])
             for name in ("model", "response", "feedback"):
                 columns[name].append(getattr(part, name))

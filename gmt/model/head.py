@@ -45,3 +45,26 @@ class PreferenceHead(nn.Module):
         read, _ = self.attention(offered, context, context, need_weights=False)
         joined = self.dropout(torch.cat([read, offered], dim=-1).relu())
         return self.score(joined).squeeze(-1).masked_fill(~mask, float("-inf"))
+
+
+class ProductHead(nn.Module):
+    """Score candidates by the product of one vector of person, task and query with each of them.
+
+    Source: PersonalizedRouter (arXiv 2511.16883), h_uqt = MLP([h_u; h_t; h_q]); score = h_uqt · h_m.
+
+    Args:
+        width: D, the width of the node states.
+        hidden: H, the width inside.
+        dropout: Share of activations dropped in training.
+    """
+
+    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.join = nn.Sequential(
+            nn.Linear(3 * width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width)
+        )
+
+    def forward(self, user: Tensor, task: Tensor, query: Tensor, candidates: Tensor) -> Tensor:
+        """Return (C, K) unbounded scores, of (C, D) states and (C, K, D) candidates."""
+        joined = self.join(torch.cat([user, task, query], dim=1))
+        return torch.einsum("cd,ckd->ck", joined, candidates) / candidates.shape[2] ** 0.5

@@ -10,6 +10,7 @@ from gmt.data.graph import FEEDBACK, GraphBatch, GraphSchema
 from gmt.model.encoder import GraphEncoder
 from gmt.model.head import PreferenceHead
 from gmt.model.leaf import Leaf
+from gmt.model.rows import pad_rows
 from gmt.model.turn_layer import TurnStates
 
 RATED, ADVANTAGE = FEEDBACK.index("rated"), FEEDBACK.index("advantage")
@@ -73,7 +74,7 @@ class GraphScorer(nn.Module):
         known = self._known_models(batch)
         llm = self.project_llm(batch.llm)
         if config.strengths:
-            llm = llm + _pad_rows(self.llm_residual, len(batch.llm)) * known.unsqueeze(-1)
+            llm = llm + pad_rows(self.llm_residual, len(batch.llm)) * known.unsqueeze(-1)
         people = self._people(self._initial_states(batch, llm), batch)
         if people is None:
             people = llm.new_zeros(len(batch.user_code), llm.shape[-1])
@@ -89,7 +90,7 @@ class GraphScorer(nn.Module):
             scores = scores + torch.einsum("ch,ckh->ck", asked, self.cell_llm(llm)[batch.candidates])
         if config.strengths:
             strength = self.strength(batch.llm).squeeze(-1)
-            strength = strength + _pad_rows(self.strength_residual, len(batch.llm)) * known
+            strength = strength + pad_rows(self.strength_residual, len(batch.llm)) * known
             scores = scores + strength[batch.candidates]
         return scores.masked_fill(~batch.mask, float("-inf"))
 
@@ -145,10 +146,3 @@ class GraphScorer(nn.Module):
         votes = rated.new_zeros(len(batch.user_code)).index_add(0, batch.tells[1], rated[batch.tells[0]])
         votes = votes[batch.target_user].unsqueeze(-1)
         return votes / (votes + self.patience.exp())
-
-
-def _pad_rows(values: Tensor, count: int) -> Tensor:
-    """Append zero rows for models that were not trained on."""
-    if len(values) >= count:
-        return values[:count]
-    return torch.cat([values, values.new_zeros(count - len(values), *values.shape[1:])])

@@ -11,27 +11,20 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
 from gmt.errors import ConfigError
 from gmt.routing.bradley_terry import BradleyTerry, UserBradleyTerry
+from gmt.routing.cascades import Cascade, QualityGap
+from gmt.routing.contrastive import DualContrastive
 from gmt.routing.elo import UserElo
 from gmt.routing.factor_models import FactorisationMachine, LowRank, MatrixFactorisation
 from gmt.routing.hierarchical import HierarchicalBradleyTerry
+from gmt.routing.model_means import model_means
 from gmt.routing.propagation import GraphPropagation
 from gmt.routing.router import Router
+from gmt.routing.supervised import BoostedTrees, Ridge, UserTaskMean
 from gmt.routing.votes import fit_temperature, log_loss, votes_of
 
-SMOOTHING = 2.0  # a model's mean counts so many ratings at the mean of all
 USER_SMOOTHING = (1.0, 3.0, 10.0, 30.0)
 NEIGHBOURS, OWN_WEIGHTS, NEIGHBOUR_SMOOTHING = (5, 20, 80, 320), (1.0, 4.0, 16.0), 3.0
 SIMILARITIES_AT_ONCE, ROUNDING = 8_000_000, 1e-5
-
-
-def model_means(table: InteractionTable, smoothing: float = SMOOTHING) -> np.ndarray:
-    """Return (M,) mean ratings, drawn towards the mean of all rows; that mean for unrated models."""
-    rated = ~np.isnan(table.rating)
-    models, rating = table.model[rated], table.rating[rated]
-    middle = rating.mean() if len(rating) else 0.5
-    counts = np.bincount(models, minlength=len(table.models))
-    sums = np.bincount(models, rating, len(table.models))
-    return (sums + smoothing * middle) / (counts + smoothing)
 
 
 def user_means(table: InteractionTable, smoothing: float) -> np.ndarray:
@@ -219,6 +212,12 @@ RIVALS: dict[str, Callable[[int], Router]] = {
     "low_rank": lambda seed: LowRank(),
     "matrix_factorisation": lambda seed: MatrixFactorisation(),
     "factorisation_machine": lambda seed: FactorisationMachine(),
+    "user_task_mean": lambda seed: UserTaskMean(),
+    "ridge": lambda seed: Ridge(),
+    "boosted_trees": lambda seed: BoostedTrees(seed),
+    "dual_contrastive": lambda seed: DualContrastive(seed),
+    "cascade": lambda seed: Cascade(),
+    "quality_gap": lambda seed: QualityGap(),
     "graph_router": lambda seed: GraphPropagation(),
     "hierarchical_bradley_terry": lambda seed: HierarchicalBradleyTerry(),
 }

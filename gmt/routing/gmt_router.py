@@ -12,10 +12,10 @@ from torch import Tensor
 
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset, Questions
-from gmt.data.graph import turn_schema
+from gmt.data.graph import graph_schema
 from gmt.errors import RunError
+from gmt.model.build import scorer_for
 from gmt.model.checkpoint import load_tensors, load_weights, save_tensors
-from gmt.model.scorer import GraphScorer
 from gmt.model.taste import TasteNetwork
 from gmt.routing.graph_router import GraphRouter
 from gmt.routing.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradleyTerry
@@ -114,8 +114,8 @@ class GmtRouter:
         posterior = load_posterior(config, folder)
         graph = None
         if config.posterior.network:
-            schema = turn_schema(config.graph.turn_edges)
-            scorer = GraphScorer(config.model, schema, data.vectors.shape[1], len(card["models"]))
+            schema = graph_schema(config.graph)
+            scorer = scorer_for(config.model, schema, data.vectors.shape[1], len(card["models"]))
             load_weights(scorer, folder.weights)
             graph = GraphRouter(scorer, config.graph)
         people = UserFiles(folder.users)

@@ -11,7 +11,7 @@ import torch
 from gmt.config import GraphConfig
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.graph import build_graph
-from gmt.model.scorer import GraphScorer
+from gmt.model.build import Scorer
 
 REASONS = 40
 """Newest rounds of a person that an explanation looks at."""
@@ -20,7 +20,7 @@ TURNS_AT_ONCE = 40_000
 
 
 class GraphRouter:
-    """Score with a `GraphScorer`; a new person needs one forward pass and no gradient.
+    """Score with a trained scorer; a new person needs one forward pass and no gradient.
 
     Args:
         scorer: The trained network.
@@ -30,7 +30,7 @@ class GraphRouter:
 
     name = "graph"
 
-    def __init__(self, scorer: GraphScorer, config: GraphConfig, device: torch.device | str = "cpu") -> None:
+    def __init__(self, scorer: Scorer, config: GraphConfig, device: torch.device | str = "cpu") -> None:
         self.scorer, self.config, self.device = scorer, config, device
 
     def fit(self, data: Dataset) -> Self:

@@ -280,7 +280,12 @@ class UtilityRouter:
             return {}
         numbers = [self.half_life, self.text_variance, self.tasks, self.scale, ability.log_noise, ability.lapse]
         return {
-            "weights": ability.weights, "log_spread": ability.log_spread, "stranger": self.stranger, "centre": self.centre, "basis": self.basis, "numbers": np.array(numbers),
+            "weights": ability.weights,
+            "log_spread": ability.log_spread,
+            "stranger": self.stranger,
+            "centre": self.centre,
+            "basis": self.basis,
+            "numbers": np.array(numbers),
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> Self:

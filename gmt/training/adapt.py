@@ -16,7 +16,7 @@ from gmt.errors import DataError, UserError
 from gmt.model.checkpoint import save_tensors
 from gmt.routing.graph_router import GraphRouter
 from gmt.routing.pretrained import Router
-from gmt.training.losses import pairwise_loss
+from gmt.training.losses import loss_of
 
 HELD_OUT = 0.3
 LEARNING_RATE = 0.02
@@ -101,9 +101,7 @@ def _learn_shift(router: Router, graph: GraphRouter, user: str, steps: int) -> N
         batch = build_graph(
             router.data.select(shown), router.data.questions(targets), config.graph, table.select(targets).ratings
         )
-        loss, pairs = pairwise_loss(
-            scorer(batch, shift.expand(len(batch.user_code), -1)), batch.rating, config.train.ties
-        )
+        loss, pairs = loss_of(config.train, scorer(batch, shift.expand(len(batch.user_code), -1)), batch.rating)
         optimizer.zero_grad()
         (loss / max(pairs, 1) + SHRINKAGE * shift.square().sum()).backward()
         optimizer.step()

@@ -5,6 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from gmt.config import TrainConfig
+
+
+def loss_of(config: TrainConfig, scores: Tensor, rating: Tensor) -> tuple[Tensor, int]:
+    """Return the sum of the loss that the settings name, and over how many pairs or comparisons it is."""
+    if config.loss == "choice":
+        return choice_loss(scores, rating)
+    return reward_loss(scores, rating) if config.loss == "reward" else pairwise_loss(scores, rating, config.ties)
+
 
 def pairwise_loss(scores: Tensor, rating: Tensor, ties: str = "half") -> tuple[Tensor, int]:
     """Add up softplus(-y (s1 - s2)) over all rated pairs of each comparison.
@@ -29,3 +38,49 @@ def pairwise_loss(scores: Tensor, rating: Tensor, ties: str = "half") -> tuple[T
     win = 0.5 + 0.5 * torch.sign(gap[keep])
     loss = nn.functional.binary_cross_entropy_with_logits(margin, win, reduction="sum")
     return loss, int(keep.sum())
+
+
+def choice_loss(scores: Tensor, rating: Tensor) -> tuple[Tensor, int]:
+    """Add up -log of the chance that the softmax of the rated candidates gives the best one; equal bests share it.
+
+    Args:
+        scores: (C, K), -inf under padding.
+        rating: (C, K), NaN where unrated.
+
+    Returns:
+        The sum of the losses and the number of comparisons with two or more rated candidates.
+
+    Source: PersonalizedRouter (arXiv 2511.16883), softmax over candidates.
+    """
+    rated, kept = _compared(rating)
+    best = torch.where(rated, rating, -torch.inf)
+    share = (best == best.amax(dim=1, keepdim=True)).to(scores.dtype)[kept]
+    chance = torch.log_softmax(scores.masked_fill(~rated, -torch.inf)[kept], dim=1).masked_fill(~rated[kept], 0.0)
+    return -(share / share.sum(dim=1, keepdim=True) * chance).sum(), int(kept.sum())
+
+
+def reward_loss(scores: Tensor, rating: Tensor) -> tuple[Tensor, int]:
+    """Add up squared errors of score differences from a comparison's mean against those of the ratings.
+
+    Args:
+        scores: (C, K), -inf under padding.
+        rating: (C, K), NaN where unrated.
+
+    Returns:
+        The sum over rated candidates, and how many they are.
+    """
+    rated, kept = _compared(rating)
+    used = rated & kept[:, None]
+    count = used.sum(dim=1, keepdim=True).clamp_min(1)
+
+    def centred(values: Tensor) -> Tensor:
+        values = torch.where(used, values, 0.0)
+        return torch.where(used, values - values.sum(dim=1, keepdim=True) / count, 0.0)
+
+    return (centred(scores) - centred(rating)).square().sum(), int(used.sum())
+
+
+def _compared(rating: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (C, K) where a candidate is rated, and (C,) where two or more are."""
+    rated = ~torch.isnan(rating)
+    return rated, rated.sum(dim=1) > 1

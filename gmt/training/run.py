@@ -14,7 +14,7 @@ import yaml
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
 from gmt.data.embed import EmbeddingStore
-from gmt.data.graph import turn_schema
+from gmt.data.graph import graph_schema
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.errors import DataError, RunError
 from gmt.evaluation.metrics import pairs_of, weighted_auc
@@ -179,7 +179,7 @@ def _clear(run: RunFolder) -> None:
 
 
 def _card(data: Dataset, folder: Path, fingerprint: str, config: RunConfig) -> dict[str, Any]:
-    schema = turn_schema(config.graph.turn_edges)
+    schema = graph_schema(config.graph)
     return {
         "name": folder.resolve().name,
         "protocol": data.card.get("protocol", "seen"),

@@ -18,15 +18,15 @@ from torch import Tensor
 from gmt.config import RunConfig, TrainConfig
 from gmt.data.dataset import Dataset
 from gmt.data.episodes import EpisodeSampler
-from gmt.data.graph import GraphBatch, build_graph, turn_schema
+from gmt.data.graph import GraphBatch, build_graph, graph_schema
 from gmt.data.interactions import TRAIN, VALID
 from gmt.errors import RunError
 from gmt.evaluation.metrics import pairs_of, weighted_auc
+from gmt.model.build import Scorer, scorer_for
 from gmt.model.checkpoint import load_tensors, load_weights, optimizer_tensors, restore_optimizer, save_tensors
-from gmt.model.scorer import GraphScorer
 from gmt.routing.graph_router import GraphRouter
 from gmt.runs import RunFolder, read_json, read_jsonl, write_json, write_text
-from gmt.training.losses import pairwise_loss
+from gmt.training.losses import loss_of
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -44,11 +44,11 @@ class Progress:
     seconds: float = 0.0
 
 
-def new_scorer(config: RunConfig, data: Dataset) -> GraphScorer:
+def new_scorer(config: RunConfig, data: Dataset) -> Scorer:
     """Return an untrained scorer for this data, weights drawn from `config.seed`."""
     set_seed(config.seed)
-    schema = turn_schema(config.graph.turn_edges)
-    return GraphScorer(config.model, schema, data.vectors.shape[1], len(data.table.models))
+    schema = graph_schema(config.graph)
+    return scorer_for(config.model, schema, data.vectors.shape[1], len(data.table.models))
 
 
 def new_accelerator(config: RunConfig) -> Accelerator:
@@ -73,7 +73,7 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 def train_scorer(
     data: Dataset, config: RunConfig, run: RunFolder, resume: bool = False, report: Report | None = None
-) -> tuple[GraphScorer, Progress]:
+) -> tuple[Scorer, Progress]:
     """Train on the TRAIN comparisons, choose the weights by AUC on the VALID ones, asked in eval mode.
 
     Every step's episode is drawn from (seed, step) alone; several processes draw the same
@@ -115,7 +115,7 @@ def train_scorer(
             group["lr"] = config.train.lr * learning_rate(step, config.train)
         with accelerator.accumulate(model):
             scores = model(batch.to(accelerator.device))
-            loss, pairs = pairwise_loss(scores, batch.rating.to(accelerator.device), config.train.ties)
+            loss, pairs = loss_of(config.train, scores, batch.rating.to(accelerator.device))
             total: Any = accelerator.reduce(torch.tensor(pairs * share, device=accelerator.device), "sum")
             objective = loss * accelerator.num_processes / total.clamp_min(1.0) * share
             accelerator.backward(objective)
@@ -178,7 +178,7 @@ def _validation(data: Dataset) -> tuple[Any, np.ndarray] | None:
 
 
 def _validate(
-    scorer: GraphScorer, shown: Dataset, validation: tuple[Any, np.ndarray] | None, config: RunConfig, device: Any
+    scorer: Scorer, shown: Dataset, validation: tuple[Any, np.ndarray] | None, config: RunConfig, device: Any
 ) -> dict[str, float]:
     if validation is None:
         return {}
@@ -212,7 +212,7 @@ def _note(progress: Progress, line: Mapping[str, Any], patience: int) -> bool:
 def _save(
     run: RunFolder,
     config: RunConfig,
-    scorer: GraphScorer,
+    scorer: Scorer,
     optimizer: Any,
     progress: Progress,
     line: Mapping[str, Any],
@@ -249,7 +249,7 @@ def resumable(run: RunFolder, config: RunConfig) -> Progress:
     return Progress(**state["progress"])
 
 
-def _restore(run: RunFolder, config: RunConfig, scorer: GraphScorer, optimizer: torch.optim.Optimizer) -> Progress:
+def _restore(run: RunFolder, config: RunConfig, scorer: Scorer, optimizer: torch.optim.Optimizer) -> Progress:
     progress = resumable(run, config)
     load_weights(scorer, run.last / "model.safetensors")
     restore_optimizer(optimizer, load_tensors(run.last / "optimizer.safetensors"))

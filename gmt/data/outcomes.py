@@ -1,0 +1,50 @@
+"""Say who is joined to whom in the graph of a single-turn history: people, their tasks, their queries, and llms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class OutcomeLinks:
+    """Hold the links of a graph whose edges carry outcomes.
+
+    A task node is one person's view of a task, and a query node one query as one person asked it,
+    so that nobody's outcomes reach another person but through the llms.
+
+    Args:
+        task_user: (A,) the person of each task node.
+        task_code: (A,) the text of its task.
+        query_task: (B,) the task node of each query node.
+        query_code: (B,) the text of its query.
+        outcome_query, outcome_llm: (E,) the query node and the llm of each outcome.
+        target_task: (C,) the task node of each question.
+    """
+
+    task_user: Tensor
+    task_code: Tensor
+    query_task: Tensor
+    query_code: Tensor
+    outcome_query: Tensor
+    outcome_llm: Tensor
+    target_task: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        turn_user: Tensor,
+        turn_query: Tensor,
+        turn_task: Tensor,
+        turn_llm: Tensor,
+        target_user: Tensor,
+        target_task: Tensor,
+    ) -> OutcomeLinks:
+        """Find the nodes that (T,) outcomes and (C,) questions need."""
+        wanted = torch.stack([torch.cat([turn_user, target_user]), torch.cat([turn_task, target_task])], dim=1)
+        tasks, task = torch.unique(wanted, dim=0, return_inverse=True)
+        turns = len(turn_user)
+        queries, query = torch.unique(torch.stack([task[:turns], turn_query], dim=1), dim=0, return_inverse=True)
+        return cls(tasks[:, 0], tasks[:, 1], queries[:, 0], queries[:, 1], query, turn_llm, task[turns:])
