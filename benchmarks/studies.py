@@ -60,7 +60,7 @@ def block(data: Dataset, scores: np.ndarray, people: str = "", of: np.ndarray | 
     targets, chosen = targets_of(data), np.arange(len(scores)) if of is None else of
     table = data.table.select(targets[chosen])
     users = np.array([f"{people}{table.users[code]}" for code in table.user])
-    return Block(users, scores[chosen], data.table.ratings[targets][chosen])
+    return Block(users, scores[chosen], data.table.ratings[targets][chosen], scale=data.rating_range)
 
 
 def joined(blocks: Mapping[str, Sequence[Block]], reference: str, seed: int = 0) -> dict[str, Any]:

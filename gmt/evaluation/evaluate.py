@@ -86,8 +86,9 @@ def evaluate(
     summary |= _counts(data.table, asked)
     summary["ceiling"] = impersonal_ceiling(data.table, asked)
     summary["temperatures"] = temperatures
+    summary["rating_range"] = list(data.rating_range)
     summary["shots"] = {}
-    for key, blocks in blocks_of(predictions, temperatures).items():
+    for key, blocks in blocks_of(predictions, temperatures, data.rating_range).items():
         group = [trial for trial in planned if str(trial.shots) == key]
         summary["shots"][key] = {
             "visible": float(np.mean([len(trial.history) for trial in group])),

@@ -40,12 +40,14 @@ class Block:
         scores: (C, K) scores; values where nothing is rated are not read.
         ratings: (C, K) ratings, NaN where unrated or padded.
         temperature: What score differences are divided by for win probabilities; None if unknown.
+        scale: The rewards that ratings 0 and 1 stand for.
     """
 
     users: np.ndarray
     scores: np.ndarray
     ratings: np.ndarray
     temperature: float | None = None
+    scale: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         if self.scores.shape != self.ratings.shape or len(self.users) != len(self.ratings):
@@ -81,8 +83,9 @@ class Block:
             out["calibration_error"] = calibration_error(logit, who, weights)
         reward, best, asked = choices(self.scores, self.ratings)
         chosen = UserMeans(asker[asked], weights)
-        out["reward"] = chosen.mean(reward)
-        out["regret"] = chosen.mean(best - reward)
+        low, high = self.scale
+        out["reward"] = low + (high - low) * chosen.mean(reward)
+        out["regret"] = (high - low) * chosen.mean(best - reward)
         return out
 
 

@@ -120,12 +120,15 @@ def predictions_of(
     return pa.concat_tables(parts)
 
 
-def blocks_of(predictions: pa.Table, temperatures: Mapping[str, float | None]) -> dict[str, dict[str, list[Block]]]:
+def blocks_of(
+    predictions: pa.Table, temperatures: Mapping[str, float | None], scale: Sequence[float] = (0.0, 1.0)
+) -> dict[str, dict[str, list[Block]]]:
     """Read predictions back as shots -> router -> one block per draw.
 
     Args:
         predictions: Rows in the order `predictions_of` wrote them.
         temperatures: Router -> temperature; those missing have none.
+        scale: The rewards that ratings 0 and 1 stand for.
     """
     shots, router, users = (_strings(predictions[name]) for name in ("shots", "router", "user"))
     draw, comparison = (predictions[name].to_numpy() for name in ("draw", "comparison"))
@@ -143,7 +146,7 @@ def blocks_of(predictions: pa.Table, temperatures: Mapping[str, float | None]) -
         scores, ratings = (np.full((row[-1] + 1, slot.max() + 1), np.nan) for _ in range(2))
         scores[row, slot], ratings[row, slot] = score[start:stop], rating[start:stop]
         name = str(router[start])
-        block = Block(users[start:stop][new], scores, ratings, temperatures.get(name))
+        block = Block(users[start:stop][new], scores, ratings, temperatures.get(name), (scale[0], scale[1]))
         out.setdefault(str(shots[start]), {}).setdefault(name, []).append(block)
     return out
 

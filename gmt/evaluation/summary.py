@@ -65,7 +65,11 @@ def _join(label: str, results: Sequence[Result], reference: str, seed: int) -> d
             f"two results of {label} have seed {max(seeds, key=seeds.count)}; give one results file for each seed"
         )
     joined: dict[str, dict[str, list[Block]]] = {}
-    read = [blocks_of(result.predictions, result.summary.get("temperatures", {})) for result in results]
+    read = [
+        blocks_of(result.predictions, told.get("temperatures", {}), told.get("rating_range", (0.0, 1.0)))
+        for result in results
+        for told in (result.summary,)
+    ]
     shots = [key for key in read[0] if all(key in blocks for blocks in read)]
     left_out: set[str] = set()
     for key in shots:

@@ -1,0 +1,259 @@
+"""Measure single-turn routing on people who weigh quality against cost, on a matrix of real scores.
+
+Usage: python -m benchmarks.personalized --scores FOLDER --out FOLDER [--studies nine thousand newcomers models depth
+       drift] [--seeds 0 1 2 3 4] [--rivals NAME …]
+
+FOLDER holds `dcrouter_*.json` with tasks and prices, as `gmt prep scores` reads it. Nobody's weight of quality is shown
+to a router. Test questions carry all rewards, so the reward of every choice is known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from benchmarks.studies import Blocks, add, ask, block, cell, fit, joined, table, targets_of, write
+from data_prep.router_data import matrix_from
+from data_prep.score_matrix import ScoreMatrix
+from data_prep.simulate.cost import CostSettings, CostTruth, cost_dataset
+from gmt.config import load_config
+from gmt.data.dataset import Dataset
+from gmt.data.interactions import TEST, TRAIN
+from gmt.routing.baselines import RIVALS, make_router
+from gmt.routing.gmt_router import GmtRouter
+from gmt.routing.router import Router
+from gmt.routing.utility import UtilityRouter, Weighed
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+THOUSAND = CostSettings(users=1000, alpha="uniform:0.2,1", per_user=30)
+NINE = CostSettings(users=9, alpha="grid:0.2,1", per_user=None)
+FRACTIONS = (0.76, 0.04, 0.2)  # what is not test is cut 95 to 5, for few votes are told
+SHOTS = (0, 1, 2, 5, 10, 20)
+READ_PAIRS = (
+    *("bradley_terry", "user_bradley_terry", "knn", "user_elo", "low_rank", "matrix_factorisation"),
+    *("factorisation_machine", "graph_router", "hierarchical_bradley_terry"),
+)
+"""Rivals that read all pairs of nine answers; of full feedback they see comparisons with `PAIRS_AT_MOST` pairs."""
+PAIRS_AT_MOST = 40_000
+PARTIAL = (
+    "random",
+    "best_single",
+    "model_mean",
+    "user_mean",
+    "user_task_mean",
+    "ridge",
+    "boosted_trees",
+    "bradley_terry",
+)
+"""Rivals that stand beside gmt under the two scarcest forms of feedback."""
+
+
+def oracle_scores(data: Dataset) -> np.ndarray:
+    """Return the ratings of the TEST comparisons as scores."""
+    ratings = data.table.ratings[targets_of(data)]
+    return np.where(np.isnan(ratings), -np.inf, ratings)
+
+
+def weighed_of(router: Router, history: Dataset) -> Weighed | None:
+    """Return what a router with a utility says of everybody's weight, None where it has none."""
+    inner = router.posterior if isinstance(router, GmtRouter) else router
+    return inner.condition(history) if isinstance(inner, UtilityRouter) else None
+
+
+def rank_correlation(router: Router, data: Dataset, truth: CostTruth) -> float | None:
+    """Return the rank correlation of inferred and true weights over people."""
+    found = weighed_of(router, data.select(data.table.split == TRAIN))
+    if found is None:
+        return None
+    true = np.array([truth.alpha[name] for name in data.table.users])
+    return float(spearmanr(found.alpha[:-1], true)[0])  # pyright: ignore[reportArgumentType, reportIndexIssue]
+
+
+def compare(
+    matrix: ScoreMatrix, settings: CostSettings, seeds: Sequence[int], rivals: Sequence[str], config: str
+) -> dict[str, Any]:
+    """Return every router's reward on the test questions over seeds, gmt's paired differences, and times."""
+    blocks: Blocks = {}
+    seconds: dict[str, list[float]] = {}
+    alphas = []
+    for seed in seeds:
+        data, truth = cost_dataset(matrix, replace(settings, seed=seed), "minilm", FRACTIONS)
+        learn, scores = data.select(data.table.split != TEST), {"oracle": oracle_scores(data)}
+        started = time.monotonic()
+        gmt, _ = fit(data, load_config(CONFIGS / f"{config}.yaml", (), seed))
+        seconds.setdefault("gmt", []).append(time.monotonic() - started)
+        scores |= ask(data, {"gmt": gmt})
+        alphas.append(rank_correlation(gmt, data, truth))
+        for name in rivals:
+            started = time.monotonic()
+            router = make_router(name, seed).fit(thinned(learn) if name in READ_PAIRS else learn)
+            shown = data if name not in READ_PAIRS else thinned(data)
+            scores |= ask(shown, {name: router})
+            seconds.setdefault(name, []).append(time.monotonic() - started)
+            print(f"seed {seed} {settings.feedback} {name}: {seconds[name][-1]:.0f} s", flush=True)
+        add(blocks, {name: block(data, found, f"{seed}:") for name, found in scores.items()})
+    return {
+        "seeds": list(seeds),
+        "settings": vars(settings),
+        "alpha": alphas,
+        "seconds": {name: float(np.median(values)) for name, values in seconds.items()},
+        **joined(blocks, "gmt"),
+    }
+
+
+def thinned(data: Dataset) -> Dataset:
+    """Return the data with so few known comparisons that all pairs of their answers are about `PAIRS_AT_MOST`."""
+    table = data.table
+    known = np.flatnonzero(table.split != TEST)
+    count = np.diff(table.start)[known]
+    share = PAIRS_AT_MOST / max(float((count * (count - 1) / 2).sum()), 1.0)
+    if share >= 1:
+        return data
+    kept = np.random.default_rng(0).random(len(known)) < share
+    return data.select(np.sort(np.concatenate([known[kept], np.flatnonzero(table.split == TEST)])))
+
+
+def reward_table(found: dict[str, dict[str, Any]]) -> str:
+    """Lay out rewards, routers by settings, then gmt less each."""
+    first = next(iter(found.values()))
+    rows = {
+        f"`{name}`" if name != "gmt" else "**gmt**": [cell(one["routers"][name]["reward"]) for one in found.values()]
+        for name in first["routers"]
+    }
+    for name in first["routers"]:
+        if name != "gmt":
+            rows[f"gmt − `{name}`"] = [
+                cell(one["differences"][f"gmt - {name}"]["reward"], "+") for one in found.values()
+            ]
+    return table("reward", list(found), rows)
+
+
+def nine(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+    """Nine users, full feedback on all training questions."""
+    found = {"nine users, full feedback": compare(matrix, NINE, seeds, rivals, "personalized_9")}
+    write(out, "nine", found, reward_table(found))
+
+
+def thousand(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+    """1,000 users, thirty questions each, and less and less feedback."""
+    found: dict[str, dict[str, Any]] = {}
+    for feedback in ("pair", "full", "random", "chosen"):
+        settings = replace(THOUSAND, feedback=feedback)
+        some = rivals if feedback in ("full", "pair") else [name for name in rivals if name in PARTIAL]
+        found[feedback] = compare(matrix, settings, seeds, some, "personalized_1000")
+        alphas = {key: one["alpha"] for key, one in found.items()}
+        write(out, "thousand", found, f"{reward_table(found)}\nRank correlation of inferred and true α: {alphas}\n")
+        print(f"thousand {feedback} done", flush=True)
+
+
+def newcomers(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+    """Train on 800 of 1,000 users; ask the others at k votes, beside gmt trained with all of their votes."""
+    rows: dict[str, Blocks] = {str(shots): {} for shots in SHOTS}
+    for seed in seeds:
+        data, _ = cost_dataset(matrix, replace(THOUSAND, feedback="pair", seed=seed), "minilm", FRACTIONS)
+        config = load_config(CONFIGS / "personalized_1000.yaml", (), seed)
+        whole, _ = fit(data, config)
+        table = data.table
+        fresh = np.random.default_rng([seed, 3]).permutation(len(table.users))[:200]
+        new = np.isin(table.user, fresh)
+        part, _ = fit(data.select(~new | (table.split == TEST)), config)
+        best = ask(_asked(data, new), {"trained": whole})["trained"]
+        for shots in SHOTS:
+            shown = _asked(data.select(~new | (table.split == TEST) | _first(data, new, shots)), new)
+            scores = {"gmt": ask(shown, {"gmt": part})["gmt"], "trained on them": best}
+            for name in rivals:
+                router = make_router(name, seed).fit(data.select(~new & (table.split != TEST)))
+                scores[name] = ask(shown, {name: router})[name]
+            asked = _asked(data, new)
+            add(rows[str(shots)], {name: block(asked, found, f"{seed}:") for name, found in scores.items()})
+    found = {f"{shots} votes": {"seeds": list(seeds), **joined(one, "gmt")} for shots, one in rows.items()}
+    write(out, "newcomers", found, reward_table(found))
+
+
+def models(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+    """Train without one model; let it join with k outcomes, beside gmt trained with all of them."""
+    counts = (0, 5, 20, 50)
+    rows: dict[str, Blocks] = {str(shots): {} for shots in counts}
+    for seed in seeds:
+        held = seed % len(matrix.models)
+        order = [name for at, name in enumerate(matrix.models) if at != held] + [list(matrix.models)[held]]
+        columns = [list(matrix.models).index(name) for name in order]
+        turned = replace(
+            matrix,
+            models={name: matrix.models[name] for name in order},
+            score=matrix.score[:, columns],
+            cost=matrix.cost[:, columns],
+        )
+        data, _ = cost_dataset(turned, replace(THOUSAND, feedback="pair", seed=seed), "minilm", FRACTIONS)
+        config = load_config(CONFIGS / "personalized_1000.yaml", (), seed)
+        whole, _ = fit(data, config)
+        table = data.table
+        touched = np.zeros(len(table), bool)
+        touched[table.row_comparison[table.model == len(order) - 1]] = True
+        known = (table.split != TEST) & ~touched
+        part, _ = fit(_without_last(data.select(known)), config)
+        best = ask(data, {"trained": whole})["trained"]
+        told = np.flatnonzero(touched & (table.split == TRAIN))
+        told = np.random.default_rng([seed, 4]).permutation(told)
+        for shots in counts:
+            keep = (table.split == TEST) | known
+            keep[told[:shots]] = True
+            scores = {"gmt": ask(data.select(keep), {"gmt": part})["gmt"], "trained with it": best}
+            add(rows[str(shots)], {name: block(data, found, f"{seed}:") for name, found in scores.items()})
+    found = {f"{shots} outcomes": {"seeds": list(seeds), **joined(one, "gmt")} for shots, one in rows.items()}
+    write(out, "models", found, reward_table(found))
+
+
+def _asked(data: Dataset, new: np.ndarray) -> Dataset:
+    """Return the data in which only the new people's TEST comparisons are asked."""
+    table = data.table
+    people = np.unique(data.table.user[new]) if len(new) == len(table) else None
+    mine = new if people is None else np.isin(table.user, people)
+    return data if mine.all() else data.select((table.split != TEST) | mine)
+
+
+def _first(data: Dataset, new: np.ndarray, shots: int) -> np.ndarray:
+    """Return (C,) true for the first `shots` TRAIN comparisons of every new person."""
+    table = data.table
+    rows = np.flatnonzero(new & (table.split == TRAIN))
+    order = rows[np.argsort(table.user[rows], kind="stable")]
+    user = table.user[order]
+    place = np.arange(len(order)) - np.searchsorted(user, user)
+    out = np.zeros(len(table), bool)
+    out[order[place < shots]] = True
+    return out
+
+
+def _without_last(data: Dataset) -> Dataset:
+    """Return the data with vocabularies that do not hold the last model."""
+    shorter = replace(data.table, models=data.table.models[:-1])
+    return replace(data, table=shorter, model_vectors=data.model_vectors[:-1])
+
+
+STUDIES = {"nine": nine, "thousand": thousand, "newcomers": newcomers, "models": models}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the studies asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--scores", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--studies", nargs="+", choices=list(STUDIES), default=list(STUDIES))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--rivals", nargs="*", choices=list(RIVALS), default=list(RIVALS))
+    chosen = parser.parse_args(arguments)
+    matrix = matrix_from(chosen.scores, [])
+    for name in chosen.studies:
+        STUDIES[name](matrix, chosen.out, chosen.seeds, chosen.rivals)
+        print(f"{name} done", flush=True)
+
+
+if __name__ == "__main__":
+    main()
