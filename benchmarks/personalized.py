@@ -40,8 +40,9 @@ READ_PAIRS = (
     *("bradley_terry", "user_bradley_terry", "knn", "user_elo", "low_rank", "matrix_factorisation"),
     *("factorisation_machine", "graph_router", "hierarchical_bradley_terry"),
 )
-"""Rivals that read all pairs of nine answers; of full feedback they see comparisons with `PAIRS_AT_MOST` pairs."""
-PAIRS_AT_MOST = 40_000
+"""Rivals that read all pairs of nine answers; of full feedback they see so few comparisons that there are at most
+`PAIRS_AT_MOST` pairs, and `PAIRS_EACH` of each person on average."""
+PAIRS_AT_MOST, PAIRS_EACH = 40_000, 800
 PARTIAL = (
     "random",
     "best_single",
@@ -109,11 +110,12 @@ def compare(
 
 
 def thinned(data: Dataset) -> Dataset:
-    """Return the data with so few known comparisons that all pairs of their answers are about `PAIRS_AT_MOST`."""
+    """Return the data with fewer known comparisons, as `READ_PAIRS` says."""
     table = data.table
     known = np.flatnonzero(table.split != TEST)
     count = np.diff(table.start)[known]
-    share = PAIRS_AT_MOST / max(float((count * (count - 1) / 2).sum()), 1.0)
+    most = min(PAIRS_AT_MOST, PAIRS_EACH * len(table.users))
+    share = most / max(float((count * (count - 1) / 2).sum()), 1.0)
     if share >= 1:
         return data
     kept = np.random.default_rng(0).random(len(known)) < share

@@ -250,7 +250,7 @@ def _fit_votes(outcomes: Outcomes, ability: Ability, size: np.ndarray, users: in
 
     _minimise([common, own, spread, noise, lapse], loss)
     weights = _joined(common, own, unit).detach().numpy()
-    return Ability(weights, spread.detach().numpy(), float(noise), float(lapse))
+    return Ability(weights, spread.detach().numpy(), noise.item(), lapse.item())
 
 
 def _reward_loss(outcomes: Outcomes, weights: Tensor, spread: Tensor, alpha: Tensor) -> Tensor:

@@ -124,6 +124,7 @@ class UtilityRouter:
         self.stranger = EVEN
         self.centre, self.basis = np.zeros(0), np.zeros((0, 0))
         self.tasks, self.scale = 0, 1.0
+        self.costs: CostModel | None = None
         self._last: tuple[Dataset, Weighed] | None = None
 
     def fit(self, data: Dataset) -> Self:
@@ -139,7 +140,7 @@ class UtilityRouter:
         history, valid = (data.select(data.table.split == code) for code in (TRAIN, VALID))
         self.tasks, self._last = len(history.table.tasks), None
         self._describe(history)
-        costs = _costs(history)
+        costs = self.costs = _costs(history)
         self.scale = costs.scale
         told, asked = self.outcomes(history, costs), self.outcomes(valid, costs)
         every, of = told, np.random.default_rng(0).permutation(len(told))[: MOST_VOTES if told.votes else None]
@@ -211,12 +212,14 @@ class UtilityRouter:
         """Weigh everybody by the visible history, and tell the abilities of models that were not trained.
 
         Raises:
-            DataError: The router was not fitted, or no answer has a cost.
+            DataError: The router was not fitted.
         """
         if self.ability is None:
             raise DataError("the utility router was not fitted; fit it before it is asked")
         with threadpool_limits(1):
-            costs, users = _costs(history), len(history.table.users)
+            # Without a cost in sight, those of training stand.
+            costs, users = CostModel.of(history) or self.costs, len(history.table.users)
+            assert costs is not None
             told, known = self.outcomes(history, costs), self.ability.weights.shape[1]
             ability = replace(self.ability, weights=self._told_weights(history))
             weight = self._recency(history, told)
@@ -276,25 +279,28 @@ class UtilityRouter:
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return everything `fit` found, as numbers."""
         ability = self.ability
-        if ability is None:
+        if ability is None or self.costs is None:
             return {}
         numbers = [self.half_life, self.text_variance, self.tasks, self.scale, ability.log_noise, ability.lapse]
+        numbers.append(self.costs.overall)
         return {
             "weights": ability.weights,
             "log_spread": ability.log_spread,
             "stranger": self.stranger,
             "centre": self.centre,
             "basis": self.basis,
+            "cost_line": self.costs.line,
+            "cost_means": self.costs.means,
             "numbers": np.array(numbers),
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> Self:
         """Take over what `state_dict` returned."""
-        self.half_life, self.text_variance, tasks, self.scale, noise, lapse = (
+        self.half_life, self.text_variance, tasks, self.scale, noise, lapse, cost = (
             float(number) for number in state["numbers"]
         )
         self.ability, self._last = Ability(state["weights"], state["log_spread"], noise, lapse), None
-        self.tasks = int(tasks)
+        self.tasks, self.costs = int(tasks), CostModel(state["cost_line"], state["cost_means"], cost, self.scale)
         self.stranger, self.centre, self.basis = (state[name] for name in ("stranger", "centre", "basis"))
         return self
 
