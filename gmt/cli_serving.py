@@ -71,6 +71,11 @@ def route(
         typer.Option("--explore", help="Draw from the posterior (Thompson sampling), to learn what a person likes."),
     ] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draw; another one each time by default.")] = None,
+    cost_weight: Annotated[
+        float,
+        typer.Option(help="Logits of preference that the dearest answer's cost takes away; others lose their share."),
+    ] = 0.0,
+    task: Annotated[str | None, typer.Option(help="Task of the question, as the data of the run names it.")] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -82,17 +87,26 @@ def route(
     messages = read_messages(conversation) if conversation is not None else None
     router = Router.from_pretrained(run)
     decision = router.rank(
-        user, query, split_names(candidates), messages, explain, _generator(seed) if explore else None
+        user,
+        query,
+        split_names(candidates),
+        messages,
+        explain,
+        _generator(seed) if explore else None,
+        cost_weight,
+        task,
     )
     terminal.result(decision.to_json())
     if decision.user is None:
         terminal.note(f"{user} is not known to this run; this is the ranking for an unknown person.")
     rows = [
         [c.model, f"{c.score:+.2f}", "–" if c.uncertainty is None else f"±{c.uncertainty:.2f}",
-         f"{c.win_probability:.0%}", f"{c.margin:+.2f}"]
+         f"{c.win_probability:.0%}", f"{c.margin:+.2f}", "–" if c.cost is None else f"{c.cost:.0%}"]
         for c in decision.ranking
     ]  # fmt: skip
-    terminal.table("", ["model", "score", "sure to", "wins", "margin"], rows)
+    heads = ["model", "score", "sure to", "wins", "margin", "cost"]
+    kept = len(heads) if any(c.cost is not None for c in decision.ranking) else len(heads) - 1
+    terminal.table("", heads[:kept], [row[:kept] for row in rows])
     if explain and not as_json:
         terminal.text(f"\nWhat moved {decision.model}:" if decision.reasons else "\nNo past round to explain with.")
         shown = [

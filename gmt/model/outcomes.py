@@ -75,7 +75,7 @@ class OutcomeLayer(nn.Module):
         target = torch.cat(into)
         share = _softmax(torch.cat(weights), target, len(state))
         heard = torch.zeros_like(query).index_add(0, target, share.unsqueeze(2) * torch.cat(values))
-        new = self.hgt.out[kind](nn.functional.gelu(heard.reshape(len(state), -1)))
+        new = self.hgt.out[kind](nn.functional.gelu(heard.reshape(len(state), heads * size)))
         keep = torch.sigmoid(self.hgt.skip[kind])
         return keep * new + (1 - keep) * state
 
@@ -103,11 +103,14 @@ class OutcomeScorer(nn.Module):
         self.config, self.trained_models, self.schema = config, models, schema
         width = config.width
         self.project = nn.ModuleDict({kind: nn.Linear(text_width, width) for kind in ("task", "query", "llm")})
-        self.layers = nn.ModuleList(
-            OutcomeLayer(width, config.heads, schema, config.bind) for _ in range(config.layers)
-        )
+        parts, wanted = [], {"user", "task", "llm"}  # a layer leaves alone what nobody reads after it
+        for _ in range(config.layers):
+            parts.insert(0, GraphSchema(schema.node_types, tuple(e for e in schema.edge_types if e[2] in wanted)))
+            wanted |= {edge[0] for edge in parts[0].edge_types}
+        self.layers = nn.ModuleList(OutcomeLayer(width, config.heads, part, config.bind) for part in parts)
         self.norms = nn.ModuleList(
-            nn.ModuleDict({kind: nn.LayerNorm(width) for kind in schema.node_types}) for _ in range(config.layers)
+            nn.ModuleDict({kind: nn.LayerNorm(width) for kind in sorted({e[2] for e in part.edge_types})})
+            for part in parts
         )
         self.dropout = nn.Dropout(config.dropout)
         self.head = ProductHead(width, config.hidden, config.dropout)
@@ -135,8 +138,9 @@ class OutcomeScorer(nn.Module):
             "llm": llm,
         }
         for layer, norms in zip(self.layers, self.norms, strict=True):
-            new = layer(nodes, batch.edges, batch.feedback)
-            nodes = {kind: norms[kind](self.dropout(new[kind])) for kind in self.schema.node_types}  # pyright: ignore[reportIndexIssue]
+            read = {edge: batch.edges[edge] for edge in layer.schema.edge_types}  # pyright: ignore[reportGeneralTypeIssues, reportAttributeAccessIssue]
+            new = layer(nodes, read, batch.feedback)
+            nodes = nodes | {kind: norm(self.dropout(new[kind])) for kind, norm in norms.items()}  # pyright: ignore[reportCallIssue]
         user = nodes["user"] if user_shift is None else nodes["user"] + user_shift
         asked = self.project["query"](batch.target_query)
         scores = self.head(

@@ -13,6 +13,7 @@ from gmt.routing.model_means import model_means
 from gmt.routing.supervised import Ridge, best_of
 
 QUANTILES = np.linspace(0.0, 1.0, 11)
+ABOVE = 1000.0
 
 
 def model_costs(history: Dataset) -> np.ndarray:
@@ -55,8 +56,8 @@ class Cascade:
         """Score candidates good enough by their cheapness, above all others, which stand by their foretold rating."""
         foretold = self.judge.score(history, questions)
         cost = model_costs(history)[np.maximum(questions.candidates, 0)]
-        span = float(np.ptp(foretold[np.isfinite(foretold)])) if np.isfinite(foretold).any() else 0.0
-        cheap = self.bar + span + 1 + (cost.max(initial=0.0) - cost)
+        # Foretold ratings lie between -1 and 2 or so; among equally cheap models they decide.
+        cheap = ABOVE + 1 / (1 + cost) + foretold / ABOVE**2
         return np.where(np.isfinite(foretold), np.where(foretold >= self.bar, cheap, foretold), -np.inf)
 
 

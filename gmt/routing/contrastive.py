@@ -12,7 +12,7 @@ from torch import nn
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN
 
-WIDTH, STEPS, BATCH, RATE, TEMPERATURE, BETWEEN = 64, 300, 256, 5e-3, 0.2, 0.2
+WIDTH, STEPS, BATCH, RATE, DECAY, TEMPERATURE, BETWEEN = 64, 200, 256, 5e-3, 1.0, 0.2, 0.2
 
 
 class DualContrastive:
@@ -47,7 +47,7 @@ class DualContrastive:
         torch.manual_seed(self.seed)
         project = nn.Linear(data.vectors.shape[1], WIDTH, bias=False)
         vectors = nn.Parameter(torch.randn(models, WIDTH))
-        optimiser = torch.optim.Adam([*project.parameters(), vectors], RATE)
+        optimiser = torch.optim.AdamW([*project.parameters(), vectors], RATE, weight_decay=DECAY)
         rated, best = count > 0, np.where(count > 0, mean, -np.inf)
         for _ in range(STEPS if len(several) else 0):
             part = generator.choice(several, min(BATCH, len(several)), replace=False)

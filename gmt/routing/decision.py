@@ -23,6 +23,7 @@ class Choice:
             over the candidates.
         uncertainty: Posterior standard deviation of the score against the candidates' mean; None
             where the run has no posterior.
+        cost: What its answer is expected to cost, as a share of the dearest; None where nothing is known of costs.
     """
 
     model: str
@@ -30,6 +31,7 @@ class Choice:
     win_probability: float
     margin: float
     uncertainty: float | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def rank(
     temperature: float,
     covariance: np.ndarray | None = None,
     draw: np.random.Generator | None = None,
+    cost: np.ndarray | None = None,
+    cost_weight: float = 0.0,
 ) -> tuple[Choice, ...]:
     """Order candidates by score, or by a draw from what they may be.
 
@@ -102,10 +106,20 @@ def rank(
         covariance: (K, K) posterior covariance of the scores, where there is one.
         draw: Order by one draw from the posterior instead of its mean (Thompson sampling): models
             that may be the best are tried as often as they may be.
+        cost: (K,) expected costs as shares of the dearest, where they are known.
+        cost_weight: How many logits of preference the dearest answer's cost takes away, others their share.
 
     Raises:
-        UserError: A draw is asked for where there is no covariance.
+        UserError: A draw is asked for where there is no covariance, or costs are to count and are not known.
     """
+    if cost_weight and cost is None:
+        raise UserError(
+            "nothing is known of what some candidates cost; state prices with gmt models add --output-price, or leave "
+            "--cost-weight out"
+        )
+    if cost is not None:
+        scores = scores - cost_weight * temperature * cost
+        unknown = unknown - cost_weight * temperature * cost
     count = len(models)
     against = win_probability(scores[:, None] - scores[None, :], temperature)
     chance = (against.sum(axis=1) - 0.5) / (count - 1) if count > 1 else np.ones(1)
@@ -121,4 +135,7 @@ def rank(
     elif draw is not None:
         raise UserError("this run has no posterior to draw from; train with posterior.enabled=true to explore")
     order = sorted(range(count), key=lambda k: (-place[k], models[k]))
-    return tuple(Choice(models[k], float(scores[k]), float(chance[k]), float(margin[k]), spread[k]) for k in order)
+    paid = [None if cost is None else float(value) for value in (scores if cost is None else cost)]
+    return tuple(
+        Choice(models[k], float(scores[k]), float(chance[k]), float(margin[k]), spread[k], paid[k]) for k in order
+    )

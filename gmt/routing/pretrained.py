@@ -17,6 +17,7 @@ from gmt.data.dataset import Dataset, ModelInfo, Questions
 from gmt.data.embed import EmbeddingStore, TextEncoder, card_of, load_encoder
 from gmt.data.interactions import Candidate, Comparison, InteractionTable
 from gmt.errors import RunError, UserError
+from gmt.routing.costs import CostModel, price_shares
 from gmt.routing.decision import Decision, Reason, rank
 from gmt.routing.gmt_router import GmtRouter
 from gmt.routing.messages import chat_rounds
@@ -105,6 +106,8 @@ class Router:
         conversation: Sequence[Mapping[str, Any]] | None = None,
         explain: bool = False,
         explore: np.random.Generator | None = None,
+        cost_weight: float = 0.0,
+        task: str | None = None,
     ) -> Decision:
         """Rank models for a person and a question.
 
@@ -116,10 +119,12 @@ class Router:
                 name its `model`.
             explain: Also say which past rounds moved the winner.
             explore: Order by one draw from the posterior made with this generator, not by its mean.
+            cost_weight: How many logits of preference the dearest answer's cost takes away, and others' their share.
+            task: Name of the task the query belongs to, as the data of the run names it.
 
         Raises:
-            UserError: A candidate is unknown, there is none, the query is empty, or there is no
-                posterior to explore with.
+            UserError: A candidate is unknown, there is none, the query is empty, there is no posterior
+                to explore with, or costs are to count and are not known.
         """
         if not query.strip():
             raise UserError("the query is empty; pass the question to route with --query")
@@ -128,7 +133,7 @@ class Router:
         if unknown or not names:
             offered = ", ".join(self.models)
             raise UserError(f"there is no model {', '.join(unknown) or 'to choose from'}; the run offers {offered}")
-        data, questions = self._ask(user, query, names, conversation or ())
+        data, questions = self._ask(user, query, names, conversation or (), task)
         known = user if user is not None and self._own(user).any() else None
         asker = data.table.users.index(known) if known is not None else -1
         questions = replace(questions, user=np.array([asker, -1]))
@@ -137,7 +142,8 @@ class Router:
         unknown_scores = scores[1] if known is not None else scores[0]
         covariance = self.router.covariance(data, questions.select(np.array([0])))
         temperature = float(self.card.get("temperature") or 1.0)
-        ranking = rank(names, scores[0], unknown_scores, temperature, covariance, explore)
+        cost = self._costs(data, questions, names)
+        ranking = rank(names, scores[0], unknown_scores, temperature, covariance, explore, cost, cost_weight)
         best = names.index(ranking[0].model)
         reasons = self._reasons(data, questions, best) if explain and known is not None else ()
         return Decision(known, query, ranking, 0 if known is None else self.votes(known), reasons)
@@ -295,7 +301,12 @@ class Router:
             self.store.save()
 
     def _ask(
-        self, user: str | None, query: str, names: list[str], messages: Sequence[Mapping[str, Any]]
+        self,
+        user: str | None,
+        query: str,
+        names: list[str],
+        messages: Sequence[Mapping[str, Any]],
+        task: str | None = None,
     ) -> tuple[Dataset, Questions]:
         """Return the data plus the texts of this question, and the question put twice."""
         rounds = chat_rounds(messages, user or "somebody")
@@ -307,12 +318,21 @@ class Router:
         store.add([*texts, *sorted(strangers)], vectors)
         count = len(data.table)
         here = rounds[0].conversation if rounds else "the question asked"
-        asked = Comparison(user or "somebody", here, len(rounds), query, tuple(Candidate(name) for name in names))
+        asked = Comparison(user or "somebody", here, len(rounds), query, tuple(map(Candidate, names)), task=task)
         grown = data.append([*rounds, asked], store, data.models)
         positions = np.arange(count, len(grown.table))
         questions = grown.questions(positions[[-1, -1]])
         vocabularies = {name: getattr(grown.table, name) for name in VOCABULARIES}
         return grown.with_table(replace(data.table, **vocabularies)), questions
+
+    def _costs(self, data: Dataset, questions: Questions, names: list[str]) -> np.ndarray | None:
+        """Return (K,) what the candidates cost as shares of the dearest, from past costs, else from prices."""
+        learned = CostModel.of(data)
+        if learned is None:
+            return price_shares(data.models, names)
+        first = questions.select(np.array([0]))
+        cost = learned.of_answers(data, first.query, first.task, first.candidates)[0]
+        return cost / max(float(cost.max()), 1e-12)
 
     def _reasons(self, data: Dataset, questions: Questions, best: int) -> tuple[Reason, ...]:
         effects = self.router.effects(data, questions.select(np.array([0])), best)

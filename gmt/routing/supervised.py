@@ -13,7 +13,7 @@ from gmt.data.interactions import TRAIN, VALID, InteractionTable
 from gmt.routing.people_means import person_means, person_task_means
 
 SMOOTHINGS = (1.0, 3.0, 10.0, 30.0)
-RIDGES = (3.0, 30.0, 300.0)
+RIDGES = (3000.0, 300.0, 30.0, 3.0)
 COMPONENTS, ROUNDS = 24, 60
 USER_SMOOTHING = 3.0
 
@@ -104,7 +104,7 @@ class Ridge:
 
     name = "ridge"
 
-    def __init__(self, ridge: float = 30.0) -> None:
+    def __init__(self, ridge: float = 300.0) -> None:
         self.ridge = ridge
         self._last: tuple[Dataset, tuple[np.ndarray, np.ndarray]] | None = None
 
@@ -134,9 +134,9 @@ class Ridge:
             for model in np.unique(rows.model):
                 own = np.flatnonzero(rows.model == model)
                 features = _features(history, rows.query[own], rows.task[own])
-                fitted = Regression(self.ridge, fit_intercept=False).fit(features, rows.rating[own])
-                weights[model] = fitted.coef_
-                rest[own] -= features @ fitted.coef_
+                fitted = Regression(self.ridge).fit(features[:, :-1], rows.rating[own])
+                weights[model] = np.append(fitted.coef_, fitted.intercept_)
+                rest[own] -= features @ weights[model]
         users = len(history.table.users)
         cell = rows.user * models + rows.model
         count = np.bincount(cell, minlength=(users + 1) * models).reshape(users + 1, models)
@@ -179,7 +179,13 @@ class BoostedTrees:
                 told[:, model] = means.without(rows.user[own], model, rows.rating[own])
                 text = (history.vectors[rows.query[own]] - centre) @ basis
                 features = np.column_stack([text, rows.task[own], told])
-                tree = HistGradientBoostingRegressor(max_iter=ROUNDS, max_leaf_nodes=15, random_state=self.seed)
+                tree = HistGradientBoostingRegressor(
+                    max_iter=ROUNDS,
+                    learning_rate=0.05,
+                    max_leaf_nodes=8,
+                    l2_regularization=10.0,
+                    random_state=self.seed,
+                )
                 trees.append(tree.fit(features, rows.rating[own]))
         self._fitted = trees, centre, basis
         return self

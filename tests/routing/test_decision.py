@@ -57,8 +57,24 @@ def test_a_decision_is_plain_json():
     assert read["ranking"][0] == {"model": "b", "score": 2.0, "win_probability": pytest.approx(0.806, abs=1e-3)} | {
         "margin": pytest.approx(1.0),
         "uncertainty": None,
+        "cost": None,
     }
     assert read["reasons"] == [{"query": "then", "models": ["a", "b"], "ratings": [1.0, None], "effect": -0.5}]
+
+
+def test_cost_takes_preference_away_in_proportion():
+    scores, cost = np.array([1.0, 0.5, 0.0]), np.array([1.0, 0.1, 0.0])
+    plain = rank(MODELS, scores, scores, 2.0, cost=cost)
+    assert [choice.model for choice in plain] == MODELS and [choice.cost for choice in plain] == [1.0, 0.1, 0.0]
+    thrifty = rank(MODELS, scores, scores, 2.0, cost=cost, cost_weight=0.5)
+    assert {choice.model: choice.score for choice in thrifty} == pytest.approx({"a": 0.0, "b": 0.4, "c": 0.0})
+    assert thrifty[0].model == "b" and all(choice.margin == pytest.approx(0) for choice in thrifty)
+    assert [choice.model for choice in rank(MODELS, scores, scores, 2.0, cost=cost, cost_weight=9.0)] == ["c", "b", "a"]
+
+
+def test_costs_that_are_not_known_cannot_count():
+    with pytest.raises(UserError, match="--output-price"):
+        rank(MODELS, np.zeros(3), np.zeros(3), 1.0, cost_weight=1.0)
 
 
 def test_exploring_draws_in_proportion_to_what_is_uncertain() -> None:

@@ -1,4 +1,4 @@
-"""Check the utility: α follows what people told and nothing else, quality and cost stand apart, newcomers need no fit."""
+"""Check the utility: α follows what people told and nothing else, and newcomers need no fit."""
 
 from dataclasses import replace
 
@@ -177,7 +177,7 @@ def test_a_half_life_makes_the_newest_rounds_count_most():
 def test_a_new_model_joins_by_its_outcomes():
     data, _ = people("full")
     table = data.table
-    part = data.select((table.split != TEST)).table.to_comparisons()
+    part = data.select(table.split != TEST).table.to_comparisons()
     less = [replace(c, candidates=tuple(one for one in c.candidates if one.model != "m3")) for c in part]
     split = table.split[table.split != TEST].tolist()
     names = tuple(name for name in table.models if name != "m3")

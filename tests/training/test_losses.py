@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmt.training.losses import pairwise_loss
+from gmt.config import TrainConfig
+from gmt.training.losses import choice_loss, loss_of, pairwise_loss, reward_loss
 
 NONE = math.nan
 CASES = st.lists(
@@ -83,3 +84,39 @@ def test_nothing_to_compare_is_a_loss_of_zero(shape):
     loss, pairs = pairwise_loss(scores, torch.zeros(shape))
     loss.backward()
     assert pairs == 0 and loss.item() == 0
+
+
+SCORES = torch.tensor([[1.0, -0.5, 2.0], [0.0, 3.0, -math.inf], [1.0, 2.0, 3.0]], dtype=torch.float64)
+RATINGS = torch.tensor([[1.0, 0.0, 1.0], [0.2, 0.6, NONE], [NONE, 0.5, NONE]], dtype=torch.float64)
+
+
+def test_the_choice_loss_is_the_cross_entropy_of_the_best_who_share():
+    loss, count = choice_loss(SCORES, RATINGS)
+    first = torch.log_softmax(SCORES[0], 0)
+    wanted = -(first[0] + first[2]) / 2 - torch.log_softmax(SCORES[1, :2], 0)[1]
+    assert count == 2 and float(loss) == pytest.approx(float(wanted))
+
+
+def test_the_reward_loss_compares_differences_and_minds_their_size():
+    loss, count = reward_loss(SCORES, RATINGS)
+    first = (SCORES[0] - SCORES[0].mean()) - (RATINGS[0] - RATINGS[0].mean())
+    second = (SCORES[1, :2] - 1.5) - torch.tensor([-0.2, 0.2])
+    assert count == 5 and float(loss) == pytest.approx(float(first.square().sum() + second.square().sum()))
+    exact = torch.where(torch.isnan(RATINGS), 0.0, RATINGS) + 7
+    assert float(reward_loss(exact, RATINGS)[0]) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("loss", ["pairwise", "choice", "reward"])
+def test_no_loss_gives_padding_or_unrated_answers_a_gradient(loss):
+    scores = SCORES.clone().requires_grad_()
+    found, _ = loss_of(TrainConfig(loss=loss), scores, RATINGS)
+    found.backward()
+    assert scores.grad is not None and torch.isfinite(scores.grad).all()
+    assert (scores.grad[torch.isnan(RATINGS)] == 0).all() and (scores.grad[2] == 0).all()
+    assert (scores.grad[:2, :2] != 0).any()
+
+
+@pytest.mark.parametrize("loss", ["pairwise", "choice", "reward"])
+def test_nothing_to_compare_costs_nothing(loss):
+    found, count = loss_of(TrainConfig(loss=loss), SCORES[2:], RATINGS[2:])
+    assert (float(found), count) == (0.0, 0)
