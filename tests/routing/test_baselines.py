@@ -44,12 +44,7 @@ def test_an_empty_history_and_an_unknown_user_are_no_fault(name):
     assert np.isfinite(router.score(data.select(np.zeros(0, dtype=int)), questions)).all()
 
 
-POINTWISE = ("ridge", "boosted_trees", "dual_contrastive", "cascade")  # learn from texts first of all: need more votes
-    "ridge",
-    "boosted_trees",
-    "dual_contrastive",
-    "cascade",
-)  # learn no strength but from texts: need more votes
+POINTWISE = ("ridge", "boosted_trees", "dual_contrastive", "cascade")  # learn from texts: need more votes
 
 
 @pytest.mark.parametrize("name", [name for name in RIVALS if name not in ("random", "best_single")])
