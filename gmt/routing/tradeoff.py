@@ -19,8 +19,9 @@ NOISE, LAPSE = 0.1, -3.0
 SPREAD, PARTLY = 0.02, 0.1
 """Noise of a reward, and the chance that an answer is neither right nor wrong but partly right."""
 INTERCEPT_VARIANCE, TASK_VARIANCE = 2.0, 1.0
-COMMON = 4.0
-"""How much more than between models the difficulty of tasks varies, as a multiple."""
+COMMON, COMMON_TEXT = 4.0, 0.1
+"""How much more than between models the difficulty of tasks varies, as a multiple; and the variance of what each
+feature of a text does to the difficulty for all models."""
 ROUNDS, STEPS, TOLERANCE = 3, 80, 1e-7
 ROWS_AT_ONCE = 20_000
 
@@ -130,8 +131,8 @@ def fit_ability(
         text_variance: Prior variance of what each feature of the text does to a model's ability.
         start: Abilities to begin from; they change how long this takes.
     """
-    size = np.sqrt(feature_variances(outcomes.features.shape[1], tasks, text_variance))[:, None]
-    ability = start or Ability(np.zeros((len(size), models)), np.zeros(tasks + 1), float(np.log(NOISE)), LAPSE)
+    size = Deviations.of(outcomes.features.shape[1], tasks, text_variance)
+    ability = start or Ability(np.zeros((len(size.own), models)), np.zeros(tasks + 1), float(np.log(NOISE)), LAPSE)
     if not len(outcomes):
         return ability
     if outcomes.votes:
@@ -174,10 +175,40 @@ def fit_newcomers(outcomes: Outcomes, ability: Ability, known: int, size: np.nda
     return replace(ability, weights=np.concatenate([ability.weights[:, :known], moved], axis=1))
 
 
-def feature_variances(width: int, tasks: int, text_variance: float) -> np.ndarray:
-    """Return (D,) prior variances of a constant, T tasks and the text features."""
-    text = max(width - tasks - 1, 0)
-    return np.concatenate([[INTERCEPT_VARIANCE], np.full(tasks, TASK_VARIANCE), np.full(text, text_variance)])
+@dataclass(frozen=True, eq=False)
+class Deviations:
+    """Hold the prior standard deviations of a constant, T tasks and the text features.
+
+    Args:
+        own: (D, 1) of what each does to one model.
+        common: (D, 1) of what each does to all.
+    """
+
+    own: np.ndarray
+    common: np.ndarray
+
+    @classmethod
+    def of(cls, width: int, tasks: int, text_variance: float) -> Deviations:
+        """Return those of D features, the first a constant, the next T the tasks."""
+        text = max(width - tasks - 1, 0)
+        first = np.concatenate([[INTERCEPT_VARIANCE], np.full(tasks, TASK_VARIANCE)])
+        own = np.concatenate([first, np.full(text, text_variance)])
+        common = np.concatenate([COMMON * first, np.full(text, COMMON_TEXT)])
+        return cls(np.sqrt(own)[:, None], np.sqrt(common)[:, None])
+
+    def split(self, weights: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Return what models have in common (D, 1) and their own (D, M), in units of the deviations."""
+        common = weights.mean(axis=1, keepdims=True)
+        parts = ((common, self.common), (weights - common, self.own))
+        first, second = (
+            torch.tensor(np.where(size > 0, part / np.where(size > 0, size, 1.0), 0.0), requires_grad=True)
+            for part, size in parts
+        )
+        return first, second
+
+    def joined(self, common: Tensor, own: Tensor) -> Tensor:
+        """Return the (D, M) weights."""
+        return torch.tensor(self.common) * common + torch.tensor(self.own) * own
 
 
 def _tensors(ability: Ability) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -224,32 +255,19 @@ def _reward_log_likelihoods(outcomes: Outcomes, right: np.ndarray) -> np.ndarray
     return np.log((1 - PARTLY) * clear + PARTLY * between + 1e-9)
 
 
-def _split(weights: np.ndarray, size: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Return what models have in common (D, 1) and their own (D, M), in units of the prior's deviation."""
-    common = weights.mean(axis=1, keepdims=True)
-    safe = np.where(size > 0, size, 1.0)
-    parts = (np.where(size > 0, part / safe, 0.0) for part in (common / np.sqrt(COMMON), weights - common))
-    first, second = (torch.tensor(part, requires_grad=True) for part in parts)
-    return first, second
-
-
-def _joined(common: Tensor, own: Tensor, size: Tensor) -> Tensor:
-    return size * (COMMON**0.5 * common + own)
-
-
-def _fit_votes(outcomes: Outcomes, ability: Ability, size: np.ndarray, users: int) -> Ability:
-    common, own = _split(ability.weights, size)
+def _fit_votes(outcomes: Outcomes, ability: Ability, size: Deviations, users: int) -> Ability:
+    common, own = size.split(ability.weights)
     spread, noise, lapse = (value.requires_grad_() for value in _tensors(ability)[1:])
-    unit, user = torch.tensor(size), torch.tensor(outcomes.user)
+    user = torch.tensor(outcomes.user)
 
     def loss() -> Tensor:
-        found = _vote_log_likelihoods(outcomes, _joined(common, own, unit), spread, noise, lapse)
+        found = _vote_log_likelihoods(outcomes, size.joined(common, own), spread, noise, lapse)
         total = torch.zeros(users, len(GRID), dtype=torch.float64).index_add(0, user, found)
         held = sum((part**2).sum() for part in (common, own, spread, noise - np.log(NOISE), lapse - LAPSE))
         return 0.5 * held - torch.logsumexp(total, dim=1).sum()
 
     _minimise([common, own, spread, noise, lapse], loss)
-    weights = _joined(common, own, unit).detach().numpy()
+    weights = size.joined(common, own).detach().numpy()
     return Ability(weights, spread.detach().numpy(), noise.item(), lapse.item())
 
 
@@ -265,17 +283,17 @@ def _reward_loss(outcomes: Outcomes, weights: Tensor, spread: Tensor, alpha: Ten
     return (alpha.clamp_max(1) * losses).sum()
 
 
-def _fit_rewards(outcomes: Outcomes, ability: Ability, size: np.ndarray, chances: np.ndarray) -> Ability:
+def _fit_rewards(outcomes: Outcomes, ability: Ability, size: Deviations, chances: np.ndarray) -> Ability:
     """Fit abilities to rewards; their means need no spread of difficulty, so it stays as it is."""
-    common, own = _split(ability.weights, size)
-    unit, alpha, spread = torch.tensor(size), torch.tensor(chances[outcomes.user] @ GRID), _tensors(ability)[1]
+    common, own = size.split(ability.weights)
+    alpha, spread = torch.tensor(chances[outcomes.user] @ GRID), _tensors(ability)[1]
 
     def loss() -> Tensor:
-        fit = _reward_loss(outcomes, _joined(common, own, unit), spread, alpha)
+        fit = _reward_loss(outcomes, size.joined(common, own), spread, alpha)
         return fit + 0.5 * ((own**2).sum() + (common**2).sum())
 
     _minimise([common, own], loss)
-    return replace(ability, weights=_joined(common, own, unit).detach().numpy())
+    return replace(ability, weights=size.joined(common, own).detach().numpy())
 
 
 def _minimise(parameters: list[Tensor], loss: Callable[[], Tensor]) -> None:

@@ -17,8 +17,8 @@ from gmt.routing.posterior import Explained
 from gmt.routing.tradeoff import (
     GRID,
     Ability,
+    Deviations,
     Outcomes,
-    feature_variances,
     fit_ability,
     fit_newcomers,
     log_likelihoods,
@@ -27,7 +27,7 @@ from gmt.routing.tradeoff import (
 from gmt.routing.votes import votes_of
 
 COMPONENTS = 16
-TEXT_VARIANCES = (0.0, 0.005, 0.02)
+TEXT_VARIANCES = (0.0, 0.001, 0.005)
 MOST_VOTES = 60_000  # so many at most teach abilities; all count for the person's own weight
 VOTE_RATINGS = (0.0, 0.5, 1.0)
 EVEN = np.full(len(GRID), 1 / len(GRID))
@@ -226,7 +226,7 @@ class UtilityRouter:
             old = (told.a < known) & (told.b < known)
             chances = weigh(told.user[old], log_likelihoods(told.select(old), ability) * weight[old, None], users)
             if ability.weights.shape[1] > known:
-                size = np.sqrt(feature_variances(len(ability.weights), self.tasks, self.text_variance))[:, None]
+                size = Deviations.of(len(ability.weights), self.tasks, self.text_variance).own
                 ability = fit_newcomers(told, ability, known, size, chances)
                 chances = weigh(told.user, log_likelihoods(told, ability) * weight[:, None], users)
         silent = np.bincount(told.user, minlength=users)[:users] == 0
