@@ -3,13 +3,14 @@
 Usage: python -m benchmarks.personalized --scores FOLDER --out FOLDER [--studies nine thousand newcomers models depth
        drift] [--seeds 0 1 2 3 4] [--rivals NAME …]
 
-FOLDER holds `dcrouter_*.json` with tasks and prices, as `gmt prep scores` reads it. Nobody's weight of quality is shown
+`depth` also reads gsm8k/ below $GMT_REAL_DATA, for users who weigh traits of real answers. FOLDER holds `dcrouter_*.json` with tasks and prices, as `gmt prep scores` reads it. Nobody's weight of quality is shown
 to a router. Test questions carry all rewards, so the reward of every choice is known.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -53,7 +54,7 @@ PARTIAL = (
     "boosted_trees",
     "bradley_terry",
 )
-"""Rivals that stand beside gmt under the two scarcest forms of feedback."""
+"""Rivals that stand beside gmt under other feedback of 1,000 people than pairs."""
 
 
 def oracle_scores(data: Dataset) -> np.ndarray:
@@ -148,7 +149,7 @@ def thousand(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Seque
     found: dict[str, dict[str, Any]] = {}
     for feedback in ("pair", "full", "random", "chosen"):
         settings = replace(THOUSAND, feedback=feedback)
-        some = rivals if feedback in ("full", "pair") else [name for name in rivals if name in PARTIAL]
+        some = rivals if feedback == "pair" else [name for name in rivals if name in PARTIAL]
         found[feedback] = compare(matrix, settings, seeds, some, "personalized_1000")
         alphas = {key: one["alpha"] for key, one in found.items()}
         write(out, "thousand", found, f"{reward_table(found)}\nRank correlation of inferred and true α: {alphas}\n")
@@ -213,6 +214,89 @@ def models(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequenc
     write(out, "models", found, reward_table(found))
 
 
+def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+    """Let people change after thirty votes; ask them after n more, with and without a half-life."""
+    lives, since = (0.0, 3.0, 10.0, 30.0), (0, 1, 2, 5, 10, 20, 30)
+    rows: dict[str, Blocks] = {f"{count} votes after": {} for count in since}
+    for seed in seeds:
+        settings = replace(THOUSAND, users=300, per_user=60, feedback="random", drift_at=0.5, seed=seed)
+        data, _ = cost_dataset(matrix, settings, "minilm", (0.8, 0.0, 0.2))
+        table = data.table
+        router, _ = fit(data, load_config(CONFIGS / "personalized_1000.yaml", (), seed))
+        assert isinstance(router.posterior, UtilityRouter)
+        order = np.lexsort((table.timestamp, table.user))
+        place = np.empty(len(table), int)
+        place[order] = np.arange(len(table)) - np.searchsorted(table.user[order], table.user[order])
+        for count in since:
+            shown = data.select((table.split == TEST) | (place < 30 + count))
+            scores = {}
+            for life in lives:
+                router.posterior.half_life = life
+                name = f"half-life {life:g}" if life else "all alike"
+                scores[name] = ask(shown, {name: GmtRouter(router.posterior, None, 0.0)})[name]
+            add(rows[f"{count} votes after"], {name: block(shown, one, f"{seed}:") for name, one in scores.items()})
+    found = {
+        label: {"seeds": list(seeds), **joined({"gmt" if n == "all alike" else n: b for n, b in one.items()}, "gmt")}
+        for label, one in rows.items()
+    }
+    write(out, "drift", found, reward_table(found).replace("**gmt**", "all votes alike"))
+
+
+def depth(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+    """Train the single-turn network with 0 to 5 layers, on cost users and on users who weigh traits of real answers."""
+    answers = read_responses(Path(os.environ["GMT_REAL_DATA"]) / "gsm8k") if "GMT_REAL_DATA" in os.environ else None
+    found: dict[str, dict[str, Any]] = {}
+    for layers in range(6):
+        changes = [f"model.layers={layers}", "train.steps=300"]
+        blocks: dict[str, Blocks] = {"cost users": {}, "trait users": {}}
+        for seed in seeds:
+            config = load_config(CONFIGS / "personalized_network.yaml", changes, seed)
+            data, _ = cost_dataset(matrix, replace(THOUSAND, users=100, seed=seed), "minilm", FRACTIONS)
+            add(blocks["cost users"], {"gmt": block(data, ask(data, {"g": fit(data, config)[0]})["g"], f"{seed}:")})
+            if answers is not None:
+                config = load_config(
+                    CONFIGS / "personalized_network.yaml",
+                    [*changes, "train.loss=pairwise", "train.select=auc"],
+                    seed,
+                )
+                data, _ = trait_dataset(answers, TraitSettings(seed=seed), "minilm")
+                add(
+                    blocks["trait users"], {"gmt": block(data, ask(data, {"g": fit(data, config)[0]})["g"], f"{seed}:")}
+                )
+        found[str(layers)] = {name: joined(one, "gmt")["routers"]["gmt"] for name, one in blocks.items() if one}
+        rows = {
+            "reward of cost users": [cell(one["cost users"]["reward"]) for one in found.values()],
+            "AUC of trait users": [cell(one.get("trait users", {}).get("auc")) for one in found.values()],
+        }
+        write(out, "depth", found, f"Seeds {', '.join(map(str, seeds))}.\n\n{table('layers', list(found), rows)}")
+        depth_figure(found, out)
+        print(f"depth {layers} done", flush=True)
+
+
+def depth_figure(found: dict[str, dict[str, Any]], out: Path) -> None:
+    """Draw reward and AUC over the number of layers."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        drawn = Figure(figsize=(6.4, 2.6), layout="constrained")
+        panels = drawn.subplots(1, 2)
+        for axes, (name, metric, label) in zip(
+            panels, (("cost users", "reward", "reward"), ("trait users", "auc", "AUC")), strict=True
+        ):
+            values = [one[name][metric] for one in found.values() if name in one]
+            at = [int(layers) for layers, one in found.items() if name in one]
+            if values:
+                low, high = ([value[key] for value in values] for key in ("low", "high"))
+                axes.fill_between(at, low, high, color=COLOURS[0], alpha=0.15, linewidth=0)
+                axes.plot(at, [value["value"] for value in values], marker="o", color=COLOURS[0])
+            axes.set_xlabel("layers")
+            axes.set_ylabel(label)
+            axes.set_title(name)
+            axes.set_xticks(range(6))
+        save_figure(drawn, out / "depth")
+
+
 def _asked(data: Dataset, new: np.ndarray) -> Dataset:
     """Return the data in which only the new people's TEST comparisons are asked."""
     table = data.table
@@ -239,7 +323,9 @@ def _without_last(data: Dataset) -> Dataset:
     return replace(data, table=shorter, model_vectors=data.model_vectors[:-1])
 
 
-STUDIES = {"nine": nine, "thousand": thousand, "newcomers": newcomers, "models": models}
+STUDIES = {
+    "nine": nine, "thousand": thousand, "newcomers": newcomers, "models": models, "drift": drift, "depth": depth,
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -101,6 +101,10 @@ def cost(
         str,
         typer.Option(help="full: all rewards; random: one model's; pair: the better of two; chosen: the best of all."),
     ] = "full",
+    drift_at: Annotated[
+        float | None,
+        typer.Option(help="Share of the training questions after which people weigh anew.", show_default="never"),
+    ] = None,
     seed: Seed = 0,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -116,7 +120,7 @@ def cost(
     terminal = Terminal(quiet, as_json)
     asked = ALL if test_per_user == 0 else test_per_user
     matrix = matrix_from(scores, [])
-    made = write_cost(matrix, CostSettings(users, alpha, per_user or None, asked, feedback, seed), out)
+    made = write_cost(matrix, CostSettings(users, alpha, per_user or None, asked, feedback, drift_at, seed), out)
     terminal.result(made)
     terminal.text(
         f"{out}: {made['train']:,} training and {made['test']:,} test questions of {users:,} people; "

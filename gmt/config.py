@@ -128,7 +128,9 @@ class TrainConfig:
     eval_every: int = 50
     """Steps between validations; each writes checkpoints and a line of metrics.jsonl."""
     patience: int = 4
-    """Validations without a better AUC before training stops; 0 never stops early."""
+    """Validations without a better result before training stops; 0 never stops early."""
+    select: str = "auc"
+    """What validation chooses weights by: `auc` of pairs, or `reward` of the choices among all candidates."""
     loss: str = "pairwise"
     """`pairwise`: which of two is better; `choice`: which of all is best; `reward`: how much better."""
     ties: str = "half"
@@ -155,6 +157,7 @@ class TrainConfig:
         )
         _one_of("train.schedule", self.schedule, ("cosine", "constant"))
         _one_of("train.loss", self.loss, ("pairwise", "choice", "reward"))
+        _one_of("train.select", self.select, ("auc", "reward"))
         _one_of("train.ties", self.ties, ("half", "ignore"))
         _one_of("train.precision", self.precision, ("no", "fp16", "bf16"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from gmt.errors import ConfigError, DataError
 FEEDBACK = ("full", "random", "pair", "chosen")
 REWARD_SCALE = (-1.0, 1.0)
 FEW_PEOPLE, MANY_ASKED, TEST_SHARE = 20, 30, 0.2
+START, BETWEEN = 1_767_600_000.0, 120.0  # UTC seconds, where people change
 ALL = 2**31  # more questions than there are
 FORMULA = "reward = alpha * score - (1 - alpha) * cost; rating = (reward + 1) / 2"
 
@@ -40,6 +41,8 @@ class CostSettings:
             reward of one random model (`random`), which of a random pair is better (`pair`; equal
             rewards tie), or which of all models is best (`chosen`: it is rated 1 and all others 0,
             equal bests are all rated 1).
+        drift_at: Share of a person's training questions after which their α is drawn anew; test questions
+            are asked after that. None: it never changes.
         seed: Chooses everything.
 
     Raises:
@@ -51,6 +54,7 @@ class CostSettings:
     per_user: int | None = 30
     test_per_user: int | None = None
     feedback: str = "full"
+    drift_at: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -58,6 +62,8 @@ class CostSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; expected at least 1")
+        if self.drift_at is not None and not 0 <= self.drift_at <= 1:
+            raise ConfigError(f"drift_at is {self.drift_at:g}; expected 0 to 1")
         if self.feedback not in FEEDBACK:
             raise ConfigError(f"feedback is {self.feedback!r}; expected one of {', '.join(FEEDBACK)}")
         _distribution(self.alpha)
@@ -70,10 +76,12 @@ class CostTruth:
     Args:
         alpha: Person -> how much quality weighs, in [0, 1].
         settings: How they were drawn.
+        before: What each weighed before they changed; empty where nobody did.
     """
 
     alpha: dict[str, float]
     settings: dict[str, Any]
+    before: dict[str, float] = field(default_factory=dict)
 
     def rewards(self, table: InteractionTable, matrix: ScoreMatrix) -> np.ndarray:
         """Return (C, M) true rewards of every comparison, columns as in `table.models`; NaN where a score is unknown.
@@ -100,7 +108,7 @@ class CostTruth:
             "reward_scale": scale,
             "settings": self.settings,
             "alpha": self.alpha,
-        }
+        } | ({"alpha_before": self.before} if self.before else {})
 
     @classmethod
     def load(cls, out: Path) -> CostTruth:
@@ -115,7 +123,7 @@ class CostTruth:
         found = json.loads(path.read_text("utf-8"))
         if found.get("kind") != "cost":
             raise DataError(f"{path} holds the truth of kind {found.get('kind')!r}; expected cost")
-        return cls(found["alpha"], found.get("settings", {}))
+        return cls(found["alpha"], found.get("settings", {}), found.get("alpha_before", {}))
 
 
 def rewards(matrix: ScoreMatrix, alpha: np.ndarray, question: np.ndarray) -> np.ndarray:
@@ -153,10 +161,20 @@ def cost_table(matrix: ScoreMatrix, settings: CostSettings) -> tuple[Interaction
         drawn = np.stack([rng.permutation(questions)[:count] for _ in users])
         parts.append((np.repeat(np.arange(len(users)), count), drawn.reshape(-1)))
     user, question = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    reward = rewards(matrix, alpha[user], question)
+    weight, time, before = alpha[user], np.full(len(user), np.nan), {}
+    if settings.drift_at is not None:
+        earlier = rng.permutation(alpha)
+        place = np.concatenate([np.tile(np.arange(len(own) // len(users)), len(users)) for own, _ in parts])
+        train = split[question] == TRAIN
+        known = int(train.sum()) // len(users)
+        early = train & (place < round(settings.drift_at * known))
+        weight = np.where(early, earlier[user], weight)
+        time = START + BETWEEN * (place + np.where(train, 0, known))
+        before = dict(zip(users, earlier.tolist(), strict=True))
+    reward = rewards(matrix, weight, question)
     rating, shown = _tell(reward, split[question] == TRAIN, settings.feedback, rng)
-    truth = CostTruth(dict(zip(users, alpha.tolist(), strict=True)), asdict(settings))
-    return matrix.asked(user, question, users, rating, shown), truth
+    truth = CostTruth(dict(zip(users, alpha.tolist(), strict=True)), asdict(settings), before)
+    return replace(matrix.asked(user, question, users, rating, shown), timestamp=time), truth
 
 
 def cost_dataset(

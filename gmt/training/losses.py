@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from gmt.config import TrainConfig
 
+SHARPNESS = 10.0
+"""What scores are to a rating in the squared loss, so that they are about as large as under the other losses."""
+
 
 def loss_of(config: TrainConfig, scores: Tensor, rating: Tensor) -> tuple[Tensor, int]:
     """Return the sum of the loss that the settings name, and over how many pairs or comparisons it is."""
@@ -60,7 +63,7 @@ def choice_loss(scores: Tensor, rating: Tensor) -> tuple[Tensor, int]:
 
 
 def reward_loss(scores: Tensor, rating: Tensor) -> tuple[Tensor, int]:
-    """Add up squared errors of score differences from a comparison's mean against those of the ratings.
+    """Add up squared errors of scores around their mean against `SHARPNESS` times ratings around theirs.
 
     Args:
         scores: (C, K), -inf under padding.
@@ -77,7 +80,7 @@ def reward_loss(scores: Tensor, rating: Tensor) -> tuple[Tensor, int]:
         values = torch.where(used, values, 0.0)
         return torch.where(used, values - values.sum(dim=1, keepdim=True) / count, 0.0)
 
-    return (centred(scores) - centred(rating)).square().sum(), int(used.sum())
+    return (centred(scores) - SHARPNESS * centred(rating)).square().sum(), int(used.sum())
 
 
 def _compared(rating: Tensor) -> tuple[Tensor, Tensor]:

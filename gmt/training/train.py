@@ -21,7 +21,7 @@ from gmt.data.episodes import EpisodeSampler
 from gmt.data.graph import GraphBatch, build_graph, graph_schema
 from gmt.data.interactions import TRAIN, VALID
 from gmt.errors import RunError
-from gmt.evaluation.metrics import pairs_of, weighted_auc
+from gmt.evaluation.metrics import choices, pairs_of, weighted_auc
 from gmt.model.build import Scorer, scorer_for
 from gmt.model.checkpoint import load_tensors, load_weights, optimizer_tensors, restore_optimizer, save_tensors
 from gmt.routing.graph_router import GraphRouter
@@ -37,6 +37,7 @@ class Progress:
 
     step: int = 0
     best_step: int = 0
+    best: float = -math.inf
     best_auc: float = -math.inf
     best_accuracy: float = math.nan
     stale: int = 0
@@ -74,7 +75,7 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 def train_scorer(
     data: Dataset, config: RunConfig, run: RunFolder, resume: bool = False, report: Report | None = None
 ) -> tuple[Scorer, Progress]:
-    """Train on the TRAIN comparisons, choose the weights by AUC on the VALID ones, asked in eval mode.
+    """Train on the TRAIN comparisons, choose the weights by the VALID ones, asked in eval mode.
 
     Every step's episode is drawn from (seed, step) alone; several processes draw the same
     episode and each works on its share of the people, so the losses do not depend on their number.
@@ -135,7 +136,7 @@ def train_scorer(
             scorer = accelerator.unwrap_model(model)
             line |= _validate(scorer, shown, validation, config, accelerator.device)
             line |= {"lr": optimizer.param_groups[0]["lr"], "seconds": round(progress.seconds, 3)}
-            better = _note(progress, line, config.train.patience)
+            better = _note(progress, line, config.train)
             if accelerator.is_main_process:
                 _save(run, config, scorer, optimizer, progress, line, better)
             accelerator.wait_for_everyone()
@@ -191,21 +192,22 @@ def _validate(
     return {
         "valid_auc": float(weighted_auc(gap, everybody, np.ones((1, 1)))[0]),
         "valid_accuracy": float(np.mean((gap > 0) + 0.5 * (gap == 0))),
+        "valid_reward": float(choices(scores, ratings)[0].mean()),
     }
 
 
-def _note(progress: Progress, line: Mapping[str, Any], patience: int) -> bool:
+def _note(progress: Progress, line: Mapping[str, Any], config: TrainConfig) -> bool:
     """Record a validation; return whether these weights are to be kept."""
-    auc = line.get("valid_auc", math.nan)
-    if math.isnan(auc):  # nothing to validate on: the last weights are the best known
+    found = line.get(f"valid_{config.select}", math.nan)
+    if math.isnan(found):  # nothing to validate on: the last weights are the best known
         progress.best_step = progress.step
         return True
-    if auc > progress.best_auc:
-        progress.best_auc, progress.best_step, progress.stale = auc, progress.step, 0
-        progress.best_accuracy = line["valid_accuracy"]
+    if found > progress.best:
+        progress.best, progress.best_step, progress.stale = found, progress.step, 0
+        progress.best_auc, progress.best_accuracy = line["valid_auc"], line["valid_accuracy"]
         return True
     progress.stale += 1
-    progress.done = bool(patience) and progress.stale >= patience
+    progress.done = bool(config.patience) and progress.stale >= config.patience
     return False
 
 

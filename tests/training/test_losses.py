@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmt.config import TrainConfig
-from gmt.training.losses import choice_loss, loss_of, pairwise_loss, reward_loss
+from gmt.training.losses import SHARPNESS, choice_loss, loss_of, pairwise_loss, reward_loss
 
 NONE = math.nan
 CASES = st.lists(
@@ -99,10 +99,10 @@ def test_the_choice_loss_is_the_cross_entropy_of_the_best_who_share():
 
 def test_the_reward_loss_compares_differences_and_minds_their_size():
     loss, count = reward_loss(SCORES, RATINGS)
-    first = (SCORES[0] - SCORES[0].mean()) - (RATINGS[0] - RATINGS[0].mean())
-    second = (SCORES[1, :2] - 1.5) - torch.tensor([-0.2, 0.2])
+    first = (SCORES[0] - SCORES[0].mean()) - SHARPNESS * (RATINGS[0] - RATINGS[0].mean())
+    second = (SCORES[1, :2] - 1.5) - SHARPNESS * torch.tensor([-0.2, 0.2])
     assert count == 5 and float(loss) == pytest.approx(float(first.square().sum() + second.square().sum()))
-    exact = torch.where(torch.isnan(RATINGS), 0.0, RATINGS) + 7
+    exact = SHARPNESS * torch.where(torch.isnan(RATINGS), 0.0, RATINGS) + 7
     assert float(reward_loss(exact, RATINGS)[0]) == pytest.approx(0)
 
 
