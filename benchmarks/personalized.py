@@ -3,8 +3,9 @@
 Usage: python -m benchmarks.personalized --scores FOLDER --out FOLDER [--studies nine thousand newcomers models depth
        drift] [--seeds 0 1 2 3 4] [--rivals NAME …]
 
-`depth` also reads gsm8k/ below $GMT_REAL_DATA, for users who weigh traits of real answers. FOLDER holds `dcrouter_*.json` with tasks and prices, as `gmt prep scores` reads it. Nobody's weight of quality is shown
-to a router. Test questions carry all rewards, so the reward of every choice is known.
+FOLDER holds `dcrouter_*.json` with tasks and prices, as `gmt prep scores` reads it. Nobody's weight of quality is shown
+to a router. Test questions carry all rewards, so the reward of every choice is known. `depth`
+also reads gsm8k/ below $GMT_REAL_DATA, for users who weigh traits of real answers.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ from benchmarks.studies import Blocks, add, ask, block, cell, fit, joined, table
 from data_prep.router_data import matrix_from
 from data_prep.score_matrix import ScoreMatrix
 from data_prep.simulate.cost import CostSettings, CostTruth, cost_dataset
-from gmt.config import load_config
+from data_prep.simulate.response_files import read_responses
+from data_prep.simulate.traits import TraitSettings, trait_dataset
+from gmt.config import RunConfig, load_config
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
+from gmt.figures import COLOURS, STYLE, save_figure
 from gmt.routing.baselines import RIVALS, make_router
 from gmt.routing.gmt_router import GmtRouter
 from gmt.routing.router import Router
@@ -242,6 +246,11 @@ def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
     write(out, "drift", found, reward_table(found).replace("**gmt**", "all votes alike"))
 
 
+def ask_one(data: Dataset, config: RunConfig, seed: int) -> dict[str, Any]:
+    """Fit gmt by its settings and return what it scored, under its name."""
+    return {"gmt": block(data, ask(data, {"gmt": fit(data, config)[0]})["gmt"], f"{seed}:")}
+
+
 def depth(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
     """Train the single-turn network with 0 to 5 layers, on cost users and on users who weigh traits of real answers."""
     answers = read_responses(Path(os.environ["GMT_REAL_DATA"]) / "gsm8k") if "GMT_REAL_DATA" in os.environ else None
@@ -252,7 +261,7 @@ def depth(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
         for seed in seeds:
             config = load_config(CONFIGS / "personalized_network.yaml", changes, seed)
             data, _ = cost_dataset(matrix, replace(THOUSAND, users=100, seed=seed), "minilm", FRACTIONS)
-            add(blocks["cost users"], {"gmt": block(data, ask(data, {"g": fit(data, config)[0]})["g"], f"{seed}:")})
+            add(blocks["cost users"], ask_one(data, config, seed))
             if answers is not None:
                 config = load_config(
                     CONFIGS / "personalized_network.yaml",
