@@ -17,7 +17,8 @@ from gmt.data.dataset import Dataset, ModelInfo, Questions
 from gmt.data.embed import EmbeddingStore, TextEncoder, card_of, load_encoder
 from gmt.data.interactions import Candidate, Comparison, InteractionTable
 from gmt.errors import RunError, UserError
-from gmt.routing.costs import CostModel, price_shares
+from gmt.routing.asking import Desk
+from gmt.routing.costs import price_shares
 from gmt.routing.decision import Decision, Reason, rank
 from gmt.routing.gmt_router import GmtRouter
 from gmt.routing.messages import chat_rounds
@@ -52,6 +53,8 @@ class Router:
         self.data, self.store = data, store
         self.people = UserFiles(folder.users)
         self._encoder: TextEncoder | None = None
+        self._models: list[str] | None = None
+        self._desk: Desk | None = None
 
     @classmethod
     def from_pretrained(cls, run: str | Path) -> Self:
@@ -86,7 +89,9 @@ class Router:
     @property
     def models(self) -> list[str]:
         """Names of the models on offer, in the order of models.json."""
-        return list(read_json(self.folder.models))
+        if self._models is None:
+            self._models = list(read_json(self.folder.models))
+        return list(self._models)
 
     @property
     def users(self) -> list[str]:
@@ -96,7 +101,15 @@ class Router:
 
     def votes(self, user: str) -> int:
         """Return how many rated rounds of a person are visible."""
-        return int((self._own(user) & self.data.table.rated).sum())
+        desk = self.desk
+        return int(desk.votes[desk.users[user]]) if user in desk.users else 0
+
+    @property
+    def desk(self) -> Desk:
+        """Where everything the run remembers stands, as long as it remembers nothing else."""
+        if self._desk is None or self._desk.data is not self.data:
+            self._desk = Desk(self.data)
+        return self._desk
 
     def rank(
         self,
@@ -108,6 +121,7 @@ class Router:
         explore: np.random.Generator | None = None,
         cost_weight: float = 0.0,
         task: str | None = None,
+        sure: bool = True,
     ) -> Decision:
         """Rank models for a person and a question.
 
@@ -121,6 +135,7 @@ class Router:
             explore: Order by one draw from the posterior made with this generator, not by its mean.
             cost_weight: How many logits of preference the dearest answer's cost takes away, and others' their share.
             task: Name of the task the query belongs to, as the data of the run names it.
+            sure: Also say how sure every score is, which takes a hundred times as long as the scores.
 
         Raises:
             UserError: A candidate is unknown, there is none, the query is empty, there is no posterior
@@ -133,14 +148,21 @@ class Router:
         if unknown or not names:
             offered = ", ".join(self.models)
             raise UserError(f"there is no model {', '.join(unknown) or 'to choose from'}; the run offers {offered}")
-        data, questions = self._ask(user, query, names, conversation or (), task)
-        known = user if user is not None and self._own(user).any() else None
-        asker = data.table.users.index(known) if known is not None else -1
-        questions = replace(questions, user=np.array([asker, -1]))
+        desk = self.desk
+        asker = desk.users.get(user, -1) if user is not None else -1
+        known = user if asker >= 0 and desk.rounds[asker] else None
+        asker = asker if known is not None else -1
+        if conversation:
+            data, questions = self._ask(user, query, names, conversation, task)
+            questions = replace(questions, user=np.array([asker, -1]))
+        else:
+            codes = [desk.models[name] for name in names]
+            data, questions = desk.ask([asker, -1], query, self._encode([query])[0], codes, task)
         scores = self.router.score(data, questions)
         # Rounding may differ between equal rows of a batch; somebody unknown has a margin of exactly 0.
         unknown_scores = scores[1] if known is not None else scores[0]
-        covariance = self.router.covariance(data, questions.select(np.array([0])))
+        first = questions.select(np.array([0]))
+        covariance = self.router.covariance(data, first) if sure or explore is not None else None
         temperature = float(self.card.get("temperature") or 1.0)
         cost = self._costs(data, questions, names)
         ranking = rank(names, scores[0], unknown_scores, temperature, covariance, explore, cost, cost_weight)
@@ -267,6 +289,7 @@ class Router:
             raise UserError(f"model {name} is already on offer with another description; choose another name")
         self._remember([info.description])
         write_json(self.folder.models, models | {name: info.to_json()})
+        self._models = None
         added = 0
         by_user: dict[str, list[Comparison]] = {}
         for item in votes:
@@ -327,7 +350,7 @@ class Router:
 
     def _costs(self, data: Dataset, questions: Questions, names: list[str]) -> np.ndarray | None:
         """Return (K,) what the candidates cost as shares of the dearest, from past costs, else from prices."""
-        learned = CostModel.of(data)
+        learned = self.desk.costs
         if learned is None:
             return price_shares(data.models, names)
         first = questions.select(np.array([0]))
