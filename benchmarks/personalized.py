@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ from data_prep.simulate.traits import TraitSettings, trait_dataset
 from gmt.config import RunConfig, load_config
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
+from gmt.evaluation.intervals import Share, bootstrap_shares
+from gmt.evaluation.metrics import choices
+from gmt.evaluation.results import report
 from gmt.figures import COLOURS, STYLE, save_figure
 from gmt.routing.baselines import RIVALS, make_router
 from gmt.routing.gmt_router import GmtRouter
@@ -61,6 +64,25 @@ PARTIAL = (
 """Rivals that stand beside gmt under other feedback of 1,000 people than pairs."""
 
 
+Rewards = dict[str, list[Share]]
+
+
+def earn(rewards: Rewards, data: Dataset, scores: Mapping[str, np.ndarray], seed: int) -> None:
+    """Add what the choices of every router earned on the TEST comparisons of one seed."""
+    for name, found in scores.items():
+        one = block(data, found, f"{seed}:")
+        earned, _, asked = choices(one.scores, one.ratings)
+        low, high = one.scale
+        share = Share(one.users[asked], low + (high - low) * earned, np.ones(len(asked)))
+        rewards.setdefault(name, []).append(share)
+
+
+def compared(rewards: Rewards) -> dict[str, Any]:
+    """Return everybody's mean reward with its interval over people, and gmt's paired differences."""
+    shares = {name: {"reward": Share.joined(parts)} for name, parts in rewards.items()}
+    return report(bootstrap_shares(shares), "gmt")
+
+
 def oracle_scores(data: Dataset) -> np.ndarray:
     """Return the ratings of the TEST comparisons as scores."""
     ratings = data.table.ratings[targets_of(data)]
@@ -86,7 +108,7 @@ def compare(
     matrix: ScoreMatrix, settings: CostSettings, seeds: Sequence[int], rivals: Sequence[str], config: str
 ) -> dict[str, Any]:
     """Return every router's reward on the test questions over seeds, gmt's paired differences, and times."""
-    blocks: Blocks = {}
+    rewards: Rewards = {}
     seconds: dict[str, list[float]] = {}
     alphas = []
     for seed in seeds:
@@ -104,13 +126,13 @@ def compare(
             scores |= ask(shown, {name: router})
             seconds.setdefault(name, []).append(time.monotonic() - started)
             print(f"seed {seed} {settings.feedback} {name}: {seconds[name][-1]:.0f} s", flush=True)
-        add(blocks, {name: block(data, found, f"{seed}:") for name, found in scores.items()})
+        earn(rewards, data, scores, seed)
     return {
         "seeds": list(seeds),
         "settings": vars(settings),
         "alpha": alphas,
         "seconds": {name: float(np.median(values)) for name, values in seconds.items()},
-        **joined(blocks, "gmt"),
+        **compared(rewards),
     }
 
 
@@ -162,7 +184,7 @@ def thousand(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Seque
 
 def newcomers(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
     """Train on 800 of 1,000 users; ask the others at k votes, beside gmt trained with all of their votes."""
-    rows: dict[str, Blocks] = {str(shots): {} for shots in SHOTS}
+    rows: dict[str, Rewards] = {str(shots): {} for shots in SHOTS}
     for seed in seeds:
         data, _ = cost_dataset(matrix, replace(THOUSAND, feedback="pair", seed=seed), "minilm", FRACTIONS)
         config = load_config(CONFIGS / "personalized_1000.yaml", (), seed)
@@ -179,15 +201,15 @@ def newcomers(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequ
                 router = make_router(name, seed).fit(data.select(~new & (table.split != TEST)))
                 scores[name] = ask(shown, {name: router})[name]
             asked = _asked(data, new)
-            add(rows[str(shots)], {name: block(asked, found, f"{seed}:") for name, found in scores.items()})
-    found = {f"{shots} votes": {"seeds": list(seeds), **joined(one, "gmt")} for shots, one in rows.items()}
+            earn(rows[str(shots)], asked, scores, seed)
+    found = {f"{shots} votes": {"seeds": list(seeds), **compared(one)} for shots, one in rows.items()}
     write(out, "newcomers", found, reward_table(found))
 
 
 def models(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
     """Train without one model; let it join with k outcomes, beside gmt trained with all of them."""
     counts = (0, 5, 20, 50)
-    rows: dict[str, Blocks] = {str(shots): {} for shots in counts}
+    rows: dict[str, Rewards] = {str(shots): {} for shots in counts}
     for seed in seeds:
         held = seed % len(matrix.models)
         order = [name for at, name in enumerate(matrix.models) if at != held] + [list(matrix.models)[held]]
@@ -213,15 +235,15 @@ def models(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequenc
             keep = (table.split == TEST) | known
             keep[told[:shots]] = True
             scores = {"gmt": ask(data.select(keep), {"gmt": part})["gmt"], "trained with it": best}
-            add(rows[str(shots)], {name: block(data, found, f"{seed}:") for name, found in scores.items()})
-    found = {f"{shots} outcomes": {"seeds": list(seeds), **joined(one, "gmt")} for shots, one in rows.items()}
+            earn(rows[str(shots)], data, scores, seed)
+    found = {f"{shots} outcomes": {"seeds": list(seeds), **compared(one)} for shots, one in rows.items()}
     write(out, "models", found, reward_table(found))
 
 
 def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
     """Let people change after thirty votes; ask them after n more, with and without a half-life."""
     lives, since = (0.0, 3.0, 10.0, 30.0), (0, 1, 2, 5, 10, 20, 30)
-    rows: dict[str, Blocks] = {f"{count} votes after": {} for count in since}
+    rows: dict[str, Rewards] = {f"{count} votes after": {} for count in since}
     for seed in seeds:
         settings = replace(THOUSAND, users=300, per_user=60, feedback="random", drift_at=0.5, seed=seed)
         data, _ = cost_dataset(matrix, settings, "minilm", (0.8, 0.0, 0.2))
@@ -238,9 +260,9 @@ def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
                 router.posterior.half_life = life
                 name = f"half-life {life:g}" if life else "all alike"
                 scores[name] = ask(shown, {name: GmtRouter(router.posterior, None, 0.0)})[name]
-            add(rows[f"{count} votes after"], {name: block(shown, one, f"{seed}:") for name, one in scores.items()})
+            earn(rows[f"{count} votes after"], shown, scores, seed)
     found = {
-        label: {"seeds": list(seeds), **joined({"gmt" if n == "all alike" else n: b for n, b in one.items()}, "gmt")}
+        label: {"seeds": list(seeds), **compared({"gmt" if n == "all alike" else n: b for n, b in one.items()})}
         for label, one in rows.items()
     }
     write(out, "drift", found, reward_table(found).replace("**gmt**", "all votes alike"))

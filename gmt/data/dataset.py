@@ -133,9 +133,7 @@ class Dataset:
         """
         table = self.table
         asked = table.select(positions)
-        last_turn = np.full(len(table.conversations), -1, dtype=np.int64)
-        np.maximum.at(last_turn, asked.conversation, asked.turn)
-        earlier = table.select(table.turn < last_turn[table.conversation])
+        earlier = table.select(_earlier(table, asked))
         return Questions(
             comparison=asked.comparison,
             user=asked.user,
@@ -203,6 +201,17 @@ class Dataset:
         cards = {name: models.get(name, ModelInfo(name)) for name in table.models}
         descriptions = [cards[name].description for name in table.models]
         return cls(table, store.vectors(list(table.texts)), store.vectors(descriptions), cards, store.encoder, card)
+
+
+def _earlier(table: InteractionTable, asked: InteractionTable) -> np.ndarray:
+    """Return positions of rounds before the last one asked of their conversation; takes as long as the table is."""
+    talks, talk = np.unique(asked.conversation, return_inverse=True)
+    if not len(talks) or not asked.turn.any():
+        return np.zeros(0, np.int64)
+    last_turn = np.zeros(len(talks), np.int64)
+    np.maximum.at(last_turn, talk.reshape(-1), asked.turn)
+    place = np.minimum(np.searchsorted(talks, table.conversation), len(talks) - 1)
+    return np.flatnonzero((talks[place] == table.conversation) & (table.turn < last_turn[place]))
 
 
 def _read_object(path: Path) -> dict[str, Any]:

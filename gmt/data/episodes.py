@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class Episode:
         table: Where the positions point.
         history: (H,) comparisons whose ratings are visible.
         targets: (C,) comparisons that are asked.
+        rows: (N,) every comparison of the people of this step, in table order; a step reads no other.
 
     Raises:
         DataError: A comparison is both, or history holds a round of a target's conversation at
@@ -28,15 +29,18 @@ class Episode:
     table: InteractionTable
     history: np.ndarray
     targets: np.ndarray
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         if len(np.intersect1d(self.history, self.targets)):
             raise DataError("a comparison is both shown and asked; expected history and targets apart")
         table = self.table
-        asked_from = np.full(len(table.conversations), np.iinfo(np.int64).max)
-        np.minimum.at(asked_from, table.conversation[self.targets], table.turn[self.targets])
-        late = table.turn[self.history] >= asked_from[table.conversation[self.history]]
-        if late.any():
+        talks = table.conversation[np.concatenate([self.targets, self.history])]
+        _, talk = np.unique(talks, return_inverse=True)
+        asked, shown = np.split(talk.reshape(-1), [len(self.targets)])
+        asked_from = np.full(len(talks), np.iinfo(np.int64).max)
+        np.minimum.at(asked_from, asked, table.turn[self.targets])
+        if (table.turn[self.history] >= asked_from[shown]).any():
             raise DataError(
                 "history shows a round of an asked conversation at or after its turn; show earlier ones only"
             )
@@ -74,7 +78,9 @@ class EpisodeSampler:
         config, table = self.config, self.table
         chosen = generator.choice(len(self.people), min(config.users, len(self.people)), replace=False)
         rows = np.concatenate([self.by_user[self.begin[i] : self.end[i]] for i in chosen])
-        draw_of = generator.permutation(len(table.conversations))[table.conversation[rows]]
+        _, talk = np.unique(table.conversation[rows], return_inverse=True)
+        talk = talk.reshape(-1)
+        draw_of = generator.permutation(int(talk.max(initial=-1)) + 1)[talk]
         order = np.lexsort((table.turn[rows], draw_of, table.user[rows]))
         rows = rows[order]
         owner, conversation = table.user[rows], table.conversation[rows]
@@ -95,4 +101,4 @@ class EpisodeSampler:
         targets = rows[is_target]
         if config.asked_pairs and len(targets) > config.asked_pairs:
             targets = np.sort(generator.choice(targets, config.asked_pairs, replace=False))
-        return Episode(table, rows[is_history], targets)
+        return Episode(table, rows[is_history], targets, np.sort(rows))

@@ -206,9 +206,9 @@ class InteractionTable:
         if len(np.unique(keys)) < rows:
             raise DataError("a model stands twice in one comparison; expected each (comparison, model) once")
         if count:
-            first = np.full(len(self.conversations), -1, dtype=np.int64)
-            first[self.conversation] = self.split
-            if (first[self.conversation] != self.split).any():
+            order = np.argsort(self.conversation, kind="stable")
+            same = self.conversation[order[1:]] == self.conversation[order[:-1]]
+            if (same & (self.split[order[1:]] != self.split[order[:-1]])).any():
                 raise DataError("a conversation stands in two splits; cut splits between conversations")
 
     def __len__(self) -> int:

@@ -156,19 +156,20 @@ def _episode_batch(
 ) -> tuple[GraphBatch, float]:
     """Return this process's share of a step's graph, and 1 (0 where it has nothing to ask)."""
     episode = sampler.draw(step)
-    history, targets = episode.history, episode.targets
+    near = shown.select(episode.rows)  # all that a step reads: its time does not grow with the table
+    history, targets = (np.searchsorted(episode.rows, part) for part in (episode.history, episode.targets))
     count, rank = accelerator.num_processes, accelerator.process_index
     share = 1.0
     if count > 1:
-        people = np.unique(shown.table.user[targets])
+        people = np.unique(near.table.user[targets])
         mine = people[rank::count]
         if len(mine):
-            targets = targets[np.isin(shown.table.user[targets], mine)]
-            history = history[np.isin(shown.table.user[history], mine)]
+            targets = targets[np.isin(near.table.user[targets], mine)]
+            history = history[np.isin(near.table.user[history], mine)]
         else:  # every process must take part in the step; its loss counts nothing
             share = 0.0
-    asked = shown.questions(targets)
-    return build_graph(shown.select(history), asked, config.graph, shown.table.select(targets).ratings), share
+    asked = near.questions(targets)
+    return build_graph(near.select(history), asked, config.graph, near.table.select(targets).ratings), share
 
 
 def _validation(data: Dataset) -> tuple[Any, np.ndarray] | None:

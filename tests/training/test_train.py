@@ -82,7 +82,7 @@ def test_equal_seeds_give_equal_weights_and_metrics(small, tmp_path):
     again = train(small, tmp_path / "again")
     assert equal(small[1], again) and lines(small[1]) == lines(again)
     assert [line["step"] for line in lines(again)] == [10, 20]
-    assert {"step", "loss", "valid_auc", "valid_accuracy", "lr"} == set(lines(again)[0])
+    assert {"step", "loss", "valid_auc", "valid_accuracy", "valid_reward", "lr"} == set(lines(again)[0])
     assert not equal(small[1], train(small, tmp_path / "other", seed=1))
 
 
