@@ -193,14 +193,14 @@ def newcomers(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequ
         fresh = np.random.default_rng([seed, 3]).permutation(len(table.users))[:200]
         new = np.isin(table.user, fresh)
         part, _ = fit(data.select(~new | (table.split == TEST)), config)
-        best = ask(_asked(data, new), {"trained": whole})["trained"]
+        best = ask(_asked(data, fresh), {"trained": whole})["trained"]
         for shots in SHOTS:
-            shown = _asked(data.select(~new | (table.split == TEST) | _first(data, new, shots)), new)
+            shown = _asked(data.select(~new | (table.split == TEST) | _first(data, new, shots)), fresh)
             scores = {"gmt": ask(shown, {"gmt": part})["gmt"], "trained on them": best}
             for name in rivals:
                 router = make_router(name, seed).fit(data.select(~new & (table.split != TEST)))
                 scores[name] = ask(shown, {name: router})[name]
-            asked = _asked(data, new)
+            asked = _asked(data, fresh)
             earn(rows[str(shots)], asked, scores, seed)
     found = {f"{shots} votes": {"seeds": list(seeds), **compared(one)} for shots, one in rows.items()}
     write(out, "newcomers", found, reward_table(found))
@@ -328,12 +328,9 @@ def depth_figure(found: dict[str, dict[str, Any]], out: Path) -> None:
         save_figure(drawn, out / "depth")
 
 
-def _asked(data: Dataset, new: np.ndarray) -> Dataset:
-    """Return the data in which only the new people's TEST comparisons are asked."""
-    table = data.table
-    people = np.unique(data.table.user[new]) if len(new) == len(table) else None
-    mine = new if people is None else np.isin(table.user, people)
-    return data if mine.all() else data.select((table.split != TEST) | mine)
+def _asked(data: Dataset, people: np.ndarray) -> Dataset:
+    """Return the data in which only these people's TEST comparisons are asked."""
+    return data.select((data.table.split != TEST) | np.isin(data.table.user, people))
 
 
 def _first(data: Dataset, new: np.ndarray, shots: int) -> np.ndarray:

@@ -18,7 +18,7 @@ NOISE, LAPSE = 0.1, -3.0
 """Where the noise between two utilities and the logit of votes given by chance start and are drawn to."""
 SPREAD, PARTLY = 0.02, 0.1
 """Noise of a reward, and the chance that an answer is neither right nor wrong but partly right."""
-INTERCEPT_VARIANCE, TASK_VARIANCE = 2.0, 1.0
+INTERCEPT_VARIANCE, TASK_VARIANCE = 2.0, 3.0
 COMMON, COMMON_TEXT = 4.0, 0.1
 """How much more than between models the difficulty of tasks varies, as a multiple; and the variance of what each
 feature of a text does to the difficulty for all models."""

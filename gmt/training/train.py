@@ -111,7 +111,7 @@ def train_scorer(
     while progress.step < config.train.steps and not progress.done:
         step = progress.step
         set_seed(_mix(config.seed, step))  # dropout is a function of the step, so a resumed run is identical
-        batch, share = _episode_batch(shown, sampler, step, config, accelerator)
+        batch, share = episode_batch(shown, sampler, step, config, accelerator)
         for group in optimizer.param_groups:
             group["lr"] = config.train.lr * learning_rate(step, config.train)
         with accelerator.accumulate(model):
@@ -151,7 +151,7 @@ def _mix(seed: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
 
 
-def _episode_batch(
+def episode_batch(
     shown: Dataset, sampler: EpisodeSampler, step: int, config: RunConfig, accelerator: Accelerator
 ) -> tuple[GraphBatch, float]:
     """Return this process's share of a step's graph, and 1 (0 where it has nothing to ask)."""

@@ -1,0 +1,1 @@
+"""Measure how fast every part is, on the machine at hand."""

@@ -1,0 +1,147 @@
+"""Time the encoder against PyTorch Geometric's, training steps, and how both grow with people and turns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from gmt.bench.made import made_dataset
+from gmt.bench.timing import Timing, interleaved, matmul, operations, peak_memory, settle
+from gmt.config import RunConfig, load_config
+from gmt.data.episodes import EpisodeSampler
+from gmt.data.graph import turn_schema
+from gmt.data.interactions import TRAIN
+from gmt.data.links import TurnLinks
+from gmt.model.encoder import GraphEncoder
+from gmt.model.leaf import Leaf
+from gmt.model.turn_layer import TurnStates
+from gmt.training.losses import loss_of
+from gmt.training.train import episode_batch, new_accelerator, new_scorer
+
+STEP = (
+    *("model.width=384", "model.hidden=256", "model.heads=4", "model.layers=2", "graph.turn_edges=false"),
+    *("model.bind=false", "model.strengths=false", "model.cells=false"),
+    *("episode.users=200", "episode.targets=2", "episode.asked_pairs=256", "episode.history=10"),
+    "episode.history_length=fixed",
+)
+"""GMTRouter's sizes: 200 people, 10 visible comparisons each, 256 asked, width 384, two layers."""
+
+
+def encoder_parts(
+    turns: int, width: int, layers: int, device: torch.device
+) -> tuple[Callable[[], TurnStates], TurnLinks]:
+    """Return what makes states, users and turns starting at zero, and links of 200 people's two-turn conversations."""
+    generator = torch.Generator().manual_seed(0)
+    users, queries, llms = 200, max(turns // 2, 1), 10
+
+    def draw(rows: int, *gradient: bool) -> torch.Tensor:
+        return torch.randn(rows, width, generator=generator).to(device).requires_grad_(bool(gradient))
+
+    own = torch.arange(turns)
+    owner = torch.sort(torch.randint(users, (turns,), generator=generator)).values
+    follows = own[:-2][(own[:-2] % 4 < 2) & (owner[:-2] == owner[2:])]
+    links = TurnLinks(
+        users,
+        owner.to(device),
+        (own // 2).to(device),
+        own.to(device),
+        torch.randint(llms, (turns,), generator=generator).to(device),
+        torch.stack([follows, follows + 2]).to(device),
+        torch.stack([own, owner]).to(device),
+    )
+    rows = draw(queries), draw(turns)
+    weights = [torch.randn(width, width, generator=generator).to(device) / width**0.5 for _ in range(3)]
+    llm = draw(llms)
+
+    def states() -> TurnStates:
+        leaves = [weight.detach().requires_grad_() for weight in weights]
+        return TurnStates(None, None, Leaf(rows[0], leaves[0]), Leaf(llm, leaves[1]), Leaf(rows[1], leaves[2]))
+
+    return states, links
+
+
+def encoder(turns: int, width: int, heads: int, layers: int, repeats: int, device: torch.device) -> dict[str, Any]:
+    """Time the encoder forward and backward beside `HGTConv` with the same graph and weights.
+
+    Returns:
+        Times of both, how many times faster ours is, operations a second, and their share of the peak of a plain
+        matrix product of the same shape measured in the same rounds.
+    """
+    states, links = encoder_parts(turns, width, layers, device)
+    net = GraphEncoder(width, heads, layers, 0.0, turn_schema(), ("user",)).to(device)
+
+    def run(backend: str) -> Callable[[], object]:
+        def work() -> None:
+            net.backend = backend
+            net.zero_grad(set_to_none=True)
+            user = net(states(), links).user
+            assert user is not None
+            user.sum().backward()
+
+        return work
+
+    product, size = matmul(max(turns, 1), width, width, device)
+    times = interleaved({"gmt": run("turn"), "HGTConv": run("pyg"), "matmul": product}, repeats)
+    done = operations(run("turn"))
+    peak = size / times["matmul"].low
+    return {
+        "turns": turns, "width": width, "layers": layers,
+        **{name: timing.to_json() for name, timing in times.items()},
+        "times faster": times["HGTConv"].median / times["gmt"].median,
+        "GFLOP/s": done / times["gmt"].median / 1e9,
+        "peak GFLOP/s": peak / 1e9,
+        "share of peak": done / times["gmt"].median / peak,
+    }  # fmt: skip
+
+
+def step(users: int, votes: int, config: RunConfig, repeats: int, prepare: bool = True) -> dict[str, Any]:
+    """Time whole training steps: draw, build, forward, backward, update.
+
+    Args:
+        users, votes: Size of the data.
+        config: Settings.
+        repeats: Steps that count.
+        prepare: Whether drawing and building count too.
+    """
+    accelerator = new_accelerator(config)
+    data = made_dataset(users, votes)
+    shown = data.select(data.table.split == TRAIN)
+    sampler = EpisodeSampler(shown.table, config.episode, config.seed)
+    model = new_scorer(config, data).to(accelerator.device)
+    optimiser = torch.optim.AdamW(model.parameters(), config.train.lr)
+    parts: dict[str, list[float]] = {"build": [], "compute": [], "step": []}
+    pairs = 0
+    for number in range(repeats + 2):
+        settle()
+        started = time.perf_counter()
+        batch = episode_batch(shown, sampler, number, config, accelerator)[0].to(accelerator.device)
+        built = time.perf_counter()
+        loss, pairs = loss_of(config.train, model(batch), batch.rating)
+        optimiser.zero_grad()
+        (loss / max(pairs, 1)).backward()
+        optimiser.step()
+        settle()
+        ended = time.perf_counter()
+        if number >= 2:
+            for name, value in (("build", built - started), ("compute", ended - built), ("step", ended - started)):
+                parts[name].append(value)
+    times = {name: Timing.of(values) for name, values in parts.items()}
+    return {
+        "users": users, "turns": 2 * users * votes, "asked": pairs,
+        **{name: timing.to_json() for name, timing in times.items()},
+        "steps/s": 1 / times["step"].median, "examples/s": pairs / times["step"].median, "peak GiB": peak_memory(),
+    }  # fmt: skip
+
+
+def step_config(default: bool = False) -> RunConfig:
+    """Return the settings of the graph encoder's step, or of the shipped default."""
+    return load_config(None, () if default else STEP, 0)
+
+
+def scaling(sizes: Sequence[tuple[int, int]], repeats: int) -> list[dict[str, Any]]:
+    """Time a step of equal work on ever more people."""
+    config = step_config()
+    return [step(users, votes, config, repeats) for users, votes in sizes]
