@@ -57,8 +57,8 @@ class Weighed:
 
     @property
     def alpha(self) -> np.ndarray:
-        """(U + 1,) posterior means."""
-        return self.chances @ GRID
+        """(U + 1,) posterior means; row by row, so that equal rows give equal means to the last bit."""
+        return (self.chances * GRID).sum(axis=1)
 
     def parts(self, data: Dataset, questions: Questions) -> tuple[np.ndarray, np.ndarray]:
         """Return (C, K) chances of a right answer and (C, K) costs in [0, 1]; whatever stands under padding."""
