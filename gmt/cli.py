@@ -268,6 +268,44 @@ def summary(
     terminal.text(text)
 
 
+@app.command(epilog="Example: `gmt bench --parts encoder,step --out bench`")
+def bench(
+    parts: Annotated[
+        str, typer.Option(help="encoder, step, scale, route, adapt, prep, separated by commas, or all.")
+    ] = "all",
+    run: Annotated[Path | None, typer.Option(help="Run that `route` asks; left out where it does not exist.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for bench.md and bench.json.")] = Path("bench"),
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for a look.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Up to a million people.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure encoder, training steps, scaling, routing, adaptation and prep on this machine."""
+    from gmt.bench.report import FULL, PARTS, QUICK, Sizes, rows_of, run_bench, write_bench
+
+    terminal = Terminal(quiet, as_json)
+    wanted = list(PARTS) if parts == "all" else split_names(parts) or []
+    unknown = [name for name in wanted if name not in PARTS]
+    if unknown or not wanted:
+        raise UserError(f"there is no part {', '.join(unknown) or 'to measure'}; expected all or of {', '.join(PARTS)}")
+    asked = run if run is not None else DEMO_RUN
+    there = (asked / "card.json").is_file()
+    if run is not None and not there:
+        raise UserError(f"{run} holds no card.json; train it with gmt train --run {run}")
+    with terminal.bar("measuring", len(wanted)) as advance:
+        found = run_bench(
+            wanted, QUICK if quick else FULL if full else Sizes(), asked if there else None,
+            lambda part: advance(1, part),
+        )  # fmt: skip
+    if "route" in wanted and not there:
+        terminal.note(f"{asked} does not exist, so routing was not measured; name a run with --run.")
+    paths = write_bench(found, out)
+    terminal.result(found)
+    terminal.table("", ["part", "what", "measured"], [list(row) for row in rows_of(found)])
+    for path in paths:
+        terminal.text(str(path))
+
+
 @app.command(epilog="Example: `gmt demo --folder /tmp/gmt-demo`")
 def demo(
     folder: Annotated[Path, typer.Option(help="Where data/, runs/ and figures/ go.")] = Path(),

@@ -16,7 +16,7 @@ LAYERS = [
     ("gmt.routing",),
     ("gmt.evaluation",),
     ("gmt.training",),
-    ("gmt.figures", "gmt.user_graph"),
+    ("gmt.figures", "gmt.user_graph", "gmt.bench"),
     ("gmt.console", "gmt.demo"),
     ("gmt.cli_options",),
     ("gmt.cli_serving", "gmt.cli_simulate"),

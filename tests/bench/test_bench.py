@@ -1,0 +1,89 @@
+"""Check that benchmarks measure what they say and say what they measured; how fast is no matter here."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from gmt.bench.learning import encoder, encoder_parts, step, step_config
+from gmt.bench.made import made_dataset
+from gmt.bench.report import PARTS, QUICK, rows_of, run_bench, write_bench
+from gmt.bench.serving import adapting, preparing, routing
+from gmt.bench.timing import Timing, interleaved, matmul, operations
+from gmt.cli import main
+from gmt.data.graph import turn_schema
+from gmt.model.encoder import GraphEncoder
+
+CPU = torch.device("cpu")
+
+
+def test_works_are_run_in_turn_and_warm_rounds_do_not_count():
+    order = []
+    found = interleaved({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, repeats=3, warm=2)
+    assert order == ["a", "b"] * 5
+    assert all(one.repeats == 3 and one.low <= one.median <= one.high for one in found.values())
+
+
+def test_a_timing_tells_median_and_deciles():
+    assert Timing.of([1.0, 2.0, 3.0]).to_json() == pytest.approx({"median": 2, "low": 1.2, "high": 2.8, "repeats": 3})
+
+
+def test_operations_of_a_matrix_product_are_counted_exactly():
+    work, size = matmul(30, 20, 10, CPU)
+    assert size == 12_000 == operations(work)
+
+
+def test_both_encoders_get_the_same_graph_and_give_the_same_people():
+    states, links = encoder_parts(200, 16, 2, CPU)
+    net = GraphEncoder(16, 4, 2, 0.0, turn_schema(), ("user",))
+    found = []
+    for backend in ("turn", "pyg"):
+        net.backend = backend
+        found.append(net(states(), links).user)
+    assert torch.allclose(found[0], found[1], atol=1e-4) and len(links.precedes[0]) > 0
+
+
+def test_the_encoder_report_adds_up():
+    one = encoder(200, 16, 4, 1, 2, CPU)
+    assert one["times faster"] == pytest.approx(one["HGTConv"]["median"] / one["gmt"]["median"])
+    assert one["share of peak"] == pytest.approx(one["GFLOP/s"] / one["peak GFLOP/s"])
+
+
+def test_made_data_are_a_valid_table_of_the_size_asked_for():
+    data = made_dataset(30, 8, width=12)
+    assert len(data.table) == 240 and set(np.bincount(data.table.user)) == {8}
+    assert np.linalg.norm(data.vectors, axis=1) == pytest.approx(1, abs=1e-6)
+    assert (made_dataset(30, 8, 12).table.model == data.table.model).all()
+
+
+def test_a_step_asks_what_the_settings_say():
+    one = step(60, 20, step_config(), 2)
+    assert 0 < one["asked"] <= 256 and one["turns"] == 2400
+    assert one["step"]["median"] >= one["compute"]["median"] > 0
+
+
+def test_serving_is_measured_on_a_run(good_run):
+    one = routing(good_run, 5)
+    assert one["triples/s"] > 0 and one["votes known"] > 0
+    assert list(one["decision, ms"]) == ["p10", "p50", "p90", "p99"]
+
+
+def test_adaptation_and_preparation_are_measured():
+    sizes = adapting((10, 20), 2)
+    assert [one["votes"] for one in sizes] == sorted(one["votes"] for one in sizes)
+    assert preparing(200)["rows/s"] > 0
+
+
+def test_a_report_is_written_whole(tmp_path):
+    found = run_bench(["adapt"], QUICK, None)
+    text, numbers = write_bench(found, tmp_path)
+    assert json.loads(numbers.read_text())["adapt"] == found["adapt"]
+    assert all(value in text.read_text() for *_, value in rows_of(found)) and len(rows_of(found)) == len(QUICK.votes)
+
+
+def test_an_unknown_part_is_named(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["bench", "--parts", "nonsense"])
+    assert stop.value.code == 2 and "nonsense" in capsys.readouterr().err
+    assert "route" in PARTS
