@@ -153,13 +153,15 @@ def reward_table(found: dict[str, dict[str, Any]]) -> str:
     """Lay out rewards, routers by settings, then gmt less each."""
     first = next(iter(found.values()))
     rows = {
-        f"`{name}`" if name != "gmt" else "**gmt**": [cell(one["routers"][name]["reward"]) for one in found.values()]
+        f"`{name}`" if name != "gmt" else "**gmt**": [
+            cell(one["routers"].get(name, {}).get("reward")) for one in found.values()
+        ]
         for name in first["routers"]
     }
     for name in first["routers"]:
         if name != "gmt":
             rows[f"gmt − `{name}`"] = [
-                cell(one["differences"][f"gmt - {name}"]["reward"], "+") for one in found.values()
+                cell(one["differences"].get(f"gmt - {name}", {}).get("reward"), "+") for one in found.values()
             ]
     return table("reward", list(found), rows)
 
