@@ -120,7 +120,8 @@ def _interval(samples: np.ndarray | None) -> Interval | None:
         return None
     drawn = samples[1:][np.isfinite(samples[1:])]
     low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (samples[0], samples[0])
-    return Interval(float(samples[0]), float(low), float(high))
+    # Resampling biases some metrics, such as calibration error, away from the value itself; the interval holds both.
+    return Interval(float(samples[0]), float(min(low, samples[0])), float(max(high, samples[0])))
 
 
 def bootstrap(blocks: Mapping[str, Sequence[Block]], seed: int = 0, draws: int = DRAWS) -> Estimates:

