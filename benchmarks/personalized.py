@@ -31,13 +31,13 @@ from gmt.config import RunConfig, load_config
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
 from gmt.evaluation.intervals import Share, bootstrap_shares
-from gmt.evaluation.metrics import choices
 from gmt.evaluation.results import report
 from gmt.figures import COLOURS, STYLE, save_figure
 from gmt.routing.baselines import RIVALS, make_router
 from gmt.routing.gmt_router import GmtRouter
 from gmt.routing.router import Router
 from gmt.routing.utility import UtilityRouter, Weighed
+from gmt.routing.votes import choices
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 THOUSAND = CostSettings(users=1000, alpha="uniform:0.2,1", per_user=30)

@@ -30,15 +30,13 @@ STEP = (
 """GMTRouter's sizes: 200 people, 10 visible comparisons each, 256 asked, width 384, two layers."""
 
 
-def encoder_parts(
-    turns: int, width: int, layers: int, device: torch.device
-) -> tuple[Callable[[], TurnStates], TurnLinks]:
+def encoder_parts(turns: int, width: int, device: torch.device) -> tuple[Callable[[], TurnStates], TurnLinks]:
     """Return what makes states, users and turns starting at zero, and links of 200 people's two-turn conversations."""
     generator = torch.Generator().manual_seed(0)
     users, queries, llms = 200, max(turns // 2, 1), 10
 
-    def draw(rows: int, *gradient: bool) -> torch.Tensor:
-        return torch.randn(rows, width, generator=generator).to(device).requires_grad_(bool(gradient))
+    def draw(rows: int) -> torch.Tensor:
+        return torch.randn(rows, width, generator=generator).to(device)
 
     own = torch.arange(turns)
     owner = torch.sort(torch.randint(users, (turns,), generator=generator)).values
@@ -70,7 +68,7 @@ def encoder(turns: int, width: int, heads: int, layers: int, repeats: int, devic
         Times of both, how many times faster ours is, operations a second, and their share of the peak of a plain
         matrix product of the same shape measured in the same rounds.
     """
-    states, links = encoder_parts(turns, width, layers, device)
+    states, links = encoder_parts(turns, width, device)
     net = GraphEncoder(width, heads, layers, 0.0, turn_schema(), ("user",)).to(device)
 
     def run(backend: str) -> Callable[[], object]:
@@ -97,14 +95,13 @@ def encoder(turns: int, width: int, heads: int, layers: int, repeats: int, devic
     }  # fmt: skip
 
 
-def step(users: int, votes: int, config: RunConfig, repeats: int, prepare: bool = True) -> dict[str, Any]:
+def step(users: int, votes: int, config: RunConfig, repeats: int) -> dict[str, Any]:
     """Time whole training steps: draw, build, forward, backward, update.
 
     Args:
         users, votes: Size of the data.
         config: Settings.
         repeats: Steps that count.
-        prepare: Whether drawing and building count too.
     """
     accelerator = new_accelerator(config)
     data = made_dataset(users, votes)

@@ -124,18 +124,3 @@ def calibration_error(logit: np.ndarray, who: np.ndarray, weights: np.ndarray) -
     counts = weights @ np.bincount(cell, minlength=users * BINS).reshape(users, BINS)
     gaps = weights @ np.bincount(cell, expit(both) - won, users * BINS).reshape(users, BINS)
     return ratio(np.abs(gaps).sum(axis=1), counts.sum(axis=1))
-
-
-def choices(scores: np.ndarray, ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rate the highest-scored candidate of comparisons with at least two rated ones.
-
-    Returns:
-        (N,) rating of the chosen candidate, averaged over equal highest scores; (N,) the best
-        rating on offer; (N,) the comparisons these belong to.
-    """
-    asked = np.flatnonzero((~np.isnan(ratings)).sum(axis=1) >= 2)
-    rated = ~np.isnan(ratings[asked])
-    offered = np.where(rated, scores[asked], -np.inf)
-    chosen = rated & (offered == offered.max(axis=1, keepdims=True, initial=-np.inf))
-    value = np.where(rated, ratings[asked], 0.0)
-    return (value * chosen).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1), value.max(axis=1, initial=0.0), asked

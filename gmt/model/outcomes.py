@@ -12,7 +12,7 @@ from gmt.config import ModelConfig
 from gmt.data.graph import FEEDBACK, EdgeType, GraphBatch, GraphSchema
 from gmt.model.head import ProductHead
 from gmt.model.hgt import HGTLayer, key
-from gmt.model.rows import pad_rows
+from gmt.model.rows import known_models, pad_rows
 
 ADVANTAGE = FEEDBACK.index("advantage")
 
@@ -127,7 +127,8 @@ class OutcomeScorer(nn.Module):
             user_shift: (V, D) added to the people's final states; what `adapt --steps` learns.
         """
         links, config = batch.outcomes, self.config
-        known = self._known_models(batch)
+        dropout = self.config.residual_dropout if self.training else 0.0
+        known = known_models(len(batch.llm), self.trained_models, dropout, batch.llm)
         llm = self.project["llm"](batch.llm)
         if config.strengths:
             llm = llm + pad_rows(self.llm_residual, len(batch.llm)) * known.unsqueeze(1)
@@ -150,13 +151,6 @@ class OutcomeScorer(nn.Module):
             strength = self.strength(batch.llm).squeeze(1) + pad_rows(self.strength_residual, len(batch.llm)) * known
             scores = scores + strength[batch.candidates]
         return scores.masked_fill(~batch.mask, float("-inf"))
-
-    def _known_models(self, batch: GraphBatch) -> Tensor:
-        """Return (M,) 1 where a learned residual may be used; some are hidden in training."""
-        known = torch.arange(len(batch.llm), device=batch.llm.device) < self.trained_models
-        if self.training and self.config.residual_dropout:
-            known &= torch.rand(len(known), device=known.device) >= self.config.residual_dropout
-        return known.to(batch.llm.dtype)
 
 
 def _softmax(weights: Tensor, target: Tensor, count: int) -> Tensor:

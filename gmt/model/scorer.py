@@ -10,7 +10,7 @@ from gmt.data.graph import FEEDBACK, GraphBatch, GraphSchema
 from gmt.model.encoder import GraphEncoder
 from gmt.model.head import PreferenceHead
 from gmt.model.leaf import Leaf
-from gmt.model.rows import pad_rows
+from gmt.model.rows import known_models, pad_rows
 from gmt.model.turn_layer import TurnStates
 
 RATED, ADVANTAGE = FEEDBACK.index("rated"), FEEDBACK.index("advantage")
@@ -71,7 +71,8 @@ class GraphScorer(nn.Module):
             user_shift: (V, D) added to the people's final states; what `adapt --steps` learns.
         """
         config = self.config
-        known = self._known_models(batch)
+        dropout = self.config.residual_dropout if self.training else 0.0
+        known = known_models(len(batch.llm), self.trained_models, dropout, batch.llm)
         llm = self.project_llm(batch.llm)
         if config.strengths:
             llm = llm + pad_rows(self.llm_residual, len(batch.llm)) * known.unsqueeze(-1)
@@ -132,13 +133,6 @@ class GraphScorer(nn.Module):
         asked = self.bind_query(model * nn.functional.embedding(batch.turn_query, query))
         answer = nn.functional.embedding(batch.turn_response, self.bind_response(batch.response))
         return gained * (nn.functional.embedding(batch.turn_llm, self.bind_llm(llm)) + asked + answer)
-
-    def _known_models(self, batch: GraphBatch) -> Tensor:
-        """Return (M,) 1 where a learned residual may be used; some are hidden in training."""
-        known = torch.arange(len(batch.llm), device=batch.llm.device) < self.trained_models
-        if self.training and self.config.residual_dropout:
-            known &= torch.rand(len(known), device=known.device) >= self.config.residual_dropout
-        return known.to(batch.llm.dtype)
 
     def _trust(self, batch: GraphBatch) -> Tensor:
         """Return (C, 1) in [0, 1): how much the person's own votes count, n / (n + e^patience)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gmt.data.dataset import Dataset, ModelInfo, Questions
+from gmt.data.dataset import Dataset, ModelInfo
 
 RIDGE = 1e-6
 
@@ -57,10 +57,6 @@ class CostModel:
         count[-1], total[-1] = count.sum(axis=0), total.sum(axis=0)
         means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         return cls(line, means, float(cost.mean()), float(max(cost.max(), 1e-12)))
-
-    def at(self, data: Dataset, questions: Questions) -> np.ndarray:
-        """Return the (C, K) expected costs of the candidates, as shares of `scale`; 0 under padding."""
-        return self.of_answers(data, questions.query, questions.task, questions.candidates) / self.scale
 
     def of_answers(self, data: Dataset, query: np.ndarray, task: np.ndarray, models: np.ndarray) -> np.ndarray:
         """Return (C, K) expected costs of (C, K) models on (C,) queries of (C,) tasks; 0 for model -1."""

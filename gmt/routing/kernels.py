@@ -22,6 +22,14 @@ def centred(vectors: np.ndarray, centre: np.ndarray) -> np.ndarray:
     return np.where(length > 1e-6, moved / np.maximum(length, 1e-12), 0.0)
 
 
+def principal_axes(vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mean (D,) of (N, D) vectors, their largest variances, ascending, and the (D, R) axes of these."""
+    vectors = np.asarray(vectors, dtype=float)
+    centre = vectors.mean(axis=0) if len(vectors) else np.zeros(vectors.shape[1])
+    size, basis = np.linalg.eigh((vectors - centre).T @ (vectors - centre) / max(len(vectors), 1))
+    return centre, size[-count:], basis[:, -count:]
+
+
 def model_kernels(vectors: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return two (M, M) prior covariances over models: of their strengths, and of their answers to one query."""
     unit = centred(vectors, centre)

@@ -354,7 +354,7 @@ class Router:
         if learned is None:
             return price_shares(data.models, names)
         first = questions.select(np.array([0]))
-        cost = learned.of_answers(data, first.query, first.task, first.candidates)[0]
+        cost = np.maximum(learned.of_answers(data, first.query, first.task, first.candidates)[0], 0.0)
         return cost / max(float(cost.max()), 1e-12)
 
     def _reasons(self, data: Dataset, questions: Questions, best: int) -> tuple[Reason, ...]:

@@ -10,7 +10,9 @@ from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
+from gmt.routing.kernels import principal_axes
 from gmt.routing.people_means import person_means, person_task_means
+from gmt.routing.votes import choices
 
 SMOOTHINGS = (1.0, 3.0, 10.0, 30.0)
 RIDGES = (3000.0, 300.0, 30.0, 3.0)
@@ -19,18 +21,13 @@ USER_SMOOTHING = 3.0
 
 
 def choice_reward(scores: np.ndarray, ratings: np.ndarray) -> float:
-    """Return the mean rating of the best-scored rated candidate; equal scores share the choice.
+    """Return the mean rating of the best-scored rated candidate, 0 where nowhere two are rated.
 
     Args:
         scores, ratings: (C, K), NaN where unrated.
     """
-    rated = ~np.isnan(ratings)
-    kept = rated.sum(axis=1) > 1
-    if not kept.any():
-        return 0.0
-    found = np.where(rated, scores, -np.inf)[kept]
-    top = found == found.max(axis=1, keepdims=True)
-    return float(((top / top.sum(axis=1, keepdims=True)) * np.where(rated, ratings, 0.0)[kept]).sum(axis=1).mean())
+    earned = choices(scores, ratings)[0]
+    return float(earned.mean()) if len(earned) else 0.0
 
 
 def best_of(routers: list[Any], data: Dataset) -> Any:
@@ -166,7 +163,7 @@ class BoostedTrees:
 
         history = data.select(data.table.split == TRAIN)
         rows, table = _Rows.of(history.table), history.table
-        centre, basis = _components(history)
+        centre, _, basis = principal_axes(history.vectors[np.unique(history.table.query)], COMPONENTS)
         models, trees = len(table.models), []
         means = person_means(rows.user, rows.model, rows.rating, (len(table.users), models), USER_SMOOTHING)
         with threadpool_limits(1):
@@ -177,7 +174,7 @@ class BoostedTrees:
                     continue
                 told = means.of(rows.user[own])
                 told[:, model] = means.without(rows.user[own], model, rows.rating[own])
-                text = (history.vectors[rows.query[own]] - centre) @ basis
+                text = _places(history, rows.query[own], centre, basis)
                 features = np.column_stack([text, rows.task[own], told])
                 tree = HistGradientBoostingRegressor(
                     max_iter=ROUNDS,
@@ -197,7 +194,7 @@ class BoostedTrees:
         table, rows = history.table, _Rows.of(history.table)
         models = len(table.models)
         means = person_means(rows.user, rows.model, rows.rating, (len(table.users), models), USER_SMOOTHING)
-        text = (history.vectors[questions.query] - centre) @ basis
+        text = _places(history, questions.query, centre, basis)
         features = np.column_stack([text, questions.task, means.of(questions.user)[:, : len(trees)]])
         overall = means.overall
         out = np.tile(overall, (len(questions), 1))
@@ -215,9 +212,6 @@ def _features(data: Dataset, query: np.ndarray, task: np.ndarray) -> np.ndarray:
     return np.concatenate([data.vectors[query], own, np.ones((len(query), 1))], axis=1)
 
 
-def _components(history: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Return the centre (W,) and the first principal axes (W, R) of the queries."""
-    vectors = history.vectors[np.unique(history.table.query)].astype(float)
-    centre = vectors.mean(axis=0) if len(vectors) else np.zeros(history.vectors.shape[1])
-    _, basis = np.linalg.eigh((vectors - centre).T @ (vectors - centre))
-    return centre, basis[:, -COMPONENTS:]
+def _places(data: Dataset, query: np.ndarray, centre: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Return (N, R) coordinates of queries, rounded: trees must not split on how large the batch was."""
+    return np.round((data.vectors[query] - centre) @ basis, 6)

@@ -38,6 +38,7 @@ class Outcomes:
         a, b: (V,) models; b is -1 where a reward was told.
         cost_a, cost_b: (V,) shares in [0, 1].
         y: (V,) 1 where a won, 0 where b did, 0.5 for a tie; or the reward of a.
+        comparison: (V,) positions in the table these were read from.
     """
 
     features: np.ndarray
@@ -49,6 +50,7 @@ class Outcomes:
     cost_a: np.ndarray
     cost_b: np.ndarray
     y: np.ndarray
+    comparison: np.ndarray
 
     def __len__(self) -> int:
         return len(self.y)
@@ -60,7 +62,7 @@ class Outcomes:
 
     def select(self, positions: np.ndarray) -> Outcomes:
         """Return those at `positions` (indices or a mask)."""
-        names = ("user", "query", "a", "b", "cost_a", "cost_b", "y")
+        names = ("user", "query", "a", "b", "cost_a", "cost_b", "y", "comparison")
         return replace(self, **{name: getattr(self, name)[positions] for name in names})
 
 

@@ -12,7 +12,7 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, VALID
 from gmt.errors import DataError
 from gmt.routing.costs import CostModel
-from gmt.routing.kernels import model_kernels
+from gmt.routing.kernels import model_kernels, principal_axes
 from gmt.routing.posterior import Explained
 from gmt.routing.tradeoff import (
     GRID,
@@ -165,12 +165,9 @@ class UtilityRouter:
 
     def _describe(self, history: Dataset) -> None:
         """Choose the axes on which texts are read: principal components of the queries, of variance 1."""
-        used = np.unique(history.table.query)
-        vectors = history.vectors[used].astype(float)
-        self.centre = vectors.mean(axis=0) if len(used) else np.zeros(history.vectors.shape[1])
-        size, basis = np.linalg.eigh((vectors - self.centre).T @ (vectors - self.centre) / max(len(used), 1))
-        kept = int((size[-COMPONENTS:] > 1e-9).sum())
-        self.basis = basis[:, len(size) - kept :] / np.sqrt(size[len(size) - kept :])
+        self.centre, size, basis = principal_axes(history.vectors[np.unique(history.table.query)], COMPONENTS)
+        kept = size > 1e-9
+        self.basis = basis[:, kept] / np.sqrt(size[kept])
 
     def features(self, data: Dataset, query: np.ndarray, task: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (C, D) features and (C,) task codes of queries; an unknown task has none of its own."""
@@ -199,14 +196,17 @@ class UtilityRouter:
             reward = low + table.rating[rows] * (high - low)
             nobody = np.full(len(rows), -1)
             paid = cost[at[of], model]
-            return Outcomes(features, task, table.user[of], at[of], model, nobody, paid, np.zeros(len(rows)), reward)
+            return Outcomes(
+                features, task, table.user[of], at[of], model, nobody, paid, np.zeros(len(rows)), reward, of
+            )
         votes = votes_of(table)
         several = np.bincount(table.row_comparison[rated], minlength=len(table))[votes.comparison] > 2
         votes = votes.select(~several | (votes.y != 0.5))
         query = at[votes.comparison]
+        paid_a, paid_b = cost[query, votes.a], cost[query, votes.b]
         return Outcomes(
-            features, task, votes.user, query, votes.a, votes.b, cost[query, votes.a], cost[query, votes.b], votes.y
-        )
+            features, task, votes.user, query, votes.a, votes.b, paid_a, paid_b, votes.y, votes.comparison
+        )  # fmt: skip
 
     def condition(self, history: Dataset) -> Weighed:
         """Weigh everybody by the visible history, and tell the abilities of models that were not trained.
@@ -223,16 +223,16 @@ class UtilityRouter:
             told, known = self.outcomes(history, costs), self.ability.weights.shape[1]
             ability = replace(self.ability, weights=self._told_weights(history))
             weight = self._recency(history, told)
-            old = (told.a < known) & (told.b < known)
-            chances = weigh(told.user[old], log_likelihoods(told.select(old), ability) * weight[old, None], users)
+            likelihood = log_likelihoods(told, ability) * weight[:, None]
             if ability.weights.shape[1] > known:
+                old = (told.a < known) & (told.b < known)
                 size = Deviations.of(len(ability.weights), self.tasks, self.text_variance).own
-                ability = fit_newcomers(told, ability, known, size, chances)
-                chances = weigh(told.user, log_likelihoods(told, ability) * weight[:, None], users)
+                ability = fit_newcomers(told, ability, known, size, weigh(told.user[old], likelihood[old], users))
+                likelihood = log_likelihoods(told, ability) * weight[:, None]
+            chances = weigh(told.user, likelihood, users)
         silent = np.bincount(told.user, minlength=users)[:users] == 0
         chances = np.concatenate([np.where(silent[:, None], self.stranger, chances), self.stranger[None]])
-        likelihood = log_likelihoods(told, ability) * weight[:, None]
-        return Weighed(self, chances, ability, costs, told.user, self._comparisons(history, told), likelihood)
+        return Weighed(self, chances, ability, costs, told.user, told.comparison, likelihood)
 
     def _recency(self, history: Dataset, told: Outcomes) -> np.ndarray:
         """Return (V,) how much each outcome counts, by how many comparisons its person rated since."""
@@ -246,16 +246,7 @@ class UtilityRouter:
         since = np.zeros(len(table))
         last = np.searchsorted(user, user, side="right") - 1
         since[order] = last - np.arange(len(order))
-        return 0.5 ** (since[self._comparisons(history, told)] / self.half_life)
-
-    def _comparisons(self, history: Dataset, told: Outcomes) -> np.ndarray:
-        """Return (V,) the comparison each outcome was read from."""
-        table = history.table
-        if not told.votes:
-            return table.row_comparison[~np.isnan(table.rating)]
-        votes = votes_of(table)
-        several = np.bincount(table.row_comparison[~np.isnan(table.rating)], minlength=len(table))
-        return votes.select(~(several[votes.comparison] > 2) | (votes.y != 0.5)).comparison
+        return 0.5 ** (since[told.comparison] / self.half_life)
 
     def _told_weights(self, history: Dataset) -> np.ndarray:
         """Return (D, M) abilities, those of new models told from the texts of the known ones."""

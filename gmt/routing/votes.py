@@ -111,3 +111,18 @@ def wins(votes: Votes, models: int) -> tuple[np.ndarray, np.ndarray]:
 def win_probability(differences: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Return sigmoid(difference / temperature), elementwise."""
     return expit(np.asarray(differences) / temperature)
+
+
+def choices(scores: np.ndarray, ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rate the highest-scored candidate of comparisons with at least two rated ones.
+
+    Returns:
+        (N,) rating of the chosen candidate, averaged over equal highest scores; (N,) the best
+        rating on offer; (N,) the comparisons these belong to.
+    """
+    asked = np.flatnonzero((~np.isnan(ratings)).sum(axis=1) >= 2)
+    rated = ~np.isnan(ratings[asked])
+    offered = np.where(rated, scores[asked], -np.inf)
+    chosen = rated & (offered == offered.max(axis=1, keepdims=True, initial=-np.inf))
+    value = np.where(rated, ratings[asked], 0.0)
+    return (value * chosen).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1), value.max(axis=1, initial=0.0), asked

@@ -21,10 +21,11 @@ from gmt.data.episodes import EpisodeSampler
 from gmt.data.graph import GraphBatch, build_graph, graph_schema
 from gmt.data.interactions import TRAIN, VALID
 from gmt.errors import RunError
-from gmt.evaluation.metrics import choices, pairs_of, weighted_auc
+from gmt.evaluation.metrics import pairs_of, weighted_auc
 from gmt.model.build import Scorer, scorer_for
 from gmt.model.checkpoint import load_tensors, load_weights, optimizer_tensors, restore_optimizer, save_tensors
 from gmt.routing.graph_router import GraphRouter
+from gmt.routing.votes import choices
 from gmt.runs import RunFolder, read_json, read_jsonl, write_json, write_text
 from gmt.training.losses import loss_of
 

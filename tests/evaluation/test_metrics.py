@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from gmt.evaluation.metrics import calibration_error, choices, count_pairs, mean_user_auc, pairs_of, weighted_auc
+from gmt.evaluation.metrics import calibration_error, count_pairs, mean_user_auc, pairs_of, weighted_auc
+from gmt.routing.votes import choices
 
 ONE = np.ones((1, 1))
 
