@@ -26,7 +26,7 @@ WHOLE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class _Folds:
+class Folds:
     """Hold the TRAIN votes cut by conversation, and what everybody's f says of them when fitted without each fold."""
 
     past: Past
@@ -34,7 +34,8 @@ class _Folds:
     shift: np.ndarray  # (FOLDS, V) differences of f
 
 
-def _fold(router: HierarchicalBradleyTerry, train: Dataset, generator: np.random.Generator) -> _Folds:
+def fold_votes(router: HierarchicalBradleyTerry, train: Dataset, generator: np.random.Generator) -> Folds:
+    """Cut the TRAIN votes of a fitted posterior by conversation, and fit f without each fold."""
     read = router.read(train)
     past, prior = read.past, router.prior(train, read, router.settings)
     fold = generator.permutation(np.arange(len(train.table.conversations)) % FOLDS)[
@@ -47,7 +48,7 @@ def _fold(router: HierarchicalBradleyTerry, train: Dataset, generator: np.random
         rest = replace(past, **{name: getattr(past, name)[kept] for name in names})
         shared, _ = settle(prior, rest, read.people, ROUNDS)
         shifts.append(shared.differences(past.query, past.a, past.b))
-    return _Folds(past, fold, np.stack(shifts))
+    return Folds(past, fold, np.stack(shifts))
 
 
 def learn_taste(
@@ -111,7 +112,7 @@ def train_taste(router: HierarchicalBradleyTerry, data: Dataset, config: TasteCo
     train = data.select(data.table.split == TRAIN)
     generator = np.random.default_rng([seed, 11])
     torch.manual_seed(seed)
-    folds = _fold(router, train, generator)
+    folds = fold_votes(router, train, generator)
     network = _initial(router, train, config)
     covariance = router.people(train)
     groups = [
@@ -168,7 +169,7 @@ def _initial(router: HierarchicalBradleyTerry, train: Dataset, config: TasteConf
 def _losses(
     network: TasteNetwork,
     train: Dataset,
-    folds: _Folds,
+    folds: Folds,
     part: int,
     chosen: np.ndarray,
     covariance: np.ndarray,
