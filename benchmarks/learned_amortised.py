@@ -144,7 +144,7 @@ def _train(
 
 
 def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Callable[[Dataset, Questions], np.ndarray]:
-    """Teach the network on made-up people who vote on the same questions, then on the votes; VALID chooses when to stop."""
+    """Teach the network on made-up people with the same questions, then on the votes; VALID chooses when to stop."""
     train = learn.select(learn.table.split == TRAIN)
     asked = Validation.of(learn)
     assert asked is not None

@@ -1,4 +1,4 @@
-"""Join the graph network to the posterior in two ways: its states as kernel features, or as a head on what is missed."""
+"""Join the graph network to the posterior: its states as kernel features, or as a head on what it misses."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Measure single-turn routing on people who weigh quality against cost, on a matrix of real scores.
 
 Usage: python -m benchmarks.personalized --scores FOLDER --out FOLDER [--studies nine thousand newcomers models depth
-       drift] [--seeds 0 1 2 3 4] [--rivals NAME …]
+       drift mixed] [--seeds 0 1 2 3 4] [--rivals NAME …]
 
 FOLDER holds `dcrouter_*.json` with tasks and prices, as `gmt prep scores` reads it. Nobody's weight of quality is shown
 to a router. Test questions carry all rewards, so the reward of every choice is known. `depth`
@@ -25,6 +25,8 @@ from benchmarks.studies import Blocks, add, ask, block, cell, fit, joined, table
 from data_prep.router_data import matrix_from
 from data_prep.score_matrix import ScoreMatrix
 from data_prep.simulate.cost import CostSettings, CostTruth, cost_dataset
+from data_prep.simulate.planted import PlantedSettings
+from data_prep.simulate.planted_table import planted_dataset
 from data_prep.simulate.response_files import read_responses
 from data_prep.simulate.traits import TraitSettings, trait_dataset
 from gmt.config import RunConfig, load_config
@@ -306,6 +308,38 @@ def depth(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
         print(f"depth {layers} done", flush=True)
 
 
+def mixed(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+    """Planted people who like cheap models besides what an answer is like: with and without `posterior.cost`."""
+    settings = ["posterior.network=false", "taste.networks=1"]
+    columns = {"seen, 40 votes": (40, "seen"), "seen, 10 votes": (10, "seen"), "new models": (40, "new-models")}
+    found: dict[str, dict[str, Any]] = {}
+    for label, (votes, protocol) in columns.items():
+        blocks: Blocks = {}
+        for seed in seeds:
+            data, world = planted_dataset(PlantedSettings(mix_cost=0.3, votes=votes, seed=seed), "minilm", protocol)
+            learn = data.select(data.table.split != TEST)
+            routers: dict[str, Router] = {
+                "gmt": fit(data, load_config(None, [*settings, "posterior.cost=true"], seed))[0],
+                "posterior.cost off": fit(data, load_config(None, settings, seed))[0],
+            }
+            for name in ("bradley_terry", "user_bradley_terry", "hierarchical_bradley_terry"):
+                routers[name] = make_router(name, seed).fit(learn)
+            scores = ask(data, routers) | {"oracle": world.table_scores(data.table.select(targets_of(data)))}
+            add(blocks, {name: block(data, one, f"{seed}:") for name, one in scores.items()})
+        found[label] = {"seeds": list(seeds), **joined(blocks, "gmt")}
+        write(out, "mixed", found, auc_table(found))
+        print(f"mixed {label} done", flush=True)
+
+
+def auc_table(found: dict[str, dict[str, Any]]) -> str:
+    """Lay out AUC, routers by settings, then gmt less each."""
+    names = list(next(iter(found.values()))["routers"])
+    rows = {f"`{name}`": [cell(one["routers"][name]["auc"]) for one in found.values()] for name in names}
+    for name in names[1:]:
+        rows[f"gmt − `{name}`"] = [cell(one["differences"][f"gmt - {name}"]["auc"], "+") for one in found.values()]
+    return table("AUC", list(found), rows)
+
+
 def depth_figure(found: dict[str, dict[str, Any]], out: Path) -> None:
     """Draw reward and AUC over the number of layers."""
     import matplotlib
@@ -355,6 +389,7 @@ def _without_last(data: Dataset) -> Dataset:
 
 STUDIES = {
     "nine": nine, "thousand": thousand, "newcomers": newcomers, "models": models, "drift": drift, "depth": depth,
+    "mixed": mixed,
 }  # fmt: skip
 
 

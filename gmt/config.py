@@ -180,11 +180,18 @@ class PosteriorConfig:
     """Let some people's votes follow the worth of answers more than others'."""
     people: bool = True
     """Let people differ at all; off ranks alike for everybody and needs `taste.enabled` off."""
+    cost: bool = False
+    """Let people differ in how much they mind what an answer costs, beside their taste; reads the column `cost`."""
 
     def __post_init__(self) -> None:
         _require(
             self.enabled or self.network,
             "posterior.enabled and posterior.network are both false; nothing would be left to score with",
+        )
+        _require(
+            self.answers or not self.cost,
+            "posterior.cost is true and posterior.answers false; cost is read beside the answers, set "
+            "posterior.answers=true",
         )
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gmt.data.dataset import Dataset, ModelInfo
+from gmt.data.dataset import Dataset, ModelInfo, Questions
 
 RIDGE = 1e-6
+COST_UNITS = 3.0
+"""What a standard deviation of log cost counts beside one of a feature of style, for cost divides people more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,52 @@ class CostModel:
         for row in (task[:, None], np.full((len(task), 1), last)):
             out = np.where(np.isnan(out) & known, self.means[row, column], out)
         return np.where(models >= 0, np.where(np.isnan(out), self.overall, out), 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class CostFeatures:
+    """Describe answers by the log of their cost, in units of its spread; a candidate by what its answer should cost.
+
+    Args:
+        model: What foretells a cost; None where the visible history states none, and nothing is described then.
+        least: The smallest cost above zero; free answers count as a tenth of it.
+        centre, spread: Mean and standard deviation of the log costs.
+    """
+
+    model: CostModel | None
+    least: float = 1.0
+    centre: float = 0.0
+    spread: float = 1.0
+
+    @classmethod
+    def of(cls, history: Dataset) -> CostFeatures:
+        """Learn the units from the visible costs."""
+        model, cost = CostModel.of(history), history.table.cost
+        paid = cost[cost > 0]
+        if model is None or not len(paid):
+            return cls(None)
+        bare = cls(model, float(paid.min()))
+        logs = bare._log(cost[~np.isnan(cost)])
+        return cls(model, bare.least, float(logs.mean()), max(float(logs.std()), 1e-6))
+
+    def of_rows(self, history: Dataset) -> np.ndarray:
+        table, at = history.table, history.table.row_comparison
+        if self.model is None:
+            return np.zeros((len(table.model), 0))
+        told = self.model.of_answers(history, table.query[at], table.task[at], table.model[:, None])[:, 0]
+        return self._units(np.where(np.isnan(table.cost), told, table.cost))[:, None]
+
+    def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
+        if self.model is None:
+            return np.zeros((*questions.candidates.shape, 0))
+        told = self.model.of_answers(data, questions.query, questions.task, questions.candidates)
+        return self._units(told)[:, :, None]
+
+    def _log(self, cost: np.ndarray) -> np.ndarray:
+        return np.log(np.maximum(cost, self.least / 10))
+
+    def _units(self, cost: np.ndarray) -> np.ndarray:
+        return COST_UNITS * (self._log(cost) - self.centre) / self.spread
 
 
 def price_shares(models: Mapping[str, ModelInfo], names: list[str]) -> np.ndarray | None:

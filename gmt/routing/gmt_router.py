@@ -18,7 +18,7 @@ from gmt.model.build import scorer_for
 from gmt.model.checkpoint import load_tensors, load_weights, save_tensors
 from gmt.model.taste import TasteNetwork
 from gmt.routing.graph_router import GraphRouter
-from gmt.routing.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradleyTerry
+from gmt.routing.hierarchical import AnswerAwareBradleyTerry, CostAwareBradleyTerry, HierarchicalBradleyTerry
 from gmt.routing.posterior import Posterior
 from gmt.routing.taste import TasteMaker
 from gmt.routing.userfiles import UserFiles
@@ -39,7 +39,8 @@ def new_posterior(config: RunConfig) -> ClosedForm | None:
         return None
     if config.utility.enabled:
         return UtilityRouter(config.utility.half_life)
-    router = AnswerAwareBradleyTerry() if config.posterior.answers else HierarchicalBradleyTerry()
+    aware = CostAwareBradleyTerry if config.posterior.cost else AnswerAwareBradleyTerry
+    router = aware() if config.posterior.answers else HierarchicalBradleyTerry()
     off: list[str] = [name for name in ("cells", "memory", "reliability") if not getattr(config.posterior, name)]
     off += [] if config.posterior.people else ["liking", "side", "reliability", "memory", "style"]
     return type(router)(replace(router.settings, **dict.fromkeys(off, 0.0)))

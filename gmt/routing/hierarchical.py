@@ -15,10 +15,11 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
 from gmt.routing.answers import KnownAnswers
 from gmt.routing.cells import CellFit, CellPrior, fit_cells
+from gmt.routing.costs import CostFeatures
 from gmt.routing.kernels import QueryKeys, model_kernels
 from gmt.routing.people import Past, People
 from gmt.routing.posterior import HierarchicalSettings, Posterior
-from gmt.routing.style import AnswerStyle, CandidateFeatures, FeatureMaker
+from gmt.routing.style import AnswerStyle, CandidateFeatures, FeatureMaker, JoinedFeatures
 from gmt.routing.votes import Votes, log_loss, votes_of
 
 CELLS, MEMORIES, SPREADS, STYLES = (0.15, 0.3, 1.0, 2.0), (0.0, 1.0, 3.0), (0.5, 1.0), (0.0, 0.05)
@@ -220,6 +221,19 @@ class AnswerAwareBradleyTerry(HierarchicalBradleyTerry):
     def choices(self) -> Iterable[tuple[float, float, float]]:
         start = self.start
         return product(tried(MEMORIES, start.memory), tried(SPREADS, start.spread), (self.settings.style,))
+
+
+class CostAwareBradleyTerry(AnswerAwareBradleyTerry):
+    """Extend the answer-aware model by how much each person minds what an answer costs.
+
+    Cost joins the features of style, so that taste and thrift are learned from the same votes. Where
+    the visible history states no cost it is the model it extends.
+    """
+
+    name = "cost_aware_bradley_terry"
+    style = staticmethod(
+        lambda history: JoinedFeatures((KnownAnswers.of(history, texts=False), CostFeatures.of(history)))
+    )
 
 
 def tried(values: tuple[float, ...], start: float) -> tuple[float, ...]:

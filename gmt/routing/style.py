@@ -84,6 +84,19 @@ class AnswerStyle:
         return self.means[questions.candidates]
 
 
+@dataclass(frozen=True, eq=False)
+class JoinedFeatures:
+    """Describe answers by several sets of features side by side."""
+
+    parts: tuple[CandidateFeatures, ...]
+
+    def of_rows(self, history: Dataset) -> np.ndarray:
+        return np.concatenate([part.of_rows(history) for part in self.parts], axis=1)
+
+    def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
+        return np.concatenate([part.of_candidates(data, questions) for part in self.parts], axis=2)
+
+
 def _styles(history: Dataset) -> np.ndarray:
     """Return (R, F) raw features, read once for every distinct answer."""
     table = history.table
