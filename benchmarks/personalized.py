@@ -1,7 +1,7 @@
 """Measure single-turn routing on people who weigh quality against cost, on a matrix of real scores.
 
 Usage: python -m benchmarks.personalized --scores FOLDER --out FOLDER [--studies nine thousand newcomers models depth
-       drift mixed] [--seeds 0 1 2 3 4] [--rivals NAME …]
+       drift mixed designs] [--seeds 0 1 2 3 4] [--rivals NAME …]
 
 FOLDER holds `dcrouter_*.json` with tasks and prices, as `gmt prep scores` reads it. Nobody's weight of quality is shown
 to a router. Test questions carry all rewards, so the reward of every choice is known. `depth`
@@ -308,6 +308,32 @@ def depth(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
         print(f"depth {layers} done", flush=True)
 
 
+def designs(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+    """The published single-turn design and ours, trained at full length, beside the utility head."""
+    groups = {"nine users, full feedback": NINE, "1,000 users, full feedback": replace(THOUSAND, feedback="full")}
+    found: dict[str, dict[str, Any]] = {}
+    for label, settings in groups.items():
+        rewards: Rewards = {}
+        for seed in seeds:
+            data, _ = cost_dataset(matrix, replace(settings, seed=seed), "minilm", FRACTIONS)
+            scores = {"oracle": oracle_scores(data)}
+            for name, config in (
+                ("gmt", "personalized_1000"),
+                ("personalized_network.yaml", "personalized_network"),
+                ("personalized_paper.yaml", "personalized_paper"),
+            ):
+                started = time.monotonic()
+                router, _ = fit(data, load_config(CONFIGS / f"{config}.yaml", (), seed))
+                scores |= ask(data, {name: router})
+                print(f"{label} seed {seed} {name}: {time.monotonic() - started:.0f} s", flush=True)
+            for name in ("best_single", "user_task_mean"):
+                router = make_router(name, seed).fit(data.select(data.table.split != TEST))
+                scores |= ask(data, {name: router})
+            earn(rewards, data, scores, seed)
+        found[label] = {"seeds": list(seeds), **compared(rewards)}
+        write(out, "designs", found, reward_table(found))
+
+
 def mixed(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
     """Planted people who like cheap models besides what an answer is like: with and without `posterior.cost`."""
     settings = ["posterior.network=false", "taste.networks=1"]
@@ -390,6 +416,7 @@ def _without_last(data: Dataset) -> Dataset:
 STUDIES = {
     "nine": nine, "thousand": thousand, "newcomers": newcomers, "models": models, "drift": drift, "depth": depth,
     "mixed": mixed,
+    "designs": designs,
 }  # fmt: skip
 
 
