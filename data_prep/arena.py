@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from data_prep.answers import Answers
 from data_prep.fields import Numbering, chat_rounds, label, needed, timestamp
+from data_prep.gather import Gatherer
 from data_prep.rows import Row, read_input
 from data_prep.sources import RawData, Rejected, SourceOptions
-from gmt.data.interactions import Candidate, Comparison, winner_ratings
+from gmt.data.interactions import Candidate, winner_ratings
 from gmt.errors import DataError
 
 
@@ -18,18 +20,19 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     as a whole and is known only after the last round, so it stands there; earlier rounds are
     unrated. Rounds that only one side has are left out.
     """
-    data = RawData([], rating_scale="winner of a battle: 1 and 0, tie 0.5, on its last round")
-    names = Numbering()
-    for file, line, row in read_input(input, data.rejected):
+    rejected: list[Rejected] = []
+    names, gatherer, battles = Numbering(), Gatherer(), 0
+    for file, line, row in read_input(input, rejected):
         try:
-            data.comparisons += _battle(row, names)
-            data.rows = (data.rows or 0) + 1
+            gatherer.extend(_battle(file, line, row, names))
+            battles += 1
         except DataError as error:
-            data.rejected.append(Rejected(file, line, str(error)))
-    return data
+            rejected.append(Rejected(file, line, str(error)))
+    scale = "winner of a battle: 1 and 0, tie 0.5, on its last round"
+    return RawData(rejected=rejected, rows=battles, rating_scale=scale, gathered=gatherer.gathered(rejected))
 
 
-def _battle(row: Row, names: Numbering) -> list[Comparison]:
+def _battle(file: str, line: int, row: Row, names: Numbering) -> list[Answers]:
     models = [needed(label(row.get(name), name), name) for name in ("model_a", "model_b")]
     if models[0] == models[1]:
         raise DataError(f"{models[0]} was set against itself; expected two different models")
@@ -46,12 +49,12 @@ def _battle(row: Row, names: Numbering) -> list[Comparison]:
         if one[0] != two[0]:
             raise DataError(f"round {turn + 1} asks the two models different questions; expected the same")
     conversation = names.unique(question)
-    comparisons = []
+    found = []
     for turn, sides in enumerate(rounds):
         last = turn == len(rounds) - 1
-        candidates = tuple(
+        candidates = [
             Candidate(model, side[1], rating if last else None, feedback if last else None)
             for model, side, rating in zip(models, sides, ratings, strict=True)
-        )
-        comparisons.append(Comparison(user, conversation, turn, sides[0][0], candidates, question, task, when))
-    return comparisons
+        ]
+        found.append(Answers(file, line, user, sides[0][0], candidates, conversation, turn, None, question, task, when))
+    return found

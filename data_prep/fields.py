@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
 from gmt.errors import DataError
+
+HALF = re.compile("[\ud800-\udfff]")  # of a character beyond the basic plane; no UTF-8 can hold it alone
 
 
 def answer(value: Any, name: str) -> str | None:
@@ -23,7 +26,7 @@ def answer(value: Any, name: str) -> str | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # a column of ids with a gap arrives as 8.0
     found = value if isinstance(value, str) else str(value)
-    if any("\ud800" <= character <= "\udfff" for character in found):
+    if not found.isascii() and HALF.search(found):
         raise DataError(f"{name} holds half a character (a lone surrogate); save the file as UTF-8")
     return found
 

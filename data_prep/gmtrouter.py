@@ -85,7 +85,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     Raises:
         DataError: A rating is outside 0..1 and no scale was stated.
     """
-    data = RawData([], rating_scale=scale_text(options.rating_scale), vectors={}, model_vectors={})
+    data = RawData(rating_scale=scale_text(options.rating_scale), vectors={}, model_vectors={})
     lines: list[_Line] = []
     for file, number, row in read_input(input, data.rejected):
         try:
@@ -95,7 +95,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         except DataError as error:
             data.rejected.append(Rejected(file, number, str(error)))
     data.rows = len(lines)
-    data.comparisons = _conversations(_groups(lines))
+    data.rounds = _conversations(_groups(lines))
     if not data.vectors:
         data.vectors = data.model_vectors = None
     return data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +13,7 @@ from data_prep.rows import Row, read_rows
 from data_prep.sources import Rejected
 from gmt.errors import DataError
 
+WITH_HEADER = (".csv", ".tsv", ".parquet")
 FORM = "expected [PREFIX=]FILE:its_key=our_key[,its_key2=our_key2]"
 
 
@@ -67,7 +68,7 @@ class Columns:
 
     Args:
         path: Our file.
-        rows: Its rows.
+        rows: Reads its rows from the first one on.
         specs: The joins, as on the command line; a later one may use columns of an earlier one.
         rejected: Receives rows of joined files that cannot be read.
 
@@ -75,10 +76,12 @@ class Columns:
         DataError: A join is malformed, its file or a column is missing, or a key names two rows.
     """
 
-    def __init__(self, path: Path, rows: Sequence[Row], specs: tuple[str, ...], rejected: list[Rejected]) -> None:
+    def __init__(
+        self, path: Path, rows: Callable[[], Iterator[Row]], specs: tuple[str, ...], rejected: list[Rejected]
+    ) -> None:
         self.path = path
         self.rows = rows
-        self.columns = frozenset(name for row in rows for name in row)
+        self.columns = _named(path, rows())
         self.joins: list[Join] = []
         for spec in specs:
             self.joins.append(self._join(spec, rejected))
@@ -127,7 +130,7 @@ class Columns:
         """Tell whether it does not matter which of several columns of one name is read."""
         return len(places) == 1 or all(
             len({label(at.value(row), at.name) for at in places if at.join is None or at.join.match(row)}) <= 1
-            for row in self.rows
+            for row in self.rows()
         )
 
     def _files(self) -> str:
@@ -173,3 +176,10 @@ class Columns:
     def _located(self, file: str) -> Path:
         here = Path(file)
         return here if here.is_file() else self.path.parent / file
+
+
+def _named(path: Path, rows: Iterator[Row]) -> frozenset[str]:
+    """Return the names of all columns; in files with a header the first row has them all."""
+    if path.suffix in WITH_HEADER:
+        return frozenset(next(rows, {}))
+    return frozenset(name for row in rows for name in row)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data_prep.assemble import Answers, assemble, vote
+from data_prep.answers import Answers, vote
 from data_prep.fields import ScaleUnknown, answer, label, needed, number, scale_text, scaled, text, timestamp, whole
+from data_prep.gather import Gatherer
+from data_prep.reading import gather, in_file_order
 from data_prep.rows import Row, is_hub, read_input, read_json
 from data_prep.sources import RawData, Rejected, SourceOptions
 from gmt.data.interactions import SPLITS, Candidate, Comparison, winner_ratings
 from gmt.errors import DataError
 
 PAIR = ("winner", "model_a", "model_b")
-LONG = ("query", "response", "response_a", "response_b")
 
 
 def read(input: str | Path | None, options: SourceOptions) -> RawData:
@@ -34,7 +36,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         input: A JSONL file or a folder of them; the other table formats are read too.
         options: Only `rating_scale` is used.
     """
-    data = _read(input, None, options.rating_scale)
+    data = _read(input, None, options.rating_scale, options.workers)
     stated = None if input is None or is_hub(input) else Path(input).with_name(f"{Path(input).stem}.card.json")
     if options.rating_scale is None and stated is not None and stated.is_file():
         data.rating_scale = scale_text(_stated_scale(stated))
@@ -75,10 +77,10 @@ def read_rows(rows: Iterable[Mapping[str, Any]], user: str | None = None) -> lis
     """
     rejected: list[Rejected] = []
     given = (("row", number, dict(row)) for number, row in enumerate(rows, start=1))
-    comparisons = assemble(list(_parsed(given, user, None, rejected)), rejected)
+    found = gather(given, partial(_answers, user=user, scale=None), Gatherer(), rejected).gathered(rejected)
     if rejected:
-        raise DataError(str(rejected[0]))
-    return comparisons
+        raise DataError(str(in_file_order(rejected)[0]))
+    return found.comparisons()
 
 
 def rows_of(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
@@ -99,50 +101,31 @@ def rows_of(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
             yield {name: value for name, value in row.items() if value is not None}
 
 
-def _read(input: str | Path | None, user: str | None, scale: tuple[float, float] | None) -> RawData:
+def _read(input: str | Path | None, user: str | None, scale: tuple[float, float] | None, workers: int = 1) -> RawData:
     rejected: list[Rejected] = []
-    rows = list(_parsed(read_input(input, rejected), user, scale, rejected))
-    unreadable = len(rejected)
-    splits: list[int | None] = []
-    comparisons = assemble(rows, rejected, splits=splits)
-    good = len(rows) - (len(rejected) - unreadable)
+    parse = partial(_answers, user=user, scale=scale)
+    found = gather(read_input(input, rejected), parse, Gatherer(), rejected, workers).gathered(rejected)
     return RawData(
-        comparisons, rejected=rejected, rows=good, rating_scale=scale_text(scale), splits=_stated_splits(splits)
+        rejected=in_file_order(rejected),
+        rows=found.rows,
+        rating_scale=scale_text(scale),
+        gathered=found,
+        splits=_stated_splits(found.splits),
     )
 
 
-def _stated_splits(splits: list[int | None]) -> np.ndarray | None:
+def _stated_splits(splits: np.ndarray) -> np.ndarray | None:
     """Return (C,) split codes, or None where no row states one.
 
     Raises:
         DataError: Some rows state a split and others do not.
     """
-    silent = splits.count(None)
+    silent = int((splits < 0).sum())
     if silent == len(splits):
         return None
     if silent:
         raise DataError(f"{silent:,} of {len(splits):,} comparisons state no split; give every row one, or none")
-    return np.array(splits, dtype=np.int8)
-
-
-def _parsed(
-    rows: Iterable[tuple[str, int, Row]],
-    user: str | None,
-    scale: tuple[float, float] | None,
-    rejected: list[Rejected],
-) -> Iterator[Answers]:
-    known: dict[str, str] = {}
-    for file, line, row in rows:
-        for name in LONG:  # a question that many people were asked is held once
-            value = row.get(name)
-            if isinstance(value, str):
-                row[name] = known.setdefault(value, value)
-        try:
-            yield _answers(file, line, row, user, scale)
-        except ScaleUnknown as error:
-            rejected.append(Rejected(file, line, str(error).split(";")[0] + "; expected a number from 0 to 1"))
-        except DataError as error:
-            rejected.append(Rejected(file, line, str(error)))
+    return splits.astype(np.int8)
 
 
 def _answers(file: str, line: int, row: Row, user: str | None, scale: tuple[float, float] | None) -> Answers:
@@ -172,10 +155,15 @@ def _split(name: str | None) -> int | None:
 
 
 def _single(row: Row, scale: tuple[float, float] | None) -> Candidate:
+    model, response = needed(label(row.get("model"), "model"), "model"), answer(row.get("response"), "response")
+    try:
+        rating = scaled(row.get("rating"), "rating", scale)
+    except ScaleUnknown as error:
+        raise DataError(str(error).split(";")[0] + "; expected a number from 0 to 1") from error
     return Candidate(
-        needed(label(row.get("model"), "model"), "model"),
-        answer(row.get("response"), "response"),
-        scaled(row.get("rating"), "rating", scale),
+        model,
+        response,
+        rating,
         text(row.get("feedback"), "feedback"),
         number(row.get("cost"), "cost"),
     )

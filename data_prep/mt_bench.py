@@ -79,7 +79,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         input: A file of votes, a folder that holds one, or `hub:lmsys/mt_bench_human_judgments`.
         options: None of them is used.
     """
-    data = RawData([], rating_scale="winner of a pair: 1 and 0, tie 0.5")
+    data = RawData(rating_scale="winner of a pair: 1 and 0, tie 0.5")
     votes_file = input if is_hub(input) or input is None else _votes_file(Path(input))
     texts = _Texts(votes_file.parent, data.rejected) if isinstance(votes_file, Path) else None
     sessions: dict[tuple[str, str, tuple[str, ...]], dict[int, list[_Vote]]] = defaultdict(lambda: defaultdict(list))
@@ -98,7 +98,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
             last = cast[max(cast)]
             for turn in range(max(cast) + 1):
                 vote = cast.get(turn, last)
-                data.comparisons.append(vote.comparison(user, name, turn, question, turn in cast))
+                data.rounds.append(vote.comparison(user, name, turn, question, turn in cast))
     return data
 
 

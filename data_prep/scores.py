@@ -53,7 +53,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
             except DataError as error:
                 rejected.append(Rejected(path.name, line, str(error)))
     scale = scale_text(REWARD_SCALE if columns.rewards else None)
-    data = RawData([], rejected=rejected, rows=len(columns.model), table=columns.table(), rating_scale=scale)
+    data = RawData(rejected=rejected, rows=len(columns.model), table=columns.table(), rating_scale=scale)
     if columns.preference:
         truth = {"kind": "cost", "formula": "reward = alpha * effect - (1 - alpha) * cost", "alpha": columns.preference}
         data.extras["truth.json"] = json.dumps(truth, indent=1, ensure_ascii=False) + "\n"

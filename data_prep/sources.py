@@ -6,13 +6,16 @@ import importlib
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import Comparison, InteractionTable
 from gmt.errors import DataError
+
+if TYPE_CHECKING:
+    from data_prep.gather import Gathered
 
 SOURCES = {
     "demo": "data_prep.demo",
@@ -40,6 +43,7 @@ class SourceOptions:
         question, conversation, turn, task, timestamp, feedback, cost: Optional columns.
         join: `[PREFIX=]FILE:its_key=our_key[,its_key2=our_key2]`, one for each joined file.
         seed: Seed of sources that make their data.
+        workers: Processes that read rows.
     """
 
     user: str | None = None
@@ -63,6 +67,7 @@ class SourceOptions:
     cost: str | None = None
     join: tuple[str, ...] = ()
     seed: int = 0
+    workers: int = 1
 
     def __post_init__(self) -> None:
         if self.labels is not None and (
@@ -92,7 +97,7 @@ class RawData:
     """Hold what a source read, before it becomes a table.
 
     Args:
-        comparisons: The rounds in file order.
+        rounds: The rounds in file order, from sources that make them one by one.
         models: What the source knows of its models; names without an entry describe themselves.
         rejected: Rows that could not be read.
         rows: How many rows were read well; None where each is one comparison.
@@ -101,12 +106,13 @@ class RawData:
         model_vectors: Model name -> (D,) vector of its description, likewise.
         extras: Path within the data folder -> text of a file that ships with the data, e.g. a
             person's true tastes or the history of somebody to adapt to.
-        table: The rounds as a table, from sources that fill columns; `comparisons` is empty then.
+        gathered: The rounds as numbers, from sources that read row by row; `rounds` is empty then.
+        table: The rounds as a table, from sources that fill columns; `rounds` is empty then.
         splits: (C,) split codes, where the source itself says what is train and what is test.
         notes: What the person who preps the data should hear.
     """
 
-    comparisons: list[Comparison]
+    rounds: list[Comparison] = field(default_factory=list)
     models: dict[str, ModelInfo] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     rows: int | None = None
@@ -114,16 +120,27 @@ class RawData:
     vectors: dict[str, np.ndarray] | None = None
     model_vectors: dict[str, np.ndarray] | None = None
     extras: dict[str, str] = field(default_factory=dict)
+    gathered: Gathered | None = None
     table: InteractionTable | None = None
     splits: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.comparisons) if self.table is None else len(self.table)
+        held = self.table if self.table is not None else self.gathered
+        return len(self.rounds) if held is None else len(held)
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """The rounds one by one; a small history is read so, a log of millions is not."""
+        if self.gathered is not None:
+            return self.gathered.comparisons()
+        return self.rounds if self.table is None else self.table.to_comparisons()
 
     def as_table(self) -> InteractionTable:
         """Return the rounds as one table, split as the source says or not at all."""
-        found = InteractionTable.from_comparisons(self.comparisons) if self.table is None else self.table
+        found = self.table
+        if found is None:
+            found = self.gathered.table() if self.gathered else InteractionTable.from_comparisons(self.rounds)
         return found if self.splits is None else found.with_split(self.splits)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -76,6 +76,16 @@ def _owner(table: InteractionTable) -> np.ndarray:
     return owner
 
 
+def _by_user(table: InteractionTable) -> Iterator[np.ndarray]:
+    """Yield the conversations of each user, ascending, users in order of first appearance."""
+    owner = _owner(table)
+    order = np.argsort(owner, kind="stable")
+    users = _present(table.user)
+    begin, end = (np.searchsorted(owner[order], users, side=side) for side in ("left", "right"))
+    for low, high in zip(begin.tolist(), end.tolist(), strict=True):
+        yield order[low:high]
+
+
 def _touching(table: InteractionTable, comparisons: np.ndarray) -> np.ndarray:
     """Return (conversations,) true where any round of the conversation is in the (C,) mask."""
     touched = np.zeros(len(table.conversations), dtype=bool)
@@ -95,9 +105,9 @@ def _cut(order: np.ndarray, shares: np.ndarray, offset: float) -> np.ndarray:
 
 
 def _seen(table: InteractionTable, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    owner, split = _owner(table), np.zeros(len(table.conversations), dtype=np.int8)
-    for user in _present(table.user):
-        order = rng.permutation(np.flatnonzero(owner == user))
+    split = np.zeros(len(table.conversations), dtype=np.int8)
+    for own in _by_user(table):
+        order = rng.permutation(own)
         split[order] = _cut(order, shares, rng.random())
     return split
 
@@ -154,10 +164,9 @@ def _drift(table: InteractionTable, shares: np.ndarray, rng: np.random.Generator
         end = np.full(len(table.conversations), -np.inf)
         np.maximum.at(end, table.conversation, table.timestamp)
         return np.searchsorted(np.array(times), end, side="left")
-    owner, position = _owner(table), np.zeros(len(table.conversations), dtype=np.int64)
+    position = np.zeros(len(table.conversations), dtype=np.int64)
     np.maximum.at(position, table.conversation, np.arange(len(table)))
-    for user in _present(table.user):
-        order = np.flatnonzero(owner == user)
+    for order in _by_user(table):
         order = order[np.argsort(position[order], kind="stable")]
         split[order] = _cut(order, shares, 0.5)
     return split

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.assemble import Answers, assemble, vote
-from data_prep.fields import ScaleUnknown, answer, label, needed, number, scale_text, scaled, text, timestamp, whole
+from data_prep.answers import Answers, vote
+from data_prep.fields import answer, label, needed, number, scale_text, scaled, text, timestamp, whole
+from data_prep.gather import Gatherer
 from data_prep.joins import Column, Columns
+from data_prep.reading import gather, in_file_order
 from data_prep.rows import HUB, Row, is_hub, read_input
 from data_prep.sources import RawData, Rejected, SourceOptions
 from gmt.data.interactions import Candidate
@@ -36,23 +38,29 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     """
     wanted = _wanted(options)
     rejected: list[Rejected] = []
-    rows = list(read_input(input, rejected))
     # A hub dataset has no folder, so joined files are looked for here.
     path = Path(str(input).removeprefix(HUB).replace("/", "_") if is_hub(input) or input is None else input)
-    columns = Columns(path, [row for _, _, row in rows], options.join, rejected)
+    columns = Columns(path, lambda: (row for _, _, row in read_input(input, [])), options.join, rejected)
     found = {
         role: columns.find(name, near=getattr(options, SIDES[role]) if role in SIDES else None)
         for role, name in wanted.items()
     }
     for join in columns.joins:
-        if rows and not any(join.match(row) for _, _, row in rows):
-            raise DataError(f"{join.missing(rows[0][2])}, nor for any other row; check the keys of --join")
+        rows = columns.rows()
+        first = next(rows, None)
+        if first is not None and not join.match(first) and not any(join.match(row) for row in rows):
+            raise DataError(f"{join.missing(first)}, nor for any other row; check the keys of --join")
     reader = _Reader(found, options)
     single = "rating" in found
-    scale = scale_text(options.rating_scale) if single else "winner of a pair: 1 and 0, tie 0.5"
-    answers = list(_answers(rows, reader.single if single else reader.pair, rejected))
-    comparisons = assemble(answers, rejected, same_query=single, renumber=True)
-    return RawData(comparisons, rejected=rejected, rows=len(answers), rating_scale=scale)
+    gatherer = Gatherer(same_query=single, renumber=True)
+    parse = reader.single if single else reader.pair
+    gathered = gather(read_input(input, rejected), parse, gatherer, rejected, options.workers).gathered(rejected)
+    return RawData(
+        rejected=in_file_order(rejected),
+        rows=gathered.rows,
+        rating_scale=scale_text(options.rating_scale) if single else "winner of a pair: 1 and 0, tie 0.5",
+        gathered=gathered,
+    )
 
 
 def _wanted(options: SourceOptions) -> dict[str, str]:
@@ -67,18 +75,6 @@ def _wanted(options: SourceOptions) -> dict[str, str]:
         )
     roles = (*needs, *OPTIONAL, *(() if single else SIDES))
     return {role: getattr(options, role) for role in roles if getattr(options, role) is not None}
-
-
-def _answers(
-    rows: list[tuple[str, int, Row]], read_row: Callable[[str, int, Row], Answers], rejected: list[Rejected]
-) -> Iterator[Answers]:
-    for file, line, row in rows:
-        try:
-            yield read_row(file, line, row)
-        except ScaleUnknown as error:
-            raise DataError(f"{file} line {line}: {error}") from error
-        except DataError as error:
-            rejected.append(Rejected(file, line, str(error)))
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,7 @@ def prep(
         list[str] | None,
         typer.Option(help="[PREFIX=]FILE:its_key=our_key[,…] joins columns of another file; repeatable."),
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that read rows (votes, jsonl) and encode texts.")] = 1,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -107,7 +108,7 @@ def prep(
     )  # fmt: skip
     options = PrepOptions(
         source, out or Path("data") / source, input, encoder, protocol, (shares[0], shares[1], shares[2]), seed, models,
-        drop_bad_rows, columns,
+        drop_bad_rows, columns, workers,
     )  # fmt: skip
 
     def show_rejected(rows: Any) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import re
 import uuid
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -205,7 +207,11 @@ def _save_shard(path: Path, keys: Sequence[str], vectors: np.ndarray) -> None:
 
 
 def embed_texts(
-    encoder: TextEncoder, texts: Iterable[str], store: EmbeddingStore, progress: Progress | None = None
+    encoder: TextEncoder,
+    texts: Iterable[str],
+    store: EmbeddingStore,
+    progress: Progress | None = None,
+    workers: int = 1,
 ) -> None:
     """Give every text a vector in `store`, encoding each distinct text once and remembering it across data folders.
 
@@ -217,6 +223,7 @@ def embed_texts(
         texts: Texts, in any order and with repeats.
         store: Where the vectors go.
         progress: Hears how many of `store.missing(texts)` were just done.
+        workers: Processes that encode, each with an encoder of its own loaded by name; 1 encodes in this one.
 
     Raises:
         DataError: The store holds another encoder's vectors.
@@ -235,9 +242,41 @@ def embed_texts(
         else:
             missing = store.missing(missing)
     missing.sort(key=len)
-    for low in range(0, len(missing), CHUNK):
-        part = missing[low : low + CHUNK]
-        vectors = encoder.encode(part, progress)
+    parts = [missing[low : low + CHUNK] for low in range(0, len(missing), CHUNK)]
+    for part, vectors in zip(parts, _encoded(encoder, parts, progress, workers), strict=True):
         store.add(part, vectors)
         if cache is not None:
             cache.write([_key(text) for text in part], vectors)
+
+
+def _encoded(
+    encoder: TextEncoder, parts: Sequence[list[str]], progress: Progress | None, workers: int
+) -> Iterator[np.ndarray]:
+    """Yield the vectors of each part, in order."""
+    if workers == 1 or len(parts) < 2:
+        for part in parts:
+            yield encoder.encode(part, progress)
+        return
+    threads = max((os.cpu_count() or 1) // workers, 1)
+    begin = (encoder.id, threads)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin_encoding, begin) as pool:
+        for part, vectors in zip(parts, pool.map(_encode_part, parts), strict=True):
+            if progress is not None:
+                progress(len(part))
+            yield vectors
+
+
+_encoders: list[TextEncoder] = []
+"""What this worker encodes with; set once, when it starts."""
+
+
+def _begin_encoding(name: str, threads: int) -> None:
+    if name.partition(":")[0] != "hash":
+        import torch
+
+        torch.set_num_threads(threads)
+    _encoders.append(load_encoder(name))
+
+
+def _encode_part(texts: list[str]) -> np.ndarray:
+    return _encoders[-1].encode(texts)

@@ -19,6 +19,7 @@ from gmt.errors import DataError
 
 SPLITS = ("train", "valid", "test")
 TRAIN, VALID, TEST = range(3)
+WRITTEN_AT_ONCE = 100_000  # comparisons
 
 SCHEMA = pa.schema(
     [
@@ -350,13 +351,16 @@ class InteractionTable:
 
     def to_arrow(self) -> pa.Table:
         """Return one Arrow row per candidate, columns as in the data contract."""
-        of = self.row_comparison
+        return self._to_arrow(0, len(self))
 
-        def names(vocabulary: tuple[str, ...], codes: np.ndarray) -> pa.Array:
-            values = pa.array(vocabulary, pa.string())
-            return (
-                values.take(pa.array(codes, mask=codes < 0)) if len(vocabulary) else pa.nulls(len(codes), pa.string())
-            )
+    def _to_arrow(self, first: int, last: int) -> pa.Table:
+        rows = slice(int(self.start[first]), int(self.start[last]))
+        of = self.row_comparison[rows]
+
+        def names(vocabulary: Sequence[str], codes: np.ndarray) -> pa.Array:
+            used, place = np.unique(codes, return_inverse=True)
+            values = pa.array([vocabulary[code] if code >= 0 else None for code in used.tolist()], pa.string())
+            return values.take(pa.array(place.reshape(-1)))
 
         def numbers(values: np.ndarray) -> pa.Array:
             return pa.array(values.astype(float), mask=np.isnan(values))
@@ -369,11 +373,11 @@ class InteractionTable:
             "question": names(self.questions, self.question[of]),
             "task": names(self.tasks, self.task[of]),
             "query": names(self.texts, self.query[of]),
-            "model": names(self.models, self.model),
-            "response": names(self.texts, self.response),
-            "rating": numbers(self.rating),
-            "feedback": names(self.texts, self.feedback),
-            "cost": numbers(self.cost),
+            "model": names(self.models, self.model[rows]),
+            "response": names(self.texts, self.response[rows]),
+            "rating": numbers(self.rating[rows]),
+            "feedback": names(self.texts, self.feedback[rows]),
+            "cost": numbers(self.cost[rows]),
             "timestamp": numbers(self.timestamp[of]),
             "split": names(SPLITS, self.split[of].astype(np.int64)),
         }
@@ -456,7 +460,9 @@ class InteractionTable:
         """Write Parquet under a temporary name, then rename."""
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(path.name + ".part")
-        pq.write_table(self.to_arrow(), temporary, compression="zstd")
+        with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+            for first in range(0, max(len(self), 1), WRITTEN_AT_ONCE):  # so that texts are never all held as Arrow
+                writer.write_table(self._to_arrow(first, min(first + WRITTEN_AT_ONCE, len(self))))
         os.replace(temporary, path)
 
     @classmethod
