@@ -190,7 +190,7 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Cal
 
 def _joined(*several: Past) -> Past:
     """Return the votes of several `Past`s as one, a person's side by side."""
-    names = ("user", "a", "b", "y", "query", "features", "comparison")
+    names = ("user", "a", "b", "y", "query", "features", "comparison", "since")
     columns = {name: np.concatenate([getattr(one, name) for one in several]) for name in names}
-    order = np.argsort(columns["user"], kind="stable")
-    return replace(several[0], **{name: column[order] for name, column in columns.items()})
+    joined = replace(several[0], **columns)
+    return joined.select(np.argsort(joined.user, kind="stable"))

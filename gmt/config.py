@@ -182,6 +182,8 @@ class PosteriorConfig:
     """Let people differ at all; off ranks alike for everybody and needs `taste.enabled` off."""
     cost: bool = False
     """Let people differ in how much they mind what an answer costs, beside their taste; reads the column `cost`."""
+    drift: bool = True
+    """Let validation decide whether tastes wander, so that newer votes count more, where votes carry times."""
 
     def __post_init__(self) -> None:
         _require(

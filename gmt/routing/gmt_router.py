@@ -43,7 +43,8 @@ def new_posterior(config: RunConfig) -> ClosedForm | None:
     router = aware() if config.posterior.answers else HierarchicalBradleyTerry()
     off: list[str] = [name for name in ("cells", "memory", "reliability") if not getattr(config.posterior, name)]
     off += [] if config.posterior.people else ["liking", "side", "reliability", "memory", "style"]
-    return type(router)(replace(router.settings, **dict.fromkeys(off, 0.0)))
+    settings = replace(router.settings, **dict.fromkeys(off, 0.0))
+    return type(router)(settings, drift=config.posterior.drift and config.posterior.people)
 
 
 def save_posterior(posterior: ClosedForm, folder: RunFolder) -> None:

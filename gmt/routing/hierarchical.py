@@ -20,8 +20,9 @@ from gmt.routing.kernels import QueryKeys, model_kernels
 from gmt.routing.people import Past, People
 from gmt.routing.posterior import HierarchicalSettings, Posterior
 from gmt.routing.style import AnswerStyle, CandidateFeatures, FeatureMaker, JoinedFeatures
-from gmt.routing.votes import Votes, log_loss, votes_of
+from gmt.routing.votes import Votes, log_losses, votes_of
 
+HALF_LIVES = (5.0, 10.0, 20.0, 40.0)
 CELLS, MEMORIES, SPREADS, STYLES = (0.15, 0.3, 1.0, 2.0), (0.0, 1.0, 3.0), (0.5, 1.0), (0.0, 0.05)
 LEARNING_ROUNDS, ROUNDS = 6, 3
 LEARNING_RATE = 0.7  # share of S that a round of learning renews
@@ -41,15 +42,21 @@ class HierarchicalBradleyTerry:
         settings: The variances; `fit` replaces those it chooses, but a term that starts at 0 stays off.
         features: Builds more features of candidates from the visible history; a person's liking of
             them has the variance `settings.extra`.
+        drift: Let the VALID votes decide whether tastes wander, where the history says when votes were cast.
     """
 
     name = "hierarchical_bradley_terry"
     style: FeatureMaker = staticmethod(AnswerStyle.of)
     describe: Callable[[Dataset], KnownAnswers] | None = None
 
-    def __init__(self, settings: HierarchicalSettings | None = None, features: FeatureMaker | None = None) -> None:
+    def __init__(
+        self,
+        settings: HierarchicalSettings | None = None,
+        features: FeatureMaker | None = None,
+        drift: bool = False,
+    ) -> None:
         self.settings = self.start = settings or HierarchicalSettings()
-        self.features = features
+        self.features, self.drift = features, drift
         self.covariance: np.ndarray | None = None
         self.query_centre: np.ndarray | None = None
         self.model_centre: np.ndarray | None = None
@@ -66,14 +73,15 @@ class HierarchicalBradleyTerry:
         keys, _ = QueryKeys.of(table).distinct()
         self.query_centre, self.model_centre = _mean(data.vectors[keys.query]), _mean(data.model_vectors)
         self.covariance, self._last = None, None
+        self.settings = replace(self.settings, half_life=self.start.half_life)
         history, asked, questions = data.select(train), table.select(valid), data.questions(valid)
         votes = votes_of(asked)
         read = self.read(history)
         choosing = len(read.past) > 0 and len(votes) > 0
-        best = np.inf
+        best, chosen = np.inf, None
 
         def attempt(settings: HierarchicalSettings) -> None:
-            nonlocal best
+            nonlocal best, chosen
             prior = self.prior(history, read, settings)
             shared, covariance = settle(prior, read.past, read.people, LEARNING_ROUNDS, learn=True)
             choices = [settings]
@@ -81,12 +89,20 @@ class HierarchicalBradleyTerry:
                 choices = [replace(settings, memory=m, spread=s, style=t) for m, s, t in self.choices()]
             posterior = Posterior(settings, covariance, shared, read.past, read.features, read.answers)
             for choice, scores in zip(choices, posterior.under(choices, data, questions), strict=True):
-                loss = _loss(scores, asked, votes) if choosing else np.inf
+                loss = _losses(scores, asked, votes).mean() if choosing else np.inf
                 if loss < best or self.covariance is None:
                     best, self.settings, self.covariance = loss, choice, covariance
+                    chosen = replace(posterior, settings=choice)
 
         for cells in tried(CELLS, self.start.cells) if choosing else (self.settings.cells,):
             attempt(replace(self.settings, cells=cells))
+        if self.drift and choosing and chosen and not np.isnan(table.timestamp).any():
+            lives = [chosen, *(chosen.wandering(life) for life in HALF_LIVES)]
+            losses = [_losses(one.score(data, questions), asked, votes) for one in lives]
+            at = int(np.argmin([one.mean() for one in losses]))
+            gain = losses[0] - losses[at]
+            if gain.mean() > 2 * gain.std() / np.sqrt(len(gain)):  # several lives were tried on the same votes
+                self.settings = lives[at].settings
         return self
 
     def choices(self) -> Iterable[tuple[float, float, float]]:
@@ -132,7 +148,7 @@ class HierarchicalBradleyTerry:
             centre = _mean(history.vectors[keys.query])
         else:
             centre = self.query_centre
-        past = Past.read(history, features, centre)
+        past = Past.read(history, features, centre, self.settings.half_life)
         return Reading(past, features, self.people(history), self.describe(history) if self.describe else None)
 
     def _kernels(self, history: Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -215,8 +231,13 @@ class AnswerAwareBradleyTerry(HierarchicalBradleyTerry):
     style = staticmethod(lambda history: KnownAnswers.of(history, texts=False))
     describe = staticmethod(KnownAnswers.of)
 
-    def __init__(self, settings: HierarchicalSettings | None = None, features: FeatureMaker | None = None) -> None:
-        super().__init__(settings or HierarchicalSettings(answer=0.1), features)
+    def __init__(
+        self,
+        settings: HierarchicalSettings | None = None,
+        features: FeatureMaker | None = None,
+        drift: bool = False,
+    ) -> None:
+        super().__init__(settings or HierarchicalSettings(answer=0.1), features, drift)
 
     def choices(self) -> Iterable[tuple[float, float, float]]:
         start = self.start
@@ -271,8 +292,8 @@ def _mean(vectors: np.ndarray) -> np.ndarray:
     return vectors.mean(axis=0) if len(vectors) else np.zeros(vectors.shape[1])
 
 
-def _loss(scores: np.ndarray, table: InteractionTable, votes: Votes) -> float:
-    """Return the log loss of the votes of a table, given (C, K) scores of its comparisons."""
+def _losses(scores: np.ndarray, table: InteractionTable, votes: Votes) -> np.ndarray:
+    """Return the (V,) log losses of the votes of a table, given (C, K) scores of its comparisons."""
     first = table.start[votes.comparison]
     a, b = votes.row_a - first, votes.row_b - first
-    return log_loss(scores[votes.comparison, a] - scores[votes.comparison, b], votes.y)
+    return log_losses(scores[votes.comparison, a] - scores[votes.comparison, b], votes.y)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit
@@ -11,6 +11,7 @@ from scipy.special import expit
 from gmt.data.dataset import Dataset
 from gmt.routing.kernels import QueryKernel, QueryKeys
 from gmt.routing.newton import laplace_mode
+from gmt.routing.recency import faded, rated_since
 from gmt.routing.style import CandidateFeatures
 from gmt.routing.votes import votes_of
 
@@ -27,8 +28,10 @@ class Past:
         query: (V,) codes of the known queries.
         features: (V, F) features of a's answer less those of b's.
         comparison: (V,) positions in the table the votes were read from.
+        since: (V,) how many comparisons the same person rated later.
         queries: The similarity of the known queries.
         groups: Where each group of features ends among the F.
+        half_life: Ratings after which two votes of a person have half in common; 0: whatever lies between them.
     """
 
     user: np.ndarray
@@ -38,20 +41,25 @@ class Past:
     query: np.ndarray
     features: np.ndarray
     comparison: np.ndarray
+    since: np.ndarray
     queries: QueryKernel
     groups: tuple[int, ...] = ()
+    half_life: float = 0.0
 
     def __len__(self) -> int:
         return len(self.y)
 
     @classmethod
-    def read(cls, history: Dataset, features: Sequence[CandidateFeatures], centre: np.ndarray) -> Past:
+    def read(
+        cls, history: Dataset, features: Sequence[CandidateFeatures], centre: np.ndarray, half_life: float = 0.0
+    ) -> Past:
         """Read the votes of a history, in an order that does not depend on the table's.
 
         Args:
             history: The visible comparisons.
             features: One for each group of features.
             centre: (D,) what query vectors are centred on.
+            half_life: As in `Past`.
         """
         table, votes = history.table, votes_of(history.table)
         keys, query = QueryKeys.of(table).select(votes.comparison).distinct()
@@ -67,9 +75,16 @@ class Past:
             query[order],
             np.concatenate([np.zeros((len(votes), 0)), *differences], axis=1)[order],
             votes.comparison[order],
+            rated_since(table)[votes.comparison[order]],
             QueryKernel.of(keys, history.vectors, centre),
             tuple(int(end) for end in np.cumsum([part.shape[1] for part in rows])),
+            half_life,
         )
+
+    def select(self, positions: np.ndarray) -> Past:
+        """Return the votes at `positions` (indices or a mask), which must leave a person's side by side."""
+        names = ("user", "a", "b", "y", "query", "features", "comparison", "since")
+        return replace(self, **{name: getattr(self, name)[positions] for name in names})
 
     def where(self, user: int) -> slice:
         """Return where a person's votes stand."""
@@ -126,6 +141,7 @@ class People:
     def __init__(self, past: Past, index: np.ndarray, shift: np.ndarray, covariance: np.ndarray) -> None:
         at = np.maximum(index, 0)
         self.queries, self.covariance, self.groups = past.queries, covariance, past.groups
+        self.since, self.half_life = past.since[at], past.half_life
         self.mask = index >= 0
         self.a, self.b, self.query, self.y = past.a[at], past.b[at], past.query[at], past.y[at]
         self.shift = np.where(self.mask, shift[at], 0.0)
@@ -153,7 +169,7 @@ class People:
         memory *= self.queries.between(self.query, self.query)
         memory *= self.mask[:, :, None] & self.mask[:, None, :]
         features = tuple(part @ part.swapaxes(1, 2) for part in self._grouped(self.features))
-        return Parts(self.linear(), memory, features)
+        return self._faded(Parts(self.linear(), memory, features), self.since[:, :, None] - self.since[:, None, :])
 
     def towards(
         self, row: np.ndarray, candidates: np.ndarray, worth: np.ndarray, similarity: np.ndarray, features: np.ndarray
@@ -176,7 +192,8 @@ class People:
         near = np.take_along_axis(similarity, self.query[row], axis=1) * self.mask[row]
         theirs = self._grouped(self.features[row])
         found = tuple(own @ past.swapaxes(1, 2) for own, past in zip(self._grouped(features), theirs, strict=True))
-        return Parts(linear, memory * near[:, None, :], found)
+        # A question comes after all that was rated.
+        return self._faded(Parts(linear, memory * near[:, None, :], found), self.since[row][:, None, :] + 1)
 
     def within(self, candidates: np.ndarray, worth: np.ndarray, features: np.ndarray) -> Parts:
         """Return the (C, K, K) prior covariance of what a person adds to the candidates' scores."""
@@ -188,6 +205,13 @@ class People:
         linear += worth[:, :, None] * worth[:, None, :] * self.covariance[reliability, reliability]
         found = tuple(part @ part.swapaxes(1, 2) for part in self._grouped(features))
         return Parts(linear, remembered(self.covariance)[left, right], found)
+
+    def _faded(self, parts: Parts, gap: np.ndarray) -> Parts:
+        """Return a kernel of a taste that wanders: what lies far apart in time has less in common."""
+        if not self.half_life:
+            return parts
+        left = faded(np.abs(gap), self.half_life)
+        return Parts(parts.linear * left, parts.memory * left, tuple(part * left for part in parts.features))
 
     def _grouped(self, features: np.ndarray) -> list[np.ndarray]:
         return np.split(features, self.groups[:-1], axis=-1) if self.groups else []

@@ -32,6 +32,7 @@ class HierarchicalSettings:
         spread: What S is multiplied by.
         style: Of the liking of each feature of style.
         answer: Of what each feature of an answer is worth to everybody; 0 leaves answers undescribed.
+        half_life: No variance, but the comparisons a person rates until their taste is half another; 0: it stays.
     """
 
     base: float = 0.5
@@ -44,6 +45,7 @@ class HierarchicalSettings:
     spread: float = 1.0
     style: float = 0.05
     answer: float = 0.0
+    half_life: float = 0.0
 
     @property
     def amplitudes(self) -> tuple[float, float]:
@@ -54,7 +56,9 @@ class HierarchicalSettings:
 
     @classmethod
     def from_arrays(cls, state: dict[str, np.ndarray]) -> HierarchicalSettings:
-        return cls(**{item.name: float(state[f"settings.{item.name}"]) for item in fields(cls)})
+        stored = {item.name: f"settings.{item.name}" for item in fields(cls)}
+        # Runs of before tastes could wander do not say how long they stay.
+        return cls(**{name: float(state[key]) for name, key in stored.items() if key in state or name != "half_life"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +213,7 @@ class Posterior:
             data: As in `score`.
             questions: (C) what was asked, by whom; the codes of people need not be the history's.
             a, b: (C,) slots of the answers shown left and right.
-            y: (C,) 1 where a won, 0 where b did, 0.5 for a tie.
+            y: (C,) 1 where a won, 0 where b did, 0.5 for a tie; all as new as can be.
 
         Raises:
             DataError: A query is none of the history's.
@@ -229,10 +233,17 @@ class Posterior:
             query=query[order],
             features=(features[row, a] - features[row, b])[order],
             comparison=row[order],
+            since=np.zeros(len(questions)),
             queries=self.past.queries,
             groups=self.past.groups,
+            half_life=self.past.half_life,
         )
         return replace(self, past=past)
+
+    def wandering(self, half_life: float) -> Posterior:
+        """Return the same beliefs about all, people's tastes wandering with a half-life."""
+        past = replace(self.past, half_life=half_life)
+        return replace(self, settings=replace(self.settings, half_life=half_life), past=past)
 
     @cached_property
     def _most(self) -> int:

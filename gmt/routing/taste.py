@@ -46,7 +46,7 @@ class TasteFeatures:
 def with_taste(router: HierarchicalBradleyTerry, network: TasteNetwork) -> HierarchicalBradleyTerry:
     """Return a fitted posterior that also reads the traits, its own kernels scaled as they were learned beside them."""
     liking, memory, style = network.log_amplitudes.detach().exp().tolist()
-    out = type(router)(router.start, TasteMaker(network)).load_state_dict(router.state_dict())
+    out = type(router)(router.start, TasteMaker(network), router.drift).load_state_dict(router.state_dict())
     out.settings = replace(router.settings, spread=liking, memory=memory, style=style, extra=1.0)
     return out
 

@@ -14,6 +14,7 @@ from gmt.errors import DataError
 from gmt.routing.costs import CostModel
 from gmt.routing.kernels import model_kernels, principal_axes
 from gmt.routing.posterior import Explained
+from gmt.routing.recency import faded, rated_since
 from gmt.routing.tradeoff import (
     GRID,
     Ability,
@@ -238,15 +239,7 @@ class UtilityRouter:
         """Return (V,) how much each outcome counts, by how many comparisons its person rated since."""
         if not self.half_life or not len(told):
             return np.ones(len(told))
-        table = history.table
-        rows = np.flatnonzero(table.rated)
-        time = np.where(np.isnan(table.timestamp[rows]), 0.0, table.timestamp[rows])
-        order = rows[np.lexsort((table.turn[rows], rows, time, table.user[rows]))]
-        user = table.user[order]
-        since = np.zeros(len(table))
-        last = np.searchsorted(user, user, side="right") - 1
-        since[order] = last - np.arange(len(order))
-        return 0.5 ** (since[told.comparison] / self.half_life)
+        return faded(rated_since(history.table)[told.comparison], self.half_life)
 
     def _told_weights(self, history: Dataset) -> np.ndarray:
         """Return (D, M) abilities, those of new models told from the texts of the known ones."""

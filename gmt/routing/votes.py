@@ -68,8 +68,12 @@ def votes_of(table: InteractionTable) -> Votes:
 
 def log_loss(differences: np.ndarray, y: np.ndarray | float = 1.0, temperature: float = 1.0) -> float:
     """Return the mean -log likelihood of outcomes `y` under sigmoid(difference / temperature)."""
-    logit = np.asarray(differences) / temperature
-    return float(np.mean(np.logaddexp(0, logit) - y * logit))
+    return float(np.mean(log_losses(np.asarray(differences) / temperature, y)))
+
+
+def log_losses(logit: np.ndarray, y: np.ndarray | float = 1.0) -> np.ndarray:
+    """Return the -log likelihood of each outcome under sigmoid(logit)."""
+    return np.logaddexp(0, logit) - y * logit
 
 
 def fit_temperature(differences: np.ndarray, y: np.ndarray | float = 1.0) -> float | None:

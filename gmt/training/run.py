@@ -110,6 +110,9 @@ def fit_parts(
         if isinstance(posterior, UtilityRouter):
             card["posterior"] = {"half_life": posterior.half_life, "text_variance": posterior.text_variance}
         else:
+            if posterior.settings.half_life:
+                life = posterior.settings.half_life
+                notes.append(f"Tastes wander: after {life:g} more ratings half of a taste is another.")
             if config.taste.enabled:
                 posterior, note = learn_taste(posterior, learn, config)
                 notes.append(note)

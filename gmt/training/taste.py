@@ -43,10 +43,7 @@ def fold_votes(router: HierarchicalBradleyTerry, train: Dataset, generator: np.r
     ]
     shifts = []
     for part in range(FOLDS):
-        kept = fold != part
-        names = ("user", "a", "b", "y", "query", "features", "comparison")
-        rest = replace(past, **{name: getattr(past, name)[kept] for name in names})
-        shared, _ = settle(prior, rest, read.people, ROUNDS)
+        shared, _ = settle(prior, past.select(fold != part), read.people, ROUNDS)
         shifts.append(shared.differences(past.query, past.a, past.b))
     return Folds(past, fold, np.stack(shifts))
 

@@ -1,0 +1,139 @@
+"""Check tastes that wander: newer ratings count more, validation decides, and where they stay nothing changes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_prep.simulate.planted import PlantedSettings
+from data_prep.simulate.planted_table import planted_dataset
+from gmt.config import load_config
+from gmt.data.interactions import TEST, TRAIN, VALID
+from gmt.routing.gmt_router import new_posterior
+from gmt.routing.hierarchical import AnswerAwareBradleyTerry
+from gmt.routing.people import People
+from gmt.routing.posterior import HierarchicalSettings
+from gmt.routing.recency import faded, rated_since
+from tests.factories import random_dataset, random_table
+
+CHANGED = PlantedSettings(users=120, votes=40, models=6, drift_at=0.5, seed=3)
+
+
+def test_what_was_rated_since_counts_a_persons_own_ratings_by_time():
+    table = random_table(0, users=3, comparisons_per_user=8, unrated=0.3, timestamps=True)
+    table = replace(table, timestamp=table.timestamp[::-1].copy())  # the table's order is not time's
+    since = rated_since(table)
+    for at in np.flatnonzero(table.rated):
+        later = (table.user == table.user[at]) & table.rated & (table.timestamp > table.timestamp[at])
+        assert since[at] == later.sum()
+    untold = rated_since(replace(table, timestamp=np.full(len(table), np.nan)))
+    own = np.flatnonzero((table.user == 0) & table.rated)
+    assert untold[own].tolist() == list(range(len(own)))[::-1]
+    first = replace(table, timestamp=np.where(np.arange(len(table)) == own[0], np.nan, table.timestamp))
+    assert rated_since(first)[own[0]] == 0  # one without a time was added last
+
+
+@given(st.integers(0, 30), st.floats(0.5, 50))
+@settings(deadline=None, max_examples=30)
+def test_half_is_left_after_a_half_life(gap, life):
+    assert faded(np.array([gap]), life)[0] == pytest.approx(0.5 ** (gap / life))
+    assert faded(np.array([gap]), 0.0)[0] == 1
+
+
+def fitted(data, **more):
+    router = AnswerAwareBradleyTerry(HierarchicalSettings(answer=0.1, **more))
+    router.covariance = router.people(data)
+    return router.condition(data.select(data.table.split == TRAIN))
+
+
+def test_a_wandering_taste_has_a_kernel_that_fades_with_what_lies_between():
+    data = random_dataset(1, users=3, timestamps=True)
+    steady, wandering = fitted(data), fitted(data, half_life=4.0)
+    kernels = []
+    for posterior in (steady, wandering):
+        index = next(iter(posterior.past.people(posterior.past.user)))[1]
+        people = People(posterior.past, index, posterior.shift, posterior.covariance)
+        kernels.append((people.among().blend(1.0, 1.0, (0.05,)), people.since, people.mask))
+    (plain, _, mask), (faint, since, _) = kernels
+    gap = np.abs(since[:, :, None] - since[:, None, :])
+    both = mask[:, :, None] & mask[:, None, :]
+    assert np.allclose(faint[both], (plain * 0.5 ** (gap / 4.0))[both])
+    assert np.linalg.eigvalsh(faint * both).min() > -1e-9
+
+
+def test_the_newest_of_two_opposite_votes_wins_where_tastes_wander():
+    data = random_dataset(2, users=4, timestamps=True)
+    table = data.table
+    history = data.select((table.split == TRAIN) & (table.user == 0))
+    posterior = fitted(data, half_life=2.0)
+    question = history.questions(np.arange(1))
+    before = posterior.score(data, question)
+    flipped = data.with_table(replace(table, timestamp=-table.timestamp))
+    after = fitted(flipped, half_life=2.0).score(flipped, question)
+    assert not np.allclose(before, after)
+    assert np.allclose(fitted(data).score(data, question), fitted(flipped).score(flipped, question))
+
+
+def test_the_parts_of_a_wandering_score_add_up():
+    data = random_dataset(3, timestamps=True)
+    posterior = fitted(data, half_life=3.0)
+    questions = data.questions(np.flatnonzero(data.table.split == TEST))
+    scores = posterior.score(data, questions)
+    for at in range(3):
+        told = posterior.explain(data, questions, at)
+        assert np.allclose(told.shared + told.votes.sum(axis=0), scores[at])
+
+
+def auc(router, data):
+    from gmt.evaluation.metrics import pairs_of, weighted_auc
+
+    targets = np.flatnonzero(data.table.split == TEST)
+    scores = router.score(data.select(data.table.split == TRAIN), data.questions(targets))
+    gap = pairs_of(data.table.ratings[targets]).differences(scores)
+    return float(weighted_auc(gap, np.zeros(len(gap), np.int64), np.ones((1, 1)))[0])
+
+
+def test_validation_notices_that_people_changed_and_that_others_did_not():
+    data, _ = planted_dataset(CHANGED, "hash:64", "drift")
+    learn = data.select(data.table.split != TEST)
+    wandering, steady = (AnswerAwareBradleyTerry(drift=drift).fit(learn) for drift in (True, False))
+    assert wandering.settings.half_life > 0 and steady.settings.half_life == 0
+    assert auc(wandering, data) > auc(steady, data) + 0.01
+    again = AnswerAwareBradleyTerry(drift=True).load_state_dict(wandering.state_dict())
+    assert again.settings == wandering.settings and auc(again, data) == auc(wandering, data)
+    same, _ = planted_dataset(replace(CHANGED, drift_at=None), "hash:64", "seen")
+    assert AnswerAwareBradleyTerry(drift=True).fit(same.select(same.table.split != TEST)).settings.half_life == 0
+
+
+def test_without_times_tastes_stay_and_old_runs_are_read():
+    data, _ = planted_dataset(replace(CHANGED, users=40), "hash:64", "drift")
+    untold = data.with_table(replace(data.table, timestamp=np.full(len(data.table), np.nan)))
+    router = AnswerAwareBradleyTerry(drift=True).fit(untold.select(data.table.split != TEST))
+    assert router.settings.half_life == 0
+    state = router.state_dict()
+    del state["settings.half_life"]
+    assert AnswerAwareBradleyTerry().load_state_dict(state).settings == router.settings
+    del state["settings.style"]
+    with pytest.raises(KeyError):
+        AnswerAwareBradleyTerry().load_state_dict(state)
+
+
+def test_what_is_asked_never_decides_whether_tastes_wander():
+    data, _ = planted_dataset(replace(CHANGED, users=40), "hash:64", "drift")
+    table = data.table
+    asked = np.isin(table.row_comparison, np.flatnonzero(table.split == TEST))
+    flipped = data.with_table(replace(table, rating=np.where(asked, 1 - table.rating, table.rating)))
+    one, other = (
+        AnswerAwareBradleyTerry(drift=True).fit(some.select(some.table.split != TEST)) for some in (data, flipped)
+    )
+    assert one.settings == other.settings
+    history = data.select(np.isin(table.split, (TRAIN, VALID)))
+    questions = data.questions(np.flatnonzero(table.split == TEST))
+    assert np.array_equal(one.score(history, questions), other.score(history, questions))
+
+
+def test_the_setting_switches_it():
+    assert new_posterior(load_config(None)).drift
+    assert not new_posterior(load_config(None, ["posterior.drift=false"])).drift
