@@ -173,6 +173,25 @@ class GmtRouter:
         history = self._seen(history)
         return self._condition(history, question).covariances(history, question)[0]
 
+    def learn(self, before: Dataset, after: Dataset) -> None:
+        """Take note that a history grew: only what is believed of the people of the new rounds is solved anew.
+
+        Where that cannot be told apart, the whole history is conditioned on at the next question.
+
+        Args:
+            before: The history as it was.
+            after: The same with more rounds behind the others.
+        """
+        kept, before, after = self._conditioned, self._seen(before), self._seen(after)
+        if kept is None or not _covers(kept[0], before, len(after.table.models)):
+            return
+        found = kept[1].learned(after, np.arange(len(before.table), len(after.table)))
+        self._conditioned = None if found is None else (after, found)
+
+    def refresh(self) -> None:
+        """Condition on the whole history again at the next question."""
+        self._conditioned = None
+
     def _seen(self, history: Dataset) -> Dataset:
         return history if self.texts else history.without_vectors()
 

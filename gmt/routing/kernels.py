@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -93,6 +93,13 @@ class QueryKernel:
             basis = np.linalg.eigh(places.T @ places)[1][:, -COMPONENTS:]
             places = places @ basis
         return cls(keys, places, centre, basis)
+
+    def extended(self, keys: QueryKeys, vectors: np.ndarray) -> QueryKernel:
+        """Return the kernel with more known queries behind the others, which keep their coordinates."""
+        places = centred(vectors[keys.query], self.centre)
+        places = places if self.basis is None else places @ self.basis
+        both = {name: np.concatenate([getattr(self.keys, name), getattr(keys, name)]) for name in vars(keys)}
+        return replace(self, keys=QueryKeys(**both), places=np.concatenate([self.places, places]))
 
     @cached_property
     def _dense(self) -> np.ndarray | None:

@@ -13,7 +13,9 @@ from gmt.errors import DataError
 from gmt.routing.cells import CellFit
 from gmt.routing.kernels import QueryKeys
 from gmt.routing.people import Parts, Past, People, precision
+from gmt.routing.recency import rated_since
 from gmt.routing.style import CandidateFeatures
+from gmt.routing.votes import votes_of
 
 ASKED_AT_ONCE = 2_000_000  # questions are scored in batches whose similarities hold at most so many numbers
 
@@ -168,7 +170,7 @@ class Posterior:
     def explain(self, data: Dataset, questions: Questions, index: int) -> Explained:
         """Take the scores of question `index` apart into what each past vote of the asker adds."""
         asked = questions.select(np.array([index]))
-        similarity = self.shared.prior.queries.to_known(QueryKeys.of(asked), data.vectors)
+        similarity = self.past.queries.to_known(QueryKeys.of(asked), data.vectors)
         worth, own = self._worth(data, asked, similarity), self.past.where(int(asked.user[0]))
         votes = np.zeros((0, worth.shape[1]))
         for found in self._asked(data, asked, worth, similarity):
@@ -202,7 +204,9 @@ class Posterior:
             described = self._described(data, asked)
             for at in range(len(part)) if shared else ():
                 answers = None if described is None else described[at]
-                found[at] += lean[at] ** 2 * self.shared.covariance(similarity[at], models[at], answers)
+                found[at] += lean[at] ** 2 * self.shared.covariance(
+                    similarity[at, : self._asked_of], models[at], answers
+                )
             out[part] = found
         return out
 
@@ -245,6 +249,70 @@ class Posterior:
         past = replace(self.past, half_life=half_life)
         return replace(self, settings=replace(self.settings, half_life=half_life), past=past)
 
+    def learned(self, history: Dataset, positions: np.ndarray) -> Posterior | None:
+        """Return what is believed once some more rounds are known, at the cost of solving for their people alone.
+
+        What is good for everybody, and S, stay as they are until the whole history is conditioned on again; an
+        answer new to the history is taken for one of its model's mean form.
+
+        Args:
+            history: The history with the rounds; what was known before has kept its positions.
+            positions: (C,) where the new rounds stand.
+
+        Returns:
+            None where a round shows a model that was not there before.
+        """
+        table, asked = history.table.select(positions), history.questions(positions)
+        if int(table.model.max(initial=-1)) >= len(self.covariance) - 2:
+            return None
+        votes, keys = votes_of(table), QueryKeys.of(asked)
+        known = {key: code for code, key in enumerate(_tuples(self.past.queries.keys))}
+        first: dict[tuple[int, int, int], int] = {}
+        for at, key in enumerate(_tuples(keys)):
+            if key not in known:
+                known[key] = len(known)
+                first[key] = at
+        queries = self.past.queries.extended(keys.select(np.array(list(first.values()), np.int64)), history.vectors)
+        code = np.array([known[key] for key in _tuples(keys)], np.int64)
+        shared = replace(self, past=replace(self.past, queries=queries))
+        worth = shared._worth(history, asked, queries.to_known(keys, history.vectors))
+        features, of = shared._features(history, asked), votes.comparison
+        slots = [row - table.start[of] for row in (votes.row_a, votes.row_b)]
+        order = np.argsort(votes.user, kind="stable")
+        fresh = Past(
+            user=votes.user[order], a=votes.a[order], b=votes.b[order], y=votes.y[order], query=code[of][order],
+            features=(features[of, slots[0]] - features[of, slots[1]])[order],
+            comparison=np.asarray(positions)[of][order], since=np.zeros(len(order)),
+            queries=queries, groups=self.past.groups, half_life=self.past.half_life,
+        )  # fmt: skip
+        shift = (worth[of, slots[0]] - worth[of, slots[1]])[order]
+        return self._joined(fresh, shift, history)
+
+    def _joined(self, fresh: Past, shift: np.ndarray, history: Dataset) -> Posterior:
+        """Put new votes behind those of their people, and solve for these people."""
+        past, place = self.past, np.searchsorted(self.past.user, fresh.user, side="right")
+        names = ("user", "a", "b", "y", "query", "features", "comparison", "since")
+        columns = {name: np.insert(getattr(past, name), place, getattr(fresh, name), axis=0) for name in names}
+        people = np.unique(fresh.user)
+        own = np.flatnonzero(np.isin(columns["user"], people))
+        theirs = np.flatnonzero(np.isin(history.table.user, people))
+        since = rated_since(history.table.select(theirs))
+        columns["since"][own] = since[np.searchsorted(theirs, columns["comparison"][own])]
+        found = replace(self, past=replace(fresh, **columns))
+        alpha, shifts = (
+            np.insert(old, place, new) for old, new in ((self.alpha, np.zeros(len(fresh))), (self.shift, shift))
+        )
+        for _, index in found.past.people(people):
+            group = People(found.past, index, shifts, self.covariance)
+            alpha[index[index >= 0]] = group.solve(self._blend(group.among()))[index >= 0]
+        found.__dict__.update(alpha=alpha, shift=shifts)  # what `cached_property` would compute for everybody
+        return found
+
+    @cached_property
+    def _asked_of(self) -> int:
+        """How many of the known queries f was fitted to; the others came later."""
+        return len(self.shared.prior.queries.keys)
+
     @cached_property
     def _most(self) -> int:
         """Votes of the person with most."""
@@ -256,7 +324,7 @@ class Posterior:
         A part holds so few questions that numbers for each vote of a person and each candidate, or
         each of `columns` if they are more, fit in memory.
         """
-        queries, keys = self.shared.prior.queries, QueryKeys.of(questions)
+        queries, keys = self.past.queries, QueryKeys.of(questions)
         width = self._most * max(questions.candidates.shape[1], columns)
         size = max(1, ASKED_AT_ONCE // max(len(queries.keys), width, 1))
         for start in range(0, len(questions), size):
@@ -265,7 +333,8 @@ class Posterior:
 
     def _worth(self, data: Dataset, asked: Questions, similarity: np.ndarray) -> np.ndarray:
         """Return (C, K) f of the candidates."""
-        worth = np.take_along_axis(self.shared.mean(similarity), np.maximum(asked.candidates, 0), axis=1)
+        shared = self.shared.mean(similarity[:, : self._asked_of])
+        worth = np.take_along_axis(shared, np.maximum(asked.candidates, 0), axis=1)
         described = self._described(data, asked)
         return worth if described is None else worth + described @ self.shared.taste
 

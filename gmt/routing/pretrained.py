@@ -197,7 +197,9 @@ class Router:
     def add(
         self, user: str, votes: Iterable[Comparison | Mapping[str, Any]], replace_history: bool = False
     ) -> dict[str, Any]:
-        """Append rounds to a person's history; nothing is retrained.
+        """Append rounds to a person's history; nothing is retrained, and only this person's ranking changes.
+
+        What is good for everybody takes the rounds in when the run is loaded again, or at `refresh`.
 
         Args:
             user: Who told.
@@ -224,7 +226,8 @@ class Router:
         added, repeats = fresh(before, told, user)
         models = {candidate.model for item in added for candidate in item.candidates}
         self._remember([text for item in added for text in _texts(item)] + sorted(models - set(self.data.models)))
-        self.data = self.data.append(added, self.store, self.data.models)
+        before, self.data = self.data, self.data.append(added, self.store, self.data.models)
+        self.router.learn(before, self.data)
         self.people.write(user, [*self.people.read(user), *added])
         return {
             "added": len(added),
@@ -232,6 +235,10 @@ class Router:
             "votes": self.votes(user),
             "unknown_models": sorted(models - set(self.models)),
         }
+
+    def refresh(self) -> None:
+        """Let what is good for everybody hear of all rounds that were added since the run was loaded."""
+        self.router.refresh()
 
     def forget(self, user: str) -> int:
         """Remove a person's rows and state from the run; return how many rounds went.

@@ -76,6 +76,28 @@ class Weighed:
         alpha = self.alpha[self._row(questions.user)][:, None]
         return np.where(questions.candidates >= 0, alpha * quality - (1 - alpha) * cost, -np.inf)
 
+    def learned(self, history: Dataset, positions: np.ndarray) -> Weighed | None:
+        """Return what is known once some more rounds are, as `Posterior.learned` does: α of their people alone."""
+        if int(history.table.model.max(initial=-1)) >= self.ability.weights.shape[1]:
+            return None
+        people = np.unique(history.table.user[positions])
+        theirs = np.flatnonzero(np.isin(history.table.user, people))
+        part = history.select(theirs)
+        told = self.router.outcomes(part, self.costs)
+        likelihood = self.router.likelihoods(part, told, self.ability)
+        stranger, users = self.chances[-1:], len(history.table.users)
+        chances = np.concatenate([self.chances[:-1], np.repeat(stranger, users + 2 - len(self.chances), axis=0)])
+        heard = np.intersect1d(people, told.user)
+        chances[heard] = weigh(told.user, likelihood, users)[heard]
+        kept = ~np.isin(self.user, people)
+        return replace(
+            self,
+            chances=chances,
+            user=np.concatenate([self.user[kept], told.user]),
+            comparison=np.concatenate([self.comparison[kept], theirs[told.comparison]]),
+            told=np.concatenate([self.told[kept], likelihood]),
+        )
+
     def covariances(self, data: Dataset, questions: Questions) -> np.ndarray:
         """Return (C, K, K) covariances of the scores that come of not knowing α."""
         quality, cost = self.parts(data, questions)
@@ -223,23 +245,21 @@ class UtilityRouter:
             assert costs is not None
             told, known = self.outcomes(history, costs), self.ability.weights.shape[1]
             ability = replace(self.ability, weights=self._told_weights(history))
-            weight = self._recency(history, told)
-            likelihood = log_likelihoods(told, ability) * weight[:, None]
+            likelihood = self.likelihoods(history, told, ability)
             if ability.weights.shape[1] > known:
                 old = (told.a < known) & (told.b < known)
                 size = Deviations.of(len(ability.weights), self.tasks, self.text_variance).own
                 ability = fit_newcomers(told, ability, known, size, weigh(told.user[old], likelihood[old], users))
-                likelihood = log_likelihoods(told, ability) * weight[:, None]
+                likelihood = self.likelihoods(history, told, ability)
             chances = weigh(told.user, likelihood, users)
         silent = np.bincount(told.user, minlength=users)[:users] == 0
         chances = np.concatenate([np.where(silent[:, None], self.stranger, chances), self.stranger[None]])
         return Weighed(self, chances, ability, costs, told.user, told.comparison, likelihood)
 
-    def _recency(self, history: Dataset, told: Outcomes) -> np.ndarray:
-        """Return (V,) how much each outcome counts, by how many comparisons its person rated since."""
-        if not self.half_life or not len(told):
-            return np.ones(len(told))
-        return faded(rated_since(history.table)[told.comparison], self.half_life)
+    def likelihoods(self, history: Dataset, told: Outcomes, ability: Ability) -> np.ndarray:
+        """Return (V, G) log likelihoods of what was told, the newer the more they count where a half-life is set."""
+        left = faded(rated_since(history.table)[told.comparison], self.half_life)
+        return log_likelihoods(told, ability) * left[:, None]
 
     def _told_weights(self, history: Dataset) -> np.ndarray:
         """Return (D, M) abilities, those of new models told from the texts of the known ones."""
