@@ -56,24 +56,25 @@ def routing(run: Path, repeats: int) -> dict[str, Any]:
 
 
 def adapting(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
-    """Time what one more vote costs the person who cast it, against how many they cast before."""
+    """Time what one more vote costs, against how many its person cast before: one solve, for that person alone."""
     out = []
     for votes in sizes:
         data = made_dataset(20, votes, width=64)
-        history = data.select(data.table.split == TRAIN)
-        router = AnswerAwareBradleyTerry()
-        posterior = router.condition(history)
+        train = np.flatnonzero(data.table.split == TRAIN)
+        own = train[data.table.user[train] == 0]
+        rest, last = np.setdiff1d(train, own[-1:]), own[-1:]
+        before, after = data.select(rest), data.select(np.concatenate([rest, last]))
+        posterior = AnswerAwareBradleyTerry().condition(before)
         posterior.alpha  # noqa: B018 - solved once for all
-        question = history.questions(np.zeros(1, np.int64))
-        votes_of_one = history.questions(np.flatnonzero(history.table.user == 0))
-        slots = np.zeros(len(votes_of_one), np.int64)
+        question, position = after.questions(np.array([len(rest)])), np.array([len(rest)])
         seconds = []
-        for number in range(repeats):
-            y = (np.arange(len(votes_of_one)) + number) % 2
+        for _ in range(repeats):
             started = time.perf_counter()
-            posterior.of_votes(history, votes_of_one, slots, slots + 1, y.astype(float)).score(history, question)
+            grown = posterior.learned(after, position)
+            assert grown is not None
+            grown.score(after, question)
             seconds.append(time.perf_counter() - started)
-        out.append({"votes": len(votes_of_one), "one more vote": Timing.of(seconds).to_json()})
+        out.append({"votes": len(own) - 1, "one more vote": Timing.of(seconds).to_json()})
     return out
 
 
