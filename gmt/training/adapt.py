@@ -54,6 +54,7 @@ def adapt_user(
     told = _first(data.comparisons, shots)
     before = router.preferences(user)
     found = router.add(user, told, replace_history=replace)
+    router.refresh()  # what is shown must be what the run, loaded again, will say
     if steps and graph is not None:
         _learn_shift(router, graph, user, steps)
     return found | {"user": user, "before": before, "after": router.preferences(user)}
