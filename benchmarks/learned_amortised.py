@@ -11,12 +11,14 @@ import torch
 from scipy.special import expit
 from torch import Tensor, nn
 
+from benchmarks.learned_network import Score
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN
 from gmt.routing.hierarchical import AnswerAwareBradleyTerry
-from gmt.routing.people import Past, People
+from gmt.routing.people import OF_VOTES, Past, People
+from gmt.routing.votes import log_loss
 from gmt.training.choose import Validation
-from gmt.training.taste import Folds, fold_votes
+from gmt.training.taste import WHOLE, Folds, fold_votes
 
 WIDTH, HEADS, LAYERS = 32, 4, 4
 PRETRAINING, TUNING, USERS = 1500, 300, 48
@@ -111,7 +113,7 @@ def _step(
         hidden = people.mask & (folds.fold[np.maximum(index, 0)] == part)
         if pretend:
             hidden = people.mask & (generator.random(index.shape) < 1 - SHOWN)
-        keep = np.where(generator.random(len(index)) < 0.5, 1.0, generator.random(len(index)))
+        keep = np.where(generator.random(len(index)) < WHOLE, 1.0, generator.random(len(index)))
         shown = people.mask & ~hidden & (generator.random(index.shape) < keep[:, None])
         if not hidden.any():
             continue
@@ -143,7 +145,7 @@ def _train(
     network.load_state_dict(kept)
 
 
-def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Callable[[Dataset, Questions], np.ndarray]:
+def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
     """Teach the network on made-up people with the same questions, then on the votes; VALID chooses when to stop."""
     train = learn.select(learn.table.split == TRAIN)
     asked = Validation.of(learn)
@@ -180,7 +182,7 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Cal
         return np.stack([0.5 * found, -0.5 * found], axis=1)
 
     def check() -> float:
-        return float(np.logaddexp(0, -asked.pairs.differences(score(asked.history, asked.questions))).mean())
+        return log_loss(asked.pairs.differences(score(asked.history, asked.questions)))
 
     _train(network, PRETRAINING, 3e-3, lambda: _step(network, folds, covariance, generator, True), check)
     print(f"amortised: taught on made-up people, VALID log loss {check():.4f}")
@@ -190,7 +192,6 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Cal
 
 def _joined(*several: Past) -> Past:
     """Return the votes of several `Past`s as one, a person's side by side."""
-    names = ("user", "a", "b", "y", "query", "features", "comparison", "since")
-    columns = {name: np.concatenate([getattr(one, name) for one in several]) for name in names}
+    columns = {name: np.concatenate([getattr(one, name) for one in several]) for name in OF_VOTES}
     joined = replace(several[0], **columns)
     return joined.select(np.argsort(joined.user, kind="stable"))

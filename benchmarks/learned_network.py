@@ -20,9 +20,12 @@ from gmt.data.graph import build_graph
 from gmt.data.interactions import TRAIN
 from gmt.model.scorer import GraphScorer
 from gmt.routing.hierarchical import AnswerAwareBradleyTerry
+from gmt.routing.kernels import principal_axes
+from gmt.routing.votes import log_loss
 from gmt.runs import RunFolder
 from gmt.training.choose import Validation
 from gmt.training.losses import pairwise_loss
+from gmt.training.taste import FOLDS, folds_of
 from gmt.training.train import learning_rate, new_scorer, train_scorer
 
 Score = Callable[[Dataset, Questions], np.ndarray]
@@ -30,7 +33,6 @@ Score = Callable[[Dataset, Questions], np.ndarray]
 
 FEATURES = 16
 AMPLITUDES, MEMORIES, SPREADS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0), (0.0, 1.0, 3.0), (0.25, 0.5, 1.0)
-FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +62,8 @@ class StateFeatures:
         queries = np.unique(history.table.query)
         cells = bare._weights(history.vectors[queries])[:, None, :] * models
         cells = (cells - cells.mean(axis=1, keepdims=True)).reshape(-1, models.shape[1])
-        size, basis = np.linalg.eigh(cells.T @ cells / len(cells))
-        return replace(bare, basis=basis[:, -FEATURES:] / np.sqrt(max(size[-FEATURES:].sum(), 1e-12)))
+        _, size, basis = principal_axes(cells, FEATURES)
+        return replace(bare, basis=basis / np.sqrt(max(size.sum(), 1e-12)))
 
     def of_rows(self, history: Dataset) -> np.ndarray:
         table = history.table
@@ -95,7 +97,7 @@ def states(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
         for extra, memory, spread in product(AMPLITUDES, MEMORIES, SPREADS)
     ]
     found = wider.condition(asked.history).under(choices, asked.history, asked.questions)
-    losses = [np.logaddexp(0, -asked.pairs.differences(scores)).mean() for scores in found]
+    losses = [log_loss(asked.pairs.differences(scores)) for scores in found]
     wider.settings = choices[int(np.argmin(losses))]
     print(f"states: amplitude {wider.settings.extra}, memory {wider.settings.memory}, spread {wider.settings.spread}")
     return wider.score
@@ -131,10 +133,8 @@ def told_by(router: AnswerAwareBradleyTerry, history: Dataset, data: Dataset, qu
 
 def told_out_of_fold(router: AnswerAwareBradleyTerry, train: Dataset, seed: int) -> np.ndarray:
     """Return (C, K, 2) of what the posterior says of every comparison when its fold of conversations is not seen."""
-    table = train.table
-    fold = np.random.default_rng([seed, 12]).permutation(np.arange(len(table.conversations)) % FOLDS)
-    fold = fold[table.conversation]
-    out = np.zeros((*table.candidates.shape, 2))
+    fold = folds_of(train.table, np.random.default_rng([seed, 12]))
+    out = np.zeros((*train.table.candidates.shape, 2))
     for part in range(FOLDS):
         at = np.flatnonzero(fold == part)
         out[at] = told_by(router, train.select(fold != part), train, train.questions(at))
@@ -191,7 +191,7 @@ def residual(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Scor
     best, kept = np.inf, copy.deepcopy(network.state_dict())
     for step in range(config.train.steps):
         if step % config.train.eval_every == 0:
-            loss = np.logaddexp(0, -asked.pairs.differences(score(asked.history, asked.questions))).mean()
+            loss = log_loss(asked.pairs.differences(score(asked.history, asked.questions)))
             if loss < best:
                 best, kept, at = loss, copy.deepcopy(network.state_dict()), step
         episode = sampler.draw(step)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gmt.data.interactions import Candidate
+from gmt.data.interactions import Candidate, text_id
 from gmt.errors import DataError
 
 
@@ -53,3 +54,9 @@ def vote(
         Candidate(model, response, rating, feedback, cost)
         for model, response, rating, cost in zip(models, responses, ratings or (None, None), costs, strict=True)
     ]
+
+
+def content_name(comparison: str | None, query: str, timestamp: float | None, candidates: Sequence[Candidate]) -> str:
+    """Name a conversation of one round by what it holds, so that it keeps its name in another file."""
+    answers = [(candidate.model, candidate.response, candidate.rating) for candidate in candidates]
+    return text_id(repr((comparison, query, timestamp, answers)))

@@ -7,7 +7,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,6 @@ class PrepOptions:
         models: JSON file of model descriptions and prices.
         drop_bad_rows: Write the table without the rows that could not be read.
         columns: What the source itself wants to know.
-        workers: Processes that read rows and encode texts.
     """
 
     source: str
@@ -53,7 +52,6 @@ class PrepOptions:
     models: Path | None = None
     drop_bad_rows: bool = False
     columns: SourceOptions = field(default_factory=SourceOptions)
-    workers: int = 1
 
 
 def prepare(
@@ -125,9 +123,7 @@ def prepare(
 
 
 def _read(options: PrepOptions) -> RawData:
-    if options.workers < 1:
-        raise DataError(f"workers is {options.workers}; expected at least 1")
-    return load_source(options.source).read(options.input, replace(options.columns, workers=options.workers))
+    return load_source(options.source).read(options.input, options.columns)
 
 
 def _refuse_bad_rows(data: RawData, options: PrepOptions) -> None:
@@ -170,7 +166,7 @@ def _embed(
     encoder = load_encoder(options.encoder or DEFAULT_ENCODER)
     store = EmbeddingStore.create(folder, card_of(encoder))
     texts = list(dict.fromkeys([*table.texts, *descriptions]))
-    embed_texts(encoder, texts, store, progress(len(texts)) if progress is not None else None, options.workers)
+    embed_texts(encoder, texts, store, progress(len(texts)) if progress is not None else None, options.columns.workers)
     store.save()
     return store.encoder, notes
 

@@ -15,7 +15,7 @@ from gmt.data.interactions import Comparison, InteractionTable
 from gmt.errors import DataError
 
 if TYPE_CHECKING:
-    from data_prep.gather import Gathered
+    from data_prep.gathered import Gathered
 
 SOURCES = {
     "demo": "data_prep.demo",
@@ -43,7 +43,7 @@ class SourceOptions:
         question, conversation, turn, task, timestamp, feedback, cost: Optional columns.
         join: `[PREFIX=]FILE:its_key=our_key[,its_key2=our_key2]`, one for each joined file.
         seed: Seed of sources that make their data.
-        workers: Processes that read rows.
+        workers: Processes that read rows, and that encode texts.
     """
 
     user: str | None = None
@@ -70,6 +70,8 @@ class SourceOptions:
     workers: int = 1
 
     def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise DataError(f"workers is {self.workers}; expected at least 1")
         if self.labels is not None and (
             not 2 <= len(self.labels) <= 4 or len(set(self.labels)) < len(self.labels) or not all(self.labels)
         ):

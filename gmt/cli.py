@@ -104,11 +104,11 @@ def prep(
         labels=tuple(labels.split(",")) if labels else None, response_a=response_a, response_b=response_b,
         model=model, rating=rating, rating_scale=(scale[0], scale[1]) if scale else None, response=response,
         question=question, conversation=conversation, turn=turn, task=task, timestamp=timestamp, feedback=feedback,
-        cost=cost, join=tuple(join or ()), seed=seed,
+        cost=cost, join=tuple(join or ()), seed=seed, workers=workers,
     )  # fmt: skip
     options = PrepOptions(
         source, out or Path("data") / source, input, encoder, protocol, (shares[0], shares[1], shares[2]), seed, models,
-        drop_bad_rows, columns, workers,
+        drop_bad_rows, columns,
     )  # fmt: skip
 
     def show_rejected(rows: Any) -> None:

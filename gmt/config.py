@@ -169,7 +169,8 @@ class PosteriorConfig:
     enabled: bool = True
     """Score with a hierarchical Bayesian posterior; the network adds what validation says it knows beyond."""
     answers: bool = True
-    """Read the answers that the visible history holds; off gives the rival `hierarchical_bradley_terry` exactly."""
+    """Read the answers that the visible history holds; off, and `drift` off, gives the rival
+    `hierarchical_bradley_terry` exactly."""
     network: bool = True
     """Train the graph network beside it; off leaves the posterior alone."""
     cells: bool = True

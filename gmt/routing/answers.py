@@ -65,7 +65,7 @@ class KnownAnswers:
 
     def at(self, keys: QueryKeys, candidates: np.ndarray) -> np.ndarray:
         """Return (C, K, F) features of the answers of (C, K) models to C queries."""
-        query = np.array([self._index.get(key, -1) for key in _tuples(keys)], np.int64)
+        query = np.array([self._index.get(key, -1) for key in keys.tuples()], np.int64)
         wanted = query[:, None] * len(self.means) + candidates
         place = np.minimum(np.searchsorted(self.cell, wanted), max(len(self.cell) - 1, 0))
         known = (query >= 0)[:, None] & (candidates >= 0)
@@ -76,7 +76,7 @@ class KnownAnswers:
 
     @cached_property
     def _index(self) -> dict[tuple[int, int, int], int]:
-        return {key: code for code, key in enumerate(_tuples(self.keys))}
+        return self.keys.codes()
 
 
 def _means(group: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
@@ -104,10 +104,6 @@ def _told_means(vectors: np.ndarray, model: np.ndarray, values: np.ndarray) -> n
     noise = np.diag(ANSWER_NOISE / count[known])
     solved = np.linalg.solve(kernel[np.ix_(known, known)] + noise, _means(model, values, len(vectors))[known])
     return kernel[:, known] @ solved
-
-
-def _tuples(keys: QueryKeys) -> list[tuple[int, int, int]]:
-    return list(zip(keys.query.tolist(), keys.question.tolist(), keys.turn.tolist(), strict=True))
 
 
 def _text_features(history: Dataset) -> np.ndarray:

@@ -48,6 +48,7 @@ class HierarchicalBradleyTerry:
     name = "hierarchical_bradley_terry"
     style: FeatureMaker = staticmethod(AnswerStyle.of)
     describe: Callable[[Dataset], KnownAnswers] | None = None
+    initial = HierarchicalSettings()
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class HierarchicalBradleyTerry:
         features: FeatureMaker | None = None,
         drift: bool = False,
     ) -> None:
-        self.settings = self.start = settings or HierarchicalSettings()
+        self.settings = self.start = settings or self.initial
         self.features, self.drift = features, drift
         self.covariance: np.ndarray | None = None
         self.query_centre: np.ndarray | None = None
@@ -230,14 +231,7 @@ class AnswerAwareBradleyTerry(HierarchicalBradleyTerry):
     name = "answer_aware_bradley_terry"
     style = staticmethod(lambda history: KnownAnswers.of(history, texts=False))
     describe = staticmethod(KnownAnswers.of)
-
-    def __init__(
-        self,
-        settings: HierarchicalSettings | None = None,
-        features: FeatureMaker | None = None,
-        drift: bool = False,
-    ) -> None:
-        super().__init__(settings or HierarchicalSettings(answer=0.1), features, drift)
+    initial = HierarchicalSettings(answer=0.1)
 
     def choices(self) -> Iterable[tuple[float, float, float]]:
         start = self.start

@@ -62,6 +62,14 @@ class QueryKeys:
         """Return the keys at `positions`."""
         return QueryKeys(**{name: value[positions] for name, value in vars(self).items()})
 
+    def codes(self) -> dict[tuple[int, int, int], int]:
+        """Return key -> its place, for keys that are all different."""
+        return {key: code for code, key in enumerate(self.tuples())}
+
+    def tuples(self) -> list[tuple[int, int, int]]:
+        """Return the keys one by one, as (text, question, turn)."""
+        return list(zip(self.query.tolist(), self.question.tolist(), self.turn.tolist(), strict=True))
+
     def distinct(self) -> tuple[QueryKeys, np.ndarray]:
         """Return the G different keys in a fixed order, and (N,) which of them each one is."""
         columns = np.stack([self.query, self.question, self.turn], axis=1)

@@ -15,6 +15,7 @@ from gmt.routing.recency import faded, rated_since
 from gmt.routing.style import CandidateFeatures
 from gmt.routing.votes import votes_of
 
+OF_VOTES = ("user", "a", "b", "y", "query", "features", "comparison", "since")  # columns of `Past`
 NUMBERS_AT_ONCE = 2_000_000  # people are solved in batches whose padded (B, T, T) kernels hold at most so many
 
 
@@ -83,8 +84,12 @@ class Past:
 
     def select(self, positions: np.ndarray) -> Past:
         """Return the votes at `positions` (indices or a mask), which must leave a person's side by side."""
-        names = ("user", "a", "b", "y", "query", "features", "comparison", "since")
-        return replace(self, **{name: getattr(self, name)[positions] for name in names})
+        return replace(self, **{name: getattr(self, name)[positions] for name in OF_VOTES})
+
+    def inserted(self, places: np.ndarray, other: Past) -> Past:
+        """Return the votes with other ones before `places`, where a person's must stay side by side."""
+        columns = {name: np.insert(getattr(self, name), places, getattr(other, name), axis=0) for name in OF_VOTES}
+        return replace(self, **columns)
 
     def where(self, user: int) -> slice:
         """Return where a person's votes stand."""

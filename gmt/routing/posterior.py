@@ -222,27 +222,44 @@ class Posterior:
         Raises:
             DataError: A query is none of the history's.
         """
-        keys, known = (_tuples(keys) for keys in (QueryKeys.of(questions), self.past.queries.keys))
-        codes = {key: code for code, key in enumerate(known)}
-        query = np.array([codes.get(key, -1) for key in keys], np.int64)
+        known = self.past.queries.keys.codes()
+        query = np.array([known.get(key, -1) for key in QueryKeys.of(questions).tuples()], np.int64)
         if (query < 0).any():
             raise DataError("a vote is about a query that the history does not hold; ask only about known queries")
-        order, row = np.argsort(questions.user, kind="stable"), np.arange(len(questions))
+        return replace(self, past=self._cast(data, questions, np.arange(len(questions)), (a, b), y, query))
+
+    def _cast(
+        self,
+        data: Dataset,
+        questions: Questions,
+        of: np.ndarray,
+        slots: tuple[np.ndarray, np.ndarray],
+        y: np.ndarray,
+        query: np.ndarray,
+    ) -> Past:
+        """Return V votes on candidates of questions, a person's side by side; their `comparison` is the question.
+
+        Args:
+            data, questions: As in `score`.
+            of: (V,) the question of each vote.
+            slots: (V,) and (V,) where the two answers stand among its candidates.
+            y: (V,) outcomes.
+            query: (V,) codes of the known queries.
+        """
+        order = np.argsort(questions.user[of], kind="stable")
         features, models = self._features(data, questions), questions.candidates
-        past = Past(
-            user=questions.user[order],
-            a=models[row, a][order],
-            b=models[row, b][order],
+        a, b = slots
+        return replace(
+            self.past,
+            user=questions.user[of][order],
+            a=models[of, a][order],
+            b=models[of, b][order],
             y=np.asarray(y, float)[order],
             query=query[order],
-            features=(features[row, a] - features[row, b])[order],
-            comparison=row[order],
-            since=np.zeros(len(questions)),
-            queries=self.past.queries,
-            groups=self.past.groups,
-            half_life=self.past.half_life,
+            features=(features[of, a] - features[of, b])[order],
+            comparison=of[order],
+            since=np.zeros(len(of)),
         )
-        return replace(self, past=past)
 
     def wandering(self, half_life: float) -> Posterior:
         """Return the same beliefs about all, people's tastes wandering with a half-life."""
@@ -266,45 +283,32 @@ class Posterior:
         if int(table.model.max(initial=-1)) >= len(self.covariance) - 2:
             return None
         votes, keys = votes_of(table), QueryKeys.of(asked)
-        known = {key: code for code, key in enumerate(_tuples(self.past.queries.keys))}
-        first: dict[tuple[int, int, int], int] = {}
-        for at, key in enumerate(_tuples(keys)):
-            if key not in known:
-                known[key] = len(known)
-                first[key] = at
-        queries = self.past.queries.extended(keys.select(np.array(list(first.values()), np.int64)), history.vectors)
-        code = np.array([known[key] for key in _tuples(keys)], np.int64)
-        shared = replace(self, past=replace(self.past, queries=queries))
-        worth = shared._worth(history, asked, queries.to_known(keys, history.vectors))
-        features, of = shared._features(history, asked), votes.comparison
-        slots = [row - table.start[of] for row in (votes.row_a, votes.row_b)]
-        order = np.argsort(votes.user, kind="stable")
-        fresh = Past(
-            user=votes.user[order], a=votes.a[order], b=votes.b[order], y=votes.y[order], query=code[of][order],
-            features=(features[of, slots[0]] - features[of, slots[1]])[order],
-            comparison=np.asarray(positions)[of][order], since=np.zeros(len(order)),
-            queries=queries, groups=self.past.groups, half_life=self.past.half_life,
-        )  # fmt: skip
-        shift = (worth[of, slots[0]] - worth[of, slots[1]])[order]
-        return self._joined(fresh, shift, history)
+        known = self.past.queries.keys.codes()
+        fresh, _ = keys.select(
+            np.array([at for at, key in enumerate(keys.tuples()) if key not in known], int)
+        ).distinct()
+        queries = self.past.queries.extended(fresh, history.vectors)
+        wider, known = replace(self, past=replace(self.past, queries=queries)), queries.keys.codes()
+        of, query = votes.comparison, np.array([known[key] for key in keys.tuples()], np.int64)
+        a, b = (row - table.start[of] for row in (votes.row_a, votes.row_b))
+        cast = wider._cast(history, asked, of, (a, b), votes.y, query[of])
+        worth = wider._worth(history, asked, queries.to_known(keys, history.vectors))
+        shift = (worth[of, a] - worth[of, b])[np.argsort(votes.user, kind="stable")]
+        return wider._joined(replace(cast, comparison=np.asarray(positions)[cast.comparison]), shift, history)
 
-    def _joined(self, fresh: Past, shift: np.ndarray, history: Dataset) -> Posterior:
+    def _joined(self, cast: Past, shift: np.ndarray, history: Dataset) -> Posterior:
         """Put new votes behind those of their people, and solve for these people."""
-        past, place = self.past, np.searchsorted(self.past.user, fresh.user, side="right")
-        names = ("user", "a", "b", "y", "query", "features", "comparison", "since")
-        columns = {name: np.insert(getattr(past, name), place, getattr(fresh, name), axis=0) for name in names}
-        people = np.unique(fresh.user)
-        own = np.flatnonzero(np.isin(columns["user"], people))
+        place, people = np.searchsorted(self.past.user, cast.user, side="right"), np.unique(cast.user)
+        past = self.past.inserted(place, cast)
+        own = np.flatnonzero(np.isin(past.user, people))
         theirs = np.flatnonzero(np.isin(history.table.user, people))
         since = rated_since(history.table.select(theirs))
-        columns["since"][own] = since[np.searchsorted(theirs, columns["comparison"][own])]
-        found = replace(self, past=replace(fresh, **columns))
-        alpha, shifts = (
-            np.insert(old, place, new) for old, new in ((self.alpha, np.zeros(len(fresh))), (self.shift, shift))
-        )
-        for _, index in found.past.people(people):
-            group = People(found.past, index, shifts, self.covariance)
+        past.since[own] = since[np.searchsorted(theirs, past.comparison[own])]
+        alpha, shifts = np.insert(self.alpha, place, 0.0), np.insert(self.shift, place, shift)
+        for _, index in past.people(people):
+            group = People(past, index, shifts, self.covariance)
             alpha[index[index >= 0]] = group.solve(self._blend(group.among()))[index >= 0]
+        found = replace(self, past=past)
         found.__dict__.update(alpha=alpha, shift=shifts)  # what `cached_property` would compute for everybody
         return found
 
@@ -361,7 +365,3 @@ class Posterior:
             people = People(self.past, index, self.shift, self.covariance)
             parts = people.towards(row, models[at], worth[at], similarity[at], features[at])
             yield _Asked(at, row, index, people, parts)
-
-
-def _tuples(keys: QueryKeys) -> list[tuple[int, int, int]]:
-    return list(zip(keys.query.tolist(), keys.question.tolist(), keys.turn.tolist(), strict=True))

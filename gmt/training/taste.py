@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gmt.config import RunConfig, TasteConfig
 from gmt.data.dataset import Dataset
-from gmt.data.interactions import TRAIN
+from gmt.data.interactions import TRAIN, InteractionTable
 from gmt.model.taste import TasteNetwork
 from gmt.routing.hierarchical import ROUNDS, HierarchicalBradleyTerry, settle
 from gmt.routing.people import Past, People
@@ -34,13 +34,16 @@ class Folds:
     shift: np.ndarray  # (FOLDS, V) differences of f
 
 
+def folds_of(table: InteractionTable, generator: np.random.Generator) -> np.ndarray:
+    """Return (C,) one of `FOLDS` folds of every comparison, the same within a conversation."""
+    return generator.permutation(np.arange(len(table.conversations)) % FOLDS)[table.conversation]
+
+
 def fold_votes(router: HierarchicalBradleyTerry, train: Dataset, generator: np.random.Generator) -> Folds:
     """Cut the TRAIN votes of a fitted posterior by conversation, and fit f without each fold."""
     read = router.read(train)
     past, prior = read.past, router.prior(train, read, router.settings)
-    fold = generator.permutation(np.arange(len(train.table.conversations)) % FOLDS)[
-        train.table.conversation[past.comparison]
-    ]
+    fold = folds_of(train.table, generator)[past.comparison]
     shifts = []
     for part in range(FOLDS):
         shared, _ = settle(prior, past.select(fold != part), read.people, ROUNDS)

@@ -99,9 +99,8 @@ def test_several_processes_write_the_same_folder(tmp_path, monkeypatch):
     path = write_votes(tmp_path / "votes.csv")
     cards = {}
     for workers in (1, 2):
-        options = PrepOptions(
-            "votes", tmp_path / str(workers), path, "hash:64", drop_bad_rows=True, columns=VOTES, workers=workers
-        )
+        columns = dataclasses.replace(VOTES, workers=workers)
+        options = PrepOptions("votes", tmp_path / str(workers), path, "hash:64", drop_bad_rows=True, columns=columns)
         cards[workers] = prepare(options)
     assert cards[1] == cards[2] and cards[1]["bad_rows"] == 3
     for name in ("interactions.parquet", "embeddings/vectors.npy", "rejected.csv"):
@@ -111,11 +110,11 @@ def test_several_processes_write_the_same_folder(tmp_path, monkeypatch):
 def test_a_fault_of_the_call_is_told_from_another_process_too(tmp_path):
     path = tmp_path / "rated.csv"
     path.write_text("u,q,m,r\nana,why,x,7\n")
-    options = SourceOptions(user="u", query="q", model="m", rating="r")
+    options = SourceOptions(user="u", query="q", model="m", rating="r", workers=2)
     with pytest.raises(DataError, match=r"rated.csv line 2: r is 7, outside 0 to 1; state the scale"):
-        prepare(PrepOptions("votes", tmp_path / "out", path, "hash:64", columns=options, workers=2))
+        prepare(PrepOptions("votes", tmp_path / "out", path, "hash:64", columns=options))
     with pytest.raises(DataError, match="workers is 0; expected at least 1"):
-        prepare(PrepOptions("votes", tmp_path / "out", path, "hash:64", columns=options, workers=0))
+        SourceOptions(workers=0)
 
 
 def test_rows_of_jsonl_are_read_by_several_processes(tmp_path):
