@@ -22,7 +22,8 @@ class Leaf:
     """Stand for N states `rows @ weight.T + bias`.
 
     With many rows all matrices a state is multiplied with are first multiplied with each other, so
-    that the rows, which mostly need no gradient, are read once.
+    that the rows, which mostly need no gradient, are read once. What biases add is the same for every
+    row: `offset` gives it apart, so that no row is touched for it.
 
     Args:
         rows: (N, W).
@@ -36,31 +37,36 @@ class Leaf:
     @cached_property
     def state(self) -> Tensor:
         """(N, D) the states themselves."""
-        return self.rows if self.weight is None else nn.functional.linear(self.rows, self.weight, self.bias)
+        return self._unmoved if self.bias is None else self._unmoved + self.bias
 
-    def project(self, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Return (N, O) `state @ weight.T + bias`.
+    @cached_property
+    def _unmoved(self) -> Tensor:
+        """(N, D) the states less their bias."""
+        return self.rows if self.weight is None else nn.functional.linear(self.rows, self.weight)
+
+    def project(self, weight: Tensor) -> Tensor:
+        """Return (N, O) `(state - bias) @ weight.T`.
 
         Args:
             weight: (O, D).
-            bias: (O,) or None.
         """
         if self.weight is None or len(self.rows) <= len(weight):
-            return nn.functional.linear(self.state, weight, bias)
-        if self.bias is not None:
-            bias = weight @ self.bias if bias is None else bias + weight @ self.bias
-        return nn.functional.linear(self.rows, weight @ self.weight, bias)
+            return nn.functional.linear(self._unmoved, weight)
+        return nn.functional.linear(self.rows, weight @ self.weight)
 
-    def send(self, weight: Tensor, bias: Tensor | None, relation: Tensor) -> Tensor:
-        """Return (N, D): the projected states, each head times its relation.
+    def send(self, weight: Tensor, relation: Tensor) -> Tensor:
+        """Return (N, D): the states less their bias projected, each head times its relation.
 
         Args:
             weight: (D, D).
-            bias: (D,) or None.
             relation: (H, d, d).
         """
         if len(self.rows) > len(weight):
-            return self.project(relate(weight, relation), None if bias is None else relate(bias, relation))
+            return self.project(relate(weight, relation))
         heads, size, _ = relation.shape
-        sent = self.project(weight, bias).view(len(self.rows), heads, size).transpose(0, 1) @ relation
+        sent = self.project(weight).view(len(self.rows), heads, size).transpose(0, 1) @ relation
         return sent.transpose(0, 1).reshape(len(self.rows), heads * size)
+
+    def offset(self, weight: Tensor) -> Tensor | None:
+        """Return (O,) `weight @ bias`, what the bias adds to every projected row; None if there is no bias."""
+        return None if self.bias is None else weight @ self.bias

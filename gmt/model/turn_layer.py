@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gmt.data.links import Audience, TurnLinks
+from gmt.data.links import TurnLinks
+from gmt.model.attend import attend, pool
 from gmt.model.hgt import HGTLayer
 from gmt.model.leaf import Leaf, relate
 
@@ -52,7 +53,7 @@ class TurnStates:
 
 @dataclass(frozen=True)
 class Slot:
-    """Hold one neighbour of every turn, the sum of parts that share its projections.
+    """Hold one neighbour of every turn, the sum of parts that share its projections; of no part, it is zero.
 
     Args:
         edge: The edge type it comes by.
@@ -64,6 +65,11 @@ class Slot:
     parts: list[tuple[Leaf, Tensor]]
     present: Tensor | None = None
 
+    def offset(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return (D,) what every turn's neighbour is projected to beside its rows."""
+        moved = [found for leaf, _ in self.parts if (found := leaf.offset(weight)) is not None]
+        return torch.stack([bias, *moved]).sum(0)
+
 
 def _slots(states: TurnStates, links: TurnLinks, layer: HGTLayer) -> list[Slot]:
     """Return what the turns read."""
@@ -72,11 +78,8 @@ def _slots(states: TurnStates, links: TurnLinks, layer: HGTLayer) -> list[Slot]:
         answers.append((Leaf(states.feedback_weight.T), states.feedback))
     if states.written is not None and states.turn_written is not None:
         answers.append((states.written, states.turn_written))
-    nobody = links.user.new_zeros(len(links))
-    zero = states.response.rows.new_zeros(1, layer.width)
-    user = (Leaf(zero), nobody) if states.user is None else (Leaf(states.user), links.user)
     slots = [
-        Slot(ASKS, [user]),
+        Slot(ASKS, [] if states.user is None else [(Leaf(states.user), links.user)]),
         Slot(OPENS, [(states.query, links.query)]),
         Slot(ANSWERS, answers),
         Slot(WRITES, [(states.llm, links.llm)]),
@@ -84,54 +87,52 @@ def _slots(states: TurnStates, links: TurnLinks, layer: HGTLayer) -> list[Slot]:
     if PRECEDES in layer.schema.edge_types and links.precedes.shape[1]:
         before, after = links.precedes
         present = torch.zeros(len(links), 1, dtype=torch.bool, device=after.device).index_fill(0, after, True)
-        if states.turn is None:
-            slots.append(Slot(PRECEDES, [(Leaf(zero), nobody)], present))
-        else:
-            place = nobody.index_copy(0, after, torch.arange(len(after), device=after.device))
-            slots.append(Slot(PRECEDES, [(Leaf(nn.functional.embedding(before, states.turn)), place)], present))
+        parts = []
+        if states.turn is not None:
+            place = links.user.new_zeros(len(links)).index_copy(0, after, torch.arange(len(after), device=after.device))
+            parts = [(Leaf(nn.functional.embedding(before, states.turn)), place)]
+        slots.append(Slot(PRECEDES, parts, present))
     return slots
 
 
 def _spread(table: Tensor, index: Tensor) -> Tensor:
     """Return (T, X) rows of a table, or sums of its rows where the index holds shares."""
-    if index.is_floating_point():
-        return index @ table
-    return table.expand(len(index), -1) if len(table) == 1 else nn.functional.embedding(index, table)
+    return index @ table if index.is_floating_point() else nn.functional.embedding(index, table)
 
 
 def _logits(slot: Slot, layer: HGTLayer, query: Tensor) -> Tensor:
-    """Return (T, H) how well each turn's query, (T, D) or the same (D,) for all, meets its neighbour's key."""
+    """Return (T, H) how well each turn's query, (T, D) or the same (1, D) for all, meets its neighbour's key."""
     weight, bias, relation = layer.keys(slot.edge)
     heads, size = layer.heads, layer.head_width
-    total = None
-    for leaf, index in slot.parts:
-        if query.dim() == 1:  # one query: a node's logits are a scalar per head
-            asked = (relation @ query.view(heads, size, 1)).transpose(1, 2)  # (H, 1, d)
-            direct = (asked @ weight.view(heads, size, -1)).squeeze(1)  # (H, D)
-            offset = (asked @ bias.view(heads, size, 1)).flatten() if total is None else None
-            found = _spread(leaf.project(direct, offset), index)
-        else:
-            keys = _spread(leaf.send(weight, bias if total is None else None, relation), index)
-            found = (query * keys).view(-1, heads, size).sum(-1)
-        total = found if total is None else total + found
-    assert total is not None
+    asked = query.view(-1, heads, size)
+    offset = relate(slot.offset(weight, bias), relation).view(heads, size)
+    total = torch.einsum("thd,hd->th", asked, offset)
+    if len(query) == 1:  # one query: a node's logits are a scalar per head
+        one = (relation @ asked.view(heads, size, 1)).transpose(1, 2)  # (H, 1, d)
+        direct = (one @ weight.view(heads, size, -1)).squeeze(1)  # (H, D)
+        for leaf, index in slot.parts:
+            total = total + _spread(leaf.project(direct), index)
+    else:
+        for leaf, index in slot.parts:
+            keys = _spread(leaf.send(weight, relation), index)
+            total = total + (query * keys).view(-1, heads, size).sum(-1)
     return total if slot.present is None else total.masked_fill(~slot.present, float("-inf"))
 
 
 def update_turns(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tensor:
     """Return the turns' next states, (T, D)."""
     asks: Any = layer.query["turn"]
-    query = asks.bias if states.turn is None else asks(states.turn)
+    query = asks.bias.unsqueeze(0) if states.turn is None else asks(states.turn)
     slots = _slots(states, links, layer)
-    share = torch.stack([_logits(slot, layer, query) for slot in slots]).softmax(0).unsqueeze(-1)
-    pooled = 0
-    for slot, weight in zip(slots, share, strict=True):
-        matrix, bias, relation = layer.values(slot.edge)
-        for number, (leaf, index) in enumerate(slot.parts):
-            sent = _spread(leaf.send(matrix, None if number else bias, relation), index)
-            pooled = pooled + sent.view(-1, layer.heads, layer.head_width) * weight
-    assert isinstance(pooled, Tensor)
-    return _next_state(layer, "turn", pooled.flatten(1), states.turn)
+    logits = [_logits(slot, layer, query).expand(len(links), -1) for slot in slots]
+    heard, tables, indices = [], [], []
+    for slot, share in zip(slots, torch.stack(logits).softmax(0), strict=True):
+        weight, bias, relation = layer.values(slot.edge)
+        said = [(relate(slot.offset(weight, bias), relation).unsqueeze(0), None)]
+        said += [(leaf.send(weight, relation), index) for leaf, index in slot.parts]
+        for table, index in said:
+            heard, tables, indices = [*heard, share], [*tables, table], [*indices, index]
+    return _next_state(layer, "turn", attend(heard, tables, indices).flatten(1), states.turn)
 
 
 def update_users(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tensor:
@@ -144,27 +145,20 @@ def update_users(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tenso
         return _next_state(layer, "user", pooled, states.user)
     key, _, key_relation = layer.keys(TELLS)  # the bias of the key is the same for all turns: it cancels
     asks: Any = layer.query["user"]
-    groups = []
+    queries = []
     for audience in links.audiences:
         query = asks.bias.view(1, -1) if states.user is None else asks(states.user[audience.users])
         asked = query.view(-1, heads, size).transpose(0, 1) @ key_relation.transpose(1, 2)
-        asked = (asked @ key.view(heads, size, -1)).transpose(0, 1)  # (B or 1, H, D): met by the state itself
-        heard = _pool(asked, states.turn, audience)  # (B, H, D)
-        heard = heard.transpose(0, 1) @ matrix.view(heads, size, -1).transpose(1, 2) @ relation
-        groups.append(heard.transpose(0, 1).reshape(len(audience.users), layer.width) + value_bias)
+        queries.append((asked @ key.view(heads, size, -1)).transpose(0, 1))  # (B or 1, H, D): met by the state itself
     pooled = states.turn.new_zeros(links.users, layer.width)
-    if groups:
-        pooled = pooled.index_copy(0, torch.cat([audience.users for audience in links.audiences]), torch.cat(groups))
+    if queries:
+        rows, none = [audience.turns for audience in links.audiences], links.user.new_zeros(0, dtype=torch.bool)
+        hidden = [none if audience.padding is None else audience.padding for audience in links.audiences]
+        heard = torch.cat(pool(states.turn, queries, rows, hidden)).transpose(0, 1)  # (H, V, D)
+        heard = heard @ matrix.view(heads, size, -1).transpose(1, 2) @ relation
+        told = heard.transpose(0, 1).reshape(-1, layer.width) + value_bias
+        pooled = pooled.index_copy(0, torch.cat([audience.users for audience in links.audiences]), told)
     return _next_state(layer, "user", pooled, states.user)
-
-
-def _pool(asked: Tensor, turn: Tensor, audience: Audience) -> Tensor:
-    """Return (B, H, D) each user's mean of the turns they hear, weighed by how well these meet `asked`."""
-    told = nn.functional.embedding(audience.turns, turn)  # (B, L, D)
-    logits = asked @ told.transpose(1, 2)  # (B, H, L)
-    if audience.padding is not None:
-        logits = logits.masked_fill(audience.padding.unsqueeze(1), float("-inf"))
-    return logits.softmax(-1) @ told
 
 
 def _next_state(layer: HGTLayer, kind: str, pooled: Tensor, state: Tensor | None) -> Tensor:

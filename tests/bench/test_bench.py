@@ -34,9 +34,11 @@ def test_operations_of_a_matrix_product_are_counted_exactly():
     assert size == 12_000 == operations(work)
 
 
-def test_both_encoders_get_the_same_graph_and_give_the_same_people():
-    states, links = encoder_parts(200, 16, CPU)
+@pytest.mark.parametrize("general", [False, True])
+def test_both_encoders_get_the_same_graph_and_give_the_same_people(general):
+    states, links = encoder_parts(200, 16, CPU, general)
     net = GraphEncoder(16, 4, 2, 0.0, turn_schema(), ("user",))
+    assert (states().turn is not None) == general
     found = []
     for backend in ("turn", "pyg"):
         net.backend = backend
@@ -48,6 +50,16 @@ def test_the_encoder_report_adds_up():
     one = encoder(200, 16, 4, 1, 2, CPU)
     assert one["times faster"] == pytest.approx(one["HGTConv"]["median"] / one["gmt"]["median"])
     assert one["share of peak"] == pytest.approx(one["GFLOP/s"] / one["peak GFLOP/s"])
+    assert one["share of median matmul"] >= one["share of peak"]
+
+
+def test_the_gradient_that_is_timed_reaches_the_weights():
+    states, links = encoder_parts(200, 16, CPU)
+    net = GraphEncoder(16, 4, 2, 0.0, turn_schema(), ("user",))
+    found = net(states(), links).user
+    (summed,) = torch.autograd.grad(found.sum(), [net.layers[0].out["turn"].weight], retain_graph=True)
+    (drawn,) = torch.autograd.grad(found, [net.layers[0].out["turn"].weight], torch.randn(found.shape))
+    assert summed.abs().max() < 1e-4 < drawn.abs().max()  # a sum over the last norm would time zeros
 
 
 def test_made_data_are_a_valid_table_of_the_size_asked_for():
