@@ -12,12 +12,13 @@ from gmt.bench.made import made_dataset
 from gmt.bench.timing import Timing, interleaved, matmul, operations, peak_memory, settle
 from gmt.config import RunConfig, load_config
 from gmt.data.episodes import EpisodeSampler
-from gmt.data.graph import turn_schema
+from gmt.data.graph import GraphBatch, turn_schema
 from gmt.data.interactions import TRAIN
 from gmt.data.links import TurnLinks
 from gmt.model.encoder import GraphEncoder
 from gmt.model.leaf import Leaf
 from gmt.model.turn_layer import TurnStates
+from gmt.training.ahead import ahead, core_to_spare
 from gmt.training.losses import loss_of
 from gmt.training.memory import keep_freed_memory
 from gmt.training.train import episode_batch, new_accelerator, new_scorer
@@ -125,7 +126,7 @@ def encoder(
 
 
 def step(users: int, votes: int, config: RunConfig, repeats: int) -> dict[str, Any]:
-    """Time whole training steps: draw, build, forward, backward, update.
+    """Time whole training steps, as training runs them: draw and build ahead in a thread, forward, backward, update.
 
     Args:
         users, votes: Size of the data.
@@ -139,12 +140,18 @@ def step(users: int, votes: int, config: RunConfig, repeats: int) -> dict[str, A
     model = new_scorer(config, data).to(accelerator.device)
     optimiser = torch.optim.AdamW(model.parameters(), config.train.lr)
     parts: dict[str, list[float]] = {"build": [], "compute": [], "step": []}
-    pairs = 0
-    for number in range(repeats + 2):
-        settle()
+    pairs, ended = 0, time.perf_counter()
+
+    def build(number: int) -> tuple[GraphBatch, float]:
         started = time.perf_counter()
-        batch = episode_batch(shown, sampler, number, config, accelerator)[0].to(accelerator.device)
-        built = time.perf_counter()
+        batch = episode_batch(shown, sampler, number, config, accelerator)[0]
+        return batch, time.perf_counter() - started
+
+    keep_freed_memory()
+    for number, (made, building) in ahead(build, range(repeats + 2), core_to_spare(accelerator.device)):
+        settle()
+        started, before = time.perf_counter(), ended
+        batch = made.to(accelerator.device)
         loss, pairs = loss_of(config.train, model(batch), batch.rating)
         optimiser.zero_grad()
         (loss / max(pairs, 1)).backward()
@@ -152,7 +159,7 @@ def step(users: int, votes: int, config: RunConfig, repeats: int) -> dict[str, A
         settle()
         ended = time.perf_counter()
         if number >= 2:
-            for name, value in (("build", built - started), ("compute", ended - built), ("step", ended - started)):
+            for name, value in (("build", building), ("compute", ended - started), ("step", ended - before)):
                 parts[name].append(value)
     times = {name: Timing.of(values) for name, values in parts.items()}
     return {

@@ -27,7 +27,9 @@ from gmt.model.checkpoint import load_tensors, load_weights, optimizer_tensors, 
 from gmt.routing.graph_router import GraphRouter
 from gmt.routing.votes import choices
 from gmt.runs import RunFolder, read_json, read_jsonl, write_json, write_text
+from gmt.training.ahead import ahead, core_to_spare
 from gmt.training.losses import loss_of
+from gmt.training.memory import keep_freed_memory
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -109,10 +111,14 @@ def train_scorer(
     validation = _validation(data)
     started = time.monotonic() - progress.seconds
     loss_sum, loss_count = 0.0, 0
-    while progress.step < config.train.steps and not progress.done:
-        step = progress.step
+
+    def build(step: int) -> tuple[GraphBatch, float]:
+        return episode_batch(shown, sampler, step, config, accelerator)
+
+    keep_freed_memory()
+    spare = core_to_spare(accelerator.device)
+    for step, (batch, share) in ahead(build, range(progress.step, 0 if progress.done else config.train.steps), spare):
         set_seed(_mix(config.seed, step))  # dropout is a function of the step, so a resumed run is identical
-        batch, share = episode_batch(shown, sampler, step, config, accelerator)
         for group in optimizer.param_groups:
             group["lr"] = config.train.lr * learning_rate(step, config.train)
         with accelerator.accumulate(model):
@@ -143,6 +149,8 @@ def train_scorer(
             accelerator.wait_for_everyone()
         if report:
             report(line)
+        if progress.done:
+            break
     best = new_scorer(config, data)
     load_weights(best, run.weights)
     return best.to(accelerator.device), progress
