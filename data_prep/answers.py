@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gmt.data.interactions import Candidate, text_id
@@ -56,7 +56,20 @@ def vote(
     ]
 
 
-def content_name(comparison: str | None, query: str, timestamp: float | None, candidates: Sequence[Candidate]) -> str:
-    """Name a conversation of one round by what it holds, so that it keeps its name in another file."""
-    answers = [(candidate.model, candidate.response, candidate.rating) for candidate in candidates]
-    return text_id(repr((comparison, query, timestamp, answers)))
+def content_name(
+    comparison: str | None,
+    query: str,
+    timestamp: float | None,
+    candidates: Sequence[Candidate],
+    name: Callable[[str], str] = text_id,
+) -> str:
+    """Name a conversation of one round by what it holds, so that it keeps its name in another file.
+
+    Args:
+        comparison, timestamp: As the row states them.
+        query: The query, or what stands for it.
+        candidates: Their responses stand for texts as `query` does.
+        name: Returns the `text_id` of the text that something stands for.
+    """
+    answers = [(one.model, None if one.response is None else name(one.response), one.rating) for one in candidates]
+    return text_id(repr((comparison, name(query), timestamp, answers)))

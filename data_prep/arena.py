@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_prep.answers import Answers
-from data_prep.fields import Numbering, chat_rounds, label, needed, timestamp
-from data_prep.gather import Gatherer
-from data_prep.rows import Row, read_input
+from data_prep.fields import chat_rounds, label, needed, timestamp
+from data_prep.gather import APART, Gatherer
+from data_prep.reading import gather, in_file_order
+from data_prep.rows import Row
 from data_prep.sources import RawData, Rejected, SourceOptions
 from gmt.data.interactions import Candidate, winner_ratings
 from gmt.errors import DataError
@@ -21,18 +22,18 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     unrated. Rounds that only one side has are left out.
     """
     rejected: list[Rejected] = []
-    names, gatherer, battles = Numbering(), Gatherer(), 0
-    for file, line, row in read_input(input, rejected):
-        try:
-            gatherer.extend(_battle(file, line, row, names))
-            battles += 1
-        except DataError as error:
-            rejected.append(Rejected(file, line, str(error)))
-    scale = "winner of a battle: 1 and 0, tie 0.5, on its last round"
-    return RawData(rejected=rejected, rows=battles, rating_scale=scale, gathered=gatherer.gathered(rejected))
+    gatherer = Gatherer(numbered=True)
+    gathered = gather(input, _battle, gatherer, rejected, options).gathered(rejected)
+    return RawData(
+        rejected=in_file_order(rejected),
+        rows=len(gathered.names["conversation"]),
+        rating_scale="winner of a battle: 1 and 0, tie 0.5, on its last round",
+        gathered=gathered,
+        distant=gatherer.distant,
+    )
 
 
-def _battle(file: str, line: int, row: Row, names: Numbering) -> list[Answers]:
+def _battle(file: str, line: int, row: Row) -> list[Answers]:
     models = [needed(label(row.get(name), name), name) for name in ("model_a", "model_b")]
     if models[0] == models[1]:
         raise DataError(f"{models[0]} was set against itself; expected two different models")
@@ -48,7 +49,7 @@ def _battle(file: str, line: int, row: Row, names: Numbering) -> list[Answers]:
     for turn, (one, two) in enumerate(rounds):
         if one[0] != two[0]:
             raise DataError(f"round {turn + 1} asks the two models different questions; expected the same")
-    conversation = names.unique(question)
+    conversation = APART.join((question, file, str(line)))  # every battle is a conversation of its own
     found = []
     for turn, sides in enumerate(rounds):
         last = turn == len(rounds) - 1

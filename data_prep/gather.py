@@ -7,15 +7,18 @@ and hand its `Block` to another, so files are read by several.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from data_prep.answers import Answers, content_name
+from data_prep.fields import Numbering
 from data_prep.gathered import Gathered
 from data_prep.grouping import Grouping
 from data_prep.sources import Rejected
+from gmt.data.interactions import text_id
 
 NAMES = ("file", "user", "conversation", "comparison", "question", "task", "content")
 OF_ROWS = (*NAMES, "query", "line", "turn", "split", "count", "timestamp")
@@ -23,6 +26,8 @@ TEXTS = ("response", "feedback")
 OF_CANDIDATES = ("model", *TEXTS, "rating", "cost")
 FLOATS = ("timestamp", "rating", "cost")
 NONE = -1
+APART = "\0"
+"""Begins the part of a conversation's name that is not shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +49,22 @@ class Gatherer:
     Args:
         same_query: Join rated answers of one user to one query where no conversation is named.
         renumber: Turns of a conversation are known by their order only; count them from 0.
+        numbered: A conversation is one row of the file; what follows `APART` in its name only tells it from others
+            of that name, which are numbered at the end.
+        text_id: Returns the `text_id` of the text that a name of the kind "text" stands for; by default it is the
+            text itself.
     """
 
-    def __init__(self, same_query: bool = False, renumber: bool = False) -> None:
-        self.same_query, self.renumber = same_query, renumber
+    def __init__(
+        self,
+        same_query: bool = False,
+        renumber: bool = False,
+        numbered: bool = False,
+        text_id: Callable[[str], str] = text_id,
+    ) -> None:
+        self.same_query, self.renumber, self.numbered, self.text_id = same_query, renumber, numbered, text_id
         self.codes: dict[str, dict[str, int]] = {name: {} for name in (*NAMES, "text", "model")}
+        self.distant: Any = None  # where the texts are, if their names stand for them
         self.columns = {name: array("d" if name in FLOATS else "q") for name in (*OF_ROWS, *OF_CANDIDATES)}
 
     def __len__(self) -> int:
@@ -96,6 +112,8 @@ class Gatherer:
         codes = {}
         for kind, names in block.names.items():
             known = self.codes[kind]
+            if kind == "conversation" and self.numbered:  # rows of another block are other conversations
+                names = [f"{name}{APART}{len(known) + place}" for place, name in enumerate(names)]
             codes[kind] = np.array([known.setdefault(name, len(known)) for name in names] + [NONE], np.int64)
         for name, values in block.columns.items():
             kind = "text" if name in (*TEXTS, "query") else name
@@ -114,6 +132,9 @@ class Gatherer:
         """
         row, part = ({name: np.array(self.columns[name]) for name in some} for some in (OF_ROWS, OF_CANDIDATES))
         names = {kind: tuple(known) for kind, known in self.codes.items()}
+        if self.numbered:
+            numbering = Numbering()
+            names["conversation"] = tuple(numbering.unique(name.partition(APART)[0]) for name in names["conversation"])
         grouping = Grouping(row, part["model"], names, self.same_query)
         head = grouping.heads(rejected)
         firsts = np.unique(head[head >= 0])
@@ -133,6 +154,7 @@ class Gatherer:
             start.astype(np.int64),
             self.renumber,
             len(kept),
+            self.text_id,
         )
 
     def _code(self, kind: str, name: str | None) -> int:

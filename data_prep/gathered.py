@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -26,6 +26,7 @@ class Gathered:
         start: (C + 1,) where the candidates of each comparison stand.
         renumber: As in `Gatherer`.
         rows: How many rows were read well.
+        text_id: As in `Gatherer`.
     """
 
     names: dict[str, tuple[str, ...]]
@@ -34,6 +35,7 @@ class Gathered:
     start: np.ndarray
     renumber: bool
     rows: int
+    text_id: Callable[[str], str] = text_id
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -152,7 +154,7 @@ class Gathered:
         for at, (question, query) in enumerate(zip(self.first["question"], opening[talk].tolist(), strict=True)):
             name = _named(stated, question)
             if name is None:
-                name = hashed.get(query) or hashed.setdefault(query, text_id(texts[query]))
+                name = hashed.get(query) or hashed.setdefault(query, self.text_id(texts[query]))
             codes[at] = known.setdefault(name, len(known))
         return tuple(known), codes
 
@@ -171,7 +173,11 @@ class Gathered:
         candidates = [self._candidate(place) for place in range(self.start[at], self.start[at + 1])]
         comparison = _named(self.names["comparison"], first["comparison"][at])
         return content_name(
-            comparison, self.names["text"][first["query"][at]], _number(first["timestamp"][at]), candidates
+            comparison,
+            self.names["text"][first["query"][at]],
+            _number(first["timestamp"][at]),
+            candidates,
+            self.text_id,
         )
 
 

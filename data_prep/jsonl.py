@@ -12,8 +12,9 @@ import numpy as np
 from data_prep.answers import Answers, vote
 from data_prep.fields import ScaleUnknown, answer, label, needed, number, scale_text, scaled, text, timestamp, whole
 from data_prep.gather import Gatherer
+from data_prep.pieces import read_block
 from data_prep.reading import gather, in_file_order
-from data_prep.rows import Row, is_hub, read_input, read_json
+from data_prep.rows import Row, is_hub, read_json
 from data_prep.sources import RawData, Rejected, SourceOptions
 from gmt.data.interactions import SPLITS, Candidate, Comparison, winner_ratings
 from gmt.errors import DataError
@@ -36,7 +37,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         input: A JSONL file or a folder of them; the other table formats are read too.
         options: Only `rating_scale` is used.
     """
-    data = _read(input, None, options.rating_scale, options.workers)
+    data = _read(input, None, options)
     stated = None if input is None or is_hub(input) else Path(input).with_name(f"{Path(input).stem}.card.json")
     if options.rating_scale is None and stated is not None and stated.is_file():
         data.rating_scale = scale_text(_stated_scale(stated))
@@ -66,7 +67,7 @@ def read_history(path: str | Path, user: str | None = None) -> RawData:
         path: A JSONL file.
         user: Whose history it is, for rows that name no user; rows of anybody else are rejected.
     """
-    return _read(path, user, None)
+    return _read(path, user, SourceOptions())
 
 
 def read_rows(rows: Iterable[Mapping[str, Any]], user: str | None = None) -> list[Comparison]:
@@ -77,7 +78,10 @@ def read_rows(rows: Iterable[Mapping[str, Any]], user: str | None = None) -> lis
     """
     rejected: list[Rejected] = []
     given = (("row", number, dict(row)) for number, row in enumerate(rows, start=1))
-    found = gather(given, partial(_answers, user=user, scale=None), Gatherer(), rejected).gathered(rejected)
+    gatherer = Gatherer()
+    _, refused = read_block(given, partial(_answers, user=user, scale=None), gatherer)
+    rejected += refused
+    found = gatherer.gathered(rejected)
     if rejected:
         raise DataError(str(in_file_order(rejected)[0]))
     return found.comparisons()
@@ -101,15 +105,17 @@ def rows_of(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
             yield {name: value for name, value in row.items() if value is not None}
 
 
-def _read(input: str | Path | None, user: str | None, scale: tuple[float, float] | None, workers: int = 1) -> RawData:
+def _read(input: str | Path | None, user: str | None, options: SourceOptions) -> RawData:
     rejected: list[Rejected] = []
+    gatherer, scale = Gatherer(), options.rating_scale
     parse = partial(_answers, user=user, scale=scale)
-    found = gather(read_input(input, rejected), parse, Gatherer(), rejected, workers).gathered(rejected)
+    found = gather(input, parse, gatherer, rejected, options).gathered(rejected)
     return RawData(
         rejected=in_file_order(rejected),
         rows=found.rows,
         rating_scale=scale_text(scale),
         gathered=found,
+        distant=gatherer.distant,
         splits=_stated_splits(found.splits),
     )
 
@@ -128,14 +134,14 @@ def _stated_splits(splits: np.ndarray) -> np.ndarray | None:
     return splits.astype(np.int8)
 
 
-def _answers(file: str, line: int, row: Row, user: str | None, scale: tuple[float, float] | None) -> Answers:
-    found = label(row.get("user"), "user")
-    if user is not None and found not in (None, user):
-        raise DataError(f"user is {found!r}; expected {user}, whose history this is")
-    return Answers(
+def _answers(file: str, line: int, row: Row, user: str | None, scale: tuple[float, float] | None) -> list[Answers]:
+    owner = label(row.get("user"), "user")
+    if user is not None and owner not in (None, user):
+        raise DataError(f"user is {owner!r}; expected {user}, whose history this is")
+    found = Answers(
         file,
         line,
-        needed(found or user, "user"),
+        needed(owner or user, "user"),
         needed(text(row.get("query"), "query"), "query"),
         _pair(row) if any(row.get(name) is not None for name in PAIR) else [_single(row, scale)],
         label(row.get("conversation"), "conversation"),
@@ -146,6 +152,7 @@ def _answers(file: str, line: int, row: Row, user: str | None, scale: tuple[floa
         timestamp(row.get("timestamp")),
         _split(label(row.get("split"), "split")),
     )
+    return [found]
 
 
 def _split(name: str | None) -> int | None:

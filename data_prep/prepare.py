@@ -7,6 +7,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,15 @@ import numpy as np
 
 from data_prep.card import describe, file_sha256, input_sha256
 from data_prep.pool import describe_models
-from data_prep.sources import RawData, Rejected, SourceOptions, load_source
+from data_prep.sources import ON_RAY, RawData, Rejected, SourceOptions, load_source
 from gmt.data.dataset import ModelInfo
-from gmt.data.embed import EmbeddingStore, EncoderCard, Progress, card_of, embed_texts, load_encoder
+from gmt.data.embed import EmbeddingStore, EncoderCard, Progress, card_of, embed_texts, key_of, load_encoder
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 
 DEFAULT_ENCODER = "minilm"
+SPOOL = ".texts.arrow"
+"""Holds texts read on Ray until the table is written."""
 WRITTEN = ("interactions.parquet", "models.json", "card.json", "rejected.csv", "embeddings")
 
 
@@ -75,9 +78,18 @@ def prepare(
     Raises:
         DataError: The input cannot be read, or rows were rejected without `drop_bad_rows`.
     """
+    with _engine(options):
+        return _prepare(options, progress, on_rejected)
+
+
+def _prepare(
+    options: PrepOptions,
+    progress: Callable[[int], Progress] | None,
+    on_rejected: Callable[[Sequence[Rejected]], None] | None,
+) -> dict[str, Any]:
     from data_prep.splits import assign
 
-    data = _read(options)
+    data = load_source(options.source).read(options.input, options.columns)
     if data.rejected and on_rejected is not None:
         on_rejected(data.rejected)
     _refuse_bad_rows(data, options)
@@ -95,13 +107,14 @@ def prepare(
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = out.with_name(f".{out.name}-{uuid.uuid4().hex}")
     try:
-        table.write(folder / "interactions.parquet")
+        encoder, notes, texts = _embed(folder / "embeddings", table, models, data, options, progress)
+        table.grown(texts=texts).write(folder / "interactions.parquet")
+        (folder / SPOOL).unlink(missing_ok=True)
         _write_json(folder / "models.json", {name: info.to_json() for name, info in models.items()})
         _write_rejected(folder / "rejected.csv", data.rejected)
         for name, text in data.extras.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, "utf-8")
-        encoder, notes = _embed(folder / "embeddings", table, models, data, options, progress)
         card = {
             "source": options.source,
             "protocol": protocol,
@@ -122,8 +135,17 @@ def prepare(
     return card
 
 
-def _read(options: PrepOptions) -> RawData:
-    return load_source(options.source).read(options.input, options.columns)
+def _engine(options: PrepOptions) -> AbstractContextManager[None]:
+    """Return what must run while a source is read and encoded."""
+    if options.columns.engine == "local":
+        return nullcontext()
+    if options.source not in ON_RAY:
+        raise DataError(
+            f"the source {options.source} is read by the local engine only; --engine ray reads {', '.join(ON_RAY)}"
+        )
+    from data_prep.ray_engine import session
+
+    return session(options.columns.workers)
 
 
 def _refuse_bad_rows(data: RawData, options: PrepOptions) -> None:
@@ -146,8 +168,8 @@ def _embed(
     data: RawData,
     options: PrepOptions,
     progress: Callable[[int], Progress] | None,
-) -> tuple[EncoderCard, list[str]]:
-    """Fill and save the store; return the encoder and what there is to say about the choice."""
+) -> tuple[EncoderCard, list[str], Sequence[str]]:
+    """Fill and save the store; return the encoder, what there is to say about the choice, and the texts."""
     descriptions = [models[name].description for name in table.models]
     notes: list[str] = []
     if options.encoder is None and data.vectors is not None:
@@ -158,17 +180,23 @@ def _embed(
             store.add(list(table.texts), _units([data.vectors[text] for text in table.texts]))
             store.add(descriptions, _units([(data.model_vectors or {})[name] for name in table.models]))
             store.save()
-            return card, notes
+            return card, notes, table.texts
         notes.append(
             f"{silent} answers have no embedding in {Path(str(options.input)).name}, so all texts were "
             f"encoded anew with {DEFAULT_ENCODER}"
         )
     encoder = load_encoder(options.encoder or DEFAULT_ENCODER)
     store = EmbeddingStore.create(folder, card_of(encoder))
-    texts = list(dict.fromkeys([*table.texts, *descriptions]))
-    embed_texts(encoder, texts, store, progress(len(texts)) if progress is not None else None, options.columns.workers)
-    store.save()
-    return store.encoder, notes
+    hear = None if progress is None else progress(len(table.texts) + len(set(descriptions)))
+    if data.distant is None:
+        texts = list(dict.fromkeys([*table.texts, *descriptions]))
+        embed_texts(encoder, texts, store, hear, options.columns.workers)
+        store.save([key_of(text) for text in texts])
+        return store.encoder, notes, table.texts
+    found = data.distant.fetch(table.texts, store, encoder.id, folder.parent / SPOOL, hear)
+    embed_texts(encoder, descriptions, store, hear)
+    store.save([*table.texts, *(key_of(text) for text in descriptions)])
+    return store.encoder, notes, found
 
 
 def _without_vector(table: InteractionTable, data: RawData, options: PrepOptions) -> int:

@@ -1,76 +1,50 @@
-"""Turn rows into blocks of numbers, in this process or in several, in the order of the file."""
+"""Turn an input into comparisons held as numbers, in this process, in several, or on Ray, in the order of its files."""
 
 from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
+from pathlib import Path
 
-from data_prep.answers import Answers
-from data_prep.fields import ScaleUnknown
-from data_prep.gather import Block, Gatherer
-from data_prep.rows import Row
-from data_prep.sources import Rejected
-from gmt.errors import DataError
+from data_prep.gather import Gatherer
+from data_prep.pieces import ROWS_AT_ONCE, Offsets, Parse, Piece, Read, cut, read_block, read_piece
+from data_prep.rows import Row, read_input
+from data_prep.sources import Rejected, SourceOptions
 
+WAITING = 2  # blocks that each worker may be behind
 Place = tuple[str, int, Row]
 """File name, line and cells of a row."""
-Parse = Callable[[str, int, Row], Answers]
-"""Reads one row; it must be picklable where several processes read."""
-
-ROWS_AT_ONCE = 4000
-WAITING = 2  # blocks that each worker may be behind
 
 
 def gather(
-    rows: Iterable[Place], parse: Parse, gatherer: Gatherer, rejected: list[Rejected], workers: int = 1
+    input: str | Path | None, parse: Parse, gatherer: Gatherer, rejected: list[Rejected], options: SourceOptions
 ) -> Gatherer:
-    """Read rows into a gatherer; what is held at any time are codes, distinct texts and a few blocks of rows.
+    """Read an input into a gatherer; what is held at any time are codes, distinct texts and a few blocks of rows.
 
     Args:
-        rows: The rows, in order.
-        parse: Reads one.
-        gatherer: Receives them.
-        rejected: Receives the rows that `parse` refuses.
-        workers: Processes; 1 reads in this one.
+        input: File, folder or `hub:<dataset id>`.
+        parse: Reads what one row says.
+        gatherer: Receives the rows.
+        rejected: Receives the rows that cannot be read or that `parse` refuses.
+        options: `workers` processes read, 1 for this one; `engine` says whether on Ray.
 
     Raises:
-        DataError: A rating needs a scale that nobody stated.
+        DataError: The input as a whole cannot be read, or a rating needs a scale that nobody stated.
     """
-    if workers == 1:
-        rejected += read_block(rows, parse, gatherer)
+    if options.engine == "ray":
+        from data_prep.ray_engine import gather_on_ray
+
+        return gather_on_ray(cut(input), parse, gatherer, rejected, options.workers)
+    if options.workers == 1:
+        rejected += read_block(read_input(input, rejected), parse, gatherer)[1]
         return gatherer
-    for block, refused in parsed(_cut(rows), parse, workers):
-        gatherer.merge(block)
-        rejected += refused
+    for read in _by_workers(input, parse, rejected, options.workers):
+        gatherer.merge(read.block)
+        rejected += read.rejected
     return gatherer
-
-
-def read_block(rows: Iterable[Place], parse: Parse, gatherer: Gatherer) -> list[Rejected]:
-    """Read rows into a gatherer and return those that `parse` refused."""
-    refused = []
-    for file, line, row in rows:
-        try:
-            gatherer.add(parse(file, line, row))
-        except ScaleUnknown as error:
-            raise DataError(f"{file} line {line}: {error}") from error
-        except DataError as error:
-            refused.append(Rejected(file, line, str(error)))
-    return refused
-
-
-def parsed(parts: Iterable[list[Place]], parse: Parse, workers: int) -> Iterator[tuple[Block, list[Rejected]]]:
-    """Yield the blocks of lists of rows, in order, read by several processes."""
-    waiting: deque[Future[tuple[Block, list[Rejected]]]] = deque()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (parse,)) as pool:
-        for part in parts:
-            waiting.append(pool.submit(_parse_part, part))
-            if len(waiting) > WAITING * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def in_file_order(rejected: list[Rejected]) -> list[Rejected]:
@@ -79,9 +53,25 @@ def in_file_order(rejected: list[Rejected]) -> list[Rejected]:
     return sorted(rejected, key=lambda one: (files[one.file], one.line))
 
 
-def _cut(rows: Iterable[Place]) -> Iterator[list[Place]]:
-    left = iter(rows)
-    while part := list(islice(left, ROWS_AT_ONCE)):
+def _by_workers(input: str | Path | None, parse: Parse, rejected: list[Rejected], workers: int) -> Iterator[Read]:
+    """Yield what several processes read, in order: pieces of an input that is cut, else rows handed over to them."""
+    pieces, offsets = cut(input), Offsets()
+    apart = len(pieces) > 1 and all(piece.part is not None for piece in pieces)
+    waiting: deque[tuple[Piece, Future[list[Read]]]] = deque()
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (parse,)) as pool:
+        work = pieces if apart else _handed_over(read_input(input, rejected))
+        for part in work:
+            waiting.append((part, pool.submit(_read_piece, part)) if isinstance(part, Piece)
+                           else (pieces[0], pool.submit(_read_rows, part)))  # fmt: skip
+            while len(waiting) > WAITING * workers or (waiting and waiting[0][1].done()):
+                piece, made = waiting.popleft()
+                yield from (offsets.place(piece, read) for read in made.result())
+        for piece, made in waiting:
+            yield from (offsets.place(piece, read) for read in made.result())
+
+
+def _handed_over(rows: Iterator[Place]) -> Iterator[list[Place]]:
+    while part := list(islice(rows, ROWS_AT_ONCE)):
         yield part
 
 
@@ -93,7 +83,11 @@ def _begin(parse: Parse) -> None:
     _parser.append(parse)
 
 
-def _parse_part(rows: list[Place]) -> tuple[Block, list[Rejected]]:
+def _read_piece(piece: Piece) -> list[Read]:
+    return list(read_piece(piece, _parser[-1]))
+
+
+def _read_rows(rows: list[Place]) -> list[Read]:
     gatherer = Gatherer()
-    refused = read_block(rows, _parser[-1], gatherer)
-    return gatherer.block(), refused
+    _, refused = read_block(iter(rows), _parser[-1], gatherer)
+    return [Read(gatherer.block(), refused)]

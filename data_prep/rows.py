@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,22 +65,27 @@ def read_input(
             yield path.name, line, row
 
 
-def read_rows(path: Path, rejected: list[Rejected]) -> Iterator[tuple[int, Row]]:
-    """Yield (line, row) of one file; lines count from 1 and name where the row begins.
+def read_rows(
+    path: Path, rejected: list[Rejected], part: tuple[int, int] | None = None
+) -> Generator[tuple[int, Row], None, int]:
+    """Yield (line, row) of one file; lines count from 1 and name where the row begins. At the end, return their count.
 
     In Parquet and JSON files the line is the number of the row.
+
+    Args:
+        path: The file.
+        rejected: Receives the rows that cannot be read at all.
+        part: What to read of a JSONL file, bytes from and to the beginning of a line, or of a Parquet file, row groups
+            from and to; lines count from its beginning then.
 
     Raises:
         DataError: The file as a whole is not what its name says.
     """
-    if path.suffix in (".csv", ".tsv"):
-        yield from _read_csv(path, rejected)
-    elif path.suffix == ".jsonl":
-        yield from _read_jsonl(path, rejected)
-    elif path.suffix == ".json":
-        yield from _read_json(path, rejected)
-    else:
-        yield from _read_parquet(path)
+    if path.suffix == ".jsonl":
+        return (yield from _read_jsonl(path, rejected, part))
+    if path.suffix == ".parquet":
+        return (yield from _read_parquet(path, part))
+    return (yield from (_read_json if path.suffix == ".json" else _read_csv)(path, rejected))
 
 
 def read_hub(input: str, split: str) -> Iterator[tuple[str, int, Row]]:
@@ -106,7 +111,7 @@ def read_hub(input: str, split: str) -> Iterator[tuple[str, int, Row]]:
         yield name, number, row
 
 
-def _read_csv(path: Path, rejected: list[Rejected]) -> Iterator[tuple[int, Row]]:
+def _read_csv(path: Path, rejected: list[Rejected]) -> Generator[tuple[int, Row], None, int]:
     csv.field_size_limit(sys.maxsize)  # answers outgrow the default of 128 KiB
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -127,15 +132,21 @@ def _read_csv(path: Path, rejected: list[Rejected]) -> Iterator[tuple[int, Row]]
                     continue
                 # A CSV cannot tell an empty text from none at all; nobody meant an empty name or query.
                 yield line, {name: value or None for name, value in zip(header, values, strict=True)}
+            return end
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is not UTF-8 ({error.reason}); save it as UTF-8") from error
     except csv.Error as error:
         raise DataError(f"{path.name} is not readable CSV ({error}); check its quotes") from error
 
 
-def _read_jsonl(path: Path, rejected: list[Rejected]) -> Iterator[tuple[int, Row]]:
+def _read_jsonl(
+    path: Path, rejected: list[Rejected], part: tuple[int, int] | None
+) -> Generator[tuple[int, Row], None, int]:
+    line, (start, stop) = 0, part or (0, sys.maxsize)
     with path.open("rb") as file:
-        for line, raw in enumerate(file, start=1):
+        file.seek(start)
+        while start < stop and (raw := file.readline()):
+            line, start = line + 1, start + len(raw)
             raw = raw.removeprefix(b"\xef\xbb\xbf").strip()
             if not raw:
                 continue
@@ -148,9 +159,10 @@ def _read_jsonl(path: Path, rejected: list[Rejected]) -> Iterator[tuple[int, Row
                 yield line, row
             else:
                 rejected.append(Rejected(path.name, line, f"found a {type(row).__name__}; expected one object a line"))
+    return line
 
 
-def _read_json(path: Path, rejected: list[Rejected]) -> Iterator[tuple[int, Row]]:
+def _read_json(path: Path, rejected: list[Rejected]) -> Generator[tuple[int, Row], None, int]:
     rows = read_json(path)
     if not isinstance(rows, list):
         raise DataError(f"{path.name} holds one {type(rows).__name__}; expected a list of objects")
@@ -159,15 +171,17 @@ def _read_json(path: Path, rejected: list[Rejected]) -> Iterator[tuple[int, Row]
             yield number, row
         else:
             rejected.append(Rejected(path.name, number, f"found {type(row).__name__}; expected an object"))
+    return len(rows)
 
 
-def _read_parquet(path: Path) -> Iterator[tuple[int, Row]]:
+def _read_parquet(path: Path, part: tuple[int, int] | None) -> Generator[tuple[int, Row], None, int]:
     try:
-        number = 0
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=4096):
+        number, groups = 0, None if part is None else list(range(*part))
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=4096, row_groups=groups):
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
+        return number
     except pa.ArrowException as error:
         raise DataError(f"{path.name} is not readable Parquet ({_one_line(error)}); download it again") from error
 

@@ -16,6 +16,7 @@ from gmt.errors import DataError
 
 if TYPE_CHECKING:
     from data_prep.gathered import Gathered
+    from data_prep.ray_engine import DistantTexts
 
 SOURCES = {
     "demo": "data_prep.demo",
@@ -26,6 +27,9 @@ SOURCES = {
     "scores": "data_prep.scores",
     "jsonl": "data_prep.jsonl",
 }
+ON_RAY = ("votes", "jsonl", "arena")
+"""Sources that read row by row, and so on several machines."""
+ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class SourceOptions:
         join: `[PREFIX=]FILE:its_key=our_key[,its_key2=our_key2]`, one for each joined file.
         seed: Seed of sources that make their data.
         workers: Processes that read rows, and that encode texts.
+        engine: `local`, or `ray` to read and encode on Ray, of the sources in `ON_RAY`.
     """
 
     user: str | None = None
@@ -68,10 +73,13 @@ class SourceOptions:
     join: tuple[str, ...] = ()
     seed: int = 0
     workers: int = 1
+    engine: str = "local"
 
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise DataError(f"workers is {self.workers}; expected at least 1")
+        if self.engine not in ENGINES:
+            raise DataError(f"engine is {self.engine!r}; expected one of {', '.join(ENGINES)}")
         if self.labels is not None and (
             not 2 <= len(self.labels) <= 4 or len(set(self.labels)) < len(self.labels) or not all(self.labels)
         ):
@@ -109,6 +117,7 @@ class RawData:
         extras: Path within the data folder -> text of a file that ships with the data, e.g. a
             person's true tastes or the history of somebody to adapt to.
         gathered: The rounds as numbers, from sources that read row by row; `rounds` is empty then.
+        distant: Where the texts are, if those of `gathered` only stand for them.
         table: The rounds as a table, from sources that fill columns; `rounds` is empty then.
         splits: (C,) split codes, where the source itself says what is train and what is test.
         notes: What the person who preps the data should hear.
@@ -123,6 +132,7 @@ class RawData:
     model_vectors: dict[str, np.ndarray] | None = None
     extras: dict[str, str] = field(default_factory=dict)
     gathered: Gathered | None = None
+    distant: DistantTexts | None = None
     table: InteractionTable | None = None
     splits: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)

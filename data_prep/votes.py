@@ -54,12 +54,13 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     single = "rating" in found
     gatherer = Gatherer(same_query=single, renumber=True)
     parse = reader.single if single else reader.pair
-    gathered = gather(read_input(input, rejected), parse, gatherer, rejected, options.workers).gathered(rejected)
+    gathered = gather(input, parse, gatherer, rejected, options).gathered(rejected)
     return RawData(
         rejected=in_file_order(rejected),
         rows=gathered.rows,
         rating_scale=scale_text(options.rating_scale) if single else "winner of a pair: 1 and 0, tie 0.5",
         gathered=gathered,
+        distant=gatherer.distant,
     )
 
 
@@ -98,8 +99,8 @@ class _Reader:
             raise DataError(f"{self.name_of(role)} is missing: {join.missing(row)}")
         return needed(found, self.name_of(role))
 
-    def shared(self, file: str, line: int, row: Row, candidates: list[Candidate]) -> Answers:
-        return Answers(
+    def shared(self, file: str, line: int, row: Row, candidates: list[Candidate]) -> list[Answers]:
+        found = Answers(
             file,
             line,
             self.must(row, "user"),
@@ -112,8 +113,9 @@ class _Reader:
             label(self.cell(row, "task"), self.name_of("task")),
             timestamp(self.cell(row, "timestamp"), self.name_of("timestamp")),
         )
+        return [found]
 
-    def pair(self, file: str, line: int, row: Row) -> Answers:
+    def pair(self, file: str, line: int, row: Row) -> list[Answers]:
         a, b = self.must(row, "model_a"), self.must(row, "model_b")
         responses = (
             answer(self.cell(row, "response_a"), self.name_of("response_a")),
@@ -136,7 +138,7 @@ class _Reader:
         expected = ", ".join(self.options.labels or LABELS[:3])
         raise DataError(f"{self.name_of('winner')} is {winner or ''!r}; expected one of {expected}")
 
-    def single(self, file: str, line: int, row: Row) -> Answers:
+    def single(self, file: str, line: int, row: Row) -> list[Answers]:
         rating = scaled(self.cell(row, "rating"), self.name_of("rating"), self.options.rating_scale)
         if rating is None and "conversation" not in self.columns:
             low, high = self.options.rating_scale or (0, 1)

@@ -84,7 +84,13 @@ def prep(
         list[str] | None,
         typer.Option(help="[PREFIX=]FILE:its_key=our_key[,…] joins columns of another file; repeatable."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that read rows (votes, jsonl) and encode texts.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that read rows (votes, jsonl, arena) and encode texts.")
+    ] = 1,
+    engine: Annotated[
+        str,
+        typer.Option(help="local, or ray for logs larger than a machine (votes, jsonl, arena)."),
+    ] = "local",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -104,7 +110,7 @@ def prep(
         labels=tuple(labels.split(",")) if labels else None, response_a=response_a, response_b=response_b,
         model=model, rating=rating, rating_scale=(scale[0], scale[1]) if scale else None, response=response,
         question=question, conversation=conversation, turn=turn, task=task, timestamp=timestamp, feedback=feedback,
-        cost=cost, join=tuple(join or ()), seed=seed, workers=workers,
+        cost=cost, join=tuple(join or ()), seed=seed, workers=workers, engine=engine,
     )  # fmt: skip
     options = PrepOptions(
         source, out or Path("data") / source, input, encoder, protocol, (shares[0], shares[1], shares[2]), seed, models,

@@ -275,7 +275,7 @@ class InteractionTable:
         """Return the same table with (C,) split codes."""
         return replace(self, split=np.asarray(split, dtype=np.int8))
 
-    def grown(self, **vocabularies: tuple[str, ...]) -> InteractionTable:
+    def grown(self, **vocabularies: Sequence[str]) -> InteractionTable:
         """Return the same rows with vocabularies that hold more names behind the old ones; nothing is checked again."""
         out = object.__new__(InteractionTable)
         out.__dict__.update(self.__dict__ | vocabularies)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep import reading
+from data_prep import arena, jsonl, pieces, reading
 from data_prep.answers import Answers
 from data_prep.gather import Gatherer
 from data_prep.prepare import PrepOptions, prepare
@@ -94,6 +94,33 @@ def write_votes(path, rows=900):
     return path
 
 
+def write_rows(path):
+    """Write 40 votes, single ratings among them, and two bad lines, 21 and 44."""
+    models = "M", "N"
+    rows = [
+        {"user": f"u{n % 5}", "query": f"why {n % 7}\u00e9", "winner": "tie", "model_a": models[n % 2],
+         "response_a": f"r{n}", "model_b": models[1 - n % 2]} if n % 4 else
+        {"user": "ana", "query": "why 1\u00e9", "model": models[n % 8 // 4], "rating": 0.5, "response": f"s{n % 3}"}
+        for n in range(40)
+    ]  # fmt: skip
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    path.write_text("\n".join([*lines[:18], "", "", "{", *lines[18:], json.dumps({"user": "bo"})]), "utf-8")
+    return path
+
+
+def write_battles(path):
+    def said(*texts):
+        return [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(texts)]
+
+    with path.open("w", encoding="utf-8") as file:
+        for n in range(12):
+            row = {"question_id": f"q{n % 4}", "model_a": "M", "model_b": "N" if n != 6 else "M", "winner": "model_a",
+                   "judge": f"u{n % 3}", "tstamp": 1.0 * n, "conversation_a": said("why", f"a{n}", "and", "so"),
+                   "conversation_b": said("why", "b", "and", f"c{n}")}  # fmt: skip
+            file.write(json.dumps(row) + "\n")
+    return path
+
+
 def test_several_processes_write_the_same_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "ROWS_AT_ONCE", 70)
     path = write_votes(tmp_path / "votes.csv")
@@ -128,6 +155,23 @@ def test_rows_of_jsonl_are_read_by_several_processes(tmp_path):
     one, several = (read(path, SourceOptions(workers=workers)) for workers in (1, 2))
     assert one.comparisons == several.comparisons and len(one) == 30
     assert one.rejected == several.rejected and [bad.line for bad in one.rejected] == [21, 22]
+
+
+def test_pieces_of_a_file_are_read_by_several_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 300)
+    path = write_rows(tmp_path / "rows.jsonl")
+    one, several = (jsonl.read(path, SourceOptions(workers=workers)) for workers in (1, 2))
+    assert len(pieces.cut(path)) > 5 and one.comparisons == several.comparisons
+    assert one.rejected == several.rejected and [bad.line for bad in one.rejected] == [21, 44]
+
+
+def test_battles_of_one_question_are_numbered_across_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 300)
+    path = write_battles(tmp_path / "battles.jsonl")
+    one, several = (arena.read(path, SourceOptions(workers=workers)) for workers in (1, 2))
+    assert len(pieces.cut(path)) > 3 and one.comparisons == several.comparisons
+    assert {"q1", "q1#2", "q1#3"} < {item.conversation for item in one.comparisons}
+    assert one.rows == several.rows == 11 and one.rejected == several.rejected != []
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="needs two cores")

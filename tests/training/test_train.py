@@ -78,6 +78,13 @@ def train(small, tmp_path: Path, *more: str, seed: int | None = None, **argument
     return tmp_path
 
 
+@pytest.mark.parametrize("spare", [False, True])
+def test_batches_built_ahead_give_the_same_run(small, tmp_path, monkeypatch, spare):
+    monkeypatch.setattr("gmt.training.train.core_to_spare", lambda device: spare)
+    run = train(small, tmp_path)
+    assert equal(run, small[1]) and lines(run) == lines(small[1])
+
+
 def test_equal_seeds_give_equal_weights_and_metrics(small, tmp_path):
     again = train(small, tmp_path / "again")
     assert equal(small[1], again) and lines(small[1]) == lines(again)
