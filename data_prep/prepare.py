@@ -191,11 +191,11 @@ def _embed(
     if data.distant is None:
         texts = list(dict.fromkeys([*table.texts, *descriptions]))
         embed_texts(encoder, texts, store, hear, options.columns.workers)
-        store.save([key_of(text) for text in texts])
+        store.save([key_of(table.texts[code]) for code in table.text_order])  # so that they are read side by side
         return store.encoder, notes, table.texts
     found = data.distant.fetch(table.texts, store, encoder.id, folder.parent / SPOOL, hear)
     embed_texts(encoder, descriptions, store, hear)
-    store.save([*table.texts, *(key_of(text) for text in descriptions)])
+    store.save([table.texts[code] for code in table.text_order])
     return store.encoder, notes, found
 
 

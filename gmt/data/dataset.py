@@ -81,7 +81,8 @@ class Dataset:
 
     Args:
         table: The comparisons.
-        vectors: (T, D) unit-length text vectors aligned with `table.texts`.
+        vectors: (T, D) unit-length text vectors aligned with `table.texts`; of a loaded folder they are read-only and
+            mapped from its file, so that what is not asked for takes no memory.
         model_vectors: (M, D) vectors of the model descriptions, aligned with `table.models`.
         models: Name -> description and prices, one entry for every name in `table.models`.
         encoder: Which encoder made the vectors.
@@ -200,7 +201,8 @@ class Dataset:
         """Join a table with the vectors a store remembers."""
         cards = {name: models.get(name, ModelInfo(name)) for name in table.models}
         descriptions = [cards[name].description for name in table.models]
-        return cls(table, store.vectors(list(table.texts)), store.vectors(descriptions), cards, store.encoder, card)
+        described = np.array(store.vectors(descriptions))  # few, and read as a whole: no view of the file
+        return cls(table, store.vectors(list(table.texts)), described, cards, store.encoder, card)
 
 
 def _earlier(table: InteractionTable, asked: InteractionTable) -> np.ndarray:

@@ -298,6 +298,14 @@ class InteractionTable:
             )
         return self
 
+    @property
+    def text_order(self) -> np.ndarray:
+        """(T,) codes of the texts in the order in which `read` will number them: queries, responses, feedback."""
+        codes = np.concatenate([self.query, self.response, self.feedback])
+        values, first = np.unique(codes, return_index=True)
+        values = values[np.argsort(first)]
+        return values[values >= 0]
+
     def without_ratings(self) -> InteractionTable:
         """Return the same table with ratings and feedback blanked."""
         return replace(self, rating=np.full_like(self.rating, np.nan), feedback=np.full_like(self.feedback, -1))

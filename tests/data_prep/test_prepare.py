@@ -54,6 +54,13 @@ def test_the_folder_loads_and_the_card_counts(votes: Path) -> None:
     assert sorted(path.name for path in votes.parent.iterdir()) == ["out", "votes.csv"]
 
 
+def test_text_vectors_are_read_straight_from_their_file(votes: Path, tmp_path: Path) -> None:
+    for source, path, columns in (("votes", votes, COLUMNS), ("demo", None, SourceOptions())):
+        prepare(PrepOptions(source, tmp_path / source, path, "hash:16", columns=columns))
+        found = Dataset.load(tmp_path / source).vectors
+        assert not found.flags.owndata and not found.flags.writeable, source
+
+
 def test_equal_seeds_give_equal_cards(votes: Path) -> None:
     assert prepare(options(votes)) == prepare(options(votes, out=votes.parent / "again"))
     assert prepare(options(votes))["files"] != prepare(options(votes, seed=1))["files"]
