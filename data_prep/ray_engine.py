@@ -1,8 +1,8 @@
 """Read logs larger than a machine on Ray Data: rows are parsed and texts encoded where they are, numbers come here.
 
 What a text says stays in Ray's object store, which spills to disk; this process holds about 200 bytes a
-comparison and 16 a distinct text, and streams texts and vectors into the data folder. The folder is the one that
-the local engine writes.
+comparison and as much for the name of a distinct text, and streams texts and vectors into the data folder. The
+folder is the one that the local engine writes.
 """
 
 from __future__ import annotations
