@@ -22,6 +22,8 @@ INTERCEPT_VARIANCE, TASK_VARIANCE = 2.0, 3.0
 COMMON, COMMON_TEXT = 4.0, 0.1
 """How much more than between models the difficulty of tasks varies, as a multiple; and the variance of what each
 feature of a text does to the difficulty for all models."""
+NEWCOMER = 0.5
+"""Deviations of a new model from what its text tells, as a multiple of those of models from each other."""
 ROUNDS, STEPS, TOLERANCE = 3, 80, 1e-7
 ROWS_AT_ONCE = 20_000
 
@@ -152,7 +154,7 @@ def fit_newcomers(outcomes: Outcomes, ability: Ability, known: int, size: np.nda
         outcomes: Votes or rewards that touch the new models; others are passed over.
         ability: What texts tell of the new models; the known ones keep what they have.
         known: How many models were trained.
-        size: (D, 1) prior deviations around what texts tell.
+        size: (D, 1) prior deviations of models from each other.
         chances: (U, G) everybody's α.
     """
     told = outcomes.select((outcomes.a >= known) | (outcomes.b >= known))
@@ -160,6 +162,7 @@ def fit_newcomers(outcomes: Outcomes, ability: Ability, known: int, size: np.nda
         return ability
     start = torch.tensor(ability.weights)
     new = torch.zeros(start.shape[0], start.shape[1] - known, dtype=torch.float64, requires_grad=True)
+    size = NEWCOMER * size
     unit, weight = torch.tensor(size), torch.tensor(chances[told.user])
     spread, noise, lapse = _tensors(ability)[1:]
 
