@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from data_prep.gather import Gatherer
 from data_prep.pieces import Offsets, Parse, Piece, Read, read_piece
+from data_prep.rows import is_hub
 from data_prep.sources import Rejected
 from gmt.data.embed import EmbeddingStore, Progress, key_of, load_encoder
 from gmt.errors import DataError
@@ -48,7 +49,7 @@ def gather_on_ray(
     """
     ray = _connect(workers)
     gatherer.text_id = _text_id
-    rows = [{"piece": number, "source": one.source, "part": one.part} for number, one in enumerate(pieces)]
+    rows = [{"piece": number, "source": _anywhere(one.source), "part": one.part} for number, one in enumerate(pieces)]
     offsets, sizes = Offsets(), {}
     if not rows:
         return gatherer
@@ -209,6 +210,11 @@ def _connect(workers: int) -> Any:
     context.execution_options.preserve_order = True
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray
+
+
+def _anywhere(source: str) -> str:
+    """Return a name that means the same in another process."""
+    return source if is_hub(source) else os.path.abspath(source)
 
 
 def _read(row: dict[str, Any], parse: Parse) -> Iterator[dict[str, Any]]:

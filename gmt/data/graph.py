@@ -387,10 +387,11 @@ class _UserNodes:
     def collect(cls, questions: Questions, conversation: bool) -> _UserNodes:
         codes, person = np.unique(questions.user, return_inverse=True)
         people, none = len(codes), np.full(len(codes), -1)
-        first = {}
-        for talk, turn in zip(questions.earlier.conversation.tolist(), questions.earlier.turn.tolist(), strict=True):
-            first[talk] = min(turn, first.get(talk, turn))
-        opened = np.array([first.get(talk, 2**31) for talk in questions.conversation.tolist()], np.int64)
+        earlier = questions.earlier
+        talks, talk = np.unique(np.concatenate([earlier.conversation, questions.conversation]), return_inverse=True)
+        first = np.full(len(talks), np.iinfo(np.int64).max)
+        np.minimum.at(first, talk[: len(earlier)], earlier.turn)
+        opened = first[talk[len(earlier) :]]
         continued = np.flatnonzero(opened < questions.turn) if conversation else np.zeros(0, np.int64)
         keys = np.stack([person, questions.conversation, questions.turn], axis=1)[continued]
         target = person.astype(np.int64)
@@ -409,17 +410,16 @@ class _UserNodes:
 
     def earlier_rounds(self, questions: Questions) -> tuple[np.ndarray, np.ndarray]:
         """Return positions in `questions.earlier` that views show, strictly before their turn, and the views."""
-        of_talk: dict[int, list[int]] = {}
-        for node in range(self.people, len(self.code)):
-            of_talk.setdefault(int(self.conversation[node]), []).append(node)
-        found = [
-            (position, node)
-            for position, talk in enumerate(questions.earlier.conversation.tolist())
-            for node in of_talk.get(talk, ())
-            if questions.earlier.turn[position] < self.before[node]
-        ]
-        pairs = np.asarray(found, np.int64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
+        nodes = np.arange(self.people, len(self.code))
+        nodes = nodes[np.argsort(self.conversation[nodes], kind="stable")]
+        talks = self.conversation[nodes]
+        asked = questions.earlier.conversation
+        begin = np.searchsorted(talks, asked, side="left")
+        sizes = np.searchsorted(talks, asked, side="right") - begin
+        position = np.repeat(np.arange(len(asked)), sizes)
+        view = nodes[np.repeat(begin, sizes) + within(sizes)]
+        seen = questions.earlier.turn[position] < self.before[view]
+        return position[seen], view[seen]
 
     def hearers(self, owner: np.ndarray) -> np.ndarray:
         """Return (2, E) turn -> user node: its owner, and for a person's turns all the person's views."""
@@ -429,8 +429,7 @@ class _UserNodes:
             return own
         begin = np.searchsorted(owner, self.person[views], side="left")
         sizes = np.searchsorted(owner, self.person[views], side="right") - begin
-        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        extra = np.stack([np.repeat(begin, sizes) + within, np.repeat(views, sizes)])
+        extra = np.stack([np.repeat(begin, sizes) + within(sizes), np.repeat(views, sizes)])
         return np.concatenate([own, extra], axis=1)
 
 
@@ -443,8 +442,12 @@ def _own_history(user: np.ndarray, people: np.ndarray, limit: int) -> tuple[np.n
     begin = np.maximum(begin, end - limit)
     sizes = end - begin
     owner = np.repeat(np.arange(len(people)), sizes)
-    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return order[np.repeat(begin, sizes) + within], owner
+    return order[np.repeat(begin, sizes) + within(sizes)], owner
+
+
+def within(sizes: np.ndarray) -> np.ndarray:
+    """Return 0, 1, … up to each size, one count after the other."""
+    return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
 
 
 @dataclass(frozen=True)
