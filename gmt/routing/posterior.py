@@ -289,6 +289,7 @@ class Posterior:
         ).distinct()
         queries = self.past.queries.extended(fresh, history.vectors)
         wider, known = replace(self, past=replace(self.past, queries=queries)), queries.keys.codes()
+        wider.__dict__.update(alpha=self.alpha, shift=self.shift)  # solved for everybody already
         of, query = votes.comparison, np.array([known[key] for key in keys.tuples()], np.int64)
         a, b = (row - table.start[of] for row in (votes.row_a, votes.row_b))
         cast = wider._cast(history, asked, of, (a, b), votes.y, query[of])

@@ -9,6 +9,7 @@ from data_prep.simulate.cost import CostSettings, cost_dataset
 from gmt.data.interactions import TEST, TRAIN, Candidate, Comparison
 from gmt.routing.gmt_router import GmtRouter
 from gmt.routing.hierarchical import AnswerAwareBradleyTerry
+from gmt.routing.people import People
 from gmt.routing.posterior import HierarchicalSettings, Posterior
 from gmt.routing.utility import UtilityRouter
 from tests.factories import random_dataset
@@ -69,6 +70,22 @@ def test_nobody_else_moves_and_the_person_does():
     told = grown.explain(after, questions, int(np.flatnonzero(mine)[0]))
     assert np.allclose(told.shared + told.votes.sum(axis=0), found[np.flatnonzero(mine)[0]])
     assert set(new.tolist()) <= set(told.comparison.tolist())
+
+
+def test_only_who_told_is_solved_for(monkeypatch):
+    data = random_dataset(4, users=6, questions=30)
+    before, after, new = cut(data, (3,), 4)
+    posterior = AnswerAwareBradleyTerry(SETTINGS).condition(before)
+    posterior.alpha  # noqa: B018 - solved once for all
+    solved_for, solve = [], People.solve
+
+    def heard(people, *arguments):
+        solved_for.append(len(people.mask))
+        return solve(people, *arguments)
+
+    monkeypatch.setattr(People, "solve", heard)
+    posterior.learned(after, new).score(after, data.questions(np.flatnonzero(data.table.split == TEST)))
+    assert solved_for == [1]
 
 
 def test_somebody_new_and_a_query_never_asked_before():
