@@ -108,38 +108,55 @@ class _Attend(torch.autograd.Function):
 
 
 class _Pool(torch.autograd.Function):
-    """Gather each group's states when they are needed, and collect one gradient of all states."""
+    """Go through members a few at a time, so that what they read stays in the cache."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, count: int, *parts: Tensor) -> tuple[Tensor, ...]:
         """Return G times (B, H, D); `parts` are G queries, G rows and G masks, as in `pool`."""
-        shares, out = [], []
+        ctx.save_for_backward(states, *parts)
+        out = []
         with torch.autocast(states.device.type, enabled=False):
             for asked, rows, hidden in zip(*_thirds(parts, count), strict=True):
-                told = _read(states, rows.flatten()).view(*rows.shape, -1)
-                logits = asked.to(told.dtype) @ told.transpose(1, 2)  # (B, H, L)
-                if hidden.numel():
-                    logits = logits.masked_fill_(hidden.unsqueeze(1), float("-inf"))
-                shares.append(logits.softmax(-1))
-                out.append(shares[-1] @ told)
-        ctx.save_for_backward(states, *parts, *shares)
+                found = [torch.matmul(*_heard(states, *one)) for one in _members(asked, rows, hidden)]
+                out.append(torch.cat(found).to(states.dtype))
         return tuple(out)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of states and queries."""
         states, *parts = ctx.saved_tensors
-        count = len(grads)
         states_grad, asked_grads = torch.zeros_like(states), []
-        for grad, asked, rows, share in zip(grads, *_thirds(parts, count)[:2], parts[3 * count :], strict=True):
-            told = _read(states, rows.flatten()).view(*rows.shape, -1)
-            share_grad = grad @ told.transpose(1, 2)
-            logits_grad = share * (share_grad - (share_grad * share).sum(-1, keepdim=True))
-            asked_grads.append((logits_grad @ told).sum_to_size(asked.shape).to(asked.dtype))
-            query = asked.to(told.dtype).expand_as(grad)
-            told_grad = torch.baddbmm(share.transpose(1, 2) @ grad, logits_grad.transpose(1, 2), query)
-            _add(states_grad, rows.flatten(), told_grad.flatten(0, 1))
-        return states_grad, None, *asked_grads, *(None for _ in range(2 * count))
+        for grad, asked, rows, hidden in zip(grads, *_thirds(parts, len(grads)), strict=True):
+            found, low = [], 0
+            for query, read, masked in _members(asked, rows, hidden):
+                share, told = _heard(states, query, read, masked)
+                back = grad[low : (low := low + len(read))]
+                share_grad = back @ told.transpose(1, 2)
+                logits_grad = share * (share_grad - (share_grad * share).sum(-1, keepdim=True))
+                found.append((logits_grad @ told).sum_to_size(query.shape))
+                query = query.to(told.dtype).expand_as(back)
+                told_grad = torch.baddbmm(share.transpose(1, 2) @ back, logits_grad.transpose(1, 2), query)
+                _add(states_grad, read.flatten(), told_grad.flatten(0, 1))
+            total = torch.cat(found) if len(asked) == len(rows) else torch.stack(found).sum(0)
+            asked_grads.append(total.to(asked.dtype))
+        return states_grad, None, *asked_grads, *(None for _ in range(2 * len(grads)))
+
+
+def _members(asked: Tensor, rows: Tensor, hidden: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield the queries, rows and masks of some members after the other, who read about `BLOCK` states."""
+    size = max(BLOCK // max(rows.shape[1], 1), 1) if rows.device.type == "cpu" else max(len(rows), 1)
+    for low in range(0, len(rows), size):
+        some = slice(low, low + size)
+        yield asked if len(asked) < len(rows) else asked[some], rows[some], hidden[some] if len(hidden) else hidden
+
+
+def _heard(states: Tensor, asked: Tensor, rows: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (B, H, L) how much of each state is heard, and the (B, L, D) states."""
+    told = _read(states, rows.flatten()).view(*rows.shape, -1)
+    logits = asked.to(told.dtype) @ told.transpose(1, 2)
+    if hidden.numel():
+        logits = logits.masked_fill_(hidden.unsqueeze(1), float("-inf"))
+    return logits.softmax(-1), told
 
 
 def _read(table: Tensor, rows: Tensor) -> Tensor:

@@ -70,7 +70,9 @@ def test_rows_that_stand_in_a_row_are_read_and_taught_like_any_others():
         assert torch.allclose(found, wanted, atol=1e-12)
 
 
-def test_groups_are_pooled_and_taught_like_a_masked_softmax():
+@pytest.mark.parametrize("block", [1, 100])
+def test_groups_are_pooled_and_taught_like_a_masked_softmax(monkeypatch, block):
+    monkeypatch.setattr(module, "BLOCK", block)
     generator = torch.Generator().manual_seed(0)
     states = torch.randn(7, WIDTH, generator=generator, dtype=torch.float64, requires_grad=True)
     shared = torch.randn(1, HEADS, WIDTH, generator=generator, dtype=torch.float64, requires_grad=True)
