@@ -44,6 +44,32 @@ def attend(weights: Sequence[Tensor], tables: Sequence[Tensor], indices: Sequenc
     return found
 
 
+def meet(query: Tensor, tables: Sequence[Tensor], indices: Sequence[Tensor], heads: int) -> list[Tensor]:
+    """Return S times (T, H), how well each turn's query meets what it reads of each part, head by head.
+
+    Args:
+        query: (T, H d).
+        tables: S times (N_s, H d).
+        indices: S times the row that each turn reads, or (T, N_s) how much of every row.
+        heads: H.
+    """
+    asked = query.unflatten(1, (heads, -1))
+    found: dict[int, Tensor] = {}
+    long, rows = [], []
+    for slot, (table, index) in enumerate(zip(tables, indices, strict=True)):
+        table = table.to(query.dtype)
+        if not index.is_floating_point() and len(table) > FEW:
+            long, rows = [*long, table], [*rows, index]
+            continue
+        all_rows = torch.einsum("thd,nhd->thn", asked, table.unflatten(1, (heads, -1)))
+        if index.is_floating_point():
+            found[slot] = (all_rows * index.unsqueeze(1)).sum(-1)
+        else:
+            found[slot] = all_rows.gather(2, index.view(-1, 1, 1).expand(-1, heads, 1)).squeeze(2)
+    gathered = iter(_Meet.apply(query, heads, *long, *rows)) if long else iter(())  # pyright: ignore[reportArgumentType]
+    return [found[slot] if slot in found else next(gathered) for slot in range(len(tables))]
+
+
 def pool(states: Tensor, asked: Sequence[Tensor], rows: Sequence[Tensor], hidden: Sequence[Tensor]) -> list[Tensor]:
     """Return for each of G groups (B, H, D): means of the states a member reads, weighed by how they meet `asked`.
 
@@ -105,6 +131,39 @@ class _Attend(torch.autograd.Function):
                 _add(table_grads[slot], row[low:high], (part * weight[low:high].unsqueeze(-1)).flatten(1))
         short_grad = said_grad.transpose(0, 1).reshape(short.shape)
         return met_grad, short_grad, None, *weight_grads, *table_grads, *(None for _ in rows)
+
+
+class _Meet(torch.autograd.Function):
+    """Multiply in blocks of turns; the query's gradient is summed over the parts where it is made."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, heads: int, *parts: Tensor) -> Tensor:
+        """Return (C, T, H); `parts` are C long tables and C rows, as in `meet`."""
+        ctx.save_for_backward(query, *parts)
+        ctx.heads = heads
+        count, asked = len(parts) // 2, query.unflatten(1, (heads, -1))
+        out = query.new_empty(count, len(query), heads)
+        for low, high in _blocks(query):
+            part = asked[low:high]
+            for slot in range(count):
+                told = _read(parts[slot], parts[count + slot][low:high]).view_as(part)
+                out[slot, low:high] = (told * part).sum(-1)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of query and tables."""
+        query, *parts = ctx.saved_tensors
+        count, asked = len(parts) // 2, query.unflatten(1, (ctx.heads, -1))
+        query_grad, table_grads = torch.empty_like(asked), [torch.zeros_like(table) for table in parts[:count]]
+        for low, high in _blocks(query):
+            part, total = asked[low:high], torch.zeros_like(asked[low:high])
+            for slot in range(count):
+                row, grad = parts[count + slot][low:high], grads[0][slot, low:high].unsqueeze(-1)
+                total.addcmul_(_read(parts[slot], row).view_as(part), grad)
+                _add(table_grads[slot], row, (part * grad).flatten(1))
+            query_grad[low:high] = total
+        return query_grad.flatten(1), None, *table_grads, *(None for _ in range(count))
 
 
 class _Pool(torch.autograd.Function):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gmt.data.links import TurnLinks
-from gmt.model.attend import attend, pool
+from gmt.model.attend import attend, meet, pool
 from gmt.model.hgt import HGTLayer
 from gmt.model.leaf import Leaf, relate
 
@@ -100,23 +100,36 @@ def _spread(table: Tensor, index: Tensor) -> Tensor:
     return index @ table if index.is_floating_point() else nn.functional.embedding(index, table)
 
 
-def _logits(slot: Slot, layer: HGTLayer, query: Tensor) -> Tensor:
-    """Return (T, H) how well each turn's query, (T, D) or the same (1, D) for all, meets its neighbour's key."""
-    weight, bias, relation = layer.keys(slot.edge)
+def _logits(slots: list[Slot], layer: HGTLayer, query: Tensor) -> list[Tensor]:
+    """Return for each slot (T, H) or (1, H), how well each turn's query meets its neighbour's key.
+
+    Args:
+        slots: What the turns read.
+        layer: Makes the keys.
+        query: (T, D), or (1, D) the same for all turns; then a node's logits are a scalar per head.
+    """
     heads, size = layer.heads, layer.head_width
-    asked = query.view(-1, heads, size)
-    offset = relate(slot.offset(weight, bias), relation).view(heads, size)
-    total = torch.einsum("thd,hd->th", asked, offset)
-    if len(query) == 1:  # one query: a node's logits are a scalar per head
-        one = (relation @ asked.view(heads, size, 1)).transpose(1, 2)  # (H, 1, d)
-        direct = (one @ weight.view(heads, size, -1)).squeeze(1)  # (H, D)
-        for leaf, index in slot.parts:
-            total = total + _spread(leaf.project(direct), index)
-    else:
-        for leaf, index in slot.parts:
-            keys = _spread(leaf.send(weight, relation), index)
-            total = total + (query * keys).view(-1, heads, size).sum(-1)
-    return total if slot.present is None else total.masked_fill(~slot.present, float("-inf"))
+    asked = query.unflatten(1, (heads, size))
+    sums, tables, indices, places = [], [], [], []
+    for place, slot in enumerate(slots):
+        weight, bias, relation = layer.keys(slot.edge)
+        offset = relate(slot.offset(weight, bias), relation).view(heads, size)
+        total = torch.einsum("thd,hd->th", asked, offset)
+        if len(query) == 1:
+            one = (relation @ asked.view(heads, size, 1)).transpose(1, 2)  # (H, 1, d)
+            direct = (one @ weight.view(heads, size, -1)).squeeze(1)  # (H, D)
+            total = sum((_spread(leaf.project(direct), index) for leaf, index in slot.parts), start=total)
+        else:
+            tables += [leaf.send(weight, relation) for leaf, _ in slot.parts]
+            indices += [index for _, index in slot.parts]
+            places += [place] * len(slot.parts)
+        sums.append(total)
+    for place, found in zip(places, meet(query, tables, indices, heads), strict=True):
+        sums[place] = sums[place] + found
+    return [
+        total if slot.present is None else total.masked_fill(~slot.present, float("-inf"))
+        for total, slot in zip(sums, slots, strict=True)
+    ]
 
 
 def update_turns(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tensor:
@@ -124,7 +137,7 @@ def update_turns(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tenso
     asks: Any = layer.query["turn"]
     query = asks.bias.unsqueeze(0) if states.turn is None else asks(states.turn)
     slots = _slots(states, links, layer)
-    logits = [_logits(slot, layer, query).expand(len(links), -1) for slot in slots]
+    logits = [found.expand(len(links), -1) for found in _logits(slots, layer, query)]
     heard, tables, indices = [], [], []
     for slot, share in zip(slots, torch.stack(logits).softmax(0), strict=True):
         weight, bias, relation = layer.values(slot.edge)
@@ -148,7 +161,7 @@ def update_users(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tenso
     queries = []
     for audience in links.audiences:
         query = asks.bias.view(1, -1) if states.user is None else asks(states.user[audience.users])
-        asked = query.view(-1, heads, size).transpose(0, 1) @ key_relation.transpose(1, 2)
+        asked = query.unflatten(1, (heads, size)).transpose(0, 1) @ key_relation.transpose(1, 2)
         queries.append((asked @ key.view(heads, size, -1)).transpose(0, 1))  # (B or 1, H, D): met by the state itself
     pooled = states.turn.new_zeros(links.users, layer.width)
     if queries:

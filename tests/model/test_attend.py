@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 from gmt.model import attend as module
-from gmt.model.attend import FEW, attend, pool
+from gmt.model.attend import FEW, attend, meet, pool
 
 HEADS, WIDTH = 2, 6
 
@@ -60,6 +60,28 @@ def test_it_is_the_plain_sum_in_blocks_of_any_size_and_so_is_its_gradient(turns,
                 torch.autograd.grad(found, [*weights, *tables], back, allow_unused=True), gradients, strict=True
             ):
                 assert torch.allclose(torch.zeros_like(other) if one is None else one, other, atol=1e-12)
+
+
+@given(st.integers(2, 9), st.lists(st.sampled_from([-3, 1, 5, FEW, FEW + 1, FEW + 9]), max_size=5), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_queries_meet_what_turns_read_and_are_taught_by_it(turns, kinds, seed):
+    _, tables, indices = made(turns, kinds, seed)
+    query = torch.randn(turns, WIDTH, dtype=torch.float64, requires_grad=True)
+    one = [torch.ones(turns, HEADS, dtype=torch.float64)]
+    wanted = [
+        (plain(one, [table], [index]) * query.view(turns, HEADS, -1)).sum(-1)
+        for table, index in zip(tables, indices, strict=True)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK", 4)
+        found = meet(query, tables, indices, HEADS)
+        back = [torch.randn(turns, HEADS, dtype=torch.float64) for _ in kinds]
+        assert len(found) == len(wanted)
+        for a, b in zip(found, wanted, strict=True):
+            assert torch.allclose(a, b, atol=1e-12)
+        if kinds:
+            ours, theirs = (torch.autograd.grad(out, [query, *tables], back) for out in (found, wanted))
+            assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(ours, theirs, strict=True))
 
 
 def test_rows_that_stand_in_a_row_are_read_and_taught_like_any_others():
