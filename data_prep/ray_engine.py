@@ -195,9 +195,9 @@ def _connect(workers: int) -> Any:
     ray = _imported()
     if not ray.is_initialized():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         here = "RAY_ADDRESS" not in os.environ
-        options = {"address": "local", "num_cpus": workers, "include_dashboard": False} if here else {}
+        # One processor more than workers: else encoders would hold all of them, and nothing bring them texts.
+        options = {"address": "local", "num_cpus": workers + 1, "include_dashboard": False} if here else {}
         try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
         except Exception as error:  # Ray raises many types for one cause: it cannot be reached

@@ -1,6 +1,7 @@
 """Check that Ray, started here with two workers, writes the very folder that the local engine writes."""
 
 import dataclasses
+import subprocess
 import sys
 
 import pytest
@@ -50,6 +51,22 @@ def test_the_folder_is_the_same_to_the_byte(tmp_path, small_pieces, source, writ
     assert local == on_ray and local["bad_rows"] > 0 and len(local["files"]) > 4
     left = sorted(file.relative_to(tmp_path / "ray").as_posix() for file in (tmp_path / "ray").rglob("*"))
     assert left == sorted(file.relative_to(tmp_path / "local").as_posix() for file in (tmp_path / "local").rglob("*"))
+
+
+def test_the_command_starts_a_ray_of_one_worker_and_stops_it(tmp_path):
+    path = write_rows(tmp_path / "rows.jsonl")
+    command = [sys.executable, "cli.py", "prep", "jsonl", str(path), "--encoder", "hash:32", "--drop-bad-rows"]
+    shown = {}
+    for engine in ("local", "ray"):
+        out = tmp_path / engine
+        done = subprocess.run([*command, "--engine", engine, "--out", str(out)], capture_output=True, timeout=200)
+        assert done.returncode == 0, done.stderr.decode()
+        shown[engine] = [part.decode().replace(str(out), "out") for part in (done.stdout, done.stderr)]
+    assert shown["local"][0] == shown["ray"][0]
+    lines = shown["ray"][1].splitlines()  # Ray may have lines of its own there
+    assert [line for line in lines if line.startswith("rows.jsonl")] == shown["local"][1].splitlines() != []
+    for name in ("interactions.parquet", "embeddings/vectors.npy", "embeddings/keys.parquet", "rejected.csv"):
+        assert (tmp_path / "local" / name).read_bytes() == (tmp_path / "ray" / name).read_bytes()
 
 
 def test_a_file_that_cannot_be_read_is_named_and_nothing_is_written(tmp_path):
