@@ -51,11 +51,13 @@ class Read:
         block: What they say; lines count from where the piece begins.
         rejected: The rows that could not be read, likewise.
         lines: How many lines the piece has; 0 but for its last rows.
+        fault: The row for which the call as a whole is wrong, likewise; nothing is read after it.
     """
 
     block: Block
     rejected: list[Rejected]
     lines: int = 0
+    fault: Rejected | None = None
 
     def moved(self, lines: int) -> Read:
         """Return the same rows where the piece begins after so many lines of its file."""
@@ -63,7 +65,23 @@ class Read:
             return self
         columns = self.block.columns | {"line": self.block.columns["line"] + lines}
         rejected = [replace(one, line=one.line + lines) for one in self.rejected]
-        return Read(replace(self.block, columns=columns), rejected, self.lines)
+        fault = None if self.fault is None else replace(self.fault, line=self.fault.line + lines)
+        return Read(replace(self.block, columns=columns), rejected, self.lines, fault)
+
+
+class WrongCall(DataError):
+    """A row shows that an option is wrong or missing.
+
+    Args:
+        row: The row and what is wrong.
+    """
+
+    def __init__(self, row: Rejected) -> None:
+        super().__init__(str(row))
+        self.row = row
+
+    def __reduce__(self) -> tuple[type[WrongCall], tuple[Rejected]]:
+        return WrongCall, (self.row,)  # an exception is pickled by its message else
 
 
 def cut(input: str | Path | None) -> list[Piece]:
@@ -92,7 +110,7 @@ def read_piece(piece: Piece, parse: Parse) -> Iterator[Read]:
     """Yield a piece's rows, `ROWS_AT_ONCE` at a time.
 
     Raises:
-        DataError: The file as a whole cannot be read, or a rating needs a scale that nobody stated.
+        DataError: The file as a whole cannot be read.
     """
     refused: list[Rejected] = []
     lines = 0
@@ -114,7 +132,11 @@ def read_piece(piece: Piece, parse: Parse) -> Iterator[Read]:
     left = places()
     while True:
         gatherer = Gatherer()
-        count, bad = read_block(islice(left, ROWS_AT_ONCE), parse, gatherer)
+        try:
+            count, bad = read_block(islice(left, ROWS_AT_ONCE), parse, gatherer)
+        except WrongCall as error:  # whoever knows where the piece begins can name the line
+            yield Read(gatherer.block(), refused, fault=error.row)
+            return
         found, refused[:] = [*refused, *bad], []
         yield Read(gatherer.block(), found, lines if count < ROWS_AT_ONCE else 0)
         if count < ROWS_AT_ONCE:
@@ -129,7 +151,7 @@ def read_block(rows: Iterator[tuple[str, int, Row]], parse: Parse, gatherer: Gat
         try:
             gatherer.extend(parse(file, line, row))
         except ScaleUnknown as error:
-            raise DataError(f"{file} line {line}: {error}") from error
+            raise WrongCall(Rejected(file, line, str(error))) from error
         except DataError as error:
             refused.append(Rejected(file, line, str(error)))
     return count, refused
@@ -142,11 +164,17 @@ class Offsets:
         self.file, self.lines = "", 0
 
     def place(self, piece: Piece, read: Read) -> Read:
-        """Return what was read with lines of its file; pieces and their rows must come in order."""
+        """Return what was read with lines of its file; pieces and their rows must come in order.
+
+        Raises:
+            DataError: A rating needs a scale that nobody stated.
+        """
         if piece.source != self.file:
             self.file, self.lines = piece.source, 0
         moved = read.moved(self.lines)
         self.lines += read.lines
+        if moved.fault is not None:
+            raise WrongCall(moved.fault)
         return moved
 
 

@@ -165,6 +165,17 @@ def test_pieces_of_a_file_are_read_by_several_processes(tmp_path, monkeypatch):
     assert one.rejected == several.rejected and [bad.line for bad in one.rejected] == [21, 44]
 
 
+def test_the_line_of_a_fault_is_that_of_the_file_whoever_reads_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 300)
+    path = tmp_path / "rated.jsonl"
+    rows = [{"u": "ana", "q": f"why {n}", "m": "x", "r": 7 if n == 29 else 1} for n in range(40)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    for workers in (1, 2):
+        options = SourceOptions(user="u", query="q", model="m", rating="r", workers=workers)
+        with pytest.raises(DataError, match=r"rated.jsonl line 30: r is 7, outside 0 to 1; state the scale"):
+            prepare(PrepOptions("votes", tmp_path / "out", path, "hash:64", columns=options))
+
+
 def test_battles_of_one_question_are_numbered_across_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr(pieces, "PIECE_BYTES", 300)
     path = write_battles(tmp_path / "battles.jsonl")
