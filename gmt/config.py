@@ -307,6 +307,8 @@ def _typed(current: Any, value: Any, source: str, name: str) -> Any:
             return float(value)  # YAML 1.1 reads 2e-3 as text
         except (TypeError, ValueError):
             pass
+    elif isinstance(current, str) and isinstance(value, bool):
+        return "yes" if value else "no"  # YAML 1.1 reads these words as truth values
     elif type(value) is type(current):
         return value
     wanted = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a name"}

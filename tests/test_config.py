@@ -86,6 +86,14 @@ def test_values_out_of_range_are_refused_from_files_and_from_the_command_line(se
     assert str(error.value).startswith("--set: ") and words in str(error.value)
 
 
+def test_a_name_that_yaml_takes_for_a_truth_value_stays_a_name(tmp_path):
+    assert load_config(None, ["train.precision=no"]).train.precision == "no"
+    (tmp_path / "run.yaml").write_text("train:\n  precision: no\n")
+    assert load_config(tmp_path / "run.yaml", []).train.precision == "no"
+    with pytest.raises(ConfigError, match="train.precision is 'yes'; expected one of no, fp16, bf16"):
+        load_config(None, ["train.precision=yes"])
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_no_generator_takes_is_refused(seed):
     for build in (lambda: RunConfig(seed=seed), lambda: load_config(None, seed=seed)):

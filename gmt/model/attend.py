@@ -25,7 +25,7 @@ def attend(weights: Sequence[Tensor], tables: Sequence[Tensor], indices: Sequenc
     """
     pieces, short, heard, long, rows = [], [], [], [], []
     for weight, table, index in zip(weights, tables, indices, strict=True):
-        table = table.to(weight.dtype)
+        weight, table = _single(weight), _single(table)
         if index is None:
             pieces.append(weight.unsqueeze(-1))
         elif index.is_floating_point():
@@ -38,7 +38,7 @@ def attend(weights: Sequence[Tensor], tables: Sequence[Tensor], indices: Sequenc
             continue
         short.append(table)
     if not pieces:
-        pieces, short = [weights[0].new_zeros(*weights[0].shape, 1)], [tables[0].new_zeros(1, tables[0].shape[1])]
+        pieces, short = [heard[0].new_zeros(*heard[0].shape, 1)], [long[0].new_zeros(1, long[0].shape[1])]
     found = _Attend.apply(torch.cat(pieces, -1), torch.cat(short), len(long), *heard, *long, *rows)
     assert isinstance(found, Tensor)
     return found
@@ -53,11 +53,12 @@ def meet(query: Tensor, tables: Sequence[Tensor], indices: Sequence[Tensor], hea
         indices: S times the row that each turn reads, or (T, N_s) how much of every row.
         heads: H.
     """
+    query = _single(query)
     asked = query.unflatten(1, (heads, -1))
     found: dict[int, Tensor] = {}
     long, rows = [], []
     for slot, (table, index) in enumerate(zip(tables, indices, strict=True)):
-        table = table.to(query.dtype)
+        table = _single(table)
         if not index.is_floating_point() and len(table) > FEW:
             long, rows = [*long, table], [*rows, index]
             continue
@@ -79,7 +80,7 @@ def pool(states: Tensor, asked: Sequence[Tensor], rows: Sequence[Tensor], hidden
         rows: G times (B, L) the states that each member reads.
         hidden: G times (B, L) true where nothing is read, or empty where all of it is.
     """
-    return list(_Pool.apply(states, len(rows), *asked, *rows, *hidden))  # pyright: ignore[reportGeneralTypeIssues]
+    return list(_Pool.apply(_single(states), len(rows), *map(_single, asked), *rows, *hidden))  # pyright: ignore[reportGeneralTypeIssues]
 
 
 class _Attend(torch.autograd.Function):
@@ -177,7 +178,7 @@ class _Pool(torch.autograd.Function):
         with torch.autocast(states.device.type, enabled=False):
             for asked, rows, hidden in zip(*_thirds(parts, count), strict=True):
                 found = [torch.matmul(*_heard(states, *one)) for one in _members(asked, rows, hidden)]
-                out.append(torch.cat(found).to(states.dtype))
+                out.append(torch.cat(found))
         return tuple(out)
 
     @staticmethod
@@ -193,11 +194,10 @@ class _Pool(torch.autograd.Function):
                 share_grad = back @ told.transpose(1, 2)
                 logits_grad = share * (share_grad - (share_grad * share).sum(-1, keepdim=True))
                 found.append((logits_grad @ told).sum_to_size(query.shape))
-                query = query.to(told.dtype).expand_as(back)
-                told_grad = torch.baddbmm(share.transpose(1, 2) @ back, logits_grad.transpose(1, 2), query)
+                told_grad = share.transpose(1, 2) @ back
+                told_grad = torch.baddbmm(told_grad, logits_grad.transpose(1, 2), query.expand_as(back))
                 _add(states_grad, read.flatten(), told_grad.flatten(0, 1))
-            total = torch.cat(found) if len(asked) == len(rows) else torch.stack(found).sum(0)
-            asked_grads.append(total.to(asked.dtype))
+            asked_grads.append(torch.cat(found) if len(asked) == len(rows) else torch.stack(found).sum(0))
         return states_grad, None, *asked_grads, *(None for _ in range(2 * len(grads)))
 
 
@@ -212,10 +212,15 @@ def _members(asked: Tensor, rows: Tensor, hidden: Tensor) -> Iterator[tuple[Tens
 def _heard(states: Tensor, asked: Tensor, rows: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
     """Return (B, H, L) how much of each state is heard, and the (B, L, D) states."""
     told = _read(states, rows.flatten()).view(*rows.shape, -1)
-    logits = asked.to(told.dtype) @ told.transpose(1, 2)
+    logits = asked @ told.transpose(1, 2)
     if hidden.numel():
         logits = logits.masked_fill_(hidden.unsqueeze(1), float("-inf"))
     return logits.softmax(-1), told
+
+
+def _single(values: Tensor) -> Tensor:
+    """Return halves as single precision, in which sums are taken; others as they are."""
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
 
 
 def _read(table: Tensor, rows: Tensor) -> Tensor:

@@ -74,7 +74,8 @@ class OutcomeLayer(nn.Module):
             into.append(target)
         target = torch.cat(into)
         share = _softmax(torch.cat(weights), target, len(state))
-        heard = torch.zeros_like(query).index_add(0, target, share.unsqueeze(2) * torch.cat(values))
+        told = share.unsqueeze(2) * torch.cat(values)
+        heard = told.new_zeros(query.shape).index_add(0, target, told)
         new = self.hgt.out[kind](nn.functional.gelu(heard.reshape(len(state), heads * size)))
         keep = torch.sigmoid(self.hgt.skip[kind])
         return keep * new + (1 - keep) * state

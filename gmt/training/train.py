@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import Tensor
 
@@ -57,6 +58,7 @@ def new_scorer(config: RunConfig, data: Dataset) -> Scorer:
 
 def new_accelerator(config: RunConfig) -> Accelerator:
     """Return what places tensors and joins the processes of a training."""
+    AcceleratorState._reset_state()  # an earlier training of this process may have had another precision
     return Accelerator(
         mixed_precision=config.train.precision,
         gradient_accumulation_steps=config.train.accumulate,

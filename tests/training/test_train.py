@@ -78,6 +78,19 @@ def train(small, tmp_path: Path, *more: str, seed: int | None = None, **argument
     return tmp_path
 
 
+@pytest.mark.parametrize(
+    "more", [(), ("model.bind=false", "graph.turn_edges=true"), ("graph.schema=outcomes", "model.bind=false")]
+)
+def test_halves_train_nearly_the_same(small, tmp_path, more):
+    found = {}
+    for precision in ("no", "bf16"):
+        config = config_of(*more, "train.steps=3", f"train.precision={precision}")
+        train_run(small[0], config, RunFolder(tmp_path / precision))
+        found[precision] = [line["loss"] for line in lines(tmp_path / precision)]
+    assert found["bf16"] != found["no"]
+    assert np.allclose(found["bf16"], found["no"], rtol=0.03)
+
+
 @pytest.mark.parametrize("spare", [False, True])
 def test_batches_built_ahead_give_the_same_run(small, tmp_path, monkeypatch, spare):
     monkeypatch.setattr("gmt.training.train.core_to_spare", lambda device: spare)
