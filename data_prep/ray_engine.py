@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from data_prep.gather import Gatherer
-from data_prep.pieces import Offsets, Parse, Piece, Read, read_piece
+from data_prep.pieces import Offsets, Parse, Piece, read_piece
 from data_prep.rows import is_hub
 from data_prep.sources import Rejected
 from gmt.data.embed import EmbeddingStore, Progress, key_of, load_encoder
@@ -226,7 +226,7 @@ def _read(row: dict[str, Any], parse: Parse) -> Iterator[dict[str, Any]]:
         for at, found in enumerate(read_piece(piece, parse)):
             texts = found.block.names["text"]
             names = found.block.names | {"text": [key_of(text) for text in texts]}
-            told = Read(replace(found.block, names=names), found.rejected, found.lines)
+            told = replace(found, block=replace(found.block, names=names))
             yield none | {"at": at, "read": pickle.dumps(told), "texts": texts}
     except DataError as error:
         yield none | {"problem": str(error)}

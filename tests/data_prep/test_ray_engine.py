@@ -78,6 +78,16 @@ def test_a_file_that_cannot_be_read_is_named_and_nothing_is_written(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["votes.csv"]
 
 
+def test_a_fault_of_the_call_names_the_line_and_stops_the_work(tmp_path, small_pieces):
+    path = tmp_path / "rated.jsonl"
+    path.write_text(
+        "".join(f'{{"u": "ana", "q": "why {n}", "m": "x", "r": {7 if n == 69 else 1}}}\n' for n in range(90))
+    )
+    columns = SourceOptions(user="u", query="q", model="m", rating="r", engine="ray", workers=2)
+    with pytest.raises(DataError, match="rated.jsonl line 70: r is 7, outside 0 to 1; state the scale"):
+        prepare(PrepOptions("votes", tmp_path / "out", path, "hash:32", columns=columns))
+
+
 def test_bad_rows_stop_the_work_as_they_do_here(tmp_path):
     path = write_rows(tmp_path / "rows.jsonl")
     columns = SourceOptions(engine="ray", workers=2)
