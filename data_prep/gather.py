@@ -51,20 +51,17 @@ class Gatherer:
         renumber: Turns of a conversation are known by their order only; count them from 0.
         numbered: A conversation is one row of the file; what follows `APART` in its name only tells it from others
             of that name, which are numbered at the end.
-        text_id: Returns the `text_id` of the text that a name of the kind "text" stands for; by default it is the
-            text itself.
     """
 
-    def __init__(
-        self,
-        same_query: bool = False,
-        renumber: bool = False,
-        numbered: bool = False,
-        text_id: Callable[[str], str] = text_id,
-    ) -> None:
-        self.same_query, self.renumber, self.numbered, self.text_id = same_query, renumber, numbered, text_id
+    text_id: Callable[[str], str] = staticmethod(text_id)
+    """Returns the `text_id` of the text that a name of the kind "text" stands for, which is the text itself unless
+    somebody who merges blocks of keys says otherwise."""
+    distant: Any = None
+    """Where the texts are then."""
+
+    def __init__(self, same_query: bool = False, renumber: bool = False, numbered: bool = False) -> None:
+        self.same_query, self.renumber, self.numbered = same_query, renumber, numbered
         self.codes: dict[str, dict[str, int]] = {name: {} for name in (*NAMES, "text", "model")}
-        self.distant: Any = None  # where the texts are, if their names stand for them
         self.columns = {name: array("d" if name in FLOATS else "q") for name in (*OF_ROWS, *OF_CANDIDATES)}
 
     def __len__(self) -> int:

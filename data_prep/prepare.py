@@ -188,15 +188,15 @@ def _embed(
     encoder = load_encoder(options.encoder or DEFAULT_ENCODER)
     store = EmbeddingStore.create(folder, card_of(encoder))
     hear = None if progress is None else progress(len(table.texts) + len(set(descriptions)))
+    texts: Sequence[str] = table.texts
     if data.distant is None:
-        texts = list(dict.fromkeys([*table.texts, *descriptions]))
-        embed_texts(encoder, texts, store, hear, options.columns.workers)
-        store.save([key_of(table.texts[code]) for code in table.text_order])  # so that they are read side by side
-        return store.encoder, notes, table.texts
-    found = data.distant.fetch(table.texts, store, encoder.id, folder.parent / SPOOL, hear)
-    embed_texts(encoder, descriptions, store, hear)
-    store.save([table.texts[code] for code in table.text_order])
-    return store.encoder, notes, found
+        keys, here = [key_of(text) for text in texts], [*texts, *descriptions]
+    else:  # the table holds keys
+        keys, here = table.texts, descriptions
+        texts = data.distant.fetch(keys, store, encoder.id, folder.parent / SPOOL, hear)
+    embed_texts(encoder, here, store, hear, options.columns.workers)
+    store.save([keys[code] for code in table.text_order])  # so that they are read side by side
+    return store.encoder, notes, texts
 
 
 def _without_vector(table: InteractionTable, data: RawData, options: PrepOptions) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from data_prep.gather import Gatherer
 from data_prep.pieces import ROWS_AT_ONCE, Offsets, Parse, Piece, Read, cut, read_block, read_piece
@@ -56,18 +57,23 @@ def in_file_order(rejected: list[Rejected]) -> list[Rejected]:
 def _by_workers(input: str | Path | None, parse: Parse, rejected: list[Rejected], workers: int) -> Iterator[Read]:
     """Yield what several processes read, in order: pieces of an input that is cut, else rows handed over to them."""
     pieces, offsets = cut(input), Offsets()
-    apart = len(pieces) > 1 and all(piece.part is not None for piece in pieces)
+    work: Iterator[tuple[Piece, Callable[[Any], list[Read]], Any]]
+    if len(pieces) > 1 and all(piece.part is not None for piece in pieces):
+        work = ((piece, _read_piece, piece) for piece in pieces)
+    else:  # lines of rows handed over are those of their file already, so any piece places them
+        work = ((pieces[0], _read_rows, rows) for rows in _handed_over(read_input(input, rejected)))
     waiting: deque[tuple[Piece, Future[list[Read]]]] = deque()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (parse,)) as pool:
-        work = pieces if apart else _handed_over(read_input(input, rejected))
-        for part in work:
-            waiting.append((part, pool.submit(_read_piece, part)) if isinstance(part, Piece)
-                           else (pieces[0], pool.submit(_read_rows, part)))  # fmt: skip
-            while len(waiting) > WAITING * workers or (waiting and waiting[0][1].done()):
-                piece, made = waiting.popleft()
-                yield from (offsets.place(piece, read) for read in made.result())
-        for piece, made in waiting:
+
+    def come(left: int) -> Iterator[Read]:
+        while len(waiting) > left:
+            piece, made = waiting.popleft()
             yield from (offsets.place(piece, read) for read in made.result())
+
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (parse,)) as pool:
+        for piece, read, part in work:
+            waiting.append((piece, pool.submit(read, part)))
+            yield from come(WAITING * workers)
+        yield from come(0)
 
 
 def _handed_over(rows: Iterator[Place]) -> Iterator[list[Place]]:

@@ -156,6 +156,8 @@ def update_users(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tenso
     if states.turn is None:  # every turn says the same
         pooled = (links.heard > 0).to(bias.dtype).unsqueeze(1) * value_bias
         return _next_state(layer, "user", pooled, states.user)
+    if not links.audiences:
+        return _next_state(layer, "user", value_bias.new_zeros(links.users, layer.width), states.user)
     key, _, key_relation = layer.keys(TELLS)  # the bias of the key is the same for all turns: it cancels
     asks: Any = layer.query["user"]
     queries = []
@@ -163,15 +165,13 @@ def update_users(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tenso
         query = asks.bias.view(1, -1) if states.user is None else asks(states.user[audience.users])
         asked = query.unflatten(1, (heads, size)).transpose(0, 1) @ key_relation.transpose(1, 2)
         queries.append((asked @ key.view(heads, size, -1)).transpose(0, 1))  # (B or 1, H, D): met by the state itself
-    pooled = value_bias.new_zeros(links.users, layer.width)
-    if queries:
-        rows, none = [audience.turns for audience in links.audiences], links.user.new_zeros(0, dtype=torch.bool)
-        hidden = [none if audience.padding is None else audience.padding for audience in links.audiences]
-        heard = torch.cat(pool(states.turn, queries, rows, hidden)).transpose(0, 1)  # (H, V, D)
-        heard = heard @ matrix.view(heads, size, -1).transpose(1, 2) @ relation
-        told = heard.transpose(0, 1).reshape(-1, layer.width) + value_bias
-        users = torch.cat([audience.users for audience in links.audiences])
-        pooled = told.new_zeros(pooled.shape).index_copy(0, users, told)
+    rows, none = [audience.turns for audience in links.audiences], links.user.new_zeros(0, dtype=torch.bool)
+    hidden = [none if audience.padding is None else audience.padding for audience in links.audiences]
+    heard = torch.cat(pool(states.turn, queries, rows, hidden)).transpose(0, 1)  # (H, V, D)
+    heard = heard @ matrix.view(heads, size, -1).transpose(1, 2) @ relation
+    told = heard.transpose(0, 1).reshape(-1, layer.width) + value_bias
+    users = torch.cat([audience.users for audience in links.audiences])
+    pooled = told.new_zeros(links.users, layer.width).index_copy(0, users, told)
     return _next_state(layer, "user", pooled, states.user)
 
 
