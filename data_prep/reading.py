@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from data_prep.gather import Gatherer
 from data_prep.pieces import ROWS_AT_ONCE, Offsets, Parse, Piece, Read, cut, read_block, read_piece
@@ -57,11 +56,11 @@ def in_file_order(rejected: list[Rejected]) -> list[Rejected]:
 def _by_workers(input: str | Path | None, parse: Parse, rejected: list[Rejected], workers: int) -> Iterator[Read]:
     """Yield what several processes read, in order: pieces of an input that is cut, else rows handed over to them."""
     pieces, offsets = cut(input), Offsets()
-    work: Iterator[tuple[Piece, Callable[[Any], list[Read]], Any]]
+    work: Iterator[tuple[Piece, Piece | list[Place]]]
     if len(pieces) > 1 and all(piece.part is not None for piece in pieces):
-        work = ((piece, _read_piece, piece) for piece in pieces)
+        work = ((piece, piece) for piece in pieces)
     else:  # lines of rows handed over are those of their file already, so any piece places them
-        work = ((pieces[0], _read_rows, rows) for rows in _handed_over(read_input(input, rejected)))
+        work = ((pieces[0], rows) for rows in _handed_over(read_input(input, rejected)))
     waiting: deque[tuple[Piece, Future[list[Read]]]] = deque()
 
     def come(left: int) -> Iterator[Read]:
@@ -70,8 +69,8 @@ def _by_workers(input: str | Path | None, parse: Parse, rejected: list[Rejected]
             yield from (offsets.place(piece, read) for read in made.result())
 
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (parse,)) as pool:
-        for piece, read, part in work:
-            waiting.append((piece, pool.submit(read, part)))
+        for piece, part in work:
+            waiting.append((piece, pool.submit(_read, part)))
             yield from come(WAITING * workers)
         yield from come(0)
 
@@ -89,11 +88,9 @@ def _begin(parse: Parse) -> None:
     _parser.append(parse)
 
 
-def _read_piece(piece: Piece) -> list[Read]:
-    return list(read_piece(piece, _parser[-1]))
-
-
-def _read_rows(rows: list[Place]) -> list[Read]:
+def _read(part: Piece | list[Place]) -> list[Read]:
+    if isinstance(part, Piece):
+        return list(read_piece(part, _parser[-1]))
     gatherer = Gatherer()
-    _, refused = read_block(iter(rows), _parser[-1], gatherer)
+    _, refused = read_block(iter(part), _parser[-1], gatherer)
     return [Read(gatherer.block(), refused)]

@@ -1,24 +1,20 @@
-"""Remember the vectors of texts by encoder and text, in a data folder and across them."""
+"""Give texts vectors, each once: encode what no data folder before has encoded, in one process or several."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import multiprocessing
 import os
 import re
-import tempfile
 import uuid
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gmt.data.encoders import CHUNK, EncoderCard, Progress, TextEncoder, card_of, load_encoder
+from gmt.data.store import EmbeddingStore, key_of, replace_file
 from gmt.errors import DataError
 
 __all__ = [
@@ -33,197 +29,6 @@ __all__ = [
 ]
 
 MANY_SHARDS = 64
-HELD_BYTES = 256 << 20
-"""Vectors added to a store that are held in memory."""
-WRITTEN_AT_ONCE = 1 << 16
-
-
-def key_of(text: str) -> str:
-    """Return the key that a store knows a text by (first 32 hex digits of its SHA-256)."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{uuid.uuid4().hex}-{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-class EmbeddingStore:
-    """Hold the vectors of one encoder for a set of texts, in a folder of three files.
-
-    Saved vectors are mapped from their file, not read into memory; vectors added since are in memory, and
-    beyond `HELD_BYTES` in a file that nobody else sees.
-
-    Args:
-        folder: Where `save` writes `vectors.npy`, `keys.parquet` and `encoder.json`.
-        encoder: The one encoder whose vectors this store holds.
-    """
-
-    def __init__(self, folder: Path, encoder: EncoderCard) -> None:
-        self.folder = Path(folder)
-        self.encoder = encoder
-        self._rows: dict[str, int] = {}
-        self._stored: list[np.ndarray] = []  # mapped from files
-        self._added: list[np.ndarray] = []  # in memory, behind them
-        self._file: Any = None
-        self._fresh = True
-
-    @classmethod
-    def create(cls, folder: Path, card: EncoderCard) -> EmbeddingStore:
-        """Start an empty store; nothing is written before `save`, which replaces what lay there."""
-        return cls(folder, card)
-
-    @classmethod
-    def open(cls, folder: Path) -> EmbeddingStore:
-        """Read a store written by `save`.
-
-        Raises:
-            DataError: A file is missing, or the files do not belong together.
-        """
-        import pyarrow.parquet as pq
-
-        folder = Path(folder)
-        for name in ("encoder.json", "keys.parquet", "vectors.npy"):
-            if not (folder / name).is_file():
-                raise DataError(f"{folder} holds no {name}; make the vectors with gmt prep")
-        store = cls(folder, EncoderCard(**json.loads((folder / "encoder.json").read_text("utf-8"))))
-        vectors = _mapped(folder / "vectors.npy")
-        keys = pq.read_table(folder / "keys.parquet")["key"].to_pylist()
-        if vectors.ndim != 2 or vectors.shape[1] != store.encoder.width or len(vectors) < len(keys):
-            raise DataError(
-                f"{folder} holds vectors of shape {vectors.shape} for {len(keys)} texts; run gmt prep again"
-            )
-        # Vectors are written before keys and only ever grow, so rows past the last key are an unfinished save.
-        store._stored = [vectors[: len(keys)]]
-        store._rows = {key: row for row, key in enumerate(keys)}
-        store._fresh = False
-        return store
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def missing(self, texts: Iterable[str]) -> list[str]:
-        """Return the distinct texts without a vector, in order of appearance."""
-        return [text for text in dict.fromkeys(texts) if key_of(text) not in self._rows]
-
-    def add(self, texts: Sequence[str], vectors: np.ndarray) -> None:
-        """Remember (T, D) vectors of T texts; a text already known keeps its vector.
-
-        Raises:
-            DataError: The shape is wrong or a vector is not finite.
-        """
-        self._add([key_of(text) for text in texts], vectors)
-
-    def _add(self, keys: Sequence[str], vectors: np.ndarray) -> None:
-        if vectors.shape != (len(keys), self.encoder.width):
-            raise DataError(f"vectors have shape {vectors.shape}; expected ({len(keys)}, {self.encoder.width})")
-        if not np.isfinite(vectors).all():
-            raise DataError(f"encoder {self.encoder} made vectors that are not finite; choose another --encoder")
-        rows = []
-        for row, key in enumerate(keys):
-            if key not in self._rows:
-                self._rows[key] = len(self._rows)
-                rows.append(row)
-        self._added.append(np.asarray(vectors[rows], dtype=np.float32))
-        if sum(part.nbytes for part in self._added) > HELD_BYTES:
-            self._put_aside()
-
-    def vectors(self, texts: Sequence[str]) -> np.ndarray:
-        """Return (T, D) float32 vectors of the texts, read-only and straight from the file if saved side by side.
-
-        Raises:
-            DataError: A text has no vector.
-        """
-        rows = np.array([self._rows.get(key_of(text), -1) for text in texts], np.int64)
-        if (rows < 0).any():
-            text = texts[int(np.argmin(rows))]
-            raise DataError(
-                f"{int((rows < 0).sum())} of {len(rows)} texts have no vector in {self.folder}, e.g. {text[:60]!r}; "
-                "run gmt prep again"
-            )
-        return self._take(rows)
-
-    def save(self, order: Iterable[str] = ()) -> None:
-        """Write the store to its folder.
-
-        Args:
-            order: Keys, as `key_of` gives them, whose vectors are to come first, in this order.
-        """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self._fresh:
-            # Without its card a half replaced store is refused rather than read with another's keys.
-            (self.folder / "encoder.json").unlink(missing_ok=True)
-        keys = list(dict.fromkeys([*order, *self._rows]))
-        rows = np.array([self._rows[key] for key in keys], np.int64)
-        named = pa.table({"key": pa.array(keys, pa.string())})
-        card = json.dumps(asdict(self.encoder), indent=1)
-        _replace(self.folder / "vectors.npy", lambda path: self._write(path, rows))
-        _replace(self.folder / "keys.parquet", lambda path: pq.write_table(named, path))
-        _replace(self.folder / "encoder.json", lambda path: path.write_text(card + "\n", "utf-8"))
-        self._rows = {key: row for row, key in enumerate(keys)}
-        self._stored, self._added, self._file = [_mapped(self.folder / "vectors.npy")], [], None
-        self._fresh = False
-
-    def _write(self, path: Path, rows: np.ndarray) -> None:
-        with path.open("wb") as file:
-            shape = (len(rows), self.encoder.width)
-            np.lib.format.write_array_header_1_0(
-                file,
-                {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape},
-            )
-            for low in range(0, len(rows), WRITTEN_AT_ONCE):
-                self._take(rows[low : low + WRITTEN_AT_ONCE]).tofile(file)
-
-    def _put_aside(self) -> None:
-        """Move what was added from memory to a file without a name."""
-        if self._file is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 - it lives as long as the store
-        part, at = np.concatenate(self._added), self._file.seek(0, os.SEEK_END)
-        part.tofile(self._file)
-        self._file.flush()
-        if len(part):
-            self._stored.append(np.asarray(np.memmap(self._file, np.float32, "r", at, part.shape)))
-        self._added = []
-
-    def _take(self, rows: np.ndarray) -> np.ndarray:
-        """Return the vectors in rows."""
-        if len(self._added) > 1:
-            self._added = [np.concatenate(self._added)]
-        blocks = [*self._stored, *self._added] or [np.zeros((0, self.encoder.width), np.float32)]
-        begin = np.cumsum([0, *(len(block) for block in blocks)])
-        if len(rows) and (np.diff(rows) == 1).all():
-            block = int(np.searchsorted(begin, rows[0], side="right")) - 1
-            if rows[-1] < begin[block + 1]:
-                return blocks[block][rows[0] - begin[block] : rows[-1] + 1 - begin[block]]
-        if len(blocks) == 1:
-            return blocks[0][rows]
-        found = np.empty((len(rows), self.encoder.width), np.float32)
-        of = np.searchsorted(begin, rows, side="right") - 1
-        for number in np.unique(of).tolist():
-            found[of == number] = blocks[number][rows[of == number] - begin[number]]
-        return found
-
-
-def _mapped(path: Path) -> np.ndarray:
-    """Return a saved array, of which only what is read comes into memory."""
-    found = np.load(path, mmap_mode=None if _is_empty(path) else "r", allow_pickle=False)
-    return np.asarray(found)
-
-
-def _is_empty(path: Path) -> bool:
-    """Tell whether an array holds nothing, which cannot be mapped."""
-    with path.open("rb") as file:
-        np.lib.format.read_magic(file)
-        shape, _, _ = np.lib.format.read_array_header_1_0(file)
-    return 0 in shape
 
 
 class _Cache:
@@ -252,7 +57,7 @@ class _Cache:
                     rows = [row for row, key in enumerate(keys) if key in wanted]
                     if rows or len(shards) > MANY_SHARDS:
                         vectors = file["vectors"]
-                        store._add([keys[row] for row in rows], vectors[rows])
+                        store.add_keys([keys[row] for row in rows], vectors[rows])
                         contents.append((keys, vectors))
             except FileNotFoundError:
                 continue  # another process merged it meanwhile; at worst its texts are encoded once more
@@ -269,7 +74,7 @@ class _Cache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             shard = self.folder / f"{uuid.uuid4().hex}.npz"
-            _replace(shard, lambda path: _save_shard(path, keys, vectors))
+            replace_file(shard, lambda path: _save_shard(path, keys, vectors))
         except OSError:
             return
 
