@@ -16,7 +16,7 @@ import numpy as np
 
 from data_prep.card import describe, file_sha256, input_sha256
 from data_prep.pool import describe_models
-from data_prep.sources import ON_RAY, RawData, Rejected, SourceOptions, load_source
+from data_prep.sources.registry import ON_RAY, RawData, Rejected, SourceOptions, load_source
 from gmt.data.dataset import ModelInfo
 from gmt.data.embed import EmbeddingStore, EncoderCard, Progress, card_of, embed_texts, key_of, load_encoder
 from gmt.data.interactions import InteractionTable
@@ -143,7 +143,7 @@ def _engine(options: PrepOptions) -> AbstractContextManager[None]:
         raise DataError(
             f"the source {options.source} is read by the local engine only; --engine ray reads {', '.join(ON_RAY)}"
         )
-    from data_prep.ray_engine import session
+    from data_prep.read.on_ray import session
 
     return session(options.columns.workers)
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gmt.routing.pretrained import Router
+    from gmt.serving.pretrained import Router
 
 __all__ = ["Router"]
 
@@ -11,7 +11,7 @@ __all__ = ["Router"]
 def __getattr__(name: str) -> Any:
     """Load `Router` when it is first asked for, so that `import gmt` stays light."""
     if name == "Router":
-        from gmt.routing.pretrained import Router
+        from gmt.serving.pretrained import Router
 
         return Router
     raise AttributeError(f"module 'gmt' has no attribute {name!r}")

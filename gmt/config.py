@@ -332,6 +332,19 @@ def _nearest(name: str) -> str:
     return f"Did you mean {close[0]}?" if close else f"The sections are {', '.join(sections)}."
 
 
+def default_config() -> Path:
+    """Return configs/default.yaml of the folder one stands in, or the copy that ships with gmt."""
+    here = Path("configs/default.yaml")
+    return here if here.is_file() else shipped_config("default")
+
+
+def shipped_config(name: str = "") -> Path:
+    """Return a config that ships with gmt, from the wheel or from the checkout; without a name, their folder."""
+    inside = Path(__file__).parent / "configs"
+    folder = inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
+    return folder / f"{name}.yaml" if name else folder
+
+
 def load_config(path: Path | None, overrides: Iterable[str] = (), seed: int | None = None) -> RunConfig:
     """Read a YAML file that states what differs from the defaults, then apply `section.key=value` overrides.
 

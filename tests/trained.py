@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gmt.cli import main
+from gmt.cli.main import main
 
 TINY = (
     *("model.width=16", "model.hidden=16", "model.heads=2"),

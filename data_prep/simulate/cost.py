@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.score_matrix import ScoreMatrix
-from data_prep.simulate.memory import embedded
+from data_prep.simulate.in_memory import embedded
 from data_prep.simulate.rows_out import write_people
+from data_prep.sources.score_matrix import ScoreMatrix
 from data_prep.splits import GIVEN, assign
 from gmt.data.dataset import Dataset
 from gmt.data.embed import TextEncoder

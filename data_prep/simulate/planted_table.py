@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_prep.simulate.memory import embedded
+from data_prep.simulate.in_memory import embedded
 from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
 from data_prep.simulate.planted_texts import compose_answer, remarks
 from data_prep.simulate.world import World, user_name

@@ -6,12 +6,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from data_prep.fields import label
 from data_prep.pool import read_models
-from data_prep.rows import SUFFIXES, read_json, read_rows
+from data_prep.read.cells import label
+from data_prep.read.row_files import SUFFIXES, read_json, read_rows
 from data_prep.simulate.prices import priced
 from data_prep.simulate.response_table import Answer, ResponseTable, Round, cells, of_table, shrunk
-from data_prep.sources import Rejected, SourceOptions
+from data_prep.sources.registry import Rejected, SourceOptions
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import InteractionTable, text_id, winner_ratings
 from gmt.errors import DataError
@@ -57,7 +57,7 @@ def read_responses(input: Path, questions: Path | None = None, models: Path | No
 
 
 def _rows(input: Path) -> ResponseTable:
-    from data_prep.jsonl import read
+    from data_prep.sources.jsonl import read
 
     data = read(input, SourceOptions())
     if data.rejected:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.simulate.feedback import FORMATS, rate
-from data_prep.simulate.memory import embedded
+from data_prep.simulate.in_memory import embedded
 from data_prep.simulate.response_table import ResponseTable
 from data_prep.simulate.rows_out import write_people
 from data_prep.simulate.trait_features import TRAITS, raw_traits, round_keys, standardised

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from gmt.config import GraphConfig
 from gmt.data.dataset import Dataset, Questions
-from gmt.data.links import TurnLinks
-from gmt.data.outcomes import OutcomeLinks
+from gmt.data.outcome_links import OutcomeLinks
+from gmt.data.turn_links import TurnLinks
 from gmt.errors import DataError
 
 if TYPE_CHECKING:

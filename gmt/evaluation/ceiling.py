@@ -8,7 +8,7 @@ import numpy as np
 
 from gmt.data.interactions import InteractionTable
 from gmt.routing.kernels import QueryKeys
-from gmt.routing.votes import votes_of
+from gmt.routing.pairwise import votes_of
 
 
 def impersonal_ceiling(table: InteractionTable, targets: np.ndarray) -> dict[str, Any] | None:

@@ -25,15 +25,15 @@ from gmt.evaluation.results import (
     write_predictions,
     write_summary,
 )
-from gmt.routing.router import Router
-from gmt.routing.votes import fit_temperature
+from gmt.routing.pairwise import fit_temperature
+from gmt.routing.protocol import RoutingMethod
 
 __all__ = ["Result", "evaluate"]
 
 
 def evaluate(
     data: Dataset,
-    routers: Sequence[Router],
+    routers: Sequence[RoutingMethod],
     split: str = "test",
     shots: Sequence[int] | None = None,
     draws: int = 3,
@@ -101,7 +101,11 @@ def evaluate(
 
 
 def _ask(
-    data: Dataset, routers: Sequence[Router], trial: Trial, reveal: bool, progress: Callable[[str], object] | None
+    data: Dataset,
+    routers: Sequence[RoutingMethod],
+    trial: Trial,
+    reveal: bool,
+    progress: Callable[[str], object] | None,
 ) -> dict[str, np.ndarray]:
     """Score the targets of a trial with every router; no rating of a target is within their reach."""
     history, scores = data.select(trial.history), {}
@@ -112,7 +116,7 @@ def _ask(
     return scores
 
 
-def _score(data: Dataset, router: Router, history: Dataset, targets: np.ndarray, reveal: bool) -> np.ndarray:
+def _score(data: Dataset, router: RoutingMethod, history: Dataset, targets: np.ndarray, reveal: bool) -> np.ndarray:
     """Return (C, K) scores of the targets, checked."""
     scores = np.full((len(targets), data.table.candidates.shape[1]), -np.inf)
     # With ratings revealed, turns are asked one after the other: the rounds shown with a question
@@ -131,7 +135,7 @@ def _score(data: Dataset, router: Router, history: Dataset, targets: np.ndarray,
     return scores
 
 
-def _temperature(data: Dataset, router: Router, reveal: bool) -> float | None:
+def _temperature(data: Dataset, router: RoutingMethod, reveal: bool) -> float | None:
     """Fit on VALID, asked with TRAIN visible, what the router's score differences are divided by."""
     train = np.flatnonzero(data.table.split == TRAIN)
     valid = np.flatnonzero(data.table.rated & (data.table.split == VALID))

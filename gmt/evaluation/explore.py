@@ -9,10 +9,10 @@ import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.errors import DataError
-from gmt.evaluation.choice import ask_all, choice_shares
 from gmt.evaluation.intervals import Block, Share
-from gmt.routing.posterior import Posterior
-from gmt.routing.votes import win_probability
+from gmt.evaluation.top_choice import ask_all, choice_shares
+from gmt.posterior.posterior import Posterior
+from gmt.routing.pairwise import win_probability
 
 Proposal = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 """Chooses two different models for each of B people from (B, M) means, (B, M, M) covariances and a generator."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from gmt.errors import DataError
 from gmt.evaluation.metrics import UserMeans, calibration_error, mean_user_auc, pairs_of, ratio, weighted_auc
-from gmt.routing.votes import choices
+from gmt.routing.pairwise import choices
 
 METRICS = ("accuracy", "auc", "user_auc", "log_loss", "calibration_error", "reward", "regret")
 DRAWS = 1000

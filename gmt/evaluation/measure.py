@@ -16,10 +16,10 @@ from gmt.errors import DataError, RunError
 from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.protocols import foreign_trials
 from gmt.evaluation.results import ORACLE, Result
-from gmt.routing.baselines import RIVALS, make_router
-from gmt.routing.pretrained import Router as Pretrained
-from gmt.routing.router import Router
+from gmt.rivals.registry import RIVALS, make_router
+from gmt.routing.protocol import RoutingMethod
 from gmt.runs import RunFolder
+from gmt.serving.pretrained import Router
 
 
 def measure(
@@ -49,14 +49,14 @@ def measure(
         RunError: The run's data is gone or changed.
         DataError: The foreign data has another encoder or nothing to ask.
     """
-    router = Pretrained.from_pretrained(run.root)
+    router = Router.from_pretrained(run.root)
     own = _own_data(router, data)
     names = [*RIVALS, ORACLE] if baselines is None else list(baselines)
     oracle = ORACLE in names
     rivals = [make_router(name, seed) for name in names if name != ORACLE]
     if own is not None:
         learn = own.select(own.table.split != TEST)
-        routers: list[Router] = [router.router, *_fitted(rivals, learn, progress)]
+        routers: list[RoutingMethod] = [router.router, *_fitted(rivals, learn, progress)]
         out = out or run.results / f"{own.card.get('protocol', 'seen')}{'-valid' if split == 'valid' else ''}.json"
         return evaluate(
             own,
@@ -91,7 +91,9 @@ def measure(
     )
 
 
-def _fitted(rivals: list[Router], data: Dataset, progress: Callable[[str], object] | None) -> list[Router]:
+def _fitted(
+    rivals: list[RoutingMethod], data: Dataset, progress: Callable[[str], object] | None
+) -> list[RoutingMethod]:
     fitted = []
     for rival in rivals:
         if progress is not None:
@@ -100,7 +102,7 @@ def _fitted(rivals: list[Router], data: Dataset, progress: Callable[[str], objec
     return fitted
 
 
-def _own_data(router: Pretrained, data: Path | None) -> Dataset | None:
+def _own_data(router: Router, data: Path | None) -> Dataset | None:
     """Return the run's own data, or None if `data` is another folder."""
     told = router.card["data"]
     folder = Path(told["path"]) if data is None else data
@@ -117,7 +119,7 @@ def _own_data(router: Pretrained, data: Path | None) -> Dataset | None:
     return loaded
 
 
-def _join(router: Pretrained, folder: Path) -> tuple[Dataset, Dataset, int]:
+def _join(router: Router, folder: Path) -> tuple[Dataset, Dataset, int]:
     """Return the run's own comparisons, those with the foreign ones behind, and how many are its own."""
     foreign = Dataset.load(folder)
     if foreign.encoder != router.data.encoder:

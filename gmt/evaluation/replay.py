@@ -8,8 +8,8 @@ import numpy as np
 
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
-from gmt.evaluation.choice import chosen
 from gmt.evaluation.intervals import Share
+from gmt.evaluation.top_choice import chosen
 
 
 @dataclass(frozen=True, eq=False)

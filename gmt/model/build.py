@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gmt.config import ModelConfig
 from gmt.data.graph import GraphSchema
-from gmt.model.outcomes import OutcomeScorer
+from gmt.model.outcome_scorer import OutcomeScorer
 from gmt.model.scorer import GraphScorer
 
 Scorer = GraphScorer | OutcomeScorer

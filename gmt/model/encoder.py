@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from gmt.data.graph import GraphSchema, turn_edges
-from gmt.data.links import TurnLinks
+from gmt.data.turn_links import TurnLinks
 from gmt.model.hgt import HGTLayer
 from gmt.model.turn_layer import TurnStates, update_turns, update_users
 

@@ -9,8 +9,8 @@ from gmt.config import ModelConfig
 from gmt.data.graph import FEEDBACK, GraphBatch, GraphSchema
 from gmt.model.encoder import GraphEncoder
 from gmt.model.head import PreferenceHead
+from gmt.model.known_models import known_models, pad_rows
 from gmt.model.leaf import Leaf
-from gmt.model.rows import known_models, pad_rows
 from gmt.model.turn_layer import TurnStates
 
 RATED, ADVANTAGE = FEEDBACK.index("rated"), FEEDBACK.index("advantage")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gmt.data.links import TurnLinks
+from gmt.data.turn_links import TurnLinks
 from gmt.model.attend import attend, meet, pool
 from gmt.model.hgt import HGTLayer
 from gmt.model.leaf import Leaf, relate

@@ -1,1 +1,1 @@
-"""Choose a model for a question."""
+"""Share the ground all routers stand on: votes, kernels, costs and the protocol."""

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from accelerate.utils import set_seed
 
-from data_prep.jsonl import read_history
+from data_prep.sources.jsonl import read_history
 from gmt.data.graph import build_graph
 from gmt.data.interactions import Comparison
 from gmt.errors import DataError, UserError
+from gmt.hybrid.graph_router import GraphRouter
 from gmt.model.checkpoint import save_tensors
-from gmt.routing.graph_router import GraphRouter
-from gmt.routing.pretrained import Router
+from gmt.serving.pretrained import Router
 from gmt.training.losses import loss_of
 
 HELD_OUT = 0.3

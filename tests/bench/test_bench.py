@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from gmt.bench.learning import encoder, encoder_parts, step, step_config
-from gmt.bench.made import made_dataset
-from gmt.bench.report import PARTS, QUICK, rows_of, run_bench, write_bench
-from gmt.bench.serving import adapting, preparing, routing
+from gmt.bench.made_data import made_dataset
+from gmt.bench.routing_speed import adapting, preparing, routing
+from gmt.bench.speed_report import PARTS, QUICK, rows_of, run_bench, write_bench
 from gmt.bench.timing import Timing, interleaved, matmul, operations
-from gmt.cli import main
+from gmt.bench.training_speed import encoder, encoder_parts, step, step_config
+from gmt.cli.main import main
 from gmt.data.graph import turn_schema
 from gmt.model.encoder import GraphEncoder
 

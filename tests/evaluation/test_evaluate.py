@@ -10,7 +10,7 @@ from gmt.errors import DataError
 from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.intervals import METRICS
 from gmt.evaluation.results import COLUMNS, Result
-from gmt.routing.baselines import RIVALS, make_router
+from gmt.rivals.registry import RIVALS, make_router
 from tests.factories import random_dataset
 
 PROTOCOLS = ("seen", "new-users", "new-models")

@@ -14,8 +14,8 @@ from gmt.data.dataset import Dataset
 from gmt.errors import DataError
 from gmt.evaluation.explore import PROPOSALS, Course, Meeting, interact, meet
 from gmt.evaluation.intervals import Interval, bootstrap_shares
-from gmt.routing.hierarchical import HierarchicalBradleyTerry
-from gmt.routing.posterior import Posterior
+from gmt.posterior.hierarchical import HierarchicalBradleyTerry
+from gmt.posterior.posterior import Posterior
 
 KNOWN, NEW, ROUNDS, HELD = 160, 60, 15, 15
 AFTER = (0, 5, 10, 15)

@@ -16,11 +16,11 @@ from gmt.data.interactions import TEST
 from gmt.errors import DataError, RunError
 from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.measure import measure
-from gmt.routing.baselines import RIVALS, make_router
-from gmt.routing.pretrained import Router
-from gmt.routing.userfiles import to_jsonl
+from gmt.rivals.registry import RIVALS, make_router
 from gmt.runs import RunFolder
-from gmt.training.run import train_run
+from gmt.serving.pretrained import Router
+from gmt.state.user_files import to_jsonl
+from gmt.training.train_run import train_run
 from tests.factories import random_table
 from tests.trained import TINY
 

@@ -8,7 +8,7 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from gmt.evaluation.metrics import calibration_error, count_pairs, mean_user_auc, pairs_of, weighted_auc
-from gmt.routing.votes import choices
+from gmt.routing.pairwise import choices
 
 ONE = np.ones((1, 1))
 

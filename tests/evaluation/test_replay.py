@@ -9,8 +9,8 @@ from data_prep.simulate.planted import PlantedSettings
 from data_prep.simulate.planted_table import planted_table
 from gmt.data.interactions import Candidate, Comparison, InteractionTable
 from gmt.errors import DataError
-from gmt.evaluation.choice import choice_shares
 from gmt.evaluation.replay import Replay, replay, shown_chances
+from gmt.evaluation.top_choice import choice_shares
 
 
 def _table(*rounds: tuple[str, str, float]) -> InteractionTable:

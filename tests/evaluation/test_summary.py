@@ -4,7 +4,7 @@ from gmt.data.interactions import TEST
 from gmt.errors import DataError
 from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.summary import markdown_table, summarise
-from gmt.routing.baselines import make_router
+from gmt.rivals.registry import make_router
 from tests.factories import random_dataset
 
 

@@ -8,7 +8,7 @@ from torch_geometric.nn import HGTConv
 
 from gmt.config import load_config
 from gmt.data.graph import turn_edges, turn_schema
-from gmt.data.links import TurnLinks
+from gmt.data.turn_links import TurnLinks
 from gmt.errors import DataError
 from gmt.model.encoder import GraphEncoder
 from gmt.model.hgt import HGTLayer, key

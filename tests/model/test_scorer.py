@@ -8,9 +8,9 @@ from gmt.config import EpisodeConfig, GraphConfig, ModelConfig
 from gmt.data.episodes import EpisodeSampler
 from gmt.data.graph import build_graph, turn_schema
 from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.hybrid import graph_router
+from gmt.hybrid.graph_router import GraphRouter
 from gmt.model.scorer import GraphScorer
-from gmt.routing import graph_router
-from gmt.routing.graph_router import GraphRouter
 from gmt.training.losses import pairwise_loss
 from tests.factories import dataset_of, random_dataset
 

@@ -9,9 +9,9 @@ from gmt.config import load_config
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import TEST, TRAIN
 from gmt.errors import ConfigError
+from gmt.hybrid.gmt_router import new_posterior
+from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, CostAwareBradleyTerry
 from gmt.routing.costs import COST_UNITS, CostFeatures
-from gmt.routing.gmt_router import new_posterior
-from gmt.routing.hierarchical import AnswerAwareBradleyTerry, CostAwareBradleyTerry
 from tests.factories import dataset_of, random_dataset, random_table
 
 PRICES = (0.1, 0.4, 2.0, 8.0, 0.2, 4.0)

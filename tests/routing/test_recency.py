@@ -11,10 +11,10 @@ from data_prep.simulate.planted import PlantedSettings
 from data_prep.simulate.planted_table import planted_dataset
 from gmt.config import load_config
 from gmt.data.interactions import TEST, TRAIN, VALID
-from gmt.routing.gmt_router import new_posterior
-from gmt.routing.hierarchical import AnswerAwareBradleyTerry
-from gmt.routing.people import People
-from gmt.routing.posterior import HierarchicalSettings
+from gmt.hybrid.gmt_router import new_posterior
+from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
+from gmt.posterior.posterior import HierarchicalSettings
+from gmt.posterior.user_effects import People
 from gmt.routing.recency import faded, rated_since
 from tests.factories import random_dataset, random_table
 

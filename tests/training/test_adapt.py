@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gmt.errors import DataError, RunError, UserError
-from gmt.routing.pretrained import Router
+from gmt.serving.pretrained import Router
 from gmt.training.adapt import adapt_user
 
 ROW = {"query": "Why is the sky blue?", "model_a": "atlas-90b", "model_b": "telegram-8b", "winner": "model_b"}

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.jsonl import read
 from data_prep.simulate.judge import JudgeSettings, Outcome, Simulation, plan
 from data_prep.simulate.judge_backends import Endpoint, LocalModel
 from data_prep.simulate.judge_ledger import Ledger, Prices
@@ -15,7 +14,8 @@ from data_prep.simulate.judge_prompt import parse
 from data_prep.simulate.judge_run import JudgeError, Pace
 from data_prep.simulate.personas import WRITTEN, personas, read_personas
 from data_prep.simulate.response_table import ResponseTable
-from data_prep.sources import SourceOptions
+from data_prep.sources.jsonl import read
+from data_prep.sources.registry import SourceOptions
 from gmt.errors import ConfigError, DataError
 from tests.data_prep.simulate.judge_server import Fault, Service, serving
 from tests.data_prep.simulate.test_traits import answers

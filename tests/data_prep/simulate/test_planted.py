@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.jsonl import read
 from data_prep.simulate.feedback import FORMATS
 from data_prep.simulate.planted import PlantedSettings, draw_rounds, draw_world
 from data_prep.simulate.planted_file import write_planted
 from data_prep.simulate.planted_table import planted_dataset, planted_table
 from data_prep.simulate.world import World
-from data_prep.sources import SourceOptions
+from data_prep.sources.jsonl import read
+from data_prep.sources.registry import SourceOptions
 from gmt.data.interactions import InteractionTable
 from gmt.errors import ConfigError, DataError
 

@@ -1,0 +1,1 @@
+"""Read files into rows, rows into cells, and cells into comparisons."""

@@ -1,0 +1,107 @@
+"""Say which rows form one comparison, and which contradict the one they name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from data_prep.sources.registry import Rejected
+
+ALIKE = ("query", "conversation", "turn", "split")  # what rows that name one comparison must agree on
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """Find the comparisons among N rows held as numbers.
+
+    Args:
+        row: Column -> (N,) codes and numbers of the rows, -1 where nothing is stated.
+        model: (R,) models of their candidates, in turn.
+        names: Kind -> the names that codes point to.
+        same_query: Whether rated answers of one user to one query belong together where no conversation is named.
+    """
+
+    row: Mapping[str, np.ndarray]
+    model: np.ndarray
+    names: Mapping[str, tuple[str, ...]]
+    same_query: bool
+
+    def heads(self, rejected: list[Rejected]) -> np.ndarray:
+        """Return (N,) the first row of the comparison each row belongs to, -1 for a row that contradicts it.
+
+        Args:
+            rejected: Receives the rows that contradict.
+        """
+        row, own = self.row, np.arange(len(self.row["user"]))
+        alone = ~self.named & ((row["count"] > 1) | ((row["conversation"] < 0) & (not self.same_query)))
+        if alone.all():
+            return own
+        zero = np.zeros(len(own), np.int64)
+        turned = ~self.named & (row["conversation"] >= 0)
+        key = np.stack(
+            [
+                np.where(self.named, 0, np.where(turned, 1, 2)),
+                row["user"],
+                np.where(self.named, row["comparison"], row["query"]),
+                np.where(turned, row["conversation"], zero),
+                np.where(turned, row["turn"], zero),
+            ],
+            axis=1,
+        )
+        key[alone] = np.stack([zero + 3, own, zero, zero, zero], axis=1)[alone]
+        _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
+        head = first[group.reshape(-1)]
+        for rows in self._troubled(head):
+            self._settle(rows, head, rejected)
+        return head
+
+    @cached_property
+    def named(self) -> np.ndarray:
+        """(N,) whether a row names its comparison."""
+        return self.row["comparison"] >= 0
+
+    @cached_property
+    def begin(self) -> np.ndarray:
+        """(N + 1,) where the candidates of each row stand."""
+        return np.concatenate([[0], np.cumsum(self.row["count"])]).astype(np.int64)
+
+    def _troubled(self, head: np.ndarray) -> list[np.ndarray]:
+        """Return the rows of every group in which a model stands twice or a row differs from the first."""
+        models = int(self.model.max(initial=0)) + 1
+        cells, count = np.unique(np.repeat(head, self.row["count"]) * models + self.model, return_counts=True)
+        differs = np.stack([self.row[name] != self.row[name][head] for name in ALIKE]).any(axis=0)
+        bad = np.union1d(cells[count > 1] // models, head[differs & self.named])
+        rows = np.flatnonzero(np.isin(head, bad))
+        rows = rows[np.argsort(head[rows], kind="stable")]
+        return np.split(rows, np.flatnonzero(np.diff(head[rows])) + 1) if len(rows) else []
+
+    def _settle(self, rows: np.ndarray, head: np.ndarray, rejected: list[Rejected]) -> None:
+        """Go through one troubled group row by row: a named comparison rejects, others begin the next."""
+        first, seen = int(rows[0]), set[int]()
+        named = self.named[first]
+        for at in rows.tolist():
+            theirs = set(self.model[self.begin[at] : self.begin[at + 1]].tolist())
+            problem = self._contradiction(at, first, seen & theirs) if named and at != first else None
+            if problem:
+                file = self.names["file"][self.row["file"][at]]
+                rejected.append(Rejected(file, int(self.row["line"][at]), problem))
+                head[at] = -1
+                continue
+            if not named and seen & theirs:
+                first, seen = at, set()
+            head[at] = first
+            seen |= theirs
+
+    def _contradiction(self, at: int, first: int, twice: set[int]) -> str | None:
+        comparison = self.names["comparison"][self.row["comparison"][at]]
+        for name in ALIKE:
+            if self.row[name][at] != self.row[name][first]:
+                line = self.row["line"][first]
+                return f"{name} differs from that of comparison {comparison} on line {line}; expected the same"
+        if twice:
+            model = min(self.names["model"][code] for code in twice)
+            return f"{model} stands twice in comparison {comparison}; expected each model once"
+        return None

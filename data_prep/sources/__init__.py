@@ -1,0 +1,1 @@
+"""Read one source of conversations a file."""

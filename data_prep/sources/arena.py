@@ -1,0 +1,61 @@
+"""Read Chatbot Arena battles: one conversation with two models, one vote at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data_prep.read.answers import Answers
+from data_prep.read.cells import chat_rounds, label, needed, timestamp
+from data_prep.read.gather import APART, Gatherer
+from data_prep.read.parallel import gather, in_file_order
+from data_prep.read.row_files import Row
+from data_prep.sources.registry import RawData, Rejected, SourceOptions
+from gmt.data.interactions import Candidate, winner_ratings
+from gmt.errors import DataError
+
+
+def read(input: str | Path | None, options: SourceOptions) -> RawData:
+    """Read rows with the columns of `lmsys/chatbot_arena_conversations`.
+
+    A battle is one conversation and each of its rounds one comparison. The vote judges the battle
+    as a whole and is known only after the last round, so it stands there; earlier rounds are
+    unrated. Rounds that only one side has are left out.
+    """
+    rejected: list[Rejected] = []
+    gatherer = Gatherer(numbered=True)
+    gathered = gather(input, _battle, gatherer, rejected, options).gathered(rejected)
+    return RawData(
+        rejected=in_file_order(rejected),
+        rows=len(gathered.names["conversation"]),
+        rating_scale="winner of a battle: 1 and 0, tie 0.5, on its last round",
+        gathered=gathered,
+        distant=gatherer.distant,
+    )
+
+
+def _battle(file: str, line: int, row: Row) -> list[Answers]:
+    models = [needed(label(row.get(name), name), name) for name in ("model_a", "model_b")]
+    if models[0] == models[1]:
+        raise DataError(f"{models[0]} was set against itself; expected two different models")
+    user = needed(label(row.get("judge"), "judge"), "judge")
+    question = needed(label(row.get("question_id"), "question_id"), "question_id")
+    *ratings, feedback = winner_ratings(needed(label(row.get("winner"), "winner"), "winner"))
+    when = timestamp(row.get("tstamp"), "tstamp")
+    task = label(row.get("task"), "task") or label(row.get("category"), "category")
+    a, b = (chat_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b"))
+    rounds = list(zip(a, b, strict=False))
+    if not rounds:
+        raise DataError("the two conversations have no answered question in common; expected one or more")
+    for turn, (one, two) in enumerate(rounds):
+        if one[0] != two[0]:
+            raise DataError(f"round {turn + 1} asks the two models different questions; expected the same")
+    conversation = APART.join((question, file, str(line)))  # every battle is a conversation of its own
+    found = []
+    for turn, sides in enumerate(rounds):
+        last = turn == len(rounds) - 1
+        candidates = [
+            Candidate(model, side[1], rating if last else None, feedback if last else None)
+            for model, side, rating in zip(models, sides, ratings, strict=True)
+        ]
+        found.append(Answers(file, line, user, sides[0][0], candidates, conversation, turn, None, question, task, when))
+    return found

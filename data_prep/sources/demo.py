@@ -1,0 +1,352 @@
+"""Make a small world of people with known tastes and models with known manners, so that gmt runs on no data at all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.sources.demo_texts import ROUNDS, TASKS, Task
+from data_prep.sources.registry import RawData, SourceOptions
+from gmt.data.dataset import ModelInfo
+from gmt.data.interactions import Candidate, Comparison, winner_ratings
+
+TRAITS = ("length", "lists", "formality", "humour", "code")
+MONDAY = 1_767_600_000.0  # the first vote of the demo, UTC seconds
+QUALITY_WEIGHT = 2.0
+TIE_WIDTH = 0.3
+UNRATED = 0.08
+COMMENTED = 0.15
+
+
+@dataclass(frozen=True)
+class Character:
+    """Describe how one model answers.
+
+    Args:
+        description: What its maker would say of it; the text the encoder reads.
+        prices: Input and output price in $ per million tokens.
+        traits: (5,) manners in [-1, 1], in the order of `TRAITS`.
+        quality: How good it is in general, about 0 to 1.
+        strong: Tasks in which it is better by 0.5.
+        opening, closing: What it says before and after the point; may be empty.
+    """
+
+    description: str
+    prices: tuple[float, float]
+    traits: tuple[float, float, float, float, float]
+    quality: float
+    strong: tuple[str, ...] = ()
+    opening: str = ""
+    closing: str = ""
+
+
+CHARACTERS = {
+    "atlas-90b": Character(
+        "A large general model that answers at length, in numbered steps with reasons.",
+        (3.0, 15.0),
+        (1.0, 0.7, 0.2, -0.4, 0.3),
+        0.9,
+        (),
+        "Here is a complete answer, step by step.",
+        "Tell me if you would like any of these steps in more detail.",
+    ),
+    "codewright-20b": Character(
+        "A programmer's model: code first, few words around it.",
+        (0.8, 2.4),
+        (-0.4, 0.1, 0.0, -0.5, 1.0),
+        0.4,
+        ("coding", "maths"),
+    ),
+    "scholar-34b": Character(
+        "A learned model that writes long, formal prose with context and sources.",
+        (1.5, 6.0),
+        (0.9, -0.8, 0.9, -0.7, -0.4),
+        0.7,
+        ("history", "maths"),
+        "The question deserves a considered reply.",
+        "In summary, the matter is best understood from the considerations given above.",
+    ),
+    "telegram-8b": Character(
+        "A quick model that answers in as few words as it can.",
+        (0.1, 0.3),
+        (-1.0, -0.5, -0.1, -0.4, 0.2),
+        0.5,
+    ),
+    "pocket-1b": Character(
+        "A tiny, very cheap model for phones; short and often vague.",
+        (0.02, 0.05),
+        (-0.8, -0.2, -0.3, 0.0, -0.5),
+        -0.2,
+        (),
+        "",
+        "It depends.",
+    ),
+    "jester-13b": Character(
+        "A playful model that jokes, chats and never stays serious for long.",
+        (0.3, 0.9),
+        (0.4, -0.4, -0.9, 1.0, -0.3),
+        0.4,
+        ("writing",),
+        "Ooh, I love this one! Buckle up, my friend :)",
+        "And that's the whole magic trick. Go on, make me proud! Ha!",
+    ),
+    "butler-13b": Character(
+        "A courteous, formal assistant that is discreet and well mannered.",
+        (0.4, 1.2),
+        (0.2, -0.5, 1.0, -0.5, -0.5),
+        0.5,
+        ("cooking",),
+        "Certainly; it would be my pleasure to assist you.",
+        "Should you require anything further, I remain at your disposal.",
+    ),
+    "outline-9b": Character(
+        "A tidy model that turns every answer into a bullet list.",
+        (0.2, 0.6),
+        (-0.1, 1.0, 0.1, -0.4, 0.1),
+        0.5,
+        ("travel",),
+    ),
+    "fabler-12b": Character(
+        "A warm storyteller that wraps each answer in a narrative with a smile.",
+        (0.3, 1.0),
+        (0.8, -0.7, -0.6, 0.7, -0.6),
+        0.4,
+        ("writing", "travel"),
+        "Let me tell you how my grandmother would have put it, pull up a chair.",
+        "And so the story ends, as good stories do, with something to try tomorrow :)",
+    ),
+}
+
+BRISK = (-1.7, 0.9, 0.3, -1.3, 0.7)
+CHATTY = (1.7, -0.9, -0.3, 1.3, -0.7)
+NAMES = {
+    "brisk": ("bela", "chiara", "dmitri", "emre", "fatima", "goran", "hana", "ines", "jonas", "keiko", "lars", "mina"),
+    "chatty": (
+        "noor",
+        "oskar",
+        "paula",
+        "quentin",
+        "rosa",
+        "sven",
+        "tariq",
+        "uma",
+        "viktor",
+        "wanda",
+        "ximena",
+        "yusuf",
+    ),
+    "own": ("zoe", "amadou", "britta", "cyril", "dalia", "elif", "finn", "greta", "hugo", "iris", "jamal", "kaya"),
+}
+ANA = (-1.9, 0.6, 0.5, -1.6, 0.5)
+TASTES = {"brisk": BRISK, "chatty": CHATTY, "ana": ANA}
+
+PRAISE = {
+    "length": ("Short and to the point.", "I like that it explains everything."),
+    "lists": ("Reads well as flowing text.", "The list makes it easy to scan."),
+    "formality": ("Pleasantly relaxed.", "Polite and professional."),
+    "humour": ("Serious, as it should be.", "This made me laugh."),
+    "code": ("Good that it stays with words.", "Great, code I can run."),
+}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Hold one round of the question pool: its wording and every model's answer."""
+
+    question: str
+    task: str
+    query: str
+    answers: dict[str, str]
+
+
+def read(input: str | Path | None, options: SourceOptions) -> RawData:
+    """Make the demo; there is nothing to read."""
+    return make(options.seed)
+
+
+def make(seed: int = 0) -> RawData:
+    """Make the votes of 36 people on nine models.
+
+    Every question has one answer per model, whoever asks; people differ in taste alone. `ana` is not among them.
+    """
+    rng = np.random.default_rng([seed, 1])
+    comparisons = []
+    for name, taste in _people(seed).items():
+        comparisons += _life(name, taste, rng, conversations=22)
+    models = {name: ModelInfo(c.description, *c.prices) for name, c in CHARACTERS.items()}
+    ana = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ana_history(seed))
+    extras = {"truth.json": json.dumps(truth(seed), indent=1) + "\n", "histories/ana.jsonl": ana}
+    return RawData(comparisons, models, rating_scale="votes: 1 won, 0 lost, 0.5 tied", extras=extras)
+
+
+def truth(seed: int = 0) -> dict[str, Any]:
+    """Return what the votes were drawn from: P(a beats b) = σ(utility of a − utility of b), near equals tie.
+
+    Returns:
+        `traits` (their names), `models` (name -> trait -> value), `quality` (name -> task -> value), `quality_weight`
+        and `users` (name -> trait -> weight), where utility = quality_weight · quality + Σ weight · trait.
+    """
+    people = {**_people(seed), "ana": np.array(ANA)}
+    return {
+        "traits": list(TRAITS),
+        "models": {name: dict(zip(TRAITS, c.traits, strict=True)) for name, c in CHARACTERS.items()},
+        "quality": {name: {task: _quality(c, task) for task in TASKS} for name, c in CHARACTERS.items()},
+        "quality_weight": QUALITY_WEIGHT,
+        "users": {name: dict(zip(TRAITS, map(float, taste.round(4)), strict=True)) for name, taste in people.items()},
+    }
+
+
+def ana_history(seed: int = 0, votes: int = 20) -> list[dict[str, Any]]:
+    """Return the rated rounds of `ana`, who likes brevity and no jokes, as rows `gmt adapt --history` reads."""
+    rows = []
+    for item in _life("ana", np.array(ANA), np.random.default_rng([seed, 2]), conversations=votes):
+        a, b = item.candidates
+        if a.rating is None or b.rating is None or len(rows) == votes:
+            continue
+        winner = "tie" if a.rating == b.rating else "model_a" if a.rating > b.rating else "model_b"
+        rows.append(
+            {
+                "user": "ana",
+                "conversation": item.conversation,
+                "turn": item.turn,
+                "task": item.task,
+                "query": item.query,
+                "model_a": a.model,
+                "model_b": b.model,
+                "winner": winner,
+                "response_a": a.response,
+                "response_b": b.response,
+                "timestamp": item.timestamp,
+            }
+        )
+    return rows
+
+
+def utility(taste: np.ndarray, model: str, task: str) -> float:
+    """Return how much a person with (5,) `taste` likes a model's answers in a task, in logits."""
+    character = CHARACTERS[model]
+    return QUALITY_WEIGHT * _quality(character, task) + float(np.dot(taste, character.traits))
+
+
+def _people(seed: int) -> dict[str, np.ndarray]:
+    """Draw a taste per person: two camps of opposite taste, and people who follow neither."""
+    rng = np.random.default_rng([seed, 0])
+    people = {}
+    for camp, names in NAMES.items():
+        centre, spread = np.array(TASTES.get(camp, np.zeros(len(TRAITS)))), 1.2 if camp == "own" else 0.4
+        for name in names:
+            people[name] = centre + spread * rng.normal(size=len(TRAITS))
+    return people
+
+
+def _quality(character: Character, task: str) -> float:
+    return round(character.quality + 0.5 * (task in character.strong), 3)
+
+
+def _life(name: str, taste: np.ndarray, rng: np.random.Generator, conversations: int) -> list[Comparison]:
+    """Draw the conversations of one person; a conversation keeps its two models, as in an arena."""
+    pool = question_pool()
+    out = []
+    now = MONDAY + rng.uniform(0, 86_400)
+    for number, question in enumerate(rng.choice(len(pool), size=conversations, replace=False)):
+        rounds = pool[question]
+        models = [str(model) for model in rng.choice(list(CHARACTERS), size=2, replace=False)]
+        for turn in range(int(rng.integers(1, len(rounds) + 1))):
+            ask = rounds[turn]
+            now += rng.exponential(240.0)
+            out.append(
+                Comparison(
+                    user=name,
+                    conversation=f"{name}-{number:02d}",
+                    turn=turn,
+                    query=ask.query,
+                    candidates=_vote(taste, ask, models, rng),
+                    question=ask.question,
+                    task=ask.task,
+                    timestamp=float(round(now)),
+                )
+            )
+        now += rng.exponential(20_000.0)
+    return out
+
+
+def _vote(taste: np.ndarray, ask: Ask, models: list[str], rng: np.random.Generator) -> tuple[Candidate, ...]:
+    a, b = models
+    gap = utility(taste, a, ask.task) - utility(taste, b, ask.task) + rng.logistic()
+    poor = all(_quality(CHARACTERS[model], ask.task) < 0.45 for model in models)
+    winner = "model_a" if gap > 0 else "model_b"
+    if abs(gap) < TIE_WIDTH:
+        winner = "tie (bothbad)" if poor else "tie"
+    *ratings, remark = winner_ratings(winner)
+    silent, talks = rng.random() < UNRATED, rng.random() < COMMENTED
+    best = models[0] if gap > 0 else models[1]
+    out = []
+    for model, rating in zip(models, ratings, strict=True):
+        comment = remark or (
+            _praise(taste, model, ask.task) if talks and model == best and "tie" not in winner else None
+        )
+        cost = (
+            len(ask.query) * CHARACTERS[model].prices[0] + len(ask.answers[model]) * CHARACTERS[model].prices[1]
+        ) / 4e6
+        out.append(
+            Candidate(
+                model, ask.answers[model], None if silent else rating, None if silent else comment, round(cost, 8)
+            )
+        )
+    return tuple(out)
+
+
+def _praise(taste: np.ndarray, model: str, task: str) -> str:
+    """Say what a person liked most about an answer; code can please only where there is some."""
+    gains = taste * np.array(CHARACTERS[model].traits)
+    if task != "coding":
+        gains[TRAITS.index("code")] = -np.inf
+    best = int(np.argmax(gains))
+    return PRAISE[TRAITS[best]][int(taste[best] > 0)]
+
+
+@lru_cache(maxsize=1)
+def question_pool() -> tuple[tuple[Ask, ...], ...]:
+    """Return the questions, each with its opening and the rounds that may follow, and every model's answers."""
+    pool = []
+    for name, task in TASKS.items():
+        for number, slots in enumerate(task.slots):
+            rounds = []
+            for turn in range(ROUNDS[number]):
+                asks = task.rounds[turn].asks
+                answers = {model: _answer(model, name, task, number, turn) for model in CHARACTERS}
+                query = asks[number % len(asks)].format(**slots)
+                rounds.append(Ask(f"{name}-{number + 1}", name, query, answers))
+            pool.append(tuple(rounds))
+    return tuple(pool)
+
+
+def _answer(model: str, name: str, task: Task, number: int, turn: int) -> str:
+    """Write one answer in the manner of a model: its traits decide how much it says, and in which shape."""
+    character, slots, content = CHARACTERS[model], task.slots[number], task.rounds[turn]
+    length, lists, _, humour, code = character.traits
+    count = 4 if length > 0.3 else 3 if length > -0.3 else 2 if length > -0.6 else 1
+    points = [point.format(**slots) for point in content.points[:count]]
+    points = [point[0].upper() + point[1:] if turn or name != "coding" else point for point in points]
+    if length > 0.3:
+        points = [f"{point} {reason}" for point, reason in zip(points, content.reasons, strict=False)]
+    if model == "pocket-1b" and number % 3 == 2:
+        points = ["I am not sure about this one."]
+    if humour > 0.5:
+        points[-1] += " Easy peasy!" if number % 2 else " Who knew it could be this much fun?"
+    if lists > 0.9:
+        body = "\n".join(f"- {point}" for point in points)
+    elif lists > 0.5:
+        body = "\n".join(f"{i}. {point}" for i, point in enumerate(points, start=1))
+    else:
+        body = " ".join(points)
+    shown = code > 0.05 and task.snippets and turn == 0
+    snippet = f"```python\n{task.snippets[number]}\n```" if shown else ""
+    parts = [snippet, character.opening, body, character.closing] if code > 0.9 else []
+    parts = parts or [character.opening, body, snippet, character.closing]
+    return "\n\n".join(part for part in parts if part)

@@ -1,0 +1,187 @@
+"""Read rows with the table's own column names: what the simulators write and what histories are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.read.answers import Answers, vote
+from data_prep.read.cells import ScaleUnknown, answer, label, needed, number, scale_text, scaled, text, timestamp, whole
+from data_prep.read.gather import Gatherer
+from data_prep.read.parallel import gather, in_file_order
+from data_prep.read.pieces import read_block
+from data_prep.read.row_files import Row, is_hub, read_json
+from data_prep.sources.registry import RawData, Rejected, SourceOptions
+from gmt.data.interactions import SPLITS, Candidate, Comparison, winner_ratings
+from gmt.errors import DataError
+
+PAIR = ("winner", "model_a", "model_b")
+
+
+def read(input: str | Path | None, options: SourceOptions) -> RawData:
+    """Read one object a line: `user, query` and either `model, rating` or `model_a, model_b, winner`.
+
+    `comparison`, `conversation` and `turn` group the rows; a row without them is a conversation
+    of its own. `question, task, response (response_a, response_b), feedback, cost (cost_a, cost_b),
+    timestamp` are read where they stand. A rating that is null leaves the round unrated. Where all
+    rows state a `split` (train, valid, test), `gmt prep` keeps it unless told otherwise.
+
+    Beside `rows.jsonl`, `rows.card.json` may hold `rating_scale`, the numbers [low, high] that the
+    ratings, already in [0, 1], stand for.
+
+    Args:
+        input: A JSONL file or a folder of them; the other table formats are read too.
+        options: Only `rating_scale` is used.
+    """
+    data = _read(input, None, options)
+    stated = None if input is None or is_hub(input) else Path(input).with_name(f"{Path(input).stem}.card.json")
+    if options.rating_scale is None and stated is not None and stated.is_file():
+        data.rating_scale = scale_text(_stated_scale(stated))
+    return data
+
+
+def _stated_scale(path: Path) -> tuple[float, float] | None:
+    """Read which numbers the ratings stand for.
+
+    Raises:
+        DataError: The file is no such card.
+    """
+    found = read_json(path)
+    scale = found.get("rating_scale") if isinstance(found, dict) else None
+    if scale is None:
+        return None
+    if not isinstance(scale, list) or len(scale) != 2:
+        raise DataError(f"{path}: rating_scale is {scale!r}; expected [LO, HI], e.g. [-1, 1]")
+    low, high = (number(end, "rating_scale") for end in scale)
+    return None if low is None or high is None else (low, high)
+
+
+def read_history(path: str | Path, user: str | None = None) -> RawData:
+    """Read a person's history in the same form.
+
+    Args:
+        path: A JSONL file.
+        user: Whose history it is, for rows that name no user; rows of anybody else are rejected.
+    """
+    return _read(path, user, SourceOptions())
+
+
+def read_rows(rows: Iterable[Mapping[str, Any]], user: str | None = None) -> list[Comparison]:
+    """Read rows that are in memory already, e.g. votes handed over from Python.
+
+    Raises:
+        DataError: A row cannot be read; rows count from 1.
+    """
+    rejected: list[Rejected] = []
+    given = (("row", number, dict(row)) for number, row in enumerate(rows, start=1))
+    gatherer = Gatherer()
+    _, refused = read_block(given, partial(_answers, user=user, scale=None), gatherer)
+    rejected += refused
+    found = gatherer.gathered(rejected)
+    if rejected:
+        raise DataError(str(in_file_order(rejected)[0]))
+    return found.comparisons()
+
+
+def rows_of(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
+    """Yield comparisons as rows that `read` understands, one per candidate, absent values left out."""
+    for position, item in enumerate(comparisons):
+        shared = {
+            "user": item.user,
+            "conversation": item.conversation,
+            "turn": item.turn,
+            "comparison": position,
+            "question": item.question,
+            "task": item.task,
+            "query": item.query,
+            "timestamp": item.timestamp,
+        }
+        for candidate in item.candidates:
+            row = shared | {name: getattr(candidate, name) for name in Candidate.__slots__}
+            yield {name: value for name, value in row.items() if value is not None}
+
+
+def _read(input: str | Path | None, user: str | None, options: SourceOptions) -> RawData:
+    rejected: list[Rejected] = []
+    gatherer, scale = Gatherer(), options.rating_scale
+    parse = partial(_answers, user=user, scale=scale)
+    found = gather(input, parse, gatherer, rejected, options).gathered(rejected)
+    return RawData(
+        rejected=in_file_order(rejected),
+        rows=found.rows,
+        rating_scale=scale_text(scale),
+        gathered=found,
+        distant=gatherer.distant,
+        splits=_stated_splits(found.splits),
+    )
+
+
+def _stated_splits(splits: np.ndarray) -> np.ndarray | None:
+    """Return (C,) split codes, or None where no row states one.
+
+    Raises:
+        DataError: Some rows state a split and others do not.
+    """
+    silent = int((splits < 0).sum())
+    if silent == len(splits):
+        return None
+    if silent:
+        raise DataError(f"{silent:,} of {len(splits):,} comparisons state no split; give every row one, or none")
+    return splits.astype(np.int8)
+
+
+def _answers(file: str, line: int, row: Row, user: str | None, scale: tuple[float, float] | None) -> list[Answers]:
+    owner = label(row.get("user"), "user")
+    if user is not None and owner not in (None, user):
+        raise DataError(f"user is {owner!r}; expected {user}, whose history this is")
+    found = Answers(
+        file,
+        line,
+        needed(owner or user, "user"),
+        needed(text(row.get("query"), "query"), "query"),
+        _pair(row) if any(row.get(name) is not None for name in PAIR) else [_single(row, scale)],
+        label(row.get("conversation"), "conversation"),
+        whole(row.get("turn"), "turn"),
+        label(row.get("comparison"), "comparison"),
+        label(row.get("question"), "question"),
+        label(row.get("task"), "task"),
+        timestamp(row.get("timestamp")),
+        _split(label(row.get("split"), "split")),
+    )
+    return [found]
+
+
+def _split(name: str | None) -> int | None:
+    if name is not None and name not in SPLITS:
+        raise DataError(f"split is {name!r}; expected one of {', '.join(SPLITS)}")
+    return None if name is None else SPLITS.index(name)
+
+
+def _single(row: Row, scale: tuple[float, float] | None) -> Candidate:
+    model, response = needed(label(row.get("model"), "model"), "model"), answer(row.get("response"), "response")
+    try:
+        rating = scaled(row.get("rating"), "rating", scale)
+    except ScaleUnknown as error:
+        raise DataError(str(error).split(";")[0] + "; expected a number from 0 to 1") from error
+    return Candidate(
+        model,
+        response,
+        rating,
+        text(row.get("feedback"), "feedback"),
+        number(row.get("cost"), "cost"),
+    )
+
+
+def _pair(row: Row) -> list[Candidate]:
+    a, b = (needed(label(row.get(name), name), name) for name in ("model_a", "model_b"))
+    responses = answer(row.get("response_a"), "response_a"), answer(row.get("response_b"), "response_b")
+    costs = number(row.get("cost_a"), "cost_a"), number(row.get("cost_b"), "cost_b")
+    winner = label(row.get("winner"), "winner")
+    if winner is None:
+        return vote((a, b), responses, None, text(row.get("feedback"), "feedback"), costs)
+    rating_a, rating_b, feedback = winner_ratings(winner)
+    return vote((a, b), responses, (rating_a, rating_b), text(row.get("feedback"), "feedback") or feedback, costs)

@@ -1,0 +1,148 @@
+"""Read MT-Bench human votes in both published shapes: with their texts inside, or in files beside them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_prep.read.cells import answer, chat_rounds, label, needed, text, whole
+from data_prep.read.row_files import SUFFIXES, Row, is_hub, read_input, read_rows
+from data_prep.sources.registry import RawData, Rejected, SourceOptions
+from gmt.data.interactions import Candidate, Comparison, winner_ratings
+from gmt.errors import DataError
+
+# The benchmark numbers its questions 81 to 160, ten to a category; the upstream votes name none.
+CATEGORIES = ("writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities")
+
+Round = tuple[str, tuple[str | None, str | None]]  # query, the two answers
+
+
+@dataclass(frozen=True)
+class _Vote:
+    """Hold one vote with the rounds up to the one it judges."""
+
+    models: tuple[str, str]
+    winner: str
+    rounds: tuple[Round, ...]
+    task: str | None
+
+    def comparison(self, user: str, conversation: str, turn: int, question: str, rated: bool) -> Comparison:
+        query, answers = self.rounds[turn]
+        *ratings, feedback = winner_ratings(self.winner)
+        candidates = tuple(
+            Candidate(model, answer, rating if rated else None, feedback if rated else None)
+            for model, answer, rating in zip(self.models, answers, ratings, strict=True)
+        )
+        return Comparison(user, conversation, turn, query, candidates, question, self.task)
+
+
+class _Texts:
+    """Hold the questions and answers that lie in files beside the votes."""
+
+    def __init__(self, folder: Path, rejected: list[Rejected]) -> None:
+        self.questions: dict[str, tuple[list[str], str | None]] = {}
+        self.answers: dict[tuple[str, str], list[str | None]] = {}
+        questions = [path for path in [folder / "question.jsonl"] if path.is_file()]
+        for path in questions + sorted((folder / "model_answer").glob("*.jsonl")):
+            for line, row in read_rows(path, rejected):
+                try:
+                    question = str(row["question_id"])
+                    if path in questions:
+                        turns = [needed(text(turn, "a turn"), "a turn") for turn in row["turns"]]
+                        self.questions[question] = turns, label(row.get("category"), "category")
+                    else:
+                        answers = row["choices"][0]["turns"]
+                        self.answers[path.stem, question] = [answer(turn, "an answer") for turn in answers]
+                except (KeyError, IndexError, TypeError) as error:
+                    wanted = "question_id and turns" if path in questions else "question_id and choices[0].turns"
+                    rejected.append(Rejected(path.name, line, f"expected {wanted}; lacks {error}"))
+                except DataError as error:
+                    rejected.append(Rejected(path.name, line, str(error)))
+
+    def rounds(self, question: str, models: tuple[str, str]) -> list[Round]:
+        if question not in self.questions:
+            raise DataError(f"question {question} is not in question.jsonl, and the row has no conversation_a")
+        queries = self.questions[question][0]
+        answers = [self.answers.get((model, question), [None] * len(queries)) for model in models]
+        return [(query, (a, b)) for query, a, b in zip(queries, *answers, strict=False)]
+
+
+def read(input: str | Path | None, options: SourceOptions) -> RawData:
+    """Read `judge, model_a, model_b, question_id, turn, winner` and the texts that were judged.
+
+    A conversation is judge + question + unordered pair; a second vote on the same round starts a
+    second conversation. A vote on the second turn without one on the first brings the first turn
+    along unrated, so that it is visible as text.
+
+    Args:
+        input: A file of votes, a folder that holds one, or `hub:lmsys/mt_bench_human_judgments`.
+        options: None of them is used.
+    """
+    data = RawData(rating_scale="winner of a pair: 1 and 0, tie 0.5")
+    votes_file = input if is_hub(input) or input is None else _votes_file(Path(input))
+    texts = _Texts(votes_file.parent, data.rejected) if isinstance(votes_file, Path) else None
+    sessions: dict[tuple[str, str, tuple[str, ...]], dict[int, list[_Vote]]] = defaultdict(lambda: defaultdict(list))
+    for file, line, row in read_input(votes_file, data.rejected, split="human"):
+        try:
+            user, question, turn, vote = _vote(row, texts)
+        except DataError as error:
+            data.rejected.append(Rejected(file, line, str(error)))
+            continue
+        data.rows = (data.rows or 0) + 1
+        sessions[user, question, tuple(sorted(vote.models))][turn].append(vote)
+    for (user, question, pair), turns in sessions.items():
+        for number in range(max(len(votes) for votes in turns.values())):
+            name = f"{user}/{question}/{'+'.join(pair)}" + (f"#{number + 1}" if number else "")
+            cast = {turn: votes[number] for turn, votes in sorted(turns.items()) if number < len(votes)}
+            last = cast[max(cast)]
+            for turn in range(max(cast) + 1):
+                vote = cast.get(turn, last)
+                data.rounds.append(vote.comparison(user, name, turn, question, turn in cast))
+    return data
+
+
+def _vote(row: Row, texts: _Texts | None) -> tuple[str, str, int, _Vote]:
+    judge = row.get("judge")
+    judge = "/".join(str(part) for part in judge) if isinstance(judge, list) else judge
+    user = needed(label(judge, "judge"), "judge")
+    question = needed(label(row.get("question_id"), "question_id"), "question_id")
+    a, b = (needed(label(row.get(name), name), name) for name in ("model_a", "model_b"))
+    models = a, b
+    if models[0] == models[1]:
+        raise DataError(f"{models[0]} was set against itself; expected two different models")
+    winner = needed(label(row.get("winner"), "winner"), "winner")
+    winner_ratings(winner)
+    number = whole(row.get("turn"), "turn")
+    if number not in (1, 2):
+        raise DataError(f"turn is {row.get('turn')}; expected 1 or 2")
+    if row.get("conversation_a") is not None:
+        sides = [chat_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b")]
+        rounds: list[Round] = [(one[0], (one[1], two[1])) for one, two in zip(*sides, strict=False)]
+        if any(one[0] != two[0] for one, two in zip(*sides, strict=False)):
+            raise DataError("the two models were asked different questions; expected the same")
+    elif texts is not None:
+        rounds = texts.rounds(question, models)
+    else:
+        raise DataError("the row has no conversation_a; expected the texts of both conversations")
+    if len(rounds) < number:
+        raise DataError(f"turn is {number} and the conversation has {len(rounds)} rounds; expected as many")
+    return user, question, number - 1, _Vote(models, winner, tuple(rounds[:number]), _category(question, texts))
+
+
+def _category(question: str, texts: _Texts | None) -> str | None:
+    if texts is not None and question in texts.questions:
+        return texts.questions[question][1]
+    if question.isdigit() and 81 <= int(question) <= 160:
+        return CATEGORIES[(int(question) - 81) // 10]
+    return None
+
+
+def _votes_file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    found = sorted(file for file in path.rglob("human*") if file.suffix in SUFFIXES)
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise DataError(f"{path} holds {len(found)} files of votes ({names}); name one, e.g. {path / 'human.jsonl'}")
+    return found[0]

@@ -1,0 +1,153 @@
+"""Read any table of pairwise votes or of ratings, its columns named on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_prep.read.answers import Answers, vote
+from data_prep.read.cells import answer, label, needed, number, scale_text, scaled, text, timestamp, whole
+from data_prep.read.gather import Gatherer
+from data_prep.read.joins import Column, Columns
+from data_prep.read.parallel import gather, in_file_order
+from data_prep.read.row_files import HUB, Row, is_hub, read_input
+from data_prep.sources.registry import RawData, Rejected, SourceOptions
+from gmt.data.interactions import Candidate
+from gmt.errors import DataError
+
+LABELS = ("model_a", "model_b", "tie", "tie (bothbad)")
+RATINGS = ((1.0, 0.0, None), (0.0, 1.0, None), (0.5, 0.5, None), (0.5, 0.5, "both bad"))
+PAIR = ("user", "query", "winner", "model_a", "model_b")
+SINGLE = ("user", "query", "model", "rating")
+OPTIONAL = ("question", "conversation", "turn", "task", "timestamp", "feedback", "cost", "response")
+SIDES = {"response_a": "model_a", "response_b": "model_b"}
+
+
+def read(input: str | Path | None, options: SourceOptions) -> RawData:
+    """Read votes (`winner, model_a, model_b`) or ratings (`model, rating`).
+
+    A vote is one row and, unless `conversation` names a column, one conversation. Rated answers of
+    one user to one query form a comparison until a model repeats; with `conversation`, those of the
+    same turn. There, an empty winner or rating leaves the round unrated; elsewhere the row is bad.
+
+    Raises:
+        DataError: An option is missing, a column is unknown, a join matches nothing, or ratings
+            outside 0..1 came without their scale.
+    """
+    wanted = _wanted(options)
+    rejected: list[Rejected] = []
+    # A hub dataset has no folder, so joined files are looked for here.
+    path = Path(str(input).removeprefix(HUB).replace("/", "_") if is_hub(input) or input is None else input)
+    columns = Columns(path, lambda: (row for _, _, row in read_input(input, [])), options.join, rejected)
+    found = {
+        role: columns.find(name, near=getattr(options, SIDES[role]) if role in SIDES else None)
+        for role, name in wanted.items()
+    }
+    for join in columns.joins:
+        rows = columns.rows()
+        first = next(rows, None)
+        if first is not None and not join.match(first) and not any(join.match(row) for row in rows):
+            raise DataError(f"{join.missing(first)}, nor for any other row; check the keys of --join")
+    reader = _Reader(found, options)
+    single = "rating" in found
+    gatherer = Gatherer(same_query=single, renumber=True)
+    parse = reader.single if single else reader.pair
+    gathered = gather(input, parse, gatherer, rejected, options).gathered(rejected)
+    return RawData(
+        rejected=in_file_order(rejected),
+        rows=gathered.rows,
+        rating_scale=scale_text(options.rating_scale) if single else "winner of a pair: 1 and 0, tie 0.5",
+        gathered=gathered,
+        distant=gatherer.distant,
+    )
+
+
+def _wanted(options: SourceOptions) -> dict[str, str]:
+    """Return role -> column name of every column the options name."""
+    single = options.rating is not None and options.winner is None
+    needs = SINGLE if single else PAIR
+    flags = " ".join("--" + name.replace("_", "-") for name in needs if getattr(options, name) is None)
+    if flags:
+        raise DataError(
+            f"votes needs {flags}; votes take --user --winner --model-a --model-b --query, "
+            "ratings --user --model --rating --query"
+        )
+    roles = (*needs, *OPTIONAL, *(() if single else SIDES))
+    return {role: getattr(options, role) for role in roles if getattr(options, role) is not None}
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Read single rows by the columns found for each role."""
+
+    columns: dict[str, Column]
+    options: SourceOptions
+
+    def cell(self, row: Row, role: str) -> Any:
+        column = self.columns.get(role)
+        return None if column is None else column.value(row)
+
+    def name_of(self, role: str) -> str:
+        return self.columns[role].name if role in self.columns else role
+
+    def must(self, row: Row, role: str, kind: Callable[[Any, str], str | None] = label) -> str:
+        found = kind(self.cell(row, role), self.name_of(role))
+        join = self.columns[role].join
+        if found is None and join is not None and join.match(row) is None:
+            raise DataError(f"{self.name_of(role)} is missing: {join.missing(row)}")
+        return needed(found, self.name_of(role))
+
+    def shared(self, file: str, line: int, row: Row, candidates: list[Candidate]) -> list[Answers]:
+        found = Answers(
+            file,
+            line,
+            self.must(row, "user"),
+            self.must(row, "query", text),
+            candidates,
+            self.must(row, "conversation") if "conversation" in self.columns else None,
+            whole(self.cell(row, "turn"), self.name_of("turn")),
+            None,
+            label(self.cell(row, "question"), self.name_of("question")),
+            label(self.cell(row, "task"), self.name_of("task")),
+            timestamp(self.cell(row, "timestamp"), self.name_of("timestamp")),
+        )
+        return [found]
+
+    def pair(self, file: str, line: int, row: Row) -> list[Answers]:
+        a, b = self.must(row, "model_a"), self.must(row, "model_b")
+        responses = (
+            answer(self.cell(row, "response_a"), self.name_of("response_a")),
+            answer(self.cell(row, "response_b"), self.name_of("response_b")),
+        )
+        verdict = self.verdict(label(self.cell(row, "winner"), self.name_of("winner")), a, b)
+        said = text(self.cell(row, "feedback"), self.name_of("feedback"))
+        if verdict is None:
+            return self.shared(file, line, row, vote((a, b), responses, None, said))
+        return self.shared(file, line, row, vote((a, b), responses, verdict[:2], said or verdict[2]))
+
+    def verdict(self, winner: str | None, a: str, b: str) -> tuple[float, float, str | None] | None:
+        labels = self.options.labels or LABELS
+        if winner is None and "conversation" in self.columns:
+            return None
+        if winner in labels:
+            return RATINGS[labels.index(winner)]
+        if winner in (a, b) and a != b:
+            return RATINGS[0 if winner == a else 1]
+        expected = ", ".join(self.options.labels or LABELS[:3])
+        raise DataError(f"{self.name_of('winner')} is {winner or ''!r}; expected one of {expected}")
+
+    def single(self, file: str, line: int, row: Row) -> list[Answers]:
+        rating = scaled(self.cell(row, "rating"), self.name_of("rating"), self.options.rating_scale)
+        if rating is None and "conversation" not in self.columns:
+            low, high = self.options.rating_scale or (0, 1)
+            raise DataError(f"{self.name_of('rating')} is empty; expected a number from {low:g} to {high:g}")
+        candidate = Candidate(
+            self.must(row, "model"),
+            answer(self.cell(row, "response"), self.name_of("response")),
+            rating,
+            text(self.cell(row, "feedback"), self.name_of("feedback")),
+            number(self.cell(row, "cost"), self.name_of("cost")),
+        )
+        return self.shared(file, line, row, [candidate])

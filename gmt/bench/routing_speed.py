@@ -1,0 +1,100 @@
+"""Time routing, scoring in batches, remembering a vote, and preparing data."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.prepare import PrepOptions, prepare
+from data_prep.sources.registry import SourceOptions
+from gmt.bench.made_data import made_dataset
+from gmt.bench.timing import Timing, peak_memory
+from gmt.data.interactions import TRAIN
+from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
+from gmt.serving.pretrained import Router
+
+BATCH = 20_000
+
+
+def routing(run: Path, repeats: int) -> dict[str, Any]:
+    """Time single decisions of a run for people it knows, beyond encoding the text, and scoring in batches.
+
+    Returns:
+        Percentiles of a decision in milliseconds, and (user, query, model) triples a second.
+    """
+    router = Router.from_pretrained(run)
+    users, vector = router.users, router.data.vectors[0]
+    router._encode = lambda texts: np.stack([vector] * len(texts))  # the text's own vector is not what is timed
+    router.rank(users[0], "warm up", sure=False)
+    seconds = []
+    for number in range(repeats):
+        started = time.perf_counter()
+        router.rank(users[number % len(users)], f"a question never asked before, number {number}", sure=False)
+        seconds.append(time.perf_counter() - started)
+    table, models = router.data.table, len(router.data.table.models)
+    asked = router.data.questions(np.resize(np.arange(len(table)), max(BATCH // models, 1)))
+    asked = replace(asked, candidates=np.tile(np.arange(models), (len(asked), 1)))
+    router.router.score(router.data, asked)
+    rates = []
+    for _ in range(5):
+        started = time.perf_counter()
+        router.router.score(router.data, asked)
+        rates.append(asked.candidates.size / (time.perf_counter() - started))
+    low, middle, high, last = np.quantile(np.array(seconds) * 1e3, [0.1, 0.5, 0.9, 0.99])
+    return {
+        "votes known": int(table.rated.sum()),
+        "decision, ms": {"p10": low, "p50": middle, "p90": high, "p99": last},
+        "triples/s": float(np.median(rates)),
+    }
+
+
+def adapting(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
+    """Time what one more vote costs, against how many its person cast before: one solve, for that person alone."""
+    out = []
+    for votes in sizes:
+        data = made_dataset(20, votes, width=64)
+        train = np.flatnonzero(data.table.split == TRAIN)
+        own = train[data.table.user[train] == 0]
+        rest, last = np.setdiff1d(train, own[-1:]), own[-1:]
+        before, after = data.select(rest), data.select(np.concatenate([rest, last]))
+        posterior = AnswerAwareBradleyTerry().condition(before)
+        posterior.alpha  # noqa: B018 - solved once for all
+        question, position = after.questions(np.array([len(rest)])), np.array([len(rest)])
+        seconds = []
+        for _ in range(repeats):
+            started = time.perf_counter()
+            grown = posterior.learned(after, position)
+            assert grown is not None
+            grown.score(after, question)
+            seconds.append(time.perf_counter() - started)
+        out.append({"votes": len(own) - 1, "one more vote": Timing.of(seconds).to_json()})
+    return out
+
+
+def preparing(rows: int) -> dict[str, Any]:
+    """Time `gmt prep` of a CSV of votes with hashed text vectors."""
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "votes.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            out = csv.writer(file)
+            out.writerow(["user", "query", "a", "b", "winner"])
+            people, queries = rng.integers(max(rows // 10, 1), size=rows), rng.integers(2000, size=rows)
+            for person, query, first in zip(
+                people.tolist(), queries.tolist(), rng.integers(10, size=rows), strict=True
+            ):
+                out.writerow([f"u{person}", f"query number {query}", f"m{first}", f"m{(first + 3) % 10}", "a"])
+        options = SourceOptions(
+            user="user", query="query", winner="winner", model_a="a", model_b="b", labels=("a", "b", "tie")
+        )
+        started = time.perf_counter()
+        prepare(PrepOptions("votes", Path(folder) / "data", path, encoder="hash:64", columns=options))
+        seconds = time.perf_counter() - started
+    return {"rows": rows, "seconds": seconds, "rows/s": rows / seconds, "peak GiB": peak_memory()}

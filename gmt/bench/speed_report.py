@@ -1,0 +1,128 @@
+"""Run the benchmarks asked for, and lay them out as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gmt.bench import routing_speed, training_speed
+from gmt.bench.timing import machine
+from gmt.runs import write_json, write_text
+
+PARTS = ("encoder", "step", "scale", "route", "adapt", "prep")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Say how much is measured.
+
+    Args:
+        turns, width: Of the encoder's graph.
+        repeats: Rounds of every timing.
+        scale: (users, votes each) of the scaling series.
+        votes: Sizes of a history that one more vote joins.
+        rows: Votes prepared.
+        decisions: Single decisions timed.
+    """
+
+    turns: int = 20_000
+    width: int = 384
+    repeats: int = 9
+    scale: tuple[tuple[int, int], ...] = ((1000, 10), (10_000, 10), (100_000, 10))
+    votes: tuple[int, ...] = (10, 40, 160, 640)
+    rows: int = 50_000
+    decisions: int = 300
+
+
+QUICK = Sizes(1_000, 64, 3, ((200, 10), (2000, 10)), (10, 40), 2_000, 30)
+FULL = Sizes(scale=((1000, 10), (10_000, 10), (100_000, 10), (1_000_000, 5)), rows=200_000)
+
+
+def run_bench(
+    parts: Iterable[str], sizes: Sizes, run: Path | None, progress: Callable[[str], object] | None = None
+) -> dict[str, Any]:
+    """Measure the parts and return everything found.
+
+    Args:
+        parts: Of `PARTS`.
+        sizes: How much.
+        run: The run that `route` asks; it is left out without one.
+        progress: Called with the name of every part that begins.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found: dict[str, Any] = {"machine": machine()}
+    works: dict[str, Callable[[], Any]] = {
+        "encoder": lambda: [
+            training_speed.encoder(sizes.turns, sizes.width, 4, 2, sizes.repeats, device),
+            training_speed.encoder(sizes.turns, sizes.width, 4, 1, sizes.repeats, device, general=True),
+        ],
+        "step": lambda: {
+            "graph encoder, 200 people": training_speed.step(200, 40, training_speed.step_config(), 2 * sizes.repeats),
+            "configs/default.yaml": training_speed.step(200, 40, training_speed.step_config(True), 2 * sizes.repeats),
+        },
+        "scale": lambda: training_speed.scaling(sizes.scale, 2 * sizes.repeats),
+        "route": lambda: None if run is None else routing_speed.routing(run, sizes.decisions),
+        "adapt": lambda: routing_speed.adapting(sizes.votes, 10 * sizes.repeats),
+        "prep": lambda: routing_speed.preparing(sizes.rows),
+    }
+    for part in parts:
+        if progress is not None:
+            progress(part)
+        found[part] = works[part]()
+    return found
+
+
+def rows_of(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return (part, what, value) lines, times as median with first and ninth decile."""
+    out: list[tuple[str, str, str]] = []
+    for one in found.get("encoder", ()):
+        what = "one general layer" if one["general"] else f"{one['layers']} layers from zero users and turns"
+        what = f"{what}, {one['turns']:,} turns, width {one['width']}"
+        out.append(("encoder", f"{what}: gmt, forward and backward", _time(one["gmt"])))
+        out.append(("encoder", f"{what}: HGTConv", _time(one["HGTConv"])))
+        out.append(("encoder", f"{what}: times faster", f"{one['times faster']:.1f}"))
+        share = f"{one['GFLOP/s']:.0f} of {one['peak GFLOP/s']:.0f} GFLOP/s, {one['share of peak']:.0%}"
+        share += f" (of its median {one['share of median matmul']:.0%})"
+        out.append(("encoder", f"{what}: of the matmul peak", share))
+    for name, one in (found.get("step") or {}).items():
+        out += _steps("step", f"{name}, {one['asked']} pairs asked", one)
+    for one in found.get("scale", ()):
+        out += _steps("scale", f"{one['users']:,} people, {one['turns']:,} turns", one)
+    if found.get("route"):
+        one = found["route"]
+        told = ", ".join(f"{name} {value:.2f}" for name, value in one["decision, ms"].items())
+        out.append(("route", f"one decision, {one['votes known']:,} votes known, ms", told))
+        out.append(("route", "(user, query, model) triples a second", f"{one['triples/s']:,.0f}"))
+    for one in found.get("adapt", ()):
+        out.append(("adapt", f"one more vote beside {one['votes']:,}", _time(one["one more vote"])))
+    if found.get("prep"):
+        one = found["prep"]
+        told = f"{one['rows/s']:,.0f} rows/s, {one['peak GiB']:.2f} GiB at most so far"
+        out.append(("prep", f"{one['rows']:,} votes, hashed texts", told))
+    return out
+
+
+def _steps(part: str, what: str, one: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    rest = f"{one['steps/s']:.1f} steps/s, {one['examples/s']:,.0f} pairs/s, {one['peak GiB']:.2f} GiB at most so far"
+    return [(part, f"{what}: draw and build", _time(one["build"])), (part, f"{what}: whole step", _time(one["step"])),
+            (part, what, rest)]  # fmt: skip
+
+
+def _time(one: Mapping[str, float]) -> str:
+    unit, size = ("s", 1.0) if one["median"] >= 1 else ("ms", 1e3)
+    return f"{one['median'] * size:.2f} {unit} [{one['low'] * size:.2f}, {one['high'] * size:.2f}]"
+
+
+def write_bench(found: Mapping[str, Any], out: Path) -> tuple[Path, Path]:
+    """Write bench.json and bench.md into a folder."""
+    told = found["machine"]
+    lines = [f"{told['processor']}, {told['threads']} threads, GPU {told['gpu'] or 'none'}, torch {told['torch']}", ""]
+    lines += ["| part | what | measured |", "|---|---|--:|"]
+    lines += [f"| {part} | {what} | {value} |" for part, what, value in rows_of(found)]
+    write_text(out / "bench.md", "\n".join(lines) + "\n")
+    write_json(out / "bench.json", dict(found))
+    return out / "bench.md", out / "bench.json"

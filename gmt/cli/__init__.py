@@ -1,0 +1,1 @@
+"""Offer every command of `gmt`."""

@@ -1,0 +1,1 @@
+"""Put the graph network and the posterior together."""

@@ -1,0 +1,1 @@
+"""Route by the closed-form posterior: what answers are worth to everybody, and what each user adds."""

@@ -1,0 +1,128 @@
+"""Describe the very answers that stand in the visible history, so that a vote on one informs about it and its like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gmt.data.dataset import Dataset, Questions
+from gmt.posterior.style import style_features
+from gmt.routing.kernels import QueryKeys, model_kernels
+
+COMPONENTS = 16
+ANSWER_NOISE = 3.0  # variance of one answer around its model's mean, in units of the variance between models
+
+
+@dataclass(frozen=True, eq=False)
+class KnownAnswers:
+    """Describe an answer by its own features where the visible history holds it, else by its model's mean.
+
+    The same answer (query, model) may have been shown to somebody before; its text is then part
+    of what is visible. Where a model answered a query in several ways, their mean is known. The
+    answer a question is asking about is never read from the question.
+
+    Args:
+        rows: (R, F) features of every row of the history, NaN where it has no text.
+        means: (M, F) each model's mean, drawn to what its text tells where few of its answers are visible.
+        keys: G distinct queries of the history.
+        cell: (N,) sorted cell numbers, query · M + model, whose answer is visible.
+        found: (N, F) its features.
+    """
+
+    rows: np.ndarray
+    means: np.ndarray
+    keys: QueryKeys
+    cell: np.ndarray
+    found: np.ndarray
+
+    @classmethod
+    def of(cls, history: Dataset, texts: bool = True) -> KnownAnswers:
+        """Read the visible answers.
+
+        Args:
+            history: The visible comparisons.
+            texts: Also describe what an answer says: its nearness to the query and the principal
+                components of its vector.
+        """
+        table = history.table
+        rows = style_features(history)
+        if texts:
+            rows = np.concatenate([rows, _text_features(history)], axis=1)
+        keys, query = QueryKeys.of(table).distinct()
+        written, models = table.response >= 0, len(table.models)
+        cell = (query[table.row_comparison] * models + table.model)[written]
+        cells, of = np.unique(cell, return_inverse=True)
+        means = _told_means(history.model_vectors, table.model[written], rows[written])
+        return cls(rows, means, keys, cells, _means(of.reshape(-1), rows[written], len(cells)))
+
+    def of_rows(self, history: Dataset) -> np.ndarray:
+        return np.where(np.isnan(self.rows), self.means[history.table.model], self.rows)
+
+    def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
+        return self.at(QueryKeys.of(questions), questions.candidates)
+
+    def at(self, keys: QueryKeys, candidates: np.ndarray) -> np.ndarray:
+        """Return (C, K, F) features of the answers of (C, K) models to C queries."""
+        query = np.array([self._index.get(key, -1) for key in keys.tuples()], np.int64)
+        wanted = query[:, None] * len(self.means) + candidates
+        place = np.minimum(np.searchsorted(self.cell, wanted), max(len(self.cell) - 1, 0))
+        known = (query >= 0)[:, None] & (candidates >= 0)
+        if not len(self.cell):
+            return self.means[candidates]
+        known &= self.cell[place] == wanted
+        return np.where(known[:, :, None], self.found[place], self.means[candidates])
+
+    @cached_property
+    def _index(self) -> dict[tuple[int, int, int], int]:
+        return self.keys.codes()
+
+
+def _means(group: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Return the (count, F) means of (N, F) values by their group, 0 where it is empty."""
+    sums = np.zeros((count, values.shape[1]))
+    np.add.at(sums, group, values)
+    return sums / np.maximum(np.bincount(group, minlength=count), 1)[:, None]
+
+
+def _told_means(vectors: np.ndarray, model: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return (M, F) posterior means of the models' features under a normal prior over their texts.
+
+    A model of many answers keeps their mean; one without any is told from models whose texts are near.
+
+    Args:
+        vectors: (M, W) text vectors of the models.
+        model: (N,) who wrote each answer.
+        values: (N, F) its features.
+    """
+    count = np.bincount(model, minlength=len(vectors))
+    known = np.flatnonzero(count)
+    if not len(known):
+        return np.zeros((len(vectors), values.shape[1]))
+    kernel = model_kernels(vectors, vectors[known].mean(axis=0))[0]
+    noise = np.diag(ANSWER_NOISE / count[known])
+    solved = np.linalg.solve(kernel[np.ix_(known, known)] + noise, _means(model, values, len(vectors))[known])
+    return kernel[:, known] @ solved
+
+
+def _text_features(history: Dataset) -> np.ndarray:
+    """Return (R, 1 + COMPONENTS): cosine with the query in units of its spread, and components of total variance 1."""
+    table = history.table
+    written = table.response >= 0
+    out = np.full((len(written), 1 + COMPONENTS), np.nan)
+    if not written.any():
+        return out
+    response = history.vectors[table.response[written]].astype(float)
+    asked = history.vectors[table.query[table.row_comparison[written]]].astype(float)
+    near = (response * asked).sum(axis=1)
+    out[written, 0] = (near - near.mean()) / max(near.std(), 1e-6)
+    distinct = history.vectors[np.unique(table.response[written])].astype(float)
+    centre = distinct.mean(axis=0)
+    spread = (distinct - centre).T @ (distinct - centre) / len(distinct)
+    size, basis = np.linalg.eigh(spread)
+    kept = min(COMPONENTS, len(size))
+    scale = np.sqrt(max(size[-kept:].sum(), 1e-12))
+    out[written, 1:] = 0.0
+    out[written, 1 : 1 + kept] = (response - centre) @ basis[:, -kept:] / scale
+    return out

@@ -1,0 +1,1 @@
+"""Offer the rivals that every table prints."""

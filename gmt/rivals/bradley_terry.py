@@ -1,0 +1,165 @@
+"""Score models by Bradley-Terry strengths, shared by everybody or with an offset for each user."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from scipy.special import expit
+
+from gmt.data.dataset import Dataset, Questions
+from gmt.data.interactions import TRAIN, VALID
+from gmt.routing.pairwise import Votes, log_loss, votes_of, wins
+
+STRENGTH_VARIANCES = (0.1, 0.3, 1.0, 3.0, 10.0)
+OFFSET_VARIANCES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+NEWTON_STEPS, TOLERANCE = 50, 1e-8
+CELLS_AT_ONCE = 4_000_000  # users are solved in batches whose (U, M, M) curvatures hold at most so many numbers
+
+
+def strengths(votes: Votes, models: int, variance: float) -> np.ndarray:
+    """Fit one strength per model by penalised maximum likelihood.
+
+    A vote's chance is sigmoid(strength of a - strength of b); ties count as half a win each.
+    Strengths have a normal prior around 0, so a model without votes gets the mean strength, 0.
+
+    Source: Bradley and Terry (1952), with the ridge of a normal prior.
+
+    Args:
+        votes: V votes.
+        models: M, the size of the vocabulary.
+        variance: Variance of the prior.
+
+    Returns:
+        (M,) strengths in logits.
+    """
+    met, won = wins(votes, models)
+    return _newton(met[None], won[None], np.zeros(models), variance)[0]
+
+
+def offsets(votes: Votes, users: int, strength: np.ndarray, variance: float) -> np.ndarray:
+    """Fit how far each user's liking of each model departs from the shared strengths.
+
+    Args:
+        votes: V votes of any users.
+        users: U, the size of the vocabulary; who has no vote gets zeros.
+        strength: (M,) shared strengths, held fixed.
+        variance: Variance of the normal prior of an offset.
+
+    Returns:
+        (U, M) offsets in logits.
+    """
+    models = len(strength)
+    found = np.zeros((users, models))
+    voters, of = np.unique(votes.user, return_inverse=True)
+    batch = max(1, CELLS_AT_ONCE // max(models * models, 1))
+    for start in range(0, len(voters), batch):
+        members = voters[start : start + batch]
+        inside = (of >= start) & (of < start + batch)
+        cell = ((of[inside] - start) * models + votes.a[inside]) * models + votes.b[inside]
+        shape, size = (len(members), models, models), len(members) * models * models
+        met = np.bincount(cell, minlength=size).reshape(shape).astype(float)
+        won = np.bincount(cell, votes.y[inside], size).reshape(shape)
+        found[members] = _newton(met, won, strength, variance)
+    return found
+
+
+def _newton(met: np.ndarray, won: np.ndarray, strength: np.ndarray, variance: float) -> np.ndarray:
+    """Solve (B,) independent penalised logistic fits around the same strengths, all at once.
+
+    Args:
+        met, won: (B, M, M) votes between row and column model, and the row model's wins.
+        strength: (M,) offset of every fit.
+        variance: Prior variance of the deviations.
+
+    Returns:
+        (B, M) deviations from `strength`.
+    """
+    # Both orders of a pair are one cell each way, which makes every matrix below symmetric.
+    met, won = met + met.swapaxes(1, 2), won + (met - won).swapaxes(1, 2)
+    models = len(strength)
+    found, ridge = np.zeros((len(met), models)), np.eye(models) / variance
+    for _ in range(NEWTON_STEPS):
+        total = strength + found
+        chance = expit(total[:, :, None] - total[:, None, :])
+        gradient = (won - met * chance).sum(axis=2) - found / variance
+        weight = met * chance * (1 - chance)
+        curvature = ridge - weight
+        curvature[:, np.arange(models), np.arange(models)] += weight.sum(axis=2)
+        step = np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
+        # The likelihood is concave, but a full step can overshoot where strengths run far apart.
+        step *= np.minimum(1.0, 2.0 / np.maximum(np.abs(step).max(axis=1, initial=0.0), 1e-12))[:, None]
+        found += step
+        if np.abs(step).max(initial=0.0) < TOLERANCE:
+            break
+    return found
+
+
+def _at_candidates(scores: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """Read (C, M) scores at (C, K) candidates, -inf under padding."""
+    read = np.take_along_axis(scores, np.maximum(candidates, 0), axis=1)
+    return np.where(candidates >= 0, read, -np.inf)
+
+
+class BradleyTerry:
+    """Rank models by one strength each, the same for everybody.
+
+    Args:
+        variance: Prior variance of a strength; `fit` replaces it by the best on VALID.
+    """
+
+    name = "bradley_terry"
+
+    def __init__(self, variance: float = 1.0) -> None:
+        self.variance = variance
+
+    def fit(self, data: Dataset) -> Self:
+        """Choose the prior variance by the log loss of the VALID votes."""
+        train, valid = (votes_of(data.select(data.table.split == code).table) for code in (TRAIN, VALID))
+        if len(train) and len(valid):
+            losses = []
+            for variance in STRENGTH_VARIANCES:
+                strength = strengths(train, len(data.table.models), variance)
+                losses.append(log_loss(strength[valid.a] - strength[valid.b], valid.y))
+            self.variance = STRENGTH_VARIANCES[int(np.argmin(losses))]
+        return self
+
+    def score(self, history: Dataset, questions: Questions) -> np.ndarray:
+        """Score candidates by the strengths that the visible votes give."""
+        strength = strengths(votes_of(history.table), len(history.table.models), self.variance)
+        return np.where(questions.candidates >= 0, strength[questions.candidates], -np.inf)
+
+
+class UserBradleyTerry:
+    """Rank models by their strength plus the asking user's own offset.
+
+    Args:
+        variance: Prior variance of a strength.
+        offset_variance: Prior variance of a user's offset; `fit` replaces both by the best on VALID.
+    """
+
+    name = "user_bradley_terry"
+
+    def __init__(self, variance: float = 1.0, offset_variance: float = 0.3) -> None:
+        self.variance, self.offset_variance = variance, offset_variance
+
+    def fit(self, data: Dataset) -> Self:
+        """Choose the strengths' variance, then the offsets', by the log loss of the VALID votes."""
+        table = data.table
+        self.variance = BradleyTerry(self.variance).fit(data).variance
+        train, valid = (votes_of(table.select(table.split == code)) for code in (TRAIN, VALID))
+        if len(train) and len(valid):
+            strength, losses = strengths(train, len(table.models), self.variance), []
+            for variance in OFFSET_VARIANCES:
+                total = strength + offsets(train, len(table.users), strength, variance)
+                losses.append(log_loss(total[valid.user, valid.a] - total[valid.user, valid.b], valid.y))
+            self.offset_variance = OFFSET_VARIANCES[int(np.argmin(losses))]
+        return self
+
+    def score(self, history: Dataset, questions: Questions) -> np.ndarray:
+        """Score candidates by the strengths and the asker's offsets that the visible votes give."""
+        table = history.table
+        votes = votes_of(table)
+        strength = strengths(votes, len(table.models), self.variance)
+        own = offsets(votes, len(table.users) + 1, strength, self.offset_variance)  # row -1 is nobody's: zeros
+        return _at_candidates(strength + own[questions.user], questions.candidates)

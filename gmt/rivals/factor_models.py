@@ -1,0 +1,127 @@
+"""Score models by products of learned factors: a model's with those of the asking user, of the query, or of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import product
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from gmt.data.dataset import Dataset, Questions
+from gmt.data.interactions import TRAIN, VALID
+from gmt.rivals.bradley_terry import BradleyTerry, strengths
+from gmt.rivals.factors import Contexts, FactorProblem, Factors, FactorSettings
+from gmt.routing.kernels import centred
+from gmt.routing.pairwise import Votes, log_loss, votes_of
+
+TEXT_RIDGE = 0.5
+
+
+class FactorRouter:
+    """Fit strengths and factors anew to whatever history is visible, with settings chosen once on VALID.
+
+    Args:
+        settings: Rank and variances; `fit` replaces them by the best of the grid on VALID.
+    """
+
+    name: str
+    axes: ClassVar[int]
+    default: ClassVar[FactorSettings]
+    grid: ClassVar[dict[str, tuple[float, ...]]]
+    read_descriptions: ClassVar[bool] = False
+
+    def __init__(self, settings: FactorSettings | None = None) -> None:
+        self.settings = settings or self.default
+        self._last: tuple[Dataset, Factors] | None = None
+
+    def choices(self) -> Iterable[FactorSettings]:
+        """List the settings that `fit` tries."""
+        for values in product(*self.grid.values()):
+            changes: dict[str, Any] = dict(zip(self.grid, values, strict=True))
+            yield replace(self.settings, **changes)
+
+    def fit(self, data: Dataset) -> Self:
+        """Choose the strengths' variance, then rank and variances, by the log loss of the VALID votes."""
+        self._last = None
+        self.settings = replace(self.settings, strength=BradleyTerry(self.settings.strength).fit(data).variance)
+        train, asked = (data.select(data.table.split == code) for code in (TRAIN, VALID))
+        valid = votes_of(asked.table)
+        if not len(votes_of(train.table)) or not len(valid):
+            return self
+        pair, query = np.stack([valid.a, valid.b], axis=1), asked.table.query[valid.comparison]
+        choices, losses = list(self.choices()), []
+        contexts = Contexts.of(train, self.axes, self.settings)
+        for settings in choices:
+            scores = self._learn(train, replace(contexts, settings=settings)).score(
+                pair, valid.user, query, data.vectors
+            )
+            losses.append(log_loss(scores[:, 0] - scores[:, 1], valid.y))
+        self.settings = choices[int(np.argmin(losses))]
+        return self
+
+    def score(self, history: Dataset, questions: Questions) -> np.ndarray:
+        """Score candidates by factors fitted to the visible votes; a stranger has no factors of their own."""
+        if self._last is None or self._last[0] is not history:
+            self._last = history, self._learn(history, Contexts.of(history, self.axes, self.settings))
+        candidates = np.maximum(questions.candidates, 0)
+        scores = self._last[1].score(candidates, questions.user, questions.query, history.vectors)
+        return np.where(questions.candidates >= 0, scores, -np.inf)
+
+    def _learn(self, history: Dataset, contexts: Contexts) -> Factors:
+        table, votes, settings = history.table, votes_of(history.table), contexts.settings
+        with threadpool_limits(1):  # many small products: threads cost more than they give
+            features = contexts.features(votes.user, table.query[votes.comparison], history.vectors)
+            begin = strengths(votes, len(table.models), settings.strength)
+            problem = FactorProblem.of(features, votes, len(table.models), settings)
+            found = Factors(contexts, *(problem.solve(begin) if len(votes) else problem.split(problem.start(begin))))
+        return _from_descriptions(found, history, votes) if self.read_descriptions else found
+
+
+def _from_descriptions(found: Factors, history: Dataset, votes: Votes) -> Factors:
+    """Give models without a vote what a ridge map from description vectors foretells, learned from the others."""
+    models = np.arange(len(history.table.models))
+    met = np.isin(models, np.concatenate([votes.a, votes.b]))
+    if not met.any() or met.all():
+        return found
+    unit = centred(history.model_vectors, history.model_vectors[met].mean(axis=0))
+    alike = unit @ unit[met].T
+    wanted = np.column_stack([found.strength, found.models])
+    weights = np.linalg.solve(alike[met] + TEXT_RIDGE * np.eye(met.sum()), wanted[met])
+    wanted[~met] = alike[~met] @ weights
+    return replace(found, strength=wanted[:, 0], models=wanted[:, 1:])
+
+
+class LowRank(FactorRouter):
+    """Rank models by their strength plus the product of the asking user's factors with the model's.
+
+    Source: Park et al. (arXiv 1507.04457); simplified: ridge on both sides, one joint fit of the visible votes.
+    """
+
+    name, axes = "low_rank", 0
+    default = FactorSettings(rank=4, user=0.1, query=0.0)
+    grid: ClassVar = {"rank": (1, 4, 16), "user": (0.01, 0.03, 0.1, 0.3, 1.0)}
+
+
+class MatrixFactorisation(FactorRouter):
+    """Rank models for a query, the same for everybody: strength plus v_m · W x_q; new models by description.
+
+    Source: RouteLLM (arXiv 2406.18665); simplified: 64 principal components, low rank, no pretraining or judge data.
+    """
+
+    name, axes, read_descriptions = "matrix_factorisation", 64, True
+    default = FactorSettings(rank=16, user=0.0, query=0.1)
+    grid: ClassVar = {"rank": (2, 4, 16), "query": (0.01, 0.03, 0.1, 0.3)}
+
+
+class FactorisationMachine(FactorRouter):
+    """Rank models by a second-order machine over user, model and query; what all candidates share cancels in pairs.
+
+    Source: Rendle, Factorization Machines (2010); simplified: 16 query components, pairwise logistic loss, one L-BFGS.
+    """
+
+    name, axes = "factorisation_machine", 16
+    default = FactorSettings(rank=16, user=0.03, query=0.1)
+    grid: ClassVar = {"rank": (4, 16), "user": (0.003, 0.01, 0.03, 0.1), "query": (0.1, 0.3)}

@@ -1,0 +1,141 @@
+"""Say what a router decided: every candidate with its score, its chance to win, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gmt.errors import UserError
+from gmt.routing.pairwise import win_probability
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Hold one candidate of a decision.
+
+    Args:
+        model: Its name.
+        score: Unbounded, higher is preferred.
+        win_probability: Mean chance to be preferred to each of the other candidates.
+        margin: What this person's history adds: the score less an unknown person's, both centred
+            over the candidates.
+        uncertainty: Posterior standard deviation of the score against the candidates' mean; None
+            where the run has no posterior.
+        cost: What its answer is expected to cost, as a share of the dearest; None where nothing is known of costs.
+    """
+
+    model: str
+    score: float
+    win_probability: float
+    margin: float
+    uncertainty: float | None = None
+    cost: float | None = None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Hold one past round and how far it moved the winner.
+
+    Args:
+        query: What was asked then.
+        models: Who answered.
+        ratings: How the answers were rated, None where one was not.
+        effect: The winner's score against the mean of the candidates, less what it would be without this round.
+    """
+
+    query: str
+    models: tuple[str, ...]
+    ratings: tuple[float | None, ...]
+    effect: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Hold the ranking of the candidates for a person and a question, best first.
+
+    Args:
+        user: Who asked; None for somebody unknown.
+        query: What was asked.
+        ranking: The candidates, best first.
+        votes: How many rated rounds of this person were visible.
+        reasons: Past rounds that moved the winner, strongest first; empty unless asked for.
+    """
+
+    user: str | None
+    query: str
+    ranking: tuple[Choice, ...]
+    votes: int
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """Return the name of the winner."""
+        return self.ranking[0].model
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        return {
+            "user": self.user,
+            "query": self.query,
+            "model": self.model,
+            "votes": self.votes,
+            "ranking": [vars(choice) for choice in self.ranking],
+            "reasons": [vars(reason) for reason in self.reasons],
+        }
+
+
+def rank(
+    models: list[str],
+    scores: np.ndarray,
+    unknown: np.ndarray,
+    temperature: float,
+    covariance: np.ndarray | None = None,
+    draw: np.random.Generator | None = None,
+    cost: np.ndarray | None = None,
+    cost_weight: float = 0.0,
+) -> tuple[Choice, ...]:
+    """Order candidates by score, or by a draw from what they may be.
+
+    Args:
+        models: K names.
+        scores: (K,) scores for the person.
+        unknown: (K,) scores for somebody without history.
+        temperature: What score differences are divided by before the logistic function.
+        covariance: (K, K) posterior covariance of the scores, where there is one.
+        draw: Order by one draw from the posterior instead of its mean (Thompson sampling): models
+            that may be the best are tried as often as they may be.
+        cost: (K,) expected costs as shares of the dearest, where they are known.
+        cost_weight: How many logits of preference the dearest answer's cost takes away, others their share.
+
+    Raises:
+        UserError: A draw is asked for where there is no covariance, or costs are to count and are not known.
+    """
+    if cost_weight and cost is None:
+        raise UserError(
+            "nothing is known of what some candidates cost; state prices with gmt models add --output-price, or leave "
+            "--cost-weight out"
+        )
+    if cost is not None:
+        scores = scores - cost_weight * temperature * cost
+        unknown = unknown - cost_weight * temperature * cost
+    count = len(models)
+    against = win_probability(scores[:, None] - scores[None, :], temperature)
+    chance = (against.sum(axis=1) - 0.5) / (count - 1) if count > 1 else np.ones(1)
+    margin = (scores - scores.mean()) - (unknown - unknown.mean())
+    spread: list[float | None] = [None] * count
+    place = scores
+    if covariance is not None:
+        centre = np.eye(count) - 1 / count
+        centred = centre @ covariance @ centre
+        spread = np.sqrt(np.maximum(np.diag(centred), 0.0)).tolist()
+        if draw is not None:
+            place = draw.multivariate_normal(scores - scores.mean(), centred, method="eigh")
+    elif draw is not None:
+        raise UserError("this run has no posterior to draw from; train with posterior.enabled=true to explore")
+    order = sorted(range(count), key=lambda k: (-place[k], models[k]))
+    paid = [None if cost is None else float(value) for value in (scores if cost is None else cost)]
+    return tuple(
+        Choice(models[k], float(scores[k]), float(chance[k]), float(margin[k]), spread[k], paid[k]) for k in order
+    )

@@ -1,0 +1,1 @@
+"""Keep what users say after training."""

@@ -1,0 +1,110 @@
+"""Keep what people told a run after training: one JSONL file of rows per person."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from data_prep.sources.jsonl import read_history, rows_of
+from gmt.data.interactions import Comparison, text_id
+from gmt.errors import RunError
+from gmt.model.checkpoint import load_tensors
+from gmt.runs import write_text
+
+
+class UserFiles:
+    """Read and write the `users/` folder of a run.
+
+    Args:
+        root: The folder; it is made with the first person.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, user: str, ending: str = "jsonl") -> Path:
+        """Return the file of a person; names that no file system likes are made harmless."""
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "_", user).strip("._")[:60] or "user"
+        return self.root / f"{plain}-{text_id(user)[:8]}.{ending}"
+
+    def read(self, user: str) -> list[Comparison]:
+        """Return what a person told this run; nothing if there is no file."""
+        path = self.path(user)
+        return self._load(path) if path.is_file() else []
+
+    def read_all(self) -> list[Comparison]:
+        """Return what everybody told this run, people in order of their files."""
+        return [item for path in sorted(self.root.glob("*.jsonl")) for item in self._load(path)]
+
+    def write(self, user: str, comparisons: Sequence[Comparison]) -> None:
+        """Replace a person's rows; with none, the file goes."""
+        path = self.path(user)
+        if comparisons:
+            write_text(path, to_jsonl(comparisons))
+        else:
+            path.unlink(missing_ok=True)
+
+    def forget(self, user: str) -> bool:
+        """Delete all files of a person; return whether there were any."""
+        paths = [self.path(user, ending) for ending in ("jsonl", "safetensors")]
+        found = [path for path in paths if path.is_file()]
+        for path in found:
+            path.unlink()
+        return bool(found)
+
+    def shifts(self, users: Iterable[str]) -> dict[str, Tensor]:
+        """Return user name -> (D,) vector learned by `gmt adapt --steps`, for those who have one."""
+        paths = {user: self.path(user, "safetensors") for user in users}
+        return {user: load_tensors(path)["shift"] for user, path in paths.items() if path.is_file()}
+
+    @staticmethod
+    def _load(path: Path) -> list[Comparison]:
+        data = read_history(path)
+        if data.rejected:
+            raise RunError(f"{data.rejected[0]}; mend the line or delete it")
+        return data.comparisons
+
+
+def to_jsonl(comparisons: Iterable[Comparison]) -> str:
+    """Write comparisons as JSON lines, the form `gmt adapt --history` reads."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_of(comparisons))
+
+
+def fresh(known: Sequence[Comparison], told: Iterable[Comparison], user: str) -> tuple[list[Comparison], int]:
+    """Leave out rounds that are known already, and name conversations apart from all known ones.
+
+    A round is a repeat if person, turn, query, answers and ratings are all the same.
+
+    Returns:
+        The rounds to add, and how many were repeats.
+    """
+    seen = {_content(item) for item in known}
+    taken = {item.conversation for item in known}
+    names: dict[str, str] = {}
+    added: list[Comparison] = []
+    repeats = 0
+    for item in told:
+        content = _content(item)
+        if content in seen:
+            repeats += 1
+            continue
+        seen.add(content)
+        if item.conversation not in names:
+            start = item.conversation if item.conversation.startswith(f"{user}: ") else f"{user}: {item.conversation}"
+            name, number = start, 2
+            while name in taken:
+                name, number = f"{start} ({number})", number + 1
+            names[item.conversation] = name
+            taken.add(name)
+        added.append(replace(item, conversation=names[item.conversation]))
+    return added, repeats
+
+
+def _content(item: Comparison) -> tuple[Any, ...]:
+    return item.user, item.turn, item.query, item.candidates

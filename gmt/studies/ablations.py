@@ -1,0 +1,109 @@
+"""Take the router apart: every config of configs/ablation on the same splits, and what each part was worth.
+
+Usage: python -m gmt.studies.ablations --out FOLDER --data DATA/llmfao-seen-0 … [--planted 0 1 2]
+       [--configs no-cells network …] [--set train.steps=200 …]
+
+Data folders are those of `gmt prep`, named set-protocol-seed as benchmarks/real_votes.sh names them.
+`no-*` is compared with the default, `network-*` with the network alone. `one-graph-per-person` is the
+default, and `network-one-graph-per-person` the network, fitted to all and shown nobody's votes but the asker's.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from data_prep.simulate.planted import PlantedSettings
+from data_prep.simulate.planted_table import planted_dataset
+from gmt.config import load_config, shipped_config
+from gmt.data.dataset import Dataset
+from gmt.studies.harness import Alone, Blocks, add, ask, block, cell, fit, joined, table, write
+
+CONFIGS = shipped_config()
+DEFAULT, NETWORK, ALONE = "default", "network", "one-graph-per-person"
+
+
+def names() -> list[str]:
+    """Return every ablation, the two references first."""
+    files = sorted(path.stem for path in (CONFIGS / "ablation").glob("*.yaml"))
+    return [DEFAULT, NETWORK, *(name for name in files if name != NETWORK)]
+
+
+def data_sets(folders: Sequence[Path], planted: Sequence[int]) -> Iterator[tuple[str, int, Dataset]]:
+    """Yield (set and protocol, seed, data)."""
+    for folder in folders:
+        name, _, seed = folder.name.rpartition("-")
+        yield name, int(seed), Dataset.load(folder)
+    for seed in planted:
+        yield "planted-seen", seed, planted_dataset(PlantedSettings(seed=seed))[0]
+
+
+def measure(data: Dataset, seed: int, configs: Sequence[str], overrides: Sequence[str], blocks: Blocks) -> list[str]:
+    """Add the blocks of one data set under every config; return what the fits said."""
+    notes = []
+    for name in configs:
+        path = CONFIGS / "default.yaml" if name == DEFAULT else CONFIGS / "ablation" / f"{name}.yaml"
+        router, said = fit(data, load_config(path, overrides, seed))
+        notes += [f"{name}, seed {seed}: {line}" for line in said]
+        asked: dict[str, Any] = {name: router}
+        if name in (DEFAULT, NETWORK):
+            asked[ALONE if name == DEFAULT else f"{NETWORK}-{ALONE}"] = Alone(router)
+        add(blocks, {key: block(data, scores) for key, scores in ask(data, asked).items()})
+    return notes
+
+
+def compared(blocks: Blocks) -> dict[str, Any]:
+    """Return every config's metrics, and its paired difference to its reference."""
+    found: dict[str, Any] = {"routers": {}, "differences": {}}
+    for reference in (DEFAULT, NETWORK):
+        group = {
+            name: several for name, several in blocks.items() if name.startswith(NETWORK) == (reference == NETWORK)
+        }
+        if reference in group:
+            part = joined(group, reference)
+            found["routers"] |= part["routers"]
+            found["differences"] |= {key.split(" - ")[1]: value for key, value in part["differences"].items()}
+    return found
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """Lay out AUC by set, and what leaving the part out costs."""
+    rows: dict[str, list[str]] = {}
+    order = dict.fromkeys(name for one in found.values() for name in one["routers"])
+    for name in order:
+        rows[name] = []
+        for one in found.values():
+            auc, gap = (one[key].get(name, {}).get("auc") for key in ("routers", "differences"))
+            lost = None if gap is None else {"value": -gap["value"], "low": -gap["high"], "high": -gap["low"]}
+            rows[name] += [cell(auc), cell(lost, "+")]
+    heads = [head for name in found for head in (f"{name} AUC", "less its reference")]
+    seeds = "; ".join(f"{name} seeds {', '.join(map(str, one['seeds']))}" for name, one in found.items())
+    settings = next(iter(found.values()))["set"]
+    said = "; ".join([seeds, *settings, "95 % intervals over people"])
+    return f"{said}\n\n{table('config', heads, rows)}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fit and ask every config on every data set, writing after each data set."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data", type=Path, nargs="*", default=[])
+    parser.add_argument("--planted", type=int, nargs="*", default=[])
+    parser.add_argument("--configs", nargs="+", choices=names(), default=names())
+    parser.add_argument("--set", nargs="+", default=[])
+    chosen = parser.parse_args(arguments)
+    found: dict[str, Any] = {}
+    blocks: dict[str, Blocks] = {}
+    for name, seed, data in data_sets(chosen.data, chosen.planted):
+        one = found.setdefault(name, {"seeds": [], "set": chosen.set, "notes": []})
+        one["notes"] += measure(data, seed, chosen.configs, chosen.set, blocks.setdefault(name, {}))
+        one["seeds"].append(seed)
+        one |= compared(blocks[name])
+        write(chosen.out, "ablations", found, markdown(found))
+        print(f"{name} {seed} done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Replace a person's solve by a network that reads their votes, taught on simulated populations first."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from scipy.special import expit
+from torch import Tensor, nn
+
+from gmt.data.dataset import Dataset, Questions
+from gmt.data.interactions import TRAIN
+from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
+from gmt.posterior.user_effects import OF_VOTES, Past, People
+from gmt.routing.pairwise import log_loss
+from gmt.studies.learned_network import Score
+from gmt.training.learn_traits import WHOLE, Folds, fold_votes
+from gmt.training.validation import Validation
+
+WIDTH, HEADS, LAYERS = 32, 4, 4
+PRETRAINING, TUNING, USERS = 1500, 300, 48
+SHOWN = 0.8  # share of a person's votes that are shown, at most
+
+
+class AmortisedSolve(nn.Module):
+    """Guess what a person thinks of asked pairs from their shown votes, by messages weighed with kernels.
+
+    Each head's weights between two votes are a learned nonnegative mixture of the posterior's kernels; values and
+    updates are learned. Shown votes carry their outcome; asked ones only listen.
+    """
+
+    def __init__(self, kernels: int) -> None:
+        super().__init__()
+        self.begin = nn.Linear(5 + kernels, WIDTH)
+        self.mix = nn.Parameter(torch.zeros(LAYERS, HEADS, kernels))
+        self.value = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(LAYERS))
+        self.update = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(2 * WIDTH), nn.Linear(2 * WIDTH, WIDTH), nn.GELU(), nn.Linear(WIDTH, WIDTH))
+            for _ in range(LAYERS)
+        )
+        self.end = nn.Linear(WIDTH, 2)
+
+    def forward(self, kernels: Tensor, shift: Tensor, y: Tensor, shown: Tensor) -> Tensor:
+        """Return (B, T) logits.
+
+        Args:
+            kernels: (B, P, T, T) the posterior's kernels between the votes of a person.
+            shift: (B, T) what everybody's votes say.
+            y: (B, T) outcomes, read where `shown`.
+            shown: (B, T).
+        """
+        seen = shown.to(shift.dtype)
+        own = torch.diagonal(kernels, dim1=2, dim2=3).transpose(1, 2)
+        count = (seen.sum(1, keepdim=True) + 1).log().expand_as(shift)
+        missed = (y - torch.sigmoid(shift)) * seen
+        state = self.begin(torch.cat([torch.stack([missed, shift, seen, (y == 0.5) * seen, count], 2), own], 2))
+        for mix, value, update in zip(self.mix, self.value, self.update, strict=True):
+            weights = torch.einsum("hp,bpij->bhij", nn.functional.softplus(mix), kernels) * seen[:, None, None, :]
+            said = torch.tanh(value(state)) * seen[:, :, None]
+            said = said.reshape(*state.shape[:2], HEADS, -1)
+            heard = torch.einsum("bhij,bjhd->bihd", weights, said).reshape(state.shape)
+            state = state + update(torch.cat([state, heard], 2))
+        more, sure = self.end(state).unbind(2)
+        return shift * torch.exp(0.3 * torch.tanh(sure)) + more
+
+
+def kernels_of(people: People) -> Tensor:
+    """Return (B, P, T, T) kernels between the votes of each person."""
+    parts = people.among()
+    return torch.as_tensor(np.stack([parts.linear, parts.memory, *parts.features], axis=1), dtype=torch.float32)
+
+
+def simulated(kernels: np.ndarray, shift: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return (B, T) votes of one made-up population: amplitudes, tails, slips and ties of its own.
+
+    Args:
+        kernels: (B, P, T, T).
+        shift: (B, T).
+        generator: Draws everything.
+    """
+    size = len(shift)
+    amplitude = np.exp(generator.uniform(np.log([0.1, 0.05, 0.005]), np.log([3.0, 6.0, 0.3])))[: kernels.shape[1]]
+    kernel = np.einsum("p,bpij->bij", amplitude, kernels)
+    root = np.linalg.cholesky(kernel + 1e-4 * np.eye(kernel.shape[1]))
+    strong = np.sqrt(generator.gamma(2.0, 0.5, (size, 1)))  # some people care more than others
+    latent = (root @ generator.standard_normal((*shift.shape, 1)))[:, :, 0] * strong + shift
+    chance = expit(latent * np.exp(0.2 * generator.standard_normal()))
+    slip = generator.uniform(0, 0.2)
+    won = generator.random(shift.shape) < slip / 2 + (1 - slip) * chance
+    tied = generator.random(shift.shape) < generator.uniform(0, 0.8) * 4 * chance * (1 - chance)
+    return np.where(tied, 0.5, won.astype(float))
+
+
+def _step(
+    network: AmortisedSolve,
+    folds: Folds,
+    covariance: np.ndarray,
+    generator: np.random.Generator,
+    pretend: bool,
+) -> tuple[Tensor, int]:
+    """Return the summed log loss of hidden votes of some people, and how many they are."""
+    past, part = folds.past, int(generator.integers(len(folds.shift)))
+    everybody = np.unique(past.user)
+    chosen = generator.choice(everybody, min(USERS, len(everybody)), replace=False)
+    loss, count = torch.zeros(()), 0
+    for _, index in past.people(chosen):
+        people = People(past, index, folds.shift[part], covariance)
+        kernels = kernels_of(people)
+        y = simulated(kernels.double().numpy(), people.shift, generator) if pretend else people.y
+        hidden = people.mask & (folds.fold[np.maximum(index, 0)] == part)
+        if pretend:
+            hidden = people.mask & (generator.random(index.shape) < 1 - SHOWN)
+        keep = np.where(generator.random(len(index)) < WHOLE, 1.0, generator.random(len(index)))
+        shown = people.mask & ~hidden & (generator.random(index.shape) < keep[:, None])
+        if not hidden.any():
+            continue
+        asked, truth = torch.from_numpy(hidden), torch.as_tensor(y, dtype=torch.float32)
+        shift = torch.as_tensor(people.shift, dtype=torch.float32)
+        logit = network(kernels, shift, truth, torch.from_numpy(shown))
+        loss = loss + nn.functional.binary_cross_entropy_with_logits(logit[asked], truth[asked], reduction="sum")
+        count += int(hidden.sum())
+    return loss, count
+
+
+def _train(
+    network: AmortisedSolve, steps: int, lr: float, draw: Callable[[], tuple[Tensor, int]], check: Callable[[], float]
+) -> None:
+    """Take steps; keep the weights of the lowest check."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr, weight_decay=0.01)
+    best, kept = check(), copy.deepcopy(network.state_dict())
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * min((step + 1) / 50, 1.0) * (1 - step / steps)
+        loss, count = draw()
+        if count:
+            optimizer.zero_grad()
+            (loss / count).backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+        if (step + 1) % 50 == 0 and (found := check()) < best:
+            best, kept = found, copy.deepcopy(network.state_dict())
+    network.load_state_dict(kept)
+
+
+def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
+    """Teach the network on made-up people with the same questions, then on the votes; VALID chooses when to stop."""
+    train = learn.select(learn.table.split == TRAIN)
+    asked = Validation.of(learn)
+    assert asked is not None
+    generator = np.random.default_rng([seed, 13])
+    torch.manual_seed(seed)
+    folds, covariance = fold_votes(router, train, generator), router.people(train)
+    network = AmortisedSolve(3 if folds.past.groups else 2)
+    posterior = router.condition(train)
+
+    def score(history: Dataset, questions: Questions) -> np.ndarray:
+        slots = np.zeros(len(questions), np.int64)
+        there = posterior.of_votes(history, questions, slots, slots + 1, slots + 0.5).past
+        back = replace(there, a=there.b, b=there.a, features=-there.features)
+        both = _joined(posterior.past, there, back)
+        shift = posterior.shared.differences(both.query, both.a, both.b)
+        answer = np.concatenate([np.full(len(posterior.past), -1), there.comparison, there.comparison])
+        sign = np.repeat([0.0, 1.0, -1.0], [len(posterior.past), len(there), len(back)])
+        order = np.argsort(np.concatenate([posterior.past.user, there.user, back.user]), kind="stable")
+        answer, sign = answer[order], sign[order]
+        found = np.zeros(len(questions))
+        for _, index in both.people(questions.user):
+            people, at = People(both, index, shift, covariance), np.maximum(index, 0)
+            shown = people.mask & (answer[at] < 0)
+            with torch.inference_mode():
+                logit = network(
+                    kernels_of(people),
+                    torch.as_tensor(people.shift, dtype=torch.float32),
+                    torch.as_tensor(people.y, dtype=torch.float32),
+                    torch.from_numpy(shown),
+                ).numpy()
+            told = people.mask & ~shown
+            np.add.at(found, answer[at][told], 0.5 * (sign[at] * logit)[told])
+        return np.stack([0.5 * found, -0.5 * found], axis=1)
+
+    def check() -> float:
+        return log_loss(asked.pairs.differences(score(asked.history, asked.questions)))
+
+    _train(network, PRETRAINING, 3e-3, lambda: _step(network, folds, covariance, generator, True), check)
+    print(f"amortised: taught on made-up people, VALID log loss {check():.4f}")
+    _train(network, TUNING, 5e-4, lambda: _step(network, folds, covariance, generator, False), check)
+    return score
+
+
+def _joined(*several: Past) -> Past:
+    """Return the votes of several `Past`s as one, a person's side by side."""
+    columns = {name: np.concatenate([getattr(one, name) for one in several]) for name in OF_VOTES}
+    joined = replace(several[0], **columns)
+    return joined.select(np.argsort(joined.user, kind="stable"))

@@ -1,0 +1,91 @@
+"""Measure learned parts that were tried beside the posterior and did not join the product.
+
+Usage: python -m gmt.studies.learned_parts --out FOLDER [--data DATA/llmfao-seen-0 …] [--planted 0 …]
+       [--parts states residual amortised]
+
+Comparisons must be pairs, and protocol `seen`. Each part is fitted on TRAIN, chosen by the log loss of VALID,
+and asked on TEST beside the posterior alone:
+
+- `states`: what the trained graph network reads of a question and a model, as further features of the posterior,
+  their amplitude chosen on VALID;
+- `residual`: means and deviations of the posterior, fitted without the fold that is asked, enter the turns and
+  the head of the graph network, which learns only what the posterior misses;
+- `amortised`: a network that reads a person's votes through the posterior's kernels in place of its solve,
+  first taught on simulated populations of many tastes, then on the votes at hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from gmt.data.dataset import Dataset
+from gmt.data.interactions import TEST, TRAIN
+from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
+from gmt.studies.ablations import data_sets
+from gmt.studies.harness import Blocks, add, block, cell, joined, table, targets_of, write
+from gmt.studies.learned_amortised import amortised
+from gmt.studies.learned_network import residual, states
+from gmt.training.validation import Validation, pair_losses, paired_gain
+
+PARTS = {"states": states, "residual": residual, "amortised": amortised}
+POSTERIOR = "posterior"
+
+
+def measure(data: Dataset, seed: int, parts: Sequence[str], blocks: Blocks, gains: dict[str, list[Any]]) -> None:
+    """Add one data set's TEST scores, and what each part gained on VALID with two standard errors."""
+    learn = data.select(data.table.split != TEST)
+    asked = Validation.of(learn)
+    assert asked is not None
+    router = AnswerAwareBradleyTerry().fit(learn)
+    history, questions = data.select(data.table.split == TRAIN), data.questions(targets_of(data))
+    before = asked.losses(router)
+    found = {POSTERIOR: router.score(history, questions)}
+    for name in parts:
+        score = PARTS[name](router, learn, seed)
+        after = pair_losses(asked.pairs.differences(score(asked.history, asked.questions)))
+        gains.setdefault(name, []).append(paired_gain(before, after))
+        found[name] = score(history, questions)
+        print(name, seed, gains[name][-1], flush=True)
+    add(blocks, {name: block(data, scores) for name, scores in found.items()})
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """Lay out AUC, what each part adds to the posterior's, and its gain on VALID seed by seed."""
+    rows: dict[str, list[str]] = {}
+    for one in found.values():
+        for name in one["routers"]:
+            gap = one["differences"].get(f"{POSTERIOR} - {name}", {}).get("auc")
+            more = None if gap is None else {"value": -gap["value"], "low": -gap["high"], "high": -gap["low"]}
+            said = "; ".join(f"{gain:+.3f} ± {doubt:.3f}" for gain, doubt in one["valid"].get(name, []))
+            rows.setdefault(name, []).extend([cell(one["routers"][name]["auc"]), cell(more, "+"), said or "–"])
+    heads = [f"{name} {head}" for name in found for head in ("AUC", "less the posterior", "log loss saved on VALID")]
+    return table("part", heads, rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fit and ask every part on every data set, writing after each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data", type=Path, nargs="*", default=[])
+    parser.add_argument("--planted", type=int, nargs="*", default=[])
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    chosen = parser.parse_args(arguments)
+    found: dict[str, Any] = {}
+    blocks: dict[str, Blocks] = {}
+    with threadpool_limits(1):
+        for name, seed, data in data_sets(chosen.data, chosen.planted):
+            one = found.setdefault(name, {"seeds": [], "valid": {}})
+            measure(data, seed, chosen.parts, blocks.setdefault(name, {}), one["valid"])
+            one["seeds"].append(seed)
+            one |= joined(blocks[name], POSTERIOR)
+            write(chosen.out, "learned-parts", found, markdown(found))
+            print(f"{name} {seed} done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

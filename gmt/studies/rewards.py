@@ -1,0 +1,107 @@
+"""Count what the choices of routers earn where every reward is known, and lay it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from data_prep.simulate.cost import CostTruth
+from gmt.data.dataset import Dataset
+from gmt.data.interactions import TEST, TRAIN
+from gmt.evaluation.intervals import Share, bootstrap_shares
+from gmt.evaluation.results import report
+from gmt.hybrid.gmt_router import GmtRouter
+from gmt.routing.pairwise import choices
+from gmt.routing.protocol import RoutingMethod
+from gmt.studies.harness import block, cell, table, targets_of
+from gmt.utility.utility_router import UtilityRouter, Weighed
+
+READ_PAIRS = (
+    *("bradley_terry", "user_bradley_terry", "knn", "user_elo", "low_rank", "matrix_factorisation"),
+    *("factorisation_machine", "graph_router", "hierarchical_bradley_terry"),
+)
+"""Rivals that read all pairs of nine answers; of full feedback they see so few comparisons that there are at most
+`PAIRS_AT_MOST` pairs, and `PAIRS_EACH` of each person on average."""
+PAIRS_AT_MOST, PAIRS_EACH = 40_000, 800
+
+
+Rewards = dict[str, list[Share]]
+
+
+def earn(rewards: Rewards, data: Dataset, scores: Mapping[str, np.ndarray], seed: int) -> None:
+    """Add what the choices of every router earned on the TEST comparisons of one seed."""
+    for name, found in scores.items():
+        one = block(data, found, f"{seed}:")
+        earned, _, asked = choices(one.scores, one.ratings)
+        low, high = one.scale
+        share = Share(one.users[asked], low + (high - low) * earned, np.ones(len(asked)))
+        rewards.setdefault(name, []).append(share)
+
+
+def compared(rewards: Rewards) -> dict[str, Any]:
+    """Return everybody's mean reward with its interval over people, and gmt's paired differences."""
+    shares = {name: {"reward": Share.joined(parts)} for name, parts in rewards.items()}
+    return report(bootstrap_shares(shares), "gmt")
+
+
+def oracle_scores(data: Dataset) -> np.ndarray:
+    """Return the ratings of the TEST comparisons as scores."""
+    ratings = data.table.ratings[targets_of(data)]
+    return np.where(np.isnan(ratings), -np.inf, ratings)
+
+
+def weighed_of(router: RoutingMethod, history: Dataset) -> Weighed | None:
+    """Return what a router with a utility says of everybody's weight, None where it has none."""
+    inner = router.posterior if isinstance(router, GmtRouter) else router
+    return inner.condition(history) if isinstance(inner, UtilityRouter) else None
+
+
+def rank_correlation(router: RoutingMethod, data: Dataset, truth: CostTruth) -> float | None:
+    """Return the rank correlation of inferred and true weights over people."""
+    found = weighed_of(router, data.select(data.table.split == TRAIN))
+    if found is None:
+        return None
+    true = np.array([truth.alpha[name] for name in data.table.users])
+    return float(spearmanr(found.alpha[:-1], true)[0])  # pyright: ignore[reportArgumentType, reportIndexIssue]
+
+
+def thinned(data: Dataset) -> Dataset:
+    """Return the data with fewer known comparisons, as `READ_PAIRS` says."""
+    table = data.table
+    known = np.flatnonzero(table.split != TEST)
+    count = np.diff(table.start)[known]
+    most = min(PAIRS_AT_MOST, PAIRS_EACH * len(table.users))
+    share = most / max(float((count * (count - 1) / 2).sum()), 1.0)
+    if share >= 1:
+        return data
+    kept = np.random.default_rng(0).random(len(known)) < share
+    return data.select(np.sort(np.concatenate([known[kept], np.flatnonzero(table.split == TEST)])))
+
+
+def reward_table(found: dict[str, dict[str, Any]]) -> str:
+    """Lay out rewards, routers by settings, then gmt less each."""
+    first = next(iter(found.values()))
+    rows = {
+        f"`{name}`" if name != "gmt" else "**gmt**": [
+            cell(one["routers"].get(name, {}).get("reward")) for one in found.values()
+        ]
+        for name in first["routers"]
+    }
+    for name in first["routers"]:
+        if name != "gmt":
+            rows[f"gmt − `{name}`"] = [
+                cell(one["differences"].get(f"gmt - {name}", {}).get("reward"), "+") for one in found.values()
+            ]
+    return table("reward", list(found), rows)
+
+
+def auc_table(found: dict[str, dict[str, Any]]) -> str:
+    """Lay out AUC, routers by settings, then gmt less each."""
+    names = list(next(iter(found.values()))["routers"])
+    rows = {f"`{name}`": [cell(one["routers"][name]["auc"]) for one in found.values()] for name in names}
+    for name in names[1:]:
+        rows[f"gmt − `{name}`"] = [cell(one["differences"][f"gmt - {name}"]["auc"], "+") for one in found.values()]
+    return table("AUC", list(found), rows)

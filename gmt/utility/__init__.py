@@ -1,0 +1,1 @@
+"""Route by an explicit utility: quality against cost, weighed by each user."""

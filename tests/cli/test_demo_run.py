@@ -1,0 +1,67 @@
+"""Check that the demo issues commands that exist, in an order that works, and says where things are."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from gmt.cli import demo_run
+from gmt.cli.console import Terminal
+from gmt.cli.demo_run import run_demo
+from gmt.cli.main import app, main
+from tests.trained import TINY, settings
+
+
+@pytest.fixture
+def issued(tmp_path):
+    commands: list[list[str]] = []
+    run_demo(tmp_path, commands.append, Terminal())
+    return commands
+
+
+def test_the_whole_job_is_done_in_order(issued):
+    assert [words[0] for words in issued] == ["prep", "train", "eval", "adapt", "route", "figures"]
+
+
+def test_every_command_exists_and_parses(issued, tmp_path):
+    commands = typer.main.get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
+    for words in issued:
+        context = commands[words[0]].make_context(words[0], words[1:])
+        for name in ("run", "out"):
+            value = context.params.get(name)
+            assert value is None or tmp_path in Path(value).parents
+
+
+def test_without_the_offline_encoder_it_hashes_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(demo_run, "find_spec", lambda name: None)
+    commands: list[list[str]] = []
+    run_demo(tmp_path, commands.append, Terminal())
+    assert commands[0][-2:] == ["--encoder", "hash"]
+    assert "hashing encoder" in capsys.readouterr().err
+
+
+def test_a_command_that_fails_ends_the_demo(tmp_path):
+    def fail(words: list[str]) -> None:
+        raise SystemExit(2 if words[0] == "train" else 0)
+
+    with pytest.raises(SystemExit) as stop:
+        run_demo(tmp_path, fail, Terminal())
+    assert stop.value.code == 2
+
+
+def test_the_whole_chain_runs(tmp_path, monkeypatch, capsys):
+    """Run what the demo runs, but with fewer steps and the hashing encoder."""
+    monkeypatch.setattr(demo_run, "find_spec", lambda name: None)
+
+    def quick(words: list[str]) -> None:
+        main([*words, *(settings([*TINY, "train.steps=10"]) if words[0] == "train" else [])])
+
+    run_demo(tmp_path, quick, Terminal())
+    out, _ = capsys.readouterr()
+    for words in ("$ gmt prep demo", "$ gmt route", "user_bradley_terry", "ana: 20 rounds added", "What moved"):
+        assert words in out
+    results = json.loads((tmp_path / "runs/demo/results/seen.json").read_text())
+    assert "gmt" in results["shots"]["all"]["routers"]
+    figures = list((tmp_path / "figures").glob("*.png"))
+    assert figures and all(str(path) in out for path in figures)

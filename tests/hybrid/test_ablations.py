@@ -1,0 +1,113 @@
+"""Every switch of the default router does what it says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gmt.config import build_config, load_config
+from gmt.data.interactions import TEST, TRAIN
+from gmt.errors import ConfigError
+from gmt.hybrid.gmt_router import GmtRouter, new_posterior
+from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, extended
+from gmt.training.learn_traits import learn_taste
+from tests.factories import random_dataset
+
+PLAIN = ["posterior.network=false", "taste.enabled=false"]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return random_dataset(3, users=14, models=5, comparisons_per_user=24)
+
+
+def fitted(data, *overrides):
+    learn = data.select(data.table.split != TEST)
+    return new_posterior(load_config(None, [*PLAIN, *overrides])).fit(learn)
+
+
+def parts(data):
+    return data.select(data.table.split == TRAIN), data.questions(np.flatnonzero(data.table.split == TEST))
+
+
+def nobody(questions):
+    """Return the questions as somebody unknown would ask them."""
+    return replace(questions, user=np.full(len(questions), -1))
+
+
+@pytest.mark.parametrize("switch", ["cells", "memory", "reliability", "people", "answers"])
+def test_a_switch_that_is_off_changes_scores_and_one_that_is_on_does_not(data, switch):
+    history, questions = parts(data)
+    default = AnswerAwareBradleyTerry().fit(data.select(data.table.split != TEST)).score(history, questions)
+    assert (fitted(data, f"posterior.{switch}=true").score(history, questions) == default).all()
+    off = fitted(data, f"posterior.{switch}=false")
+    changed = off.score(history, questions)
+    # Validation may have switched memory off already; what matters then is that it stays off.
+    assert switch == "memory" or not np.allclose(changed, default)
+    if switch in ("cells", "memory"):
+        assert getattr(off.settings, switch) == 0
+
+
+def test_without_cells_and_answers_a_model_is_as_strong_on_every_query(data):
+    history, questions = parts(data)
+    everyone = replace(nobody(questions), candidates=np.tile(np.arange(5), (len(questions), 1)))
+    flat = fitted(data, "posterior.cells=false", "posterior.answers=false").score(history, everyone)
+    assert np.ptp(flat, axis=0) == pytest.approx(0) and np.ptp(flat[0]) > 0
+    usual = fitted(data, "posterior.answers=false").score(history, everyone)
+    assert (np.ptp(usual, axis=0) > 1e-3).any()
+
+
+def test_without_reliability_nobody_follows_the_worth_of_answers_more_than_others(data):
+    covariance = fitted(data, "posterior.reliability=false").covariance
+    assert (covariance[-1] == 0).all() and (covariance[:, -1] == 0).all() and covariance[0, 0] > 0
+    assert fitted(data).covariance[-1, -1] > 0
+
+
+def test_without_people_everybody_gets_the_ranking_of_somebody_unknown(data):
+    history, questions = parts(data)
+    router = fitted(data, "posterior.people=false")
+    assert (router.score(history, questions) == router.score(history, nobody(questions))).all()
+    usual = fitted(data)
+    assert not np.allclose(usual.score(history, questions), usual.score(history, nobody(questions)))
+
+
+def test_memory_that_is_off_is_not_learned_back_beside_traits(data):
+    learn = data.select(data.table.split != TEST)
+    small = ["taste.traits=2", "taste.steps=8", "taste.networks=2"]
+    config = load_config(None, [*small, "posterior.memory=false"])
+    router = new_posterior(config).fit(learn)
+    from gmt.posterior.learned_features import with_taste
+    from gmt.training.learn_traits import train_taste
+
+    network = train_taste(router, data, config.taste, 0)
+    joined = with_taste(router, type(network).joined([network, network]))
+    assert joined.settings.memory == 0 and joined.settings.spread > 0 and joined.settings.extra == 1
+    assert np.isfinite(joined.score(*parts(data))[:, :2]).all()
+    assert learn_taste(router, learn, config)[0].settings.memory == 0
+
+
+def test_without_texts_their_vectors_are_not_read(data):
+    history, questions = parts(data)
+    rng = np.random.default_rng(0)
+    other = replace(history, vectors=rng.permutation(history.vectors), model_vectors=-history.model_vectors)
+    learn = data.select(data.table.split != TEST)
+    blind = AnswerAwareBradleyTerry().fit(learn.without_vectors())
+    router = GmtRouter(blind, None, 0.0, texts=False)
+    scores = router.score(history, questions)
+    assert (router.score(other, questions) == scores).all()
+    reading = GmtRouter(AnswerAwareBradleyTerry().fit(learn), None, 0.0)
+    assert not np.allclose(reading.score(other, questions), reading.score(history, questions))
+
+
+def test_what_has_no_variance_carries_nothing_over_to_new_models():
+    prior = np.diag([1.0, 1.0, 1.0, 0.2, 0.0])
+    prior[0, 2] = prior[2, 0] = 0.5
+    learned = np.diag([2.0, 1.0, 0.2, 0.0])
+    wide = extended(learned, prior)
+    assert (wide[-1] == 0).all() and wide[0, 2] == pytest.approx(1.0)
+    assert (extended(np.zeros((4, 4)), np.zeros((5, 5))) == 0).all()
+
+
+def test_settings_that_leave_traits_without_people_are_refused():
+    with pytest.raises(ConfigError, match="set taste.enabled=false"):
+        build_config({"posterior": {"people": False}})

@@ -1,0 +1,137 @@
+"""Check that more rounds of some people change what is believed of them alone, and as a full solve would."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data_prep.simulate.cost import CostSettings, cost_dataset
+from gmt.data.interactions import TEST, TRAIN, Candidate, Comparison
+from gmt.hybrid.gmt_router import GmtRouter
+from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
+from gmt.posterior.posterior import HierarchicalSettings, Posterior
+from gmt.posterior.user_effects import People
+from gmt.utility.utility_router import UtilityRouter
+from tests.factories import random_dataset
+
+SETTINGS = HierarchicalSettings(cells=0.7, memory=1.5, spread=0.8, style=0.1, answer=0.2)
+
+
+def cut(data, users, left):
+    """Return the TRAIN history without the newest `left` rounds of some users, and with them behind the rest."""
+    table = data.table
+    train = np.flatnonzero(table.split == TRAIN)
+    late = np.concatenate([train[table.user[train] == user][-left:] for user in users])
+    early = np.setdiff1d(train, late)
+    return data.select(early), data.select(np.concatenate([early, late])), np.arange(len(early), len(train))
+
+
+def solved(posterior, history):
+    """Solve for everybody from the start, given the same f."""
+    fresh = Posterior(
+        posterior.settings,
+        posterior.covariance,
+        posterior.shared,
+        posterior.past,
+        posterior.features,
+        posterior.answers,
+    )
+    fresh.__dict__["shift"] = posterior.shift
+    return fresh.alpha
+
+
+@pytest.mark.parametrize("half_life", [0.0, 4.0])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_more_votes_are_solved_as_if_all_had_been_there(seed, half_life):
+    data = random_dataset(seed, users=6, questions=30, max_turns=2, timestamps=True)
+    before, after, new = cut(data, (1, 4), 3)
+    router = AnswerAwareBradleyTerry(replace(SETTINGS, half_life=half_life))
+    posterior = router.condition(before)
+    grown = posterior.learned(after, new)
+    assert len(grown.past) > len(posterior.past) and (np.diff(grown.past.user) >= 0).all()
+    assert np.allclose(grown.alpha, solved(grown, after), atol=1e-7)
+    whole = replace(posterior, past=router.read(after).past)
+    assert np.array_equal(np.sort(grown.past.comparison), np.sort(whole.past.comparison))
+    assert np.array_equal(
+        grown.past.since[np.argsort(grown.past.comparison)], whole.past.since[np.argsort(whole.past.comparison)]
+    )
+
+
+def test_nobody_else_moves_and_the_person_does():
+    data = random_dataset(2, users=6, questions=30)
+    before, after, new = cut(data, (3,), 4)
+    posterior = AnswerAwareBradleyTerry(SETTINGS).condition(before)
+    questions = data.questions(np.flatnonzero(data.table.split == TEST))
+    old, grown = posterior.score(before, questions), posterior.learned(after, new)
+    found = grown.score(after, questions)
+    mine = questions.user == 3
+    assert np.array_equal(found[~mine], old[~mine]) and not np.allclose(found[mine], old[mine])
+    assert np.isfinite(grown.covariances(after, questions)).all()
+    told = grown.explain(after, questions, int(np.flatnonzero(mine)[0]))
+    assert np.allclose(told.shared + told.votes.sum(axis=0), found[np.flatnonzero(mine)[0]])
+    assert set(new.tolist()) <= set(told.comparison.tolist())
+
+
+def test_only_who_told_is_solved_for(monkeypatch):
+    data = random_dataset(4, users=6, questions=30)
+    before, after, new = cut(data, (3,), 4)
+    posterior = AnswerAwareBradleyTerry(SETTINGS).condition(before)
+    posterior.alpha  # noqa: B018 - solved once for all
+    solved_for, solve = [], People.solve
+
+    def heard(people, *arguments):
+        solved_for.append(len(people.mask))
+        return solve(people, *arguments)
+
+    monkeypatch.setattr(People, "solve", heard)
+    posterior.learned(after, new).score(after, data.questions(np.flatnonzero(data.table.split == TEST)))
+    assert solved_for == [1]
+
+
+def test_somebody_new_and_a_query_never_asked_before():
+    data = random_dataset(3, users=6, questions=8)
+    table = data.table
+    before, after, new = cut(data, (5,), int((table.user[table.split == TRAIN] == 5).sum()))
+    asked = table.query[new[0]] if len(new) else 0
+    posterior = AnswerAwareBradleyTerry(SETTINGS).condition(before)
+    grown = posterior.learned(after, new)
+    questions = data.questions(np.flatnonzero((table.split == TEST) & (table.user == 5)))
+    assert not np.allclose(grown.score(after, questions), posterior.score(before, questions))
+    assert asked in after.table.query
+    reference = AnswerAwareBradleyTerry(SETTINGS).condition(after).score(after, questions)
+    one, other = (
+        (scores - scores.mean(1, keepdims=True)).ravel() for scores in (grown.score(after, questions), reference)
+    )
+    assert np.corrcoef(one, other)[0, 1] > 0.9  # all that is missing is what f would have heard of it
+
+
+def test_a_new_model_asks_for_the_whole_history():
+    data = random_dataset(4)
+    history = data.select(data.table.split == TRAIN)
+    router = GmtRouter(AnswerAwareBradleyTerry(SETTINGS), None, 0.0)
+    questions = history.questions(np.arange(3))
+    router.score(history, questions)
+    pair = (Candidate("stranger", "hello", 1.0), Candidate(data.table.models[0], "hi", 0.0))
+    table = history.table.append([Comparison("user0", "new", 0, data.table.texts[int(data.table.query[0])], pair)])
+    vectors = np.concatenate([history.vectors, np.eye(2, history.vectors.shape[1], dtype=np.float32)])[
+        : len(table.texts)
+    ]
+    model_vectors = np.concatenate([history.model_vectors, np.eye(1, history.vectors.shape[1], dtype=np.float32)])
+    grown = replace(history, table=table, vectors=vectors, model_vectors=model_vectors)
+    router.learn(history, grown)
+    fresh = GmtRouter(AnswerAwareBradleyTerry(SETTINGS), None, 0.0)
+    assert np.array_equal(router.score(grown, questions), fresh.score(grown, questions))
+
+
+def test_a_weight_of_quality_follows_new_outcomes_of_its_person_alone():
+    from tests.utility.test_utility_router import matrix
+
+    settings = CostSettings(users=8, per_user=20, feedback="random", seed=1)
+    data, _ = cost_dataset(matrix(), settings, "hash:16", (0.8, 0.0, 0.2))
+    before, after, new = cut(data, (2,), 6)
+    router = UtilityRouter().fit(before)
+    weighed = router.condition(before)
+    grown, whole = weighed.learned(after, new), router.condition(after)
+    assert np.allclose(grown.chances[:-1], whole.chances[:-1], atol=1e-3)  # what answers cost is told anew by all
+    assert np.array_equal(np.delete(grown.chances, 2, axis=0), np.delete(weighed.chances, 2, axis=0))
+    assert not np.array_equal(grown.chances[2], weighed.chances[2]) and len(grown.told) == len(whole.told)

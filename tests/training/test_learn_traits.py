@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from data_prep.simulate.planted import PlantedSettings
+from data_prep.simulate.planted_table import planted_dataset
+from gmt.config import RunConfig, TasteConfig
+from gmt.data.interactions import TEST, TRAIN
+from gmt.evaluation.metrics import pairs_of, weighted_auc
+from gmt.hybrid.gmt_router import load_posterior, save_posterior
+from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradleyTerry
+from gmt.posterior.learned_features import TasteMaker
+from gmt.runs import RunFolder
+from gmt.training.learn_traits import learn_taste, train_taste
+from tests.factories import random_dataset
+
+SHORT = TasteConfig(traits=8, networks=2, steps=60)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """People whose liking of a trait depends on the topic, which only learned traits can say."""
+    settings = PlantedSettings(users=120, votes=30, models=8, rank=2, topics=4, questions=80, modulation=1.0, scale=5.0)
+    return planted_dataset(settings, "hash:64")[0]
+
+
+@pytest.fixture(scope="module")
+def posterior(planted):
+    return AnswerAwareBradleyTerry().fit(planted.select(planted.table.split != TEST))
+
+
+def auc(router, data):
+    asked = np.flatnonzero((data.table.split == TEST) & data.table.rated)
+    scores = router.score(data.select(data.table.split == TRAIN), data.questions(asked))
+    gap = pairs_of(data.table.ratings[asked]).differences(scores)
+    return float(weighted_auc(gap, np.zeros(len(gap), np.int64), np.ones((1, 1)))[0])
+
+
+def test_traits_join_where_taste_depends_on_the_topic(planted, posterior, tmp_path):
+    learn = planted.select(planted.table.split != TEST)
+    router, note = learn_taste(posterior, learn, RunConfig(taste=SHORT))
+    assert isinstance(router.features, TasteMaker) and "learned traits join" in note
+    assert auc(router, planted) > auc(posterior, planted) + 0.02
+    # What is written is what scores, and the settings alone tell what to read.
+    folder = RunFolder(tmp_path)
+    save_posterior(router, folder)
+    again = load_posterior(RunConfig(), folder)
+    history = planted.select(planted.table.split == TRAIN)
+    asked = planted.questions(np.flatnonzero(planted.table.split == TEST))
+    assert again is not None and (again.score(history, asked) == router.score(history, asked)).all()
+
+
+def test_traits_are_switched_off_where_they_gain_nothing():
+    data = random_dataset(0, users=12, personal=0.0)
+    fitted = HierarchicalBradleyTerry().fit(data.select(data.table.split != TEST))
+    router, note = learn_taste(fitted, data.select(data.table.split != TEST), RunConfig(taste=SHORT))
+    assert router is fitted and "switched off" in note
+
+
+def test_without_a_vote_to_validate_on_traits_are_switched_off(planted, posterior):
+    router, note = learn_taste(posterior, planted.select(planted.table.split == TRAIN), RunConfig(taste=SHORT))
+    assert router is posterior and "no vote to validate on" in note
+
+
+def test_equal_seeds_learn_equal_traits_and_what_is_not_train_is_not_read(planted, posterior):
+    short = replace(SHORT, steps=4)
+    first = train_taste(posterior, planted, short, 5)
+    table = planted.table
+    other = table.split[table.row_comparison] != TRAIN
+    flipped = planted.with_table(replace(table, rating=np.where(other, 1 - table.rating, table.rating)))
+    again = train_taste(posterior, flipped, short, 5)
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
+    different = train_taste(posterior, planted, short, 6)
+    assert not torch.equal(different.residual, first.residual)

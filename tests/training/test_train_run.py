@@ -1,0 +1,132 @@
+"""Check what a run folder holds, that it is enough to route, and that nothing old passes for new."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from gmt.config import load_config
+from gmt.errors import DataError, RunError
+from gmt.evaluation.measure import measure
+from gmt.runs import RunFolder
+from gmt.serving.pretrained import Router
+from gmt.training.train_run import card_hash, train_run
+from tests.trained import TINY
+
+SHORT = (*TINY, "train.steps=2", "train.eval_every=2")
+
+
+def files(run: Path) -> set[str]:
+    return {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+
+
+def test_the_folder_holds_what_the_contract_promises(tiny_run):
+    promised = {"config.yaml", "model.safetensors", "posterior.safetensors", "card.json", "metrics.jsonl"}
+    assert promised | {"history.parquet", "models.json"} <= files(tiny_run)
+    assert {"embeddings/vectors.npy", "embeddings/keys.parquet", "embeddings/encoder.json"} <= files(tiny_run)
+    kinds = {Path(name).suffix for name in files(tiny_run)}
+    assert kinds <= {".yaml", ".json", ".jsonl", ".safetensors", ".parquet", ".npy"}, "nothing may be pickled"
+    np.load(tiny_run / "embeddings" / "vectors.npy", allow_pickle=False)
+
+
+def test_the_card_says_what_the_run_was_made_from(tiny_run, demo_data):
+    card = json.loads((tiny_run / "card.json").read_text())
+    assert {"data", "encoder", "schema", "models", "versions", "seed", "protocol", "temperature", "best"} <= set(card)
+    assert {"posterior", "network_weight", "valid", "notes"} <= set(card)
+    traits, network = card["notes"]
+    assert "traits" in traits and "network" in network
+    assert set(card["valid"]) == {"auc", "accuracy"} and card["posterior"]["answer"] > 0
+    assert card["data"]["sha256"] == card_hash(demo_data)
+    assert (card["encoder"]["id"], card["encoder"]["width"]) == ("hash:64", 64)
+    assert card["models"] == list(json.loads((demo_data / "models.json").read_text()))
+    assert card["protocol"] == "seen" and card["seed"] == 0 and card["temperature"] > 0
+    assert card["versions"]["torch"] and card["best"]["steps"] == 30
+    assert set(card["schema"]) == {"node_types", "edge_types"}
+
+
+def test_the_settings_written_are_resolved_and_load_again(tiny_run):
+    config = load_config(tiny_run / "config.yaml")
+    assert config == load_config(None, TINY)
+    assert yaml.safe_load((tiny_run / "config.yaml").read_text()) == config.to_dict()
+
+
+def test_the_history_is_the_train_part(tiny_run, demo_data):
+    table = pq.read_table(demo_data / "interactions.parquet", filters=[("split", "=", "train")])
+    kept = pq.read_table(tiny_run / "history.parquet")
+    assert kept["comparison"].to_pylist() == table["comparison"].to_pylist()
+    assert set(kept["split"].to_pylist()) == {"train"}
+
+
+def test_training_anew_leaves_nothing_of_the_earlier_run(demo_data, run_copy):
+    Router.from_pretrained(run_copy).add("newt", [{"query": "hello", "model": "atlas-90b", "rating": 1.0}])
+    (run_copy / "results").mkdir()
+    (run_copy / "results" / "seen.json").write_text("{}")
+    train_run(demo_data, load_config(None, SHORT), RunFolder(run_copy))
+    assert not any(name.startswith(("users/", "results/")) for name in files(run_copy))
+    assert len((run_copy / "metrics.jsonl").read_text().splitlines()) == 1
+    assert "newt" not in Router.from_pretrained(run_copy).users
+
+
+def test_a_folder_with_other_files_is_not_written_into(demo_data, tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(RunError, match="holds other files"):
+        train_run(demo_data, load_config(None, SHORT), RunFolder(tmp_path))
+    assert files(tmp_path) == {"thesis.tex"}
+    with pytest.raises(RunError, match="is a file"):
+        train_run(demo_data, load_config(None, SHORT), RunFolder(tmp_path / "thesis.tex"))
+
+
+def test_missing_data_is_named(tmp_path):
+    with pytest.raises(DataError, match="gmt prep --out"):
+        train_run(tmp_path / "nothing", load_config(None, SHORT), RunFolder(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_works_without_its_data_and_eval_says_that_it_is_gone(demo_data, tmp_path):
+    data = Path(shutil.copytree(demo_data, tmp_path / "data"))
+    run = RunFolder(tmp_path / "run")
+    train_run(data, load_config(None, SHORT), run)
+    before = Router.from_pretrained(run.root).preferences("bela")
+    shutil.rmtree(data)
+    run.root.rename(tmp_path / "elsewhere")
+    moved = RunFolder(tmp_path / "elsewhere")
+    router = Router.from_pretrained(moved.root)
+    assert router.preferences("bela") == pytest.approx(before, abs=1e-6) and router.rank("bela", "What is new?").votes
+    with pytest.raises(RunError, match="is gone; pass the folder with --data"):
+        measure(moved)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "card.json", "models.json", "history.parquet"])
+def test_a_missing_file_is_named(run_copy, name):
+    (run_copy / name).unlink()
+    with pytest.raises(RunError, match=f"holds no {name}; train it with gmt train"):
+        Router.from_pretrained(run_copy)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "posterior.safetensors"])
+def test_a_missing_half_is_named(run_copy, name):
+    (run_copy / name).unlink()
+    with pytest.raises(RunError, match=f"{name} does not exist; train the run again"):
+        Router.from_pretrained(run_copy)
+
+
+@pytest.mark.parametrize(
+    ("setting", "there", "gone", "weight"),
+    [
+        ("posterior.enabled=false", "model.safetensors", "posterior.safetensors", 1.0),
+        ("posterior.network=false", "posterior.safetensors", "model.safetensors", 0.0),
+    ],
+)
+def test_one_half_alone_leaves_nothing_of_the_other(demo_data, run_copy, setting, there, gone, weight):
+    train_run(demo_data, load_config(None, [*SHORT, setting]), RunFolder(run_copy))
+    assert there in files(run_copy) and gone not in files(run_copy)
+    card = json.loads((run_copy / "card.json").read_text())
+    assert card["network_weight"] == weight and card["temperature"] > 0
+    assert [note for note in card["notes"] if "network" in note] == []
+    assert ("best" in card) == (there == "model.safetensors") and ("posterior" in card) == (gone == "model.safetensors")
+    decision = Router.from_pretrained(run_copy).rank("bela", "What is new?", explain=True)
+    assert decision.votes and decision.reasons
