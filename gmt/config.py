@@ -63,7 +63,7 @@ class ModelConfig:
     """Start each turn from rating x model, rating x query x model and rating x answer."""
     strengths: bool = True
     """Add an explicit strength per model: a prior from its text plus a learned residual."""
-    cells: bool = True
+    query_terms: bool = True
     """Add a question x model term read from the texts."""
     residual_dropout: float = 0.2
     """Chance in training that a model's learned residual is hidden, so that its text must serve."""
@@ -173,14 +173,14 @@ class PosteriorConfig:
     `hierarchical_bradley_terry` exactly."""
     network: bool = True
     """Train the graph network beside it; off leaves the posterior alone."""
-    cells: bool = True
+    query_quality: bool = True
     """Let the worth of a model's answer differ between queries; off leaves a strength, and what answers look like."""
-    memory: bool = True
+    query_kernel: bool = True
     """Count a person's votes on similar queries more."""
-    reliability: bool = True
+    discrimination: bool = True
     """Let some people's votes follow the worth of answers more than others'."""
-    people: bool = True
-    """Let people differ at all; off ranks alike for everybody and needs `taste.enabled` off."""
+    user_effects: bool = True
+    """Let people differ at all; off ranks alike for everybody and needs `traits.enabled` off."""
     cost: bool = False
     """Let people differ in how much they mind what an answer costs, beside their taste; reads the column `cost`."""
     drift: bool = True
@@ -199,12 +199,12 @@ class PosteriorConfig:
 
 
 @dataclass(frozen=True)
-class TasteConfig:
+class TraitsConfig:
     """Say how the traits that people may like are learned."""
 
     enabled: bool = True
     """Learn traits of models and queries through the posterior's solve; validation decides whether they join."""
-    traits: int = 16
+    count: int = 16
     """Most traits; half and a quarter of it are tried too, and validation chooses."""
     networks: int = 3
     """How many networks, each of other weights and folds, share the kernel of the chosen size."""
@@ -220,11 +220,11 @@ class TasteConfig:
     """Decoupled weight decay of what a query does to their weight."""
 
     def __post_init__(self) -> None:
-        for name in ("traits", "networks", "steps", "users"):
-            _require(getattr(self, name) >= 1, f"taste.{name} is {getattr(self, name)}; expected at least 1")
-        _require(self.lr > 0, f"taste.lr is {self.lr}; expected above 0")
+        for name in ("count", "networks", "steps", "users"):
+            _require(getattr(self, name) >= 1, f"traits.{name} is {getattr(self, name)}; expected at least 1")
+        _require(self.lr > 0, f"traits.lr is {self.lr}; expected above 0")
         for name in ("weight_decay", "query_decay"):
-            _require(getattr(self, name) >= 0, f"taste.{name} is {getattr(self, name)}; expected 0 or more")
+            _require(getattr(self, name) >= 0, f"traits.{name} is {getattr(self, name)}; expected 0 or more")
 
 
 @dataclass(frozen=True)
@@ -250,15 +250,16 @@ class RunConfig:
     episode: EpisodeConfig = field(default_factory=EpisodeConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     posterior: PosteriorConfig = field(default_factory=PosteriorConfig)
-    taste: TasteConfig = field(default_factory=TasteConfig)
+    traits: TraitsConfig = field(default_factory=TraitsConfig)
     utility: UtilityConfig = field(default_factory=UtilityConfig)
     seed: int = 0
 
     def __post_init__(self) -> None:
         _require(0 <= self.seed < 2**32, f"seed is {self.seed}; expected 0 up to {2**32 - 1}")
         _require(
-            self.posterior.people or not self.taste.enabled or not self.posterior.enabled,
-            "posterior.people is false and taste.enabled true; traits are what people like, set taste.enabled=false",
+            self.posterior.user_effects or not self.traits.enabled or not self.posterior.enabled,
+            "posterior.user_effects is false and traits.enabled true; traits are what users like, set "
+            "traits.enabled=false",
         )
 
         _require(
@@ -272,13 +273,36 @@ class RunConfig:
         return dataclasses.asdict(self)
 
 
+RENAMED = {
+    "taste": "traits",
+    "traits.traits": "traits.count",
+    "posterior.cells": "posterior.query_quality",
+    "posterior.memory": "posterior.query_kernel",
+    "posterior.reliability": "posterior.discrimination",
+    "posterior.people": "posterior.user_effects",
+    "model.cells": "model.query_terms",
+}
+"""Settings of runs made before 0.2 and what they are called now; both are read."""
+
+
+def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested values with the names that settings have now."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        section = RENAMED.get(key, key)
+        if isinstance(value, Mapping):
+            value = {RENAMED.get(f"{section}.{name}", f".{name}").rpartition(".")[2]: of for name, of in value.items()}
+        found[section] = value
+    return found
+
+
 def build_config(values: Mapping[str, Any], source: str = "config") -> RunConfig:
     """Build a `RunConfig` from nested values.
 
     Raises:
         ConfigError: A key is unknown (the nearest name is given) or a value is of the wrong type or range.
     """
-    return _build(RunConfig, values, source, "")
+    return _build(RunConfig, _renamed(values) if isinstance(values, Mapping) else values, source, "")
 
 
 def _build(kind: type, values: Mapping[str, Any], source: str, prefix: str) -> Any:

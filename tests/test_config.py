@@ -18,8 +18,7 @@ CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").rglob("*.yaml
         ({"train": {"learning_rates": 1}}, "run.yaml: there is no setting train.learning_rates. "),
         (
             {"zzzzzz": 1},
-            "there is no setting zzzzzz. The sections are episode, graph, model, posterior, seed, taste, train, "
-            "utility.",
+            "there is no setting zzzzzz. The sections are episode, graph, model, posterior, seed, train, utility.",
         ),
         ({"model": {"width": "wide"}}, "run.yaml: model.width is 'wide'; expected a whole number"),
         ({"model": {"width": 8.0}}, "model.width is 8.0; expected a whole number"),
@@ -174,7 +173,7 @@ def test_the_default_experiment_is_the_defaults_and_the_paper_is_the_published_s
     assert found["default"] == RunConfig()
     paper = found["paper"]
     assert (paper.model.width, paper.model.heads, paper.model.layers, paper.model.hidden) == (768, 4, 3, 256)
-    assert not (paper.model.bind or paper.model.strengths or paper.model.cells)
+    assert not (paper.model.bind or paper.model.strengths or paper.model.query_terms)
     assert (paper.episode.history, paper.episode.asked_pairs, paper.train.steps) == (10, 256, 350)
 
 
@@ -193,3 +192,11 @@ def test_every_setting_is_listed_once_and_documented():
         section = getattr(config, item.name)
         if is_dataclass(section):
             assert {f"{item.name}.{inner.name}" for inner in fields(section)} <= set(names)
+
+
+def test_settings_of_older_runs_are_read_under_their_present_names():
+    old = {"taste": {"traits": 4}, "posterior": {"memory": False, "people": True}, "model": {"cells": False}}
+    config = build_config(old)
+    assert config.traits.count == 4 and not config.posterior.query_kernel and not config.model.query_terms
+    with pytest.raises(ConfigError, match="there is no setting traits.cells"):
+        build_config({"taste": {"cells": 1}})

@@ -12,9 +12,9 @@ from gmt.cli.main import main
 TINY = (
     *("model.width=16", "model.hidden=16", "model.heads=2"),
     *("train.steps=30", "train.eval_every=10", "episode.users=12"),
-    "taste.steps=20",
+    "traits.steps=20",
 )
-GOOD = ("model.width=32", "model.hidden=32", "train.steps=100", "train.eval_every=25", "taste.steps=40")
+GOOD = ("model.width=32", "model.hidden=32", "train.steps=100", "train.eval_every=25", "traits.steps=40")
 NETWORK = (*GOOD, "train.steps=50", "posterior.enabled=false")
 
 

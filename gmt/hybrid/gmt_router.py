@@ -17,14 +17,14 @@ from gmt.errors import RunError
 from gmt.hybrid.graph_router import GraphRouter
 from gmt.model.build import scorer_for
 from gmt.model.checkpoint import load_tensors, load_weights, save_tensors
-from gmt.model.trait_network import TasteNetwork
+from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, CostAwareBradleyTerry, HierarchicalBradleyTerry
-from gmt.posterior.learned_features import TasteMaker
+from gmt.posterior.learned_features import TraitFeatureMaker
 from gmt.posterior.posterior import Posterior
 from gmt.runs import RunFolder
 from gmt.utility.utility_router import UtilityRouter, Weighed
 
-TASTE = "taste."
+TRAITS = "traits."
 """Begins the names of the traits' weights in posterior.safetensors."""
 
 
@@ -40,17 +40,18 @@ def new_posterior(config: RunConfig) -> ClosedForm | None:
         return UtilityRouter(config.utility.half_life)
     aware = CostAwareBradleyTerry if config.posterior.cost else AnswerAwareBradleyTerry
     router = aware() if config.posterior.answers else HierarchicalBradleyTerry()
-    off: list[str] = [name for name in ("cells", "memory", "reliability") if not getattr(config.posterior, name)]
-    off += [] if config.posterior.people else ["liking", "side", "reliability", "memory", "style"]
+    switches = {"query_quality": "cells", "query_kernel": "memory", "discrimination": "reliability"}
+    off = [term for switch, term in switches.items() if not getattr(config.posterior, switch)]
+    off += [] if config.posterior.user_effects else ["liking", "side", "reliability", "memory", "style"]
     settings = replace(router.settings, **dict.fromkeys(off, 0.0))
-    return type(router)(settings, drift=config.posterior.drift and config.posterior.people)
+    return type(router)(settings, drift=config.posterior.drift and config.posterior.user_effects)
 
 
 def save_posterior(posterior: ClosedForm, folder: RunFolder) -> None:
     """Write all that a fitted posterior needs to answer, the network of its learned traits included."""
     state = {name: torch.from_numpy(np.asarray(value)) for name, value in posterior.state_dict().items()}
-    if isinstance(posterior, HierarchicalBradleyTerry) and isinstance(posterior.features, TasteMaker):
-        state |= {f"{TASTE}{name}": value for name, value in posterior.features.network.state_dict().items()}
+    if isinstance(posterior, HierarchicalBradleyTerry) and isinstance(posterior.features, TraitFeatureMaker):
+        state |= {f"{TRAITS}{name}": value for name, value in posterior.features.network.state_dict().items()}
     save_tensors(folder.posterior, state)
 
 
@@ -64,11 +65,11 @@ def load_posterior(config: RunConfig, folder: RunFolder) -> ClosedForm | None:
     if posterior is None:
         return None
     state = load_tensors(folder.posterior)
-    taste = {name.removeprefix(TASTE): value for name, value in state.items() if name.startswith(TASTE)}
+    traits = {name.removeprefix(TRAITS): value for name, value in state.items() if name.startswith(TRAITS)}
     try:
-        if taste and isinstance(posterior, HierarchicalBradleyTerry):
-            posterior.features = TasteMaker(TasteNetwork.from_state(taste))
-        own = {name: value.numpy() for name, value in state.items() if not name.startswith(TASTE)}
+        if traits and isinstance(posterior, HierarchicalBradleyTerry):
+            posterior.features = TraitFeatureMaker(TraitNetwork.from_state(traits))
+        own = {name: value.numpy() for name, value in state.items() if not name.startswith(TRAITS)}
         return posterior.load_state_dict(own)
     except KeyError as error:
         raise RunError(f"{folder.posterior} holds no {error.args[0]}; train the run again") from error

@@ -19,12 +19,12 @@ RATED, ADVANTAGE = FEEDBACK.index("rated"), FEEDBACK.index("advantage")
 class GraphScorer(nn.Module):
     """Score the candidates of each question from the graph of what its person said before.
 
-    With `bind`, `strengths` and `cells` off this is GMTRouter (arXiv 2511.08590): users and turns
+    With `bind`, `strengths` and `query_terms` off this is GMTRouter (arXiv 2511.08590): users and turns
     start at zero, queries, llms and responses from their texts, and only the preference head
     scores. `bind` starts each turn from what the rating says about *this* model, query and answer, and
     lets the person's state meet each candidate directly, weighed by how much is known of the
     person. `strengths` adds a score per model: a prior read from its text plus a learned residual
-    that starts at zero, so a model never trained on is judged by its text alone. `cells` adds a
+    that starts at zero, so a model never trained on is judged by its text alone. `query_terms` adds a
     question x model term read from both texts.
 
     Args:
@@ -59,7 +59,7 @@ class GraphScorer(nn.Module):
             self.strength = nn.Linear(text_width, 1, bias=False)
             self.strength_residual = nn.Parameter(torch.zeros(models))
             self.llm_residual = nn.Parameter(torch.zeros(models, width))
-        if config.cells:
+        if config.query_terms:
             self.cell_query = nn.Linear(text_width, hidden)
             self.cell_llm = nn.Linear(width, hidden)
 
@@ -86,7 +86,7 @@ class GraphScorer(nn.Module):
         if config.bind:
             wish = torch.tanh(self.affinity_user(user)) * (1 + self.affinity_query(batch.target_query))  # (C, H)
             scores = scores + self._trust(batch) * torch.einsum("ch,ckh->ck", wish, self.affinity_llm(offered))
-        if config.cells:
+        if config.query_terms:
             asked = torch.tanh(self.cell_query(batch.target_query))
             scores = scores + torch.einsum("ch,ckh->ck", asked, self.cell_llm(llm)[batch.candidates])
         if config.strengths:

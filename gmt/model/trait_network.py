@@ -10,7 +10,7 @@ from torch import Tensor, nn
 KERNELS = ("liking", "memory", "style")
 
 
-class TasteNetwork(nn.Module):
+class TraitNetwork(nn.Module):
     """Map a query and a model to F traits, whose products join the kernel between a person's votes.
 
     φ(q, m) = e_m ∘ (1 + V x_q + w_task): what is asked decides how much each trait of a model weighs,
@@ -45,7 +45,7 @@ class TasteNetwork(nn.Module):
         return self.residual.shape[1]
 
     @classmethod
-    def joined(cls, networks: Sequence[TasteNetwork]) -> TasteNetwork:
+    def joined(cls, networks: Sequence[TraitNetwork]) -> TraitNetwork:
         """Return one network whose kernel is the mean of those of several."""
         first, share = networks[0], len(networks) ** -0.5
         width, models = first.read_query.weight.shape[1], len(first.residual)
@@ -62,7 +62,7 @@ class TasteNetwork(nn.Module):
         return out.eval()
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Tensor]) -> TasteNetwork:
+    def from_state(cls, state: Mapping[str, Tensor]) -> TraitNetwork:
         """Rebuild a network from what `state_dict` returned."""
         models, traits = state["residual"].shape
         network = cls(state["read_query.weight"].shape[1], models, traits, len(state["task"]))

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from gmt.data.dataset import Dataset, Questions
-from gmt.model.trait_network import TasteNetwork
+from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.posterior.laplace import laplace_mode
 from gmt.posterior.user_effects import precision
 
 
 @dataclass(frozen=True, eq=False)
-class TasteFeatures:
+class TraitFeatures:
     """Describe answers by the traits of their model, weighed by what was asked; an answer's text is not read.
 
     Args:
@@ -25,7 +25,7 @@ class TasteFeatures:
     """
 
     models: np.ndarray
-    network: TasteNetwork
+    network: TraitNetwork
 
     def of_rows(self, history: Dataset) -> np.ndarray:
         table = history.table
@@ -43,24 +43,24 @@ class TasteFeatures:
         return found.numpy().astype(float)
 
 
-def with_taste(router: HierarchicalBradleyTerry, network: TasteNetwork) -> HierarchicalBradleyTerry:
+def with_traits(router: HierarchicalBradleyTerry, network: TraitNetwork) -> HierarchicalBradleyTerry:
     """Return a fitted posterior that also reads the traits, its own kernels scaled as they were learned beside them."""
     liking, memory, style = network.log_amplitudes.detach().exp().tolist()
-    out = type(router)(router.start, TasteMaker(network), router.drift).load_state_dict(router.state_dict())
+    out = type(router)(router.start, TraitFeatureMaker(network), router.drift).load_state_dict(router.state_dict())
     out.settings = replace(router.settings, spread=liking, memory=memory, style=style, extra=1.0)
     return out
 
 
 @dataclass(frozen=True, eq=False)
-class TasteMaker:
-    """Build `TasteFeatures` for whatever models a history knows."""
+class TraitFeatureMaker:
+    """Build `TraitFeatures` for whatever models a history knows."""
 
-    network: TasteNetwork
+    network: TraitNetwork
 
-    def __call__(self, history: Dataset) -> TasteFeatures:
+    def __call__(self, history: Dataset) -> TraitFeatures:
         with torch.inference_mode():
             models = self.network.of_models(torch.as_tensor(history.model_vectors, dtype=torch.float32))
-        return TasteFeatures(models.numpy().astype(float), self.network)
+        return TraitFeatures(models.numpy().astype(float), self.network)
 
 
 def implicit_mode(kernel: Tensor, offset: Tensor, y: Tensor, mask: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Take the router apart: every config of configs/ablation on the same splits, and what each part was worth.
 
 Usage: python -m gmt.studies.ablations --out FOLDER --data DATA/llmfao-seen-0 … [--planted 0 1 2]
-       [--configs no-cells network …] [--set train.steps=200 …]
+       [--configs no-query-quality network …] [--set train.steps=200 …]
 
 Data folders are those of `gmt prep`, named set-protocol-seed as benchmarks/real_votes.sh names them.
 `no-*` is compared with the default, `network-*` with the network alone. `one-graph-per-person` is the

@@ -37,7 +37,7 @@ from gmt.report.figures import COLOURS, DASHES, MARKERS, STYLE, save_figure
 from gmt.rivals.registry import make_router
 from gmt.routing.protocol import RoutingMethod
 from gmt.runs import write_json, write_text
-from gmt.training.learn_traits import learn_taste
+from gmt.training.learn_traits import learn_traits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def fitted_posterior(data: Dataset, seed: int, taste: bool = True) -> Hierarchic
     learn = data.select(data.table.split != TEST)
     posterior = AnswerAwareBradleyTerry().fit(learn)
     if taste:
-        posterior, note = learn_taste(posterior, learn, RunConfig(seed=seed))
+        posterior, note = learn_traits(posterior, learn, RunConfig(seed=seed))
         print(f"seed {seed}: {note}", file=sys.stderr, flush=True)
     return posterior
 

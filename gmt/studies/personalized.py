@@ -266,7 +266,7 @@ def designs(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequen
 
 def mixed(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
     """Planted people who like cheap models besides what an answer is like: with and without `posterior.cost`."""
-    settings = ["posterior.network=false", "taste.networks=1"]
+    settings = ["posterior.network=false", "traits.networks=1"]
     columns = {"seen, 40 votes": (40, "seen"), "seen, 10 votes": (10, "seen"), "new models": (40, "new-models")}
     found: dict[str, dict[str, Any]] = {}
     for label, (votes, protocol) in columns.items():

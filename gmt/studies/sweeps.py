@@ -29,7 +29,7 @@ from gmt.rivals.registry import make_router
 from gmt.routing.protocol import RoutingMethod
 from gmt.runs import read_json
 from gmt.studies.harness import Blocks, add, ask, block, cell, joined, table, targets_of, write
-from gmt.training.learn_traits import learn_taste
+from gmt.training.learn_traits import learn_traits
 
 KNOWN, ASKED = 32, 8
 ELSEWHERE = 1_000_003  # added to the seed of the rounds asked, so that they are not the rounds known
@@ -103,7 +103,7 @@ def _after(rounds: Rounds, conversations: int, width: int) -> Rounds:
 def fitted(data: Dataset, config: RunConfig) -> tuple[dict[str, RoutingMethod], str]:
     """Fit gmt without its graph network, and the rivals; return them and what the fit said of its traits."""
     learn = data.select(data.table.split != TEST)
-    posterior, note = learn_taste(AnswerAwareBradleyTerry().fit(learn), learn, config)
+    posterior, note = learn_traits(AnswerAwareBradleyTerry().fit(learn), learn, config)
     return {"gmt": posterior, **{name: make_router(name, config.seed).fit(learn) for name in RIVALS}}, note
 
 
@@ -194,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sweeps", nargs="+", choices=list(SWEEPS), default=list(SWEEPS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--users", type=int, default=200, help="people, where that is not what is swept")
-    parser.add_argument("--set", nargs="+", default=[], help="settings, e.g. taste.networks=1 to be quicker")
+    parser.add_argument("--set", nargs="+", default=[], help="settings, e.g. traits.networks=1 to be quicker")
     chosen = parser.parse_args(arguments)
     for name in chosen.sweeps:
         path = chosen.out / f"sweep-{name}.json"

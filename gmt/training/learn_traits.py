@@ -11,12 +11,12 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from gmt.config import RunConfig, TasteConfig
+from gmt.config import RunConfig, TraitsConfig
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TRAIN, InteractionTable
-from gmt.model.trait_network import TasteNetwork
+from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.hierarchical import ROUNDS, HierarchicalBradleyTerry, settle
-from gmt.posterior.learned_features import implicit_mode, with_taste
+from gmt.posterior.learned_features import implicit_mode, with_traits
 from gmt.posterior.user_effects import Past, People
 from gmt.training.validation import Validation, paired_gain
 
@@ -51,7 +51,7 @@ def fold_votes(router: HierarchicalBradleyTerry, train: Dataset, generator: np.r
     return Folds(past, fold, np.stack(shifts))
 
 
-def learn_taste(
+def learn_traits(
     router: HierarchicalBradleyTerry, data: Dataset, config: RunConfig
 ) -> tuple[HierarchicalBradleyTerry, str]:
     """Join learned traits to a fitted posterior if they lower the log loss of the VALID votes.
@@ -68,36 +68,38 @@ def learn_taste(
     Returns:
         The posterior with or without traits, and what there is to say about the choice.
     """
-    taste = config.taste
+    traits = config.traits
     asked = Validation.of(data)
     if asked is None:
         return router, "There is no vote to validate on: the learned traits are switched off."
 
-    def train(choice: TasteConfig, number: int = 0) -> TasteNetwork:
-        return train_taste(router, data, choice, config.seed * taste.networks + number)
+    def train(choice: TraitsConfig, number: int = 0) -> TraitNetwork:
+        return train_traits(router, data, choice, config.seed * traits.networks + number)
 
-    def losses(network: TasteNetwork) -> np.ndarray:
-        return asked.losses(with_taste(router, network))
+    def losses(network: TraitNetwork) -> np.ndarray:
+        return asked.losses(with_traits(router, network))
 
     with threadpool_limits(1):  # many small solves: threads cost more than they give
         base = asked.losses(router)
-        best = probe = replace(taste, traits=max(1, taste.traits // 4), steps=max(1, taste.steps // 4))
+        best = probe = replace(traits, count=max(1, traits.count // 4), steps=max(1, traits.steps // 4))
         network = train(probe)
         gain, doubt = paired_gain(base, losses(network))
         if gain > 0:
-            sizes = sorted({max(1, taste.traits // share) for share in (1, 2, 4)}, reverse=True)
-            tried = {probe: network} | {choice: train(choice) for choice in (replace(taste, traits=f) for f in sizes)}
+            sizes = sorted({max(1, traits.count // share) for share in (1, 2, 4)}, reverse=True)
+            tried = {probe: network} | {
+                choice: train(choice) for choice in (replace(traits, count=size) for size in sizes)
+            }
             best = min(tried, key=lambda choice: losses(tried[choice]).mean())
-            others = [train(best, number) for number in range(1, taste.networks)]
-            network = TasteNetwork.joined([tried[best], *others])
+            others = [train(best, number) for number in range(1, traits.networks)]
+            network = TraitNetwork.joined([tried[best], *others])
             gain, doubt = paired_gain(base, losses(network))
     found = f"on validation they lower the log loss by {gain:.4f} ± {doubt:.4f}"
     if gain <= doubt:
         return router, f"The learned traits are switched off: {found}."
-    return with_taste(router, network), f"{best.traits} learned traits join: {found}."
+    return with_traits(router, network), f"{best.count} learned traits join: {found}."
 
 
-def train_taste(router: HierarchicalBradleyTerry, data: Dataset, config: TasteConfig, seed: int) -> TasteNetwork:
+def train_traits(router: HierarchicalBradleyTerry, data: Dataset, config: TraitsConfig, seed: int) -> TraitNetwork:
     """Learn traits so that a person's shown votes foretell their others.
 
     Each step shows some of a batch of people's votes and asks those of one fold, given what everybody
@@ -145,18 +147,18 @@ def _share_of_peak(step: int, steps: int) -> float:
     return place / rise if place <= rise else 0.5 * (1 + math.cos(math.pi * (place - rise) / (steps - rise + 1)))
 
 
-def _initial(router: HierarchicalBradleyTerry, train: Dataset, config: TasteConfig) -> TasteNetwork:
+def _initial(router: HierarchicalBradleyTerry, train: Dataset, config: TraitsConfig) -> TraitNetwork:
     """Start from what S already says of the models: half its strongest directions become traits."""
     vectors = train.vectors.shape[1]
     models = len(train.table.models)
-    network = TasteNetwork(vectors, models, config.traits, len(train.table.tasks))
+    network = TraitNetwork(vectors, models, config.count, len(train.table.tasks))
     assert router.query_centre is not None and router.model_centre is not None
     network.get_buffer("query_centre").copy_(torch.from_numpy(router.query_centre))
     network.get_buffer("model_centre").copy_(torch.from_numpy(router.model_centre))
     size, basis = np.linalg.eigh(router.people(train)[:-2, :-2])
-    kept = min(config.traits, models)
+    kept = min(config.count, models)
     start = basis[:, -kept:] * np.sqrt(np.maximum(0.5 * router.settings.spread * size[-kept:], 0))
-    own = torch.zeros(models, config.traits)
+    own = torch.zeros(models, config.count)
     own[:, :kept] = torch.from_numpy(start)
     network.residual.data.copy_(own + 0.02 * torch.randn(own.shape))
     settings = router.settings
@@ -167,7 +169,7 @@ def _initial(router: HierarchicalBradleyTerry, train: Dataset, config: TasteConf
 
 
 def _losses(
-    network: TasteNetwork,
+    network: TraitNetwork,
     train: Dataset,
     folds: Folds,
     part: int,

@@ -22,7 +22,7 @@ from gmt.hybrid.gmt_router import ClosedForm, GmtRouter, new_posterior, save_pos
 from gmt.hybrid.graph_router import GraphRouter
 from gmt.routing.pairwise import fit_temperature
 from gmt.runs import RunFolder, read_json, write_json, write_text
-from gmt.training.learn_traits import learn_taste
+from gmt.training.learn_traits import learn_traits
 from gmt.training.train_network import Report, new_accelerator, resumable, train_scorer
 from gmt.training.validation import Validation, pair_losses, paired_gain
 from gmt.utility.utility_router import UtilityRouter
@@ -113,8 +113,8 @@ def fit_parts(
             if posterior.settings.half_life:
                 life = posterior.settings.half_life
                 notes.append(f"Tastes wander: after {life:g} more ratings half of a taste is another.")
-            if config.taste.enabled:
-                posterior, note = learn_taste(posterior, learn, config)
+            if config.traits.enabled:
+                posterior, note = learn_traits(posterior, learn, config)
                 notes.append(note)
             card["posterior"] = dataclasses.asdict(posterior.settings)
     router, said = join_parts(posterior, graph, learn)

@@ -10,10 +10,10 @@ from gmt.data.interactions import TEST, TRAIN
 from gmt.errors import ConfigError
 from gmt.hybrid.gmt_router import GmtRouter, new_posterior
 from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, extended
-from gmt.training.learn_traits import learn_taste
+from gmt.training.learn_traits import learn_traits
 from tests.factories import random_dataset
 
-PLAIN = ["posterior.network=false", "taste.enabled=false"]
+PLAIN = ["posterior.network=false", "traits.enabled=false"]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def nobody(questions):
     return replace(questions, user=np.full(len(questions), -1))
 
 
-@pytest.mark.parametrize("switch", ["cells", "memory", "reliability", "people", "answers"])
+@pytest.mark.parametrize("switch", ["query_quality", "query_kernel", "discrimination", "user_effects", "answers"])
 def test_a_switch_that_is_off_changes_scores_and_one_that_is_on_does_not(data, switch):
     history, questions = parts(data)
     default = AnswerAwareBradleyTerry().fit(data.select(data.table.split != TEST)).score(history, questions)
@@ -43,29 +43,30 @@ def test_a_switch_that_is_off_changes_scores_and_one_that_is_on_does_not(data, s
     off = fitted(data, f"posterior.{switch}=false")
     changed = off.score(history, questions)
     # Validation may have switched memory off already; what matters then is that it stays off.
-    assert switch == "memory" or not np.allclose(changed, default)
-    if switch in ("cells", "memory"):
-        assert getattr(off.settings, switch) == 0
+    assert switch == "query_kernel" or not np.allclose(changed, default)
+    terms = {"query_quality": "cells", "query_kernel": "memory"}
+    if switch in terms:
+        assert getattr(off.settings, terms[switch]) == 0
 
 
 def test_without_cells_and_answers_a_model_is_as_strong_on_every_query(data):
     history, questions = parts(data)
     everyone = replace(nobody(questions), candidates=np.tile(np.arange(5), (len(questions), 1)))
-    flat = fitted(data, "posterior.cells=false", "posterior.answers=false").score(history, everyone)
+    flat = fitted(data, "posterior.query_quality=false", "posterior.answers=false").score(history, everyone)
     assert np.ptp(flat, axis=0) == pytest.approx(0) and np.ptp(flat[0]) > 0
     usual = fitted(data, "posterior.answers=false").score(history, everyone)
     assert (np.ptp(usual, axis=0) > 1e-3).any()
 
 
 def test_without_reliability_nobody_follows_the_worth_of_answers_more_than_others(data):
-    covariance = fitted(data, "posterior.reliability=false").covariance
+    covariance = fitted(data, "posterior.discrimination=false").covariance
     assert (covariance[-1] == 0).all() and (covariance[:, -1] == 0).all() and covariance[0, 0] > 0
     assert fitted(data).covariance[-1, -1] > 0
 
 
 def test_without_people_everybody_gets_the_ranking_of_somebody_unknown(data):
     history, questions = parts(data)
-    router = fitted(data, "posterior.people=false")
+    router = fitted(data, "posterior.user_effects=false")
     assert (router.score(history, questions) == router.score(history, nobody(questions))).all()
     usual = fitted(data)
     assert not np.allclose(usual.score(history, questions), usual.score(history, nobody(questions)))
@@ -73,17 +74,17 @@ def test_without_people_everybody_gets_the_ranking_of_somebody_unknown(data):
 
 def test_memory_that_is_off_is_not_learned_back_beside_traits(data):
     learn = data.select(data.table.split != TEST)
-    small = ["taste.traits=2", "taste.steps=8", "taste.networks=2"]
-    config = load_config(None, [*small, "posterior.memory=false"])
+    small = ["traits.count=2", "traits.steps=8", "traits.networks=2"]
+    config = load_config(None, [*small, "posterior.query_kernel=false"])
     router = new_posterior(config).fit(learn)
-    from gmt.posterior.learned_features import with_taste
-    from gmt.training.learn_traits import train_taste
+    from gmt.posterior.learned_features import with_traits
+    from gmt.training.learn_traits import train_traits
 
-    network = train_taste(router, data, config.taste, 0)
-    joined = with_taste(router, type(network).joined([network, network]))
+    network = train_traits(router, data, config.traits, 0)
+    joined = with_traits(router, type(network).joined([network, network]))
     assert joined.settings.memory == 0 and joined.settings.spread > 0 and joined.settings.extra == 1
     assert np.isfinite(joined.score(*parts(data))[:, :2]).all()
-    assert learn_taste(router, learn, config)[0].settings.memory == 0
+    assert learn_traits(router, learn, config)[0].settings.memory == 0
 
 
 def test_without_texts_their_vectors_are_not_read(data):
@@ -109,5 +110,5 @@ def test_what_has_no_variance_carries_nothing_over_to_new_models():
 
 
 def test_settings_that_leave_traits_without_people_are_refused():
-    with pytest.raises(ConfigError, match="set taste.enabled=false"):
+    with pytest.raises(ConfigError, match="set traits.enabled=false"):
         build_config({"posterior": {"people": False}})

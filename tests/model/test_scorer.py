@@ -85,13 +85,17 @@ def test_every_weight_learns_but_what_meets_people_in_the_first_layer():
     assert idle - wanted <= {"head.score.bias", "cell_llm.bias", "affinity_llm.bias"} and wanted <= idle
 
 
-@pytest.mark.parametrize("switch", ["bind", "strengths", "cells"])
+@pytest.mark.parametrize("switch", ["bind", "strengths", "query_terms"])
 def test_a_switch_adds_its_own_weights_and_they_move_the_scores(rich, switch):
     data, *_, graph = rich
     off = scorer_for(data, replace(SMALL, **{switch: False}))
     on = scorer_for(data)
     own = set(on.state_dict()) - set(off.state_dict())
-    prefixes = {"bind": ("bind", "affinity", "patience"), "strengths": ("strength", "llm_residual"), "cells": ("cell",)}
+    prefixes = {
+        "bind": ("bind", "affinity", "patience"),
+        "strengths": ("strength", "llm_residual"),
+        "query_terms": ("cell",),
+    }
     assert own and all(name.startswith(prefixes[switch]) for name in own)
     assert set(off.state_dict()) < set(on.state_dict())
     on.load_state_dict(off.state_dict(), strict=False)  # the shared weights are now the same
@@ -100,7 +104,7 @@ def test_a_switch_adds_its_own_weights_and_they_move_the_scores(rich, switch):
 
 def test_all_switches_off_is_the_published_head_alone(rich):
     data, *_, graph = rich
-    scorer = scorer_for(data, replace(SMALL, bind=False, strengths=False, cells=False))
+    scorer = scorer_for(data, replace(SMALL, bind=False, strengths=False, query_terms=False))
     assert {name.split(".")[0] for name in scorer.state_dict()} == {
         "project_query", "project_response", "project_written", "project_llm", "encoder", "head",
     }  # fmt: skip

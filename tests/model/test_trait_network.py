@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from gmt.model.trait_network import TasteNetwork
+from gmt.model.trait_network import TraitNetwork
 
 TASK = torch.tensor([0, 1, -1, 2, 0])
 
 
 def network(seed=0, traits=3, models=4, width=8):
     torch.manual_seed(seed)
-    made = TasteNetwork(width, models, traits, tasks=2)
+    made = TraitNetwork(width, models, traits, tasks=2)
     made.residual.data.normal_()
     made.task.data.normal_()
     made.log_amplitudes.data.normal_()
@@ -39,7 +39,7 @@ def test_fewer_models_than_trained_on_are_the_first_ones():
 def test_joined_networks_have_the_mean_kernel_and_amplitudes():
     several = [network(seed, traits) for seed, traits in ((0, 3), (1, 2), (2, 4))]
     models, queries = torch.randn(4, 8), torch.randn(5, 8)
-    joined = TasteNetwork.joined(several)
+    joined = TraitNetwork.joined(several)
     wanted = sum(kernel(made, models, queries) for made in several) / 3
     assert joined.traits == 9
     assert kernel(joined, models, queries).detach().numpy() == pytest.approx(wanted.detach().numpy(), abs=1e-5)
@@ -49,7 +49,7 @@ def test_joined_networks_have_the_mean_kernel_and_amplitudes():
 
 def test_a_network_is_rebuilt_from_its_state():
     made, vectors = network(traits=5), torch.randn(4, 8)
-    again = TasteNetwork.from_state(made.state_dict())
+    again = TraitNetwork.from_state(made.state_dict())
     assert torch.equal(again.of_models(vectors), made.of_models(vectors))
     assert torch.equal(again.weights(vectors, TASK[:4]), made.weights(vectors, TASK[:4]))
 

@@ -7,9 +7,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from gmt.data.interactions import TEST, TRAIN
-from gmt.model.trait_network import TasteNetwork
+from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
-from gmt.posterior.learned_features import TasteMaker, implicit_mode, with_taste
+from gmt.posterior.learned_features import TraitFeatureMaker, implicit_mode, with_traits
 from tests.factories import random_dataset
 
 
@@ -25,7 +25,7 @@ def fitted(data):
 
 def network(data, size=0.7):
     torch.manual_seed(1)
-    made = TasteNetwork(data.vectors.shape[1], len(data.table.models), 4)
+    made = TraitNetwork(data.vectors.shape[1], len(data.table.models), 4)
     made.residual.data.normal_(std=size)
     made.read_query.weight.data.normal_(std=size)
     made.read_model.weight.data.normal_(std=size)
@@ -71,7 +71,7 @@ def test_gradients_through_the_solve_are_exact():
 
 
 def test_rows_and_candidates_are_described_alike(data):
-    features = TasteMaker(network(data))(data)
+    features = TraitFeatureMaker(network(data))(data)
     table = data.table
     questions = data.questions(np.arange(len(table)))
     rows, offered = features.of_rows(data), features.of_candidates(data, questions)
@@ -85,21 +85,21 @@ def test_traits_of_no_size_change_nothing(data, fitted):
     wanted = [settings.spread, settings.memory, settings.style]
     made.log_amplitudes.data.copy_(torch.tensor(wanted).clamp_min(1e-30).log())
     history, asked = data.select(data.table.split == TRAIN), data.questions(np.flatnonzero(data.table.split == TEST))
-    found = with_taste(fitted, made).score(history, asked)
+    found = with_traits(fitted, made).score(history, asked)
     offered = asked.candidates >= 0
     assert found[offered] == pytest.approx(fitted.score(history, asked)[offered], abs=1e-5)
 
 
 def test_somebody_without_votes_gets_the_impersonal_ranking_and_others_do_not(data, fitted):
     history, asked = data.select(data.table.split == TRAIN), data.questions(np.flatnonzero(data.table.split == TEST))
-    router = with_taste(fitted, network(data))
+    router = with_traits(fitted, network(data))
     nobody = router.score(history, replace(asked, user=np.full(len(asked), -1)))
     assert (nobody == router.condition(history).impersonal(history, asked)).all()
     assert not np.allclose(nobody[asked.candidates >= 0], router.score(history, asked)[asked.candidates >= 0])
 
 
 def test_the_order_of_votes_and_the_answers_asked_for_are_not_read(data, fitted):
-    router = with_taste(fitted, network(data))
+    router = with_traits(fitted, network(data))
     table, test = data.table, np.flatnonzero(data.table.split == TEST)
     train = np.flatnonzero(table.split == TRAIN)
     wanted = router.score(data.select(train), data.questions(test))

@@ -43,7 +43,7 @@ def test_a_sweep_writes_numbers_tables_and_figures_and_keeps_what_stands(tmp_pat
     monkeypatch.setattr(sweeps, "KNOWN", 12)
     monkeypatch.setitem(sweeps.SWEEPS, "feedback", sweeps.Sweep("form of feedback", two))
     arguments = ["--out", str(tmp_path), "--sweeps", "feedback", "--seeds", "0", "1", "--users", "12"]
-    arguments += ["--set", "taste.steps=4", "taste.networks=1", "taste.traits=2"]
+    arguments += ["--set", "traits.steps=4", "traits.networks=1", "traits.count=2"]
     sweeps.main(arguments)
     found = json.loads((tmp_path / "sweep-feedback.json").read_text())
     assert found["text only"]["routers"]["bradley_terry"]["auc"]["value"] == 0.5

@@ -9,7 +9,14 @@ from data_prep.simulate.planted import PlantedSettings
 from gmt.config import load_config
 from gmt.studies import ablations, dialogues, turns
 
-TINY = ["train.steps=4", "train.eval_every=4", "model.width=16", "model.hidden=8", "taste.steps=4", "taste.networks=1"]
+TINY = [
+    "train.steps=4",
+    "train.eval_every=4",
+    "model.width=16",
+    "model.hidden=8",
+    "traits.steps=4",
+    "traits.networks=1",
+]
 
 
 def write_dialogues(folder, people=9, rounds=6):
@@ -69,7 +76,7 @@ def test_turns_and_ablations_write_their_tables(tmp_path, monkeypatch):
     assert "later rounds" in (tmp_path / "turns-votes.md").read_text()
 
     monkeypatch.setattr(ablations, "PlantedSettings", lambda seed: PlantedSettings(users=10, votes=20, seed=seed))
-    names = ["default", "network", "no-cells", "network-no-graph"]
+    names = ["default", "network", "no-query-quality", "network-no-graph"]
     ablations.main(["--out", str(tmp_path), "--planted", "0", "--configs", *names, "--set", *TINY])
     found = json.loads((tmp_path / "ablations.json").read_text())["planted-seen"]
     assert set(found["routers"]) == {*names, "one-graph-per-person", "network-one-graph-per-person"}

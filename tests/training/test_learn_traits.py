@@ -6,17 +6,17 @@ import torch
 
 from data_prep.simulate.planted import PlantedSettings
 from data_prep.simulate.planted_table import planted_dataset
-from gmt.config import RunConfig, TasteConfig
+from gmt.config import RunConfig, TraitsConfig
 from gmt.data.interactions import TEST, TRAIN
 from gmt.evaluation.metrics import pairs_of, weighted_auc
 from gmt.hybrid.gmt_router import load_posterior, save_posterior
 from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradleyTerry
-from gmt.posterior.learned_features import TasteMaker
+from gmt.posterior.learned_features import TraitFeatureMaker
 from gmt.runs import RunFolder
-from gmt.training.learn_traits import learn_taste, train_taste
+from gmt.training.learn_traits import learn_traits, train_traits
 from tests.factories import random_dataset
 
-SHORT = TasteConfig(traits=8, networks=2, steps=60)
+SHORT = TraitsConfig(count=8, networks=2, steps=60)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def auc(router, data):
 
 def test_traits_join_where_taste_depends_on_the_topic(planted, posterior, tmp_path):
     learn = planted.select(planted.table.split != TEST)
-    router, note = learn_taste(posterior, learn, RunConfig(taste=SHORT))
-    assert isinstance(router.features, TasteMaker) and "learned traits join" in note
+    router, note = learn_traits(posterior, learn, RunConfig(traits=SHORT))
+    assert isinstance(router.features, TraitFeatureMaker) and "learned traits join" in note
     assert auc(router, planted) > auc(posterior, planted) + 0.02
     # What is written is what scores, and the settings alone tell what to read.
     folder = RunFolder(tmp_path)
@@ -55,22 +55,22 @@ def test_traits_join_where_taste_depends_on_the_topic(planted, posterior, tmp_pa
 def test_traits_are_switched_off_where_they_gain_nothing():
     data = random_dataset(0, users=12, personal=0.0)
     fitted = HierarchicalBradleyTerry().fit(data.select(data.table.split != TEST))
-    router, note = learn_taste(fitted, data.select(data.table.split != TEST), RunConfig(taste=SHORT))
+    router, note = learn_traits(fitted, data.select(data.table.split != TEST), RunConfig(traits=SHORT))
     assert router is fitted and "switched off" in note
 
 
 def test_without_a_vote_to_validate_on_traits_are_switched_off(planted, posterior):
-    router, note = learn_taste(posterior, planted.select(planted.table.split == TRAIN), RunConfig(taste=SHORT))
+    router, note = learn_traits(posterior, planted.select(planted.table.split == TRAIN), RunConfig(traits=SHORT))
     assert router is posterior and "no vote to validate on" in note
 
 
 def test_equal_seeds_learn_equal_traits_and_what_is_not_train_is_not_read(planted, posterior):
     short = replace(SHORT, steps=4)
-    first = train_taste(posterior, planted, short, 5)
+    first = train_traits(posterior, planted, short, 5)
     table = planted.table
     other = table.split[table.row_comparison] != TRAIN
     flipped = planted.with_table(replace(table, rating=np.where(other, 1 - table.rating, table.rating)))
-    again = train_taste(posterior, flipped, short, 5)
+    again = train_traits(posterior, flipped, short, 5)
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
-    different = train_taste(posterior, planted, short, 6)
+    different = train_traits(posterior, planted, short, 6)
     assert not torch.equal(different.residual, first.residual)
