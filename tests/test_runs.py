@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from gmt.errors import RunError
-from gmt.runs import RunFolder, read_json, read_jsonl, write_json, write_text
+from gmt.files import write_json, write_text
+from gmt.runs import RunFolder, read_json, read_jsonl
 
 
 def test_a_file_is_written_whole_and_leaves_nothing_beside_it(tmp_path):

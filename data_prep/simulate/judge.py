@@ -17,7 +17,7 @@ from data_prep.simulate.response_table import ResponseTable
 from data_prep.simulate.rows_out import check_suffix, write_people
 from gmt.data.interactions import Candidate, Comparison, InteractionTable
 from gmt.errors import ConfigError, DataError
-from gmt.runs import write_json
+from gmt.files import write_json
 
 START, BETWEEN_CONVERSATIONS, BETWEEN_ROUNDS = 1_767_600_000.0, 3600.0, 120.0  # UTC seconds
 

@@ -14,7 +14,7 @@ from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, dra
 from data_prep.simulate.planted_table import answer_costs, conversation_name
 from data_prep.simulate.planted_texts import compose_answer, remarks
 from data_prep.simulate.world import World, user_name
-from gmt.runs import write_json
+from gmt.files import write_json
 
 
 def write_planted(

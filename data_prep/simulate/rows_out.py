@@ -11,7 +11,7 @@ from typing import Any
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import SPLITS, InteractionTable
 from gmt.errors import DataError
-from gmt.runs import write_json
+from gmt.files import write_json
 
 SUFFIXES = (".jsonl", ".parquet")
 WINNERS = {("1.0", "0.0"): "model_a", ("0.0", "1.0"): "model_b", ("0.5", "0.5"): "tie"}

@@ -15,7 +15,7 @@ import numpy as np
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
-from gmt.runs import write_json
+from gmt.files import write_json
 
 ARRAYS = ("strength", "topic_strength", "traits", "modulation", "cheapness", "question_topic", "taste", "taste_after",
           "topic_taste", "cost_weight")  # fmt: skip

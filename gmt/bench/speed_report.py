@@ -11,7 +11,7 @@ import torch
 
 from gmt.bench import routing_speed, training_speed
 from gmt.bench.timing import machine
-from gmt.runs import write_json, write_text
+from gmt.files import write_json, write_text
 
 PARTS = ("encoder", "step", "scale", "route", "adapt", "prep")
 

@@ -252,7 +252,8 @@ def summary(
 ) -> None:
     """Average runs over seeds, with users resampled jointly, and print the table of the README."""
     from gmt.evaluation.summary import markdown_table, summarise
-    from gmt.runs import RunFolder, write_json, write_text
+    from gmt.files import write_json, write_text
+    from gmt.runs import RunFolder
 
     terminal = Terminal(quiet, as_json)
     paths = [path for run in runs for path in sorted(RunFolder(run).results.glob("*.json"))]

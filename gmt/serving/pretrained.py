@@ -17,9 +17,10 @@ from gmt.data.dataset import Dataset, ModelInfo, Questions
 from gmt.data.embed import EmbeddingStore, TextEncoder, card_of, load_encoder
 from gmt.data.interactions import Candidate, Comparison, InteractionTable
 from gmt.errors import RunError, UserError
+from gmt.files import write_json
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.costs import price_shares
-from gmt.runs import RunFolder, read_json, write_json
+from gmt.runs import RunFolder, read_json
 from gmt.serving.decision import Decision, Reason, rank
 from gmt.serving.messages import chat_rounds
 from gmt.serving.question_desk import Desk

@@ -14,8 +14,8 @@ from torch import Tensor
 from data_prep.sources.jsonl import read_history, rows_of
 from gmt.data.interactions import Comparison, text_id
 from gmt.errors import RunError
+from gmt.files import write_text
 from gmt.model.checkpoint import load_tensors
-from gmt.runs import write_text
 
 
 class UserFiles:

@@ -31,12 +31,12 @@ from gmt.evaluation.intervals import Estimates, Interval, Share, bootstrap, boot
 from gmt.evaluation.metrics import pairs_of
 from gmt.evaluation.replay import replay, shown_chances
 from gmt.evaluation.top_choice import ask_all, choice_shares
+from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradleyTerry
 from gmt.report.figures import COLOURS, DASHES, MARKERS, STYLE, save_figure
 from gmt.rivals.registry import make_router
 from gmt.routing.protocol import RoutingMethod
-from gmt.runs import write_json, write_text
 from gmt.training.learn_traits import learn_traits
 
 if TYPE_CHECKING:

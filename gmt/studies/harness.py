@@ -14,9 +14,10 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TEST, TRAIN
 from gmt.evaluation.intervals import Block, bootstrap
 from gmt.evaluation.results import report
+from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.protocol import RoutingMethod
-from gmt.runs import RunFolder, write_json, write_text
+from gmt.runs import RunFolder
 from gmt.training.train_run import fit_parts
 
 Blocks = dict[str, list[Block]]

@@ -23,11 +23,12 @@ from gmt.data.graph import GraphBatch, build_graph, graph_schema
 from gmt.data.interactions import TRAIN, VALID
 from gmt.errors import RunError
 from gmt.evaluation.metrics import pairs_of, weighted_auc
+from gmt.files import write_json, write_text
 from gmt.hybrid.graph_router import GraphRouter
 from gmt.model.build import Scorer, scorer_for
 from gmt.model.checkpoint import load_tensors, load_weights, optimizer_tensors, restore_optimizer, save_tensors
 from gmt.routing.pairwise import choices
-from gmt.runs import RunFolder, read_json, read_jsonl, write_json, write_text
+from gmt.runs import RunFolder, read_json, read_jsonl
 from gmt.training.allocator import keep_freed_memory
 from gmt.training.losses import loss_of
 from gmt.training.prefetch import ahead, core_to_spare

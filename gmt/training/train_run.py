@@ -18,10 +18,11 @@ from gmt.data.graph import graph_schema
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.errors import DataError, RunError
 from gmt.evaluation.metrics import pairs_of, weighted_auc
+from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import ClosedForm, GmtRouter, new_posterior, save_posterior
 from gmt.hybrid.graph_router import GraphRouter
 from gmt.routing.pairwise import fit_temperature
-from gmt.runs import RunFolder, read_json, write_json, write_text
+from gmt.runs import RunFolder, read_json
 from gmt.training.learn_traits import learn_traits
 from gmt.training.train_network import Report, new_accelerator, resumable, train_scorer
 from gmt.training.validation import Validation, pair_losses, paired_gain

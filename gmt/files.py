@@ -1,0 +1,100 @@
+"""Write files whole or not at all, and keep two writers apart: the one place where gmt does either."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+PART = ".part"
+"""Ends the names of files and folders that are not finished; whatever bears it may be deleted."""
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name beside it, then rename it, so that no reader ever sees half of it.
+
+    What was written lies on the disk before the rename, so that a crash leaves the old file or the new one.
+
+    Args:
+        path: The file; its folder is made where it is missing.
+        write: Called with the temporary name; must write that file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = part_of(path)
+    try:
+        write(temporary)
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole."""
+    replace_file(path, lambda part: part.write_text(text, "utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole, indented, with a line break at its end."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def replace_folder(made: Path, path: Path) -> None:
+    """Put a finished folder in the place of another one, which is gone only when the new one stands.
+
+    Args:
+        made: The finished folder, on the same file system as `path`.
+        path: Where it belongs; what lies there is replaced whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = part_of(path)
+    if path.exists():
+        os.replace(path, aside)
+    try:
+        os.replace(made, path)
+    except OSError:
+        if aside.exists():
+            os.replace(aside, path)
+        raise
+    _sync(path.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def part_of(path: Path) -> Path:
+    """Return a name beside `path` that nobody else uses, for what is not finished yet."""
+    return path.with_name(f".{path.name[:80]}.{uuid.uuid4().hex[:12]}{PART}")
+
+
+@contextlib.contextmanager
+def locked(path: Path, timeout: float = -1) -> Iterator[None]:
+    """Hold the lock of a file or folder while the block runs; other processes and threads wait for it.
+
+    Args:
+        path: What is guarded; the lock itself is the file `.<name>.lock` beside it.
+        timeout: Seconds to wait; a negative number waits without end.
+
+    Raises:
+        TimeoutError: Somebody else held the lock for longer.
+    """
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock"), timeout=timeout):
+        yield
+
+
+def _sync(path: Path) -> None:
+    """Ask the system to bring a file, or the names in a folder, to the disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folder
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
