@@ -11,7 +11,7 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.errors import DataError
 from gmt.evaluation.intervals import Block, Share
 from gmt.evaluation.top_choice import ask_all, choice_shares
-from gmt.posterior.posterior import Posterior
+from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.routing.pairwise import win_probability
 
 Proposal = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
@@ -189,7 +189,7 @@ class Course:
 
 
 def interact(
-    posterior: Posterior,
+    posterior: ConditionedPosterior,
     data: Dataset,
     meeting: Meeting,
     propose: Proposal,
@@ -216,13 +216,13 @@ def interact(
     for step in range(rounds + 1):
         votes = meeting.ask(meeting.asked[:, :step])
         left, right = (shown[:, :step, side].reshape(-1) for side in (0, 1))
-        known = posterior.of_votes(data, votes, left, right, won[:, :step].reshape(-1))
+        known = posterior.with_votes(data, votes, left, right, won[:, :step].reshape(-1))
         if step in after:
             measured[step] = _measure(known, data, meeting)
         if step == rounds:
             break
         now = meeting.ask(meeting.asked[:, step : step + 1])
-        mean, covariance = known.score(data, now), known.covariances(data, now, shared=False)
+        mean, covariance = known.score(data, now), known.covariances(data, now, with_quality=False)
         one, other = propose(mean, covariance, rng)
         liked = meeting.truth(meeting.asked[:, step : step + 1])
         missed = liked.max(axis=1, keepdims=True) - liked
@@ -237,7 +237,7 @@ def interact(
     return Course(kept, order, regret, difference, first, both)
 
 
-def _measure(known: Posterior, data: Dataset, meeting: Meeting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _measure(known: ConditionedPosterior, data: Dataset, meeting: Meeting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (B,) share of pairs in true order, (B,) regret and (B, H) differences of held-out votes."""
     people, held = meeting.held.shape
     scores, truth = known.score(data, meeting.ask(meeting.held)), meeting.truth(meeting.held)
@@ -253,7 +253,7 @@ def _measure(known: Posterior, data: Dataset, meeting: Meeting) -> tuple[np.ndar
 
 
 def meet(
-    posterior: Posterior,
+    posterior: ConditionedPosterior,
     data: Dataset,
     meeting: Meeting,
     after: Sequence[int],

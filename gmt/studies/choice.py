@@ -33,7 +33,8 @@ from gmt.evaluation.replay import replay, shown_chances
 from gmt.evaluation.top_choice import ask_all, choice_shares
 from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import GmtRouter
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradleyTerry
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.report.figures import COLOURS, DASHES, MARKERS, STYLE, save_figure
 from gmt.rivals.registry import make_router
 from gmt.routing.protocol import RoutingMethod

@@ -14,8 +14,8 @@ from gmt.data.dataset import Dataset
 from gmt.errors import DataError
 from gmt.evaluation.explore import PROPOSALS, Course, Meeting, interact, meet
 from gmt.evaluation.intervals import Interval, bootstrap_shares
+from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
-from gmt.posterior.posterior import Posterior
 
 KNOWN, NEW, ROUNDS, HELD = 160, 60, 15, 15
 AFTER = (0, 5, 10, 15)
@@ -29,7 +29,7 @@ def people() -> tuple[Dataset, World]:
 
 
 @pytest.fixture(scope="module")
-def posterior(people: tuple[Dataset, World]) -> Posterior:
+def posterior(people: tuple[Dataset, World]) -> ConditionedPosterior:
     data, _ = people
     return HierarchicalBradleyTerry().fit(data).condition(data)
 
@@ -46,7 +46,7 @@ def meeting(people: tuple[Dataset, World]) -> Meeting:
 
 
 @pytest.fixture(scope="module")
-def courses(people: tuple[Dataset, World], posterior: Posterior, meeting: Meeting) -> dict[str, Course]:
+def courses(people: tuple[Dataset, World], posterior: ConditionedPosterior, meeting: Meeting) -> dict[str, Course]:
     tried = ("best two", "one draw", "two draws", "best and a draw", "at random")
     return meet(posterior, people[0], meeting, AFTER, proposals={way: PROPOSALS[way] for way in tried})
 
@@ -90,7 +90,7 @@ def test_the_measures_agree_with_each_other(courses: dict[str, Course]) -> None:
 
 
 def test_held_out_votes_are_never_read(
-    people: tuple[Dataset, World], posterior: Posterior, meeting: Meeting, courses: dict[str, Course]
+    people: tuple[Dataset, World], posterior: ConditionedPosterior, meeting: Meeting, courses: dict[str, Course]
 ) -> None:
     assert not any(np.intersect1d(*both).size for both in zip(meeting.asked, meeting.held, strict=True))
     other = replace(meeting, won=~meeting.won)
@@ -101,7 +101,7 @@ def test_held_out_votes_are_never_read(
 
 
 def test_one_persons_votes_change_nobody_else(
-    people: tuple[Dataset, World], posterior: Posterior, meeting: Meeting
+    people: tuple[Dataset, World], posterior: ConditionedPosterior, meeting: Meeting
 ) -> None:
     luck = np.stack([meeting.luck, meeting.luck])
     luck[:, 0] = [[0.0], [1.0]]
