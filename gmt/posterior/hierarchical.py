@@ -48,8 +48,8 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         self.query_centre, self.model_centre = mean_vector(data.vectors[keys.query]), mean_vector(data.model_vectors)
         self.covariance, self._last = None, None
         self.settings = replace(self.settings, half_life=self.start.half_life)
-        history, asked, questions = data.select(train), table.select(valid), data.questions(valid)
-        votes, prepared = votes_of(asked), self.prepare(history)
+        history, held_out, questions = data.select(train), table.select(valid), data.questions(valid)
+        votes, prepared = votes_of(held_out), self.prepare(history)
 
         # 1. Without a vote to choose by, the settings stand and S alone is learned.
         if not len(prepared.votes) or not len(votes):
@@ -58,14 +58,14 @@ class HierarchicalBradleyTerry(HierarchicalModel):
 
         # 2. Every candidate is fitted on TRAIN; the lowest log loss of VALID is kept, the first of equal ones.
         candidates = self._candidates(history, prepared, data, questions)
-        losses = ((_vote_losses(scores, asked, votes).mean(), candidate) for candidate, scores in candidates)
+        losses = ((_vote_losses(scores, held_out, votes).mean(), candidate) for candidate, scores in candidates)
         best = min(losses, key=lambda one: one[0])[1]
         self.settings, self.covariance = best.effects.settings, best.effects.covariance
 
         # 3. A drift must win by two standard errors, for several half-lives were tried on the same votes.
         if self.drift and not np.isnan(table.timestamp).any():
             tried = [best, *(best.with_drift(life) for life in HALF_LIVES)]
-            found = [_vote_losses(one.score(data, questions), asked, votes) for one in tried]
+            found = [_vote_losses(one.score(data, questions), held_out, votes) for one in tried]
             at = int(np.argmin([one.mean() for one in found]))
             gain = found[0] - found[at]
             if gain.mean() > 2 * gain.std() / np.sqrt(len(gain)):
