@@ -45,7 +45,7 @@ class HierarchicalBradleyTerry:
         drift: Let the VALID votes decide whether tastes wander, where the history says when votes were cast.
     """
 
-    name = "hierarchical_bradley_terry"
+    name, logits = "hierarchical_bradley_terry", True
     style: FeatureMaker = staticmethod(AnswerStyle.of)
     describe: Callable[[Dataset], KnownAnswers] | None = None
     initial = HierarchicalSettings()

@@ -15,10 +15,9 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN
 from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
 from gmt.posterior.user_effects import OF_VOTES, Past, People
-from gmt.routing.pairwise import log_loss
+from gmt.routing.grid import ValidationVotes
 from gmt.studies.learned_network import Score
 from gmt.training.learn_traits import WHOLE, Folds, fold_votes
-from gmt.training.validation import Validation
 
 WIDTH, HEADS, LAYERS = 32, 4, 4
 PRETRAINING, TUNING, USERS = 1500, 300, 48
@@ -148,8 +147,9 @@ def _train(
 def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
     """Teach the network on made-up people with the same questions, then on the votes; VALID chooses when to stop."""
     train = learn.select(learn.table.split == TRAIN)
-    asked = Validation.of(learn)
-    assert asked is not None
+    every = ValidationVotes.of(learn)
+    assert every is not None
+    asked = every.untied()
     generator = np.random.default_rng([seed, 13])
     torch.manual_seed(seed)
     folds, covariance = fold_votes(router, train, generator), router.people(train)
@@ -182,7 +182,7 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Sco
         return np.stack([0.5 * found, -0.5 * found], axis=1)
 
     def check() -> float:
-        return log_loss(asked.pairs.differences(score(asked.history, asked.questions)))
+        return float(asked.losses(score(asked.history, asked.questions), logits=True).mean())
 
     _train(network, PRETRAINING, 3e-3, lambda: _step(network, folds, covariance, generator, True), check)
     print(f"amortised: taught on made-up people, VALID log loss {check():.4f}")

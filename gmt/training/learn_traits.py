@@ -18,7 +18,7 @@ from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.hierarchical import ROUNDS, HierarchicalBradleyTerry, settle
 from gmt.posterior.learned_features import implicit_mode, with_traits
 from gmt.posterior.user_effects import Past, People
-from gmt.training.validation import Validation, paired_gain
+from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
 
 FOLDS = 5
 WHOLE = 0.5
@@ -69,18 +69,18 @@ def learn_traits(
         The posterior with or without traits, and what there is to say about the choice.
     """
     traits = config.traits
-    asked = Validation.of(data)
-    if asked is None:
+    valid = ValidationVotes.of(data)
+    if valid is None:
         return router, "There is no vote to validate on: the learned traits are switched off."
 
     def train(choice: TraitsConfig, number: int = 0) -> TraitNetwork:
         return train_traits(router, data, choice, config.seed * traits.networks + number)
 
     def losses(network: TraitNetwork) -> np.ndarray:
-        return asked.losses(with_traits(router, network))
+        return valid.losses_of(with_traits(router, network))
 
     with threadpool_limits(1):  # many small solves: threads cost more than they give
-        base = asked.losses(router)
+        base = valid.losses_of(router)
         best = probe = replace(traits, count=max(1, traits.count // 4), steps=max(1, traits.steps // 4))
         network = train(probe)
         gain, doubt = paired_gain(base, losses(network))
@@ -89,7 +89,7 @@ def learn_traits(
             tried = {probe: network} | {
                 choice: train(choice) for choice in (replace(traits, count=size) for size in sizes)
             }
-            best = min(tried, key=lambda choice: losses(tried[choice]).mean())
+            best = best_setting(tried, lambda choice: losses(tried[choice]))
             others = [train(best, number) for number in range(1, traits.networks)]
             network = TraitNetwork.joined([tried[best], *others])
             gain, doubt = paired_gain(base, losses(network))

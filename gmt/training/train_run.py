@@ -21,11 +21,11 @@ from gmt.evaluation.metrics import pairs_of, weighted_auc
 from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import ClosedForm, GmtRouter, new_posterior, save_posterior
 from gmt.hybrid.graph_router import GraphRouter
+from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
 from gmt.routing.pairwise import fit_temperature
 from gmt.runs import RunFolder, read_json
 from gmt.training.learn_traits import learn_traits
 from gmt.training.train_network import Report, new_accelerator, resumable, train_scorer
-from gmt.training.validation import Validation, pair_losses, paired_gain
 from gmt.utility.utility_router import UtilityRouter
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 2.0, 5.0)
@@ -136,12 +136,13 @@ def join_parts(posterior: ClosedForm | None, graph: GraphRouter | None, data: Da
     """
     if posterior is None or graph is None:
         return GmtRouter(posterior, graph, 0.0 if graph is None else 1.0), []
-    asked = Validation.of(data)
-    if asked is None:
+    valid = ValidationVotes.of(data)
+    if valid is None:
         return GmtRouter(posterior, graph, 0.0), ["There is no vote to validate on: the network is switched off."]
-    base, extra = asked.differences(posterior), asked.differences(graph)
-    losses = {weight: pair_losses(base + weight * extra) for weight in WEIGHTS}
-    best = min(losses, key=lambda weight: losses[weight].mean())
+    scores = (router.score(valid.history, valid.questions) for router in (posterior, graph))
+    base, extra = (np.where(valid.questions.mask, found, 0.0) for found in scores)
+    losses = {weight: valid.losses(base + weight * extra, posterior.logits) for weight in WEIGHTS}
+    best = best_setting(WEIGHTS, lambda weight: losses[weight])
     gain, doubt = paired_gain(losses[0.0], losses[best])
     found = f"on validation it lowers the log loss by {gain:.4f} ± {doubt:.4f}"
     if gain <= doubt:
