@@ -24,8 +24,8 @@ USER_SMOOTHING = 3.0
 class BoostedTrees(Rival):
     """Score a model by boosted trees on text components, task and the user's mean rating of every model.
 
-    Source: gradient boosting as a router (LLMRouter, ulab-uiuc), scikit-learn's histogram trees; the user's means are
-    left-one-out in training, so that no rating explains itself.
+    Source: gradient boosting as a router (LLMRouter, ulab-uiuc), scikit-learn's histogram trees; in training
+    the user's means leave out the target's whole comparison, so that no rating explains itself.
 
     Args:
         seed: Of the trees.
@@ -53,8 +53,8 @@ class BoostedTrees(Rival):
                 if len(own) < LEAST_RATINGS:
                     self.trees[model] = Trees.constant(float(rows.rating[own].mean()))
                     continue
-                observed = means.at(rows.user[own])
-                observed[:, model] = means.without(rows.user[own], model, rows.rating[own])
+                # Ratings are centred within their comparison, so that the others of it would give the target away.
+                observed = means.without(rows.user[own], *rows.beside(own))
                 features = np.column_stack([self._places(history, rows.query[own]), rows.task[own], observed])
                 grown = HistGradientBoostingRegressor(
                     max_iter=ROUNDS,

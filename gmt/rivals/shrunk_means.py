@@ -43,10 +43,15 @@ class ShrunkMeans:
         mean = (self.total + self.smoothing * self.overall) / (self.count + self.smoothing)
         return mean[user]
 
-    def without(self, user: np.ndarray, model: int, rating: np.ndarray) -> np.ndarray:
-        """Return (N,) means of one model as they were without one rating each."""
-        total, count = self.total[user, model] - rating, self.count[user, model] - 1
-        return (total + self.smoothing * self.overall[model]) / (count + self.smoothing)
+    def without(self, user: np.ndarray, total: np.ndarray, count: np.ndarray) -> np.ndarray:
+        """Return the (N, M) means of N users as they were without some of their ratings.
+
+        Args:
+            user: (N,) codes.
+            total, count: (N, M) sums and numbers of the ratings to leave out.
+        """
+        total, count = self.total[user] - total, self.count[user] - count
+        return (total + self.smoothing * self.overall) / (count + self.smoothing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +84,22 @@ class CentredRatings:
         middle = np.where(count > 1, mean, overall)[at]
         shape = len(table.users), len(table.models)
         return cls(at, table.query[at], table.task[at], table.user[at], table.model[rows], rating - middle, shape)
+
+    def beside(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Add up the ratings of the comparisons that some rows, one of each comparison, belong to.
+
+        Args:
+            rows: (R,) ascending positions among the N.
+
+        Returns:
+            Two (R, M) matrices: sums and numbers of the ratings of each row's comparison, its own included.
+        """
+        inside, models = np.flatnonzero(np.isin(self.comparison, self.comparison[rows])), self.shape[1]
+        cell = np.searchsorted(self.comparison[rows], self.comparison[inside]) * models + self.model[inside]
+        size, shape = len(rows) * models, (len(rows), models)
+        return np.bincount(cell, self.rating[inside], size).reshape(shape), np.bincount(cell, minlength=size).reshape(
+            shape
+        )
 
     def means(self, smoothing: float) -> ShrunkMeans:
         """Return the means of these ratings by user and model."""

@@ -6,7 +6,7 @@ import pytest
 from gmt.data.interactions import TEST, TRAIN
 from gmt.rivals.mean_ratings import BestSingle, ModelMean, UserMean
 from gmt.rivals.model_means import model_means
-from gmt.rivals.shrunk_means import ShrunkMeans, user_task_means
+from gmt.rivals.shrunk_means import CentredRatings, ShrunkMeans, user_task_means
 from tests.factories import random_dataset
 
 
@@ -41,10 +41,20 @@ def test_the_means_of_a_user_and_task_are_drawn_to_wider_ones():
     wanted = (table.rating[rows][own].sum() + 2 * wide.at(np.array([3]))[0, 0]) / (own.sum() + 2)
     assert found[0, 0] == pytest.approx(wanted)
     assert found[1] == pytest.approx(wide.at(np.array([-1]))[0])
-    first = np.flatnonzero((table.user[at] == 3) & (model == 0))[0]
-    less = ShrunkMeans.of(
-        np.delete(table.user[at], first), np.delete(model, first), np.delete(table.rating[rows], first),
-        (len(table.users), len(table.models)), 2.0,
-    )  # fmt: skip
-    left = replace(wide, overall=less.overall).without(np.array([3]), 0, table.rating[rows][[first]])
-    assert left == pytest.approx(less.at(np.array([3]))[:, 0])
+
+
+def test_means_without_a_comparison_are_those_of_the_table_without_it():
+    data = random_dataset(0, max_candidates=4, unrated=0.1)
+    rows = CentredRatings.of(data.table)
+    own = np.flatnonzero(rows.model == 2)
+    found = rows.means(2.0).without(rows.user[own], *rows.beside(own))
+    for place, row in enumerate(own[:20]):
+        kept = rows.comparison != rows.comparison[row]
+        less = ShrunkMeans.of(rows.user[kept], rows.model[kept], rows.rating[kept], rows.shape, 2.0)
+        less = replace(less, overall=rows.means(2.0).overall)  # what all users together say stays
+        assert found[place] == pytest.approx(less.at(rows.user[[row]])[0])
+
+
+def test_centred_ratings_of_a_comparison_sum_to_nothing():
+    rows = CentredRatings.of(random_dataset(0, max_candidates=4).table)
+    assert np.bincount(rows.comparison, rows.rating) == pytest.approx(0, abs=1e-12)
