@@ -47,6 +47,12 @@ class QueryRatings:
         task[of.reshape(-1)] = table.task[at]
         return cls(queries, task, count, total / np.maximum(count, 1))
 
+    def best(self) -> np.ndarray:
+        """Return (Q, M) the share of each model in the first place, which equally good ones divide."""
+        mean = np.where(self.count > 0, self.mean, -np.inf)
+        top = mean == mean.max(axis=1, keepdims=True, initial=-np.inf)
+        return top / np.maximum(top.sum(axis=1, keepdims=True), 1)
+
 
 class DualContrastive(Rival):
     """Score a model by the cosine of its learned vector with the projected query, the same for everybody.
@@ -73,16 +79,15 @@ class DualContrastive(Rival):
             project = nn.Linear(data.vectors.shape[1], WIDTH, bias=False)
             vectors = nn.Parameter(torch.randn(known.count.shape[1], WIDTH))
         optimiser = torch.optim.AdamW([*project.parameters(), vectors], RATE, weight_decay=DECAY)
-        rated, best = known.count > 0, np.where(known.count > 0, known.mean, -np.inf)
+        rated, best = known.count > 0, known.best()
         for _ in range(STEPS if len(several) else 0):
             part = generator.choice(several, min(BATCH, len(several)), replace=False)
             texts = torch.as_tensor(data.vectors[known.query[part]]).float()
             place = nn.functional.normalize(project(texts), dim=1)
             near = place @ nn.functional.normalize(vectors, dim=1).T / TEMPERATURE
             near = near.masked_fill(~torch.from_numpy(rated[part]), -torch.inf)
-            first = torch.from_numpy(best[part].argmax(axis=1))
             between = _between(place, torch.from_numpy(known.task[part]))
-            loss = nn.functional.cross_entropy(near, first) + BETWEEN * between
+            loss = _against_others(near, torch.from_numpy(best[part])) + BETWEEN * between
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -114,6 +119,12 @@ class DualContrastive(Rival):
         """Take over what `state_dict` returned."""
         self.projection, self.vectors = (entry(state, name, self.name) for name in ("projection", "vectors"))
         return super().load_state_dict(state)
+
+
+def _against_others(near: torch.Tensor, best: torch.Tensor) -> torch.Tensor:
+    """Return the mean cross entropy of (B, M) logits, -inf where unrated, with (B, M) shares of the first place."""
+    chance = torch.log_softmax(near, dim=1)
+    return -(best.to(chance.dtype) * chance.masked_fill(best == 0, 0.0)).sum(dim=1).mean()
 
 
 def _between(place: torch.Tensor, task: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,6 @@ CHANCE = {"random"}  # knows nothing, so there is nothing to find
 UNEVEN = {
     "random": "scores by chance",
     "best_single": "one model must be chosen",
-    "dual_contrastive": "takes the first of equally good models for the best",
     "cascade": "the cheaper model wins",
     "quality_gap": "the cheaper model wins",
     "utility": "the cheaper model wins",
@@ -170,7 +169,7 @@ class TestEveryRouter:
         scores = make(name).fit(data).score(data, (data if ratings else two).questions(np.array([0])))
         assert np.isfinite(scores).all()
         if ratings == (0.5,) * 12 and name not in UNEVEN:
-            assert scores[0, 0] == pytest.approx(scores[0, 1], abs=1e-6)
+            assert scores[0, 0] == pytest.approx(scores[0, 1], abs=1e-4)
 
     def test_a_planted_best_model_is_found(self, name):
         settings = {"personal": 0.0, "shared": 3.0, "ties": 0.0}
