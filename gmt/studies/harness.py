@@ -12,7 +12,7 @@ import numpy as np
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TEST, TRAIN
-from gmt.evaluation.intervals import Block, bootstrap
+from gmt.evaluation.blocks import Block, bootstrap
 from gmt.evaluation.results import report
 from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import GmtRouter

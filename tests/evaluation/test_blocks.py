@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gmt.errors import DataError
-from gmt.evaluation.intervals import METRICS, Block, bootstrap
+from gmt.evaluation.blocks import METRICS, Block, bootstrap
 
 
 def block(seed, users=8, comparisons=60, width=3, skill=1.0, first=0, temperature=0.8):
