@@ -16,7 +16,7 @@ METRICS = ("accuracy", "auc", "user_auc", "log_loss", "calibration_error", "rewa
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class ScoreBlock:
     """Hold one router's scores of one set of targets: one draw of a protocol, one seed.
 
     Args:
@@ -73,7 +73,7 @@ class Block:
         return out
 
 
-def bootstrap(blocks: Mapping[str, Sequence[Block]], seed: int = 0, draws: int = DRAWS) -> Estimates:
+def bootstrap(blocks: Mapping[str, Sequence[ScoreBlock]], seed: int = 0, draws: int = DRAWS) -> Estimates:
     """Measure routers on the same resamples of users, so that their differences are paired.
 
     A router's blocks are the draws of a protocol, the seeds of several runs, or both. Users are

@@ -8,7 +8,7 @@ import numpy as np
 
 from gmt.data.dataset import Questions
 from gmt.errors import DataError
-from gmt.evaluation.blocks import Block
+from gmt.evaluation.blocks import ScoreBlock
 from gmt.evaluation.shares import Share
 from gmt.evaluation.top_choice import with_all_models
 from gmt.routing.pairwise import win_probability
@@ -105,10 +105,10 @@ class LearningCurve:
             out |= {f"{name}@{votes}": Share(users, value, np.ones(len(users))) for name, value in values.items()}
         return out
 
-    def block(self, at: int, prefix: str = "") -> Block:
+    def block(self, at: int, prefix: str = "") -> ScoreBlock:
         """Return the held-out votes after `after[at]` votes, for AUC and accuracy."""
         difference = self.difference[at]
         users = np.array([f"{prefix}{number}" for number in range(len(difference))])
         gap = difference.reshape(-1)
         ratings = np.tile([1.0, 0.0], (len(gap), 1))
-        return Block(np.repeat(users, difference.shape[1]), np.stack([gap, np.zeros_like(gap)], axis=1), ratings)
+        return ScoreBlock(np.repeat(users, difference.shape[1]), np.stack([gap, np.zeros_like(gap)], axis=1), ratings)

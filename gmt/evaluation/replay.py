@@ -47,8 +47,8 @@ def replay(table: InteractionTable, scores: np.ndarray, shown: np.ndarray | None
     """Replay a router on logged comparisons by rejection sampling.
 
     A comparison counts only where the router's choice among all models is one of those shown, and then
-    pays the rating that was given to it. Where the models shown were drawn at random, whoever asked
-    whatever, the mean reward is without bias what the router's choice would have earned against rivals
+    pays the rating that was given to it. Where the models shown were drawn at random, for any user and
+    query, the mean reward is without bias what the router's choice would have earned against rivals
     drawn likewise. Where some models are shown more often than others, choices of those are met more
     often too; `shown` undoes this, self-normalised, as long as the chance does not depend on the question.
     About K / M of the votes match, so the variance is about M / K times that of using every vote.

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
-from gmt.evaluation.blocks import METRICS, Block
+from gmt.evaluation.blocks import METRICS, ScoreBlock
 from gmt.evaluation.intervals import Estimates
 from gmt.evaluation.trial import Trial
 from gmt.files import replace_file, write_text
@@ -116,7 +116,7 @@ def predictions_of(
 
 def blocks_of(
     predictions: pa.Table, temperatures: Mapping[str, float | None], scale: Sequence[float] = (0.0, 1.0)
-) -> dict[str, dict[str, list[Block]]]:
+) -> dict[str, dict[str, list[ScoreBlock]]]:
     """Read predictions back as shots -> router -> one block per draw.
 
     Args:
@@ -131,7 +131,7 @@ def blocks_of(
     fresh[1:] = (shots[1:] != shots[:-1]) | (router[1:] != router[:-1]) | (draw[1:] != draw[:-1])
     opening = fresh.copy()  # rows that open a comparison
     opening[1:] |= comparison[1:] != comparison[:-1]
-    out: dict[str, dict[str, list[Block]]] = {}
+    out: dict[str, dict[str, list[ScoreBlock]]] = {}
     edges = np.append(np.flatnonzero(fresh), len(draw))
     for start, stop in zip(edges[:-1], edges[1:], strict=True):
         new = opening[start:stop]
@@ -140,7 +140,7 @@ def blocks_of(
         scores, ratings = (np.full((row[-1] + 1, slot.max() + 1), np.nan) for _ in range(2))
         scores[row, slot], ratings[row, slot] = score[start:stop], rating[start:stop]
         name = str(router[start])
-        block = Block(users[start:stop][new], scores, ratings, temperatures.get(name), (scale[0], scale[1]))
+        block = ScoreBlock(users[start:stop][new], scores, ratings, temperatures.get(name), (scale[0], scale[1]))
         out.setdefault(str(shots[start]), {}).setdefault(name, []).append(block)
     return out
 

@@ -30,7 +30,7 @@ class Random(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score every candidate uniformly in [0, 1), whatever else is asked beside it."""
+        """Score every candidate uniformly in [0, 1), whatever else is scored beside it."""
         with np.errstate(over="ignore"):  # the arithmetic is modulo 2**64
             state = _mix(questions.comparison.astype(np.uint64) + GOLDEN * np.uint64(self.seed + 1))[:, None]
             state = _mix(state + GOLDEN * (questions.candidates + 2).astype(np.uint64))
