@@ -17,7 +17,7 @@ from data_prep.sources.registry import SourceOptions
 from gmt.bench.made_data import made_dataset
 from gmt.bench.timing import Timing, peak_memory
 from gmt.data.interactions import TRAIN
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.serving.pretrained import Router
 
 BATCH = 20_000
@@ -65,12 +65,12 @@ def adapting(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
         rest, last = np.setdiff1d(train, own[-1:]), own[-1:]
         before, after = data.select(rest), data.select(np.concatenate([rest, last]))
         posterior = AnswerAwareBradleyTerry().condition(before)
-        posterior.alpha  # noqa: B018 - solved once for all
+        posterior.effects.alpha  # noqa: B018 - solved once for all
         question, position = after.questions(np.array([len(rest)])), np.array([len(rest)])
         seconds = []
         for _ in range(repeats):
             started = time.perf_counter()
-            grown = posterior.learned(after, position)
+            grown = posterior.with_observed(after, position)
             assert grown is not None
             grown.score(after, question)
             seconds.append(time.perf_counter() - started)

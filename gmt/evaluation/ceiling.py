@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from gmt.data.interactions import InteractionTable
-from gmt.routing.kernels import QueryKeys
 from gmt.routing.pairwise import votes_of
+from gmt.routing.query_keys import QueryKeys
 
 
 def impersonal_ceiling(table: InteractionTable, targets: np.ndarray) -> dict[str, Any] | None:

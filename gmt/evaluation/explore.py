@@ -10,12 +10,12 @@ from gmt.data.dataset import Dataset
 from gmt.evaluation.new_users import LearningCurve, NewUsers
 from gmt.evaluation.proposals import PROPOSALS, Proposal
 from gmt.evaluation.top_choice import choice_shares
-from gmt.posterior.posterior import Posterior
+from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.routing.pairwise import win_probability
 
 
 def interact(
-    posterior: Posterior,
+    posterior: ConditionedPosterior,
     data: Dataset,
     new: NewUsers,
     propose: Proposal,
@@ -43,14 +43,14 @@ def interact(
         # 1. Condition on every vote so far, and measure where it is wanted.
         votes = new.questions_of(new.queries[:, :step])
         a, b = (shown[:, :step, place].reshape(-1) for place in (0, 1))
-        known = posterior.of_votes(data, votes, a, b, won[:, :step].reshape(-1))
+        known = posterior.with_votes(data, votes, a, b, won[:, :step].reshape(-1))
         if step in after:
             measured[step] = _measure(known, data, new)
         if step == rounds:
             break
         # 2. Propose two models for the next question.
         now = new.questions_of(new.queries[:, step : step + 1])
-        mean, covariance = known.score(data, now), known.covariances(data, now, shared=False)
+        mean, covariance = known.score(data, now), known.covariances(data, now, with_quality=False)
         one, other = propose(mean, covariance, rng)
         worth = new.truth(new.queries[:, step : step + 1])
         missed = worth.max(axis=1, keepdims=True) - worth
@@ -66,7 +66,7 @@ def interact(
     return LearningCurve(kept, order, regret, difference, first, both)
 
 
-def _measure(known: Posterior, data: Dataset, new: NewUsers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _measure(known: ConditionedPosterior, data: Dataset, new: NewUsers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (B,) share of pairs in true order, (B,) regret and (B, H) differences of held-out votes."""
     users, held = new.held.shape
     scores, truth = known.score(data, new.questions_of(new.held)), new.truth(new.held)
@@ -82,7 +82,7 @@ def _measure(known: Posterior, data: Dataset, new: NewUsers) -> tuple[np.ndarray
 
 
 def compare_proposals(
-    posterior: Posterior,
+    posterior: ConditionedPosterior,
     data: Dataset,
     new: NewUsers,
     after: Sequence[int],

@@ -13,14 +13,14 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.graph import build_graph
 from gmt.model.build import Scorer
 
-REASONS = 40
-"""Newest rounds of a person that an explanation looks at."""
+EXPLAINED_ROUNDS = 40
+"""Newest rounds of a user that an explanation looks at."""
 TURNS_AT_ONCE = 40_000
 """About how many turn nodes one forward pass holds; bounds memory, changes no score."""
 
 
 class GraphRouter:
-    """Score with a trained scorer; a new person needs one forward pass and no gradient.
+    """Score with a trained scorer; a new user needs one forward pass and no gradient.
 
     Args:
         scorer: The trained network.
@@ -38,14 +38,14 @@ class GraphRouter:
         return self
 
     def score(
-        self, history: Dataset, questions: Questions, user_shift: dict[int, torch.Tensor] | None = None
+        self, history: Dataset, questions: Questions, user_offset: dict[int, torch.Tensor] | None = None
     ) -> np.ndarray:
         """Score candidates as `Router.score` says.
 
         Args:
             history: The visible comparisons.
-            questions: What is asked.
-            user_shift: User code -> (D,) shift learned by `gmt adapt --steps`.
+            questions: The targets.
+            user_offset: User code -> (D,) offset of the user's state learned by `gmt adapt --steps`.
         """
         scores = np.full(questions.candidates.shape, -np.inf)
         was_training = self.scorer.training
@@ -54,14 +54,15 @@ class GraphRouter:
             with torch.inference_mode():
                 for part in self._parts(history, questions):
                     batch = build_graph(history, questions.select(part), self.config).to(self.device)
-                    shift = _shifts(batch.user_code, user_shift, self.scorer.config.width) if user_shift else None
-                    scores[part] = self.scorer(batch, shift).cpu().numpy()
+                    width = self.scorer.config.width
+                    offset = _offsets(batch.user_code, user_offset, width) if user_offset else None
+                    scores[part] = self.scorer(batch, offset).cpu().numpy()
         finally:
             self.scorer.train(was_training)
         return scores
 
     def effects(self, history: Dataset, question: Questions, choice: int) -> dict[int, float]:
-        """Say how far each of the asker's past rounds moved one candidate, by leaving each out in turn.
+        """Say how far each of the user's past rounds moved one candidate, by leaving each out in turn.
 
         Args:
             history: The visible comparisons.
@@ -72,9 +73,9 @@ class GraphRouter:
             Position in `history` -> the candidate's centred score less what it is without that round.
         """
         table, user = history.table, int(question.user[0])
-        own = np.flatnonzero((table.user == user) & table.rated)[-REASONS:]
+        own = np.flatnonzero((table.user == user) & table.rated)[-EXPLAINED_ROUNDS:]
         rest = np.flatnonzero(table.user == user)
-        # One pretended person per round left out; all are scored in one pass.
+        # One pretended user per round left out; all are scored in one pass.
         positions, users = [rest], [np.full(len(rest), user)]
         for number, position in enumerate(own):
             kept = rest[rest != position]
@@ -83,14 +84,14 @@ class GraphRouter:
         names = (*table.users, *(f"without round {number}" for number in range(len(own))))
         chosen = table.select(np.concatenate(positions))
         pretended = replace(chosen, users=names, user=np.concatenate(users))
-        asked = question.select(np.zeros(len(own) + 1, np.int64))
-        asked = replace(asked, user=np.concatenate([[user], len(table.users) + np.arange(len(own))]))
-        scores = self.score(history.with_table(pretended), asked)
+        targets = question.select(np.zeros(len(own) + 1, np.int64))
+        targets = replace(targets, user=np.concatenate([[user], len(table.users) + np.arange(len(own))]))
+        scores = self.score(history.with_table(pretended), targets)
         centred = scores - scores.mean(axis=1, keepdims=True)
         return {int(position): float(centred[0, choice] - centred[i + 1, choice]) for i, position in enumerate(own)}
 
     def _parts(self, history: Dataset, questions: Questions) -> list[np.ndarray]:
-        """Cut the questions so that one pass holds a bounded number of turns; a person's lie side by side."""
+        """Cut the questions so that one pass holds a bounded number of turns; a user's lie side by side."""
         order = np.lexsort((questions.conversation, questions.user))
         rows = np.bincount(history.table.user[history.table.row_comparison], minlength=len(history.table.users) + 1)
         cost = np.ones(len(order), np.int64)
@@ -100,6 +101,7 @@ class GraphRouter:
         return [order[group == value] for value in np.unique(group)]
 
 
-def _shifts(user_code: torch.Tensor, shifts: dict[int, torch.Tensor], width: int) -> torch.Tensor:
+def _offsets(user_code: torch.Tensor, offsets: dict[int, torch.Tensor], width: int) -> torch.Tensor:
+    """Return (V, D) offsets of the users of a batch, 0 where none was learned."""
     zero = torch.zeros(width)
-    return torch.stack([shifts.get(int(code), zero) for code in user_code]).to(user_code.device)
+    return torch.stack([offsets.get(int(code), zero) for code in user_code]).to(user_code.device)

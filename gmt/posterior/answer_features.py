@@ -9,33 +9,36 @@ import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.posterior.style import style_features
-from gmt.routing.kernels import QueryKeys, model_kernels
+from gmt.routing.kernels import model_kernels
+from gmt.routing.query_keys import QueryKeys
 
-COMPONENTS = 16
-ANSWER_NOISE = 3.0  # variance of one answer around its model's mean, in units of the variance between models
+ANSWER_COMPONENTS = 16
+"""Principal components of the answers' vectors that are kept."""
+ANSWER_NOISE = 3.0
+"""Variance of one answer around its model's mean, in units of the variance between models."""
 
 
 @dataclass(frozen=True, eq=False)
 class KnownAnswers:
     """Describe an answer by its own features where the visible history holds it, else by its model's mean.
 
-    The same answer (query, model) may have been shown to somebody before; its text is then part
+    The same answer (query, model) may have been shown to some user before; its text is then part
     of what is visible. Where a model answered a query in several ways, their mean is known. The
     answer a question is asking about is never read from the question.
 
     Args:
         rows: (R, F) features of every row of the history, NaN where it has no text.
-        means: (M, F) each model's mean, drawn to what its text tells where few of its answers are visible.
+        means: (M, F) each model's mean, drawn to those of like models where few of its answers are visible.
         keys: G distinct queries of the history.
-        cell: (N,) sorted cell numbers, query · M + model, whose answer is visible.
-        found: (N, F) its features.
+        known: (N,) sorted codes, query · M + model, of the answers that are visible.
+        features: (N, F) their features.
     """
 
     rows: np.ndarray
     means: np.ndarray
     keys: QueryKeys
-    cell: np.ndarray
-    found: np.ndarray
+    known: np.ndarray
+    features: np.ndarray
 
     @classmethod
     def of(cls, history: Dataset, texts: bool = True) -> KnownAnswers:
@@ -52,44 +55,50 @@ class KnownAnswers:
             rows = np.concatenate([rows, _text_features(history)], axis=1)
         keys, query = QueryKeys.of(table).distinct()
         written, models = table.response >= 0, len(table.models)
-        cell = (query[table.row_comparison] * models + table.model)[written]
-        cells, of = np.unique(cell, return_inverse=True)
-        means = _told_means(history.model_vectors, table.model[written], rows[written])
-        return cls(rows, means, keys, cells, _means(of.reshape(-1), rows[written], len(cells)))
+        answer = (query[table.row_comparison] * models + table.model)[written]
+        known, of = np.unique(answer, return_inverse=True)
+        means = _shrunk_means(history.model_vectors, table.model[written], rows[written])
+        return cls(rows, means, keys, known, _group_means(of.reshape(-1), rows[written], len(known)))
 
     def of_rows(self, history: Dataset) -> np.ndarray:
+        """Return (R, F) features of every row, its model's mean where it has no text."""
         return np.where(np.isnan(self.rows), self.means[history.table.model], self.rows)
 
     def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
+        """Return (C, K, F) features of the candidates."""
         return self.at(QueryKeys.of(questions), questions.candidates)
 
     def at(self, keys: QueryKeys, candidates: np.ndarray) -> np.ndarray:
         """Return (C, K, F) features of the answers of (C, K) models to C queries."""
         query = np.array([self._index.get(key, -1) for key in keys.tuples()], np.int64)
         wanted = query[:, None] * len(self.means) + candidates
-        place = np.minimum(np.searchsorted(self.cell, wanted), max(len(self.cell) - 1, 0))
-        known = (query >= 0)[:, None] & (candidates >= 0)
-        if not len(self.cell):
+        place = np.minimum(np.searchsorted(self.known, wanted), max(len(self.known) - 1, 0))
+        visible = (query >= 0)[:, None] & (candidates >= 0)
+        if not len(self.known):
             return self.means[candidates]
-        known &= self.cell[place] == wanted
-        return np.where(known[:, :, None], self.found[place], self.means[candidates])
+        # `searchsorted` gives a place to every code; only where the code stands there is the answer visible.
+        visible &= self.known[place] == wanted
+        return np.where(visible[:, :, None], self.features[place], self.means[candidates])
 
     @cached_property
     def _index(self) -> dict[tuple[int, int, int], int]:
         return self.keys.codes()
 
 
-def _means(group: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+def _group_means(group: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     """Return the (count, F) means of (N, F) values by their group, 0 where it is empty."""
     sums = np.zeros((count, values.shape[1]))
     np.add.at(sums, group, values)
     return sums / np.maximum(np.bincount(group, minlength=count), 1)[:, None]
 
 
-def _told_means(vectors: np.ndarray, model: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _shrunk_means(vectors: np.ndarray, model: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return (M, F) posterior means of the models' features under a normal prior over their texts.
 
-    A model of many answers keeps their mean; one without any is told from models whose texts are near.
+    A model of many answers keeps their mean; that of one without any is predicted from models whose texts are near:
+    K (K + σ² N⁻¹)⁻¹ x̄, N the counts of answers.
+
+    Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 2.2.
 
     Args:
         vectors: (M, W) text vectors of the models.
@@ -102,26 +111,28 @@ def _told_means(vectors: np.ndarray, model: np.ndarray, values: np.ndarray) -> n
         return np.zeros((len(vectors), values.shape[1]))
     kernel = model_kernels(vectors, vectors[known].mean(axis=0))[0]
     noise = np.diag(ANSWER_NOISE / count[known])
-    solved = np.linalg.solve(kernel[np.ix_(known, known)] + noise, _means(model, values, len(vectors))[known])
+    solved = np.linalg.solve(kernel[np.ix_(known, known)] + noise, _group_means(model, values, len(vectors))[known])
     return kernel[:, known] @ solved
 
 
 def _text_features(history: Dataset) -> np.ndarray:
-    """Return (R, 1 + COMPONENTS): cosine with the query in units of its spread, and components of total variance 1."""
+    """Return (R, 1 + ANSWER_COMPONENTS): standardised cosine with the query, and components of total variance 1."""
     table = history.table
     written = table.response >= 0
-    out = np.full((len(written), 1 + COMPONENTS), np.nan)
+    out = np.full((len(written), 1 + ANSWER_COMPONENTS), np.nan)
     if not written.any():
         return out
     response = history.vectors[table.response[written]].astype(float)
-    asked = history.vectors[table.query[table.row_comparison[written]]].astype(float)
-    near = (response * asked).sum(axis=1)
+    queries = history.vectors[table.query[table.row_comparison[written]]].astype(float)
+    near = (response * queries).sum(axis=1)
     out[written, 0] = (near - near.mean()) / max(near.std(), 1e-6)
+    # Axes are those of the distinct answers: a text shown a hundred times is one text.
     distinct = history.vectors[np.unique(table.response[written])].astype(float)
     centre = distinct.mean(axis=0)
-    spread = (distinct - centre).T @ (distinct - centre) / len(distinct)
-    size, basis = np.linalg.eigh(spread)
-    kept = min(COMPONENTS, len(size))
+    covariance = (distinct - centre).T @ (distinct - centre) / len(distinct)
+    size, basis = np.linalg.eigh(covariance)
+    # Narrow vectors have fewer axes; the columns left over stay 0.
+    kept = min(ANSWER_COMPONENTS, len(size))
     scale = np.sqrt(max(size[-kept:].sum(), 1e-12))
     out[written, 1:] = 0.0
     out[written, 1 : 1 + kept] = (response - centre) @ basis[:, -kept:] / scale

@@ -1,4 +1,4 @@
-"""Estimate how good each model's answer to each query is for everybody, sharing what is learned between texts."""
+"""Estimate f(q, m), how good each model's answer to each query is for everybody, sharing evidence between texts."""
 
 from __future__ import annotations
 
@@ -10,85 +10,100 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 
+from gmt.posterior.conjugate_gradients import conjugate_gradients
 from gmt.posterior.laplace import laplace_mode
 from gmt.routing.kernels import QueryKernel
 
-SOLVE_STEPS, FIT_TOLERANCE, TOLERANCE = 400, 1e-3, 1e-8
+FIT_TOLERANCE = 1e-3
+"""Of the solves within Newton steps, which need only point the right way."""
+COVARIANCE_TOLERANCE = 1e-8
+"""Of the solves whose result is a covariance itself."""
 
 
 @dataclass(frozen=True, eq=False)
-class CellPrior:
-    """Hold the normal prior of f, the worth of every model's answer to every query.
+class QualityPrior:
+    """Hold the normal prior of answer quality f over G queries and M models.
 
-    cov f(q, m), f(r, n) = base · K_b(m, n) + cells · K_q(q, r) · K_m(m, n) + answer · φ(q, m)ᵀ φ(r, n).
+    f ~ N(0, s_b 11ᵀ ⊗ K_b + s_c K_q ⊗ K_m + s_φ φ φᵀ), that is
+    cov(f(q, m), f(r, n)) = s_b K_b(m, n) + s_c K_q(q, r) K_m(m, n) + s_φ φ(q, m)ᵀ φ(r, n).
 
     Args:
-        queries: K_q over the G queries that were voted on.
-        strengths, answers: (M, M) K_b and K_m.
-        base, cells: Variances of the strength shared by all queries, and of an answer around it.
+        query_kernel: K_q over the G queries that were voted on.
+        strength_kernel, answer_kernel: (M, M) K_b and K_m.
+        strength_variance, quality_variance: s_b of the strength shared by all queries, s_c of an answer around it.
         features: (G · M, F) φ, what is known of each answer; None where answers are not described.
-        answer: Variance of what each feature is worth to everybody.
+        answer_variance: s_φ of what each feature adds to the quality.
     """
 
-    queries: QueryKernel
-    strengths: np.ndarray
-    answers: np.ndarray
-    base: float
-    cells: float
+    query_kernel: QueryKernel
+    strength_kernel: np.ndarray
+    answer_kernel: np.ndarray
+    strength_variance: float
+    quality_variance: float
     features: np.ndarray | None = None
-    answer: float = 0.0
+    answer_variance: float = 0.0
 
     def apply(self, weights: np.ndarray) -> np.ndarray:
-        """Multiply (G · M, N) numbers, one a cell, by the prior covariance."""
-        models, queries, columns = len(self.strengths), len(self.queries.keys), weights.shape[1]
+        """Multiply (G · M, N) numbers, one for each answer, by the prior covariance."""
+        models, queries, columns = len(self.strength_kernel), len(self.query_kernel.keys), weights.shape[1]
         shaped = weights.reshape(queries, models, columns)
-        local = self.queries.apply(shaped.reshape(queries, models * columns)).reshape(shaped.shape)
-        out = self.cells * np.einsum("mk,gkn->gmn", self.answers, local, optimize=True)
-        out = (out + self.base * np.tensordot(self.strengths, shaped.sum(axis=0), 1)).reshape(weights.shape)
-        return out if self.features is None else out + self.answer * (self.features @ (self.features.T @ weights))
+        # A Kronecker product is applied one factor after the other, first over queries, then over models.
+        local = self.query_kernel.apply(shaped.reshape(queries, models * columns)).reshape(shaped.shape)
+        out = self.quality_variance * np.einsum("mk,gkn->gmn", self.answer_kernel, local, optimize=True)
+        shared = self.strength_variance * np.tensordot(self.strength_kernel, shaped.sum(axis=0), 1)
+        out = (out + shared).reshape(weights.shape)
+        if self.features is None:
+            return out
+        return out + self.answer_variance * (self.features @ (self.features.T @ weights))
 
 
 @dataclass(frozen=True, eq=False)
-class CellFit:
-    """Hold the posterior of f given votes: y is 1 with chance sigmoid(scale · (f_a - f_b) + offset).
+class QualityFit:
+    """Hold the Laplace approximation of f given votes: P(y = 1) = sigmoid(scale · (f_a - f_b) + offset).
+
+    With the design A, the mode is f = K Aᵀ (y - p) and the covariance K - K Aᵀ (W⁻¹ + A K Aᵀ)⁻¹ A K, W = p (1 - p).
+
+    Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 3.4.
 
     Args:
         prior: What f was before.
-        design: (V, G · M) rows that take scale · (f_a - f_b).
-        residual: (V,) y less its chance; with it f = prior covariance · designᵀ residual.
-        curvature: (V,) chance · (1 - chance).
+        design: (V, G · M) A, rows that take scale · (f_a - f_b).
+        residual: (V,) y - p.
+        curvature: (V,) W.
     """
 
-    prior: CellPrior
+    prior: QualityPrior
     design: csr_matrix
     residual: np.ndarray
     curvature: np.ndarray
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """(G, M) weight of every cell in the posterior mean of all others."""
-        return (self.design.T @ self.residual).reshape(-1, len(self.prior.strengths))
+        """(G, M) weight of every answer in the posterior mean of all others."""
+        return (self.design.T @ self.residual).reshape(-1, len(self.prior.strength_kernel))
 
     @cached_property
-    def base(self) -> np.ndarray:
+    def strength(self) -> np.ndarray:
         """(M,) strength of every model on a query unlike all others."""
-        return self.prior.base * self.prior.strengths @ self.weights.sum(axis=0)
+        return self.prior.strength_variance * self.prior.strength_kernel @ self.weights.sum(axis=0)
 
     @cached_property
-    def _answers(self) -> np.ndarray:
-        return self.prior.cells * self.weights @ self.prior.answers
+    def _answer_weights(self) -> np.ndarray:
+        return self.prior.quality_variance * self.weights @ self.prior.answer_kernel
 
     @cached_property
     def known(self) -> np.ndarray:
         """(G, M) posterior mean at the queries that were voted on."""
-        out = self.base + self.prior.queries.apply(self._answers)
-        return out if self.prior.features is None else out + (self.prior.features @ self.taste).reshape(out.shape)
+        out = self.strength + self.prior.query_kernel.apply(self._answer_weights)
+        if self.prior.features is None:
+            return out
+        return out + (self.prior.features @ self.feature_weights).reshape(out.shape)
 
     @cached_property
-    def taste(self) -> np.ndarray:
-        """(F,) what each feature of an answer is worth to everybody."""
+    def feature_weights(self) -> np.ndarray:
+        """(F,) what each feature of an answer adds to its quality."""
         features = self.prior.features
-        return np.zeros(0) if features is None else self.prior.answer * (features.T @ self.weights.reshape(-1))
+        return np.zeros(0) if features is None else self.prior.answer_variance * (features.T @ self.weights.reshape(-1))
 
     def differences(self, query: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return (V,) posterior means of f_a - f_b at known queries."""
@@ -97,9 +112,9 @@ class CellFit:
     def mean(self, similarity: np.ndarray) -> np.ndarray:
         """Return the (C, M) posterior mean at C queries with (C, G) similarities to the known ones.
 
-        What the features of an answer add, φᵀ `taste`, is left to the caller, who knows the answers.
+        What the features of an answer add, φᵀ `feature_weights`, is left to the caller, who knows the answers.
         """
-        return self.base + similarity @ self._answers
+        return self.strength + similarity @ self._answer_weights
 
     def covariance(
         self, similarity: np.ndarray, candidates: np.ndarray, features: np.ndarray | None = None
@@ -112,89 +127,70 @@ class CellFit:
             features: (K, F) φ of the candidates, where the prior describes answers.
         """
         prior, chosen = self.prior, np.ix_(candidates, candidates)
-        # (G, M, K) prior covariance of every known cell with every candidate.
-        cross = prior.base * prior.strengths[:, candidates][None] + (
-            prior.cells * similarity[:, None, None] * prior.answers[:, candidates][None]
+        # (G, M, K) prior covariance of every known answer with every candidate.
+        cross = prior.strength_variance * prior.strength_kernel[:, candidates][None] + (
+            prior.quality_variance * similarity[:, None, None] * prior.answer_kernel[:, candidates][None]
         )
-        own = prior.base * prior.strengths[chosen] + prior.cells * prior.answers[chosen]
+        own = prior.strength_variance * prior.strength_kernel[chosen]
+        own = own + prior.quality_variance * prior.answer_kernel[chosen]
         if prior.features is not None and features is not None:
-            cross = cross + prior.answer * (prior.features @ features.T).reshape(cross.shape)
-            own = own + prior.answer * features @ features.T
+            cross = cross + prior.answer_variance * (prior.features @ features.T).reshape(cross.shape)
+            own = own + prior.answer_variance * features @ features.T
+        # I + W^½ A K Aᵀ W^½ is symmetric and well conditioned, as W⁻¹ + A K Aᵀ is not where votes are certain.
         root = np.sqrt(self.curvature)[:, None]
         seen = root * (self.design @ cross.reshape(-1, len(candidates)))
-        solved = _conjugate_gradients(_precision(prior, self.design, root), seen, TOLERANCE)
+        solved = conjugate_gradients(_precision(prior, self.design, root), seen, COVARIANCE_TOLERANCE)
         return own - seen.T @ solved
 
 
-def fit_cells(
-    prior: CellPrior,
+def fit_answer_quality(
+    prior: QualityPrior,
     query: np.ndarray,
     a: np.ndarray,
     b: np.ndarray,
     y: np.ndarray,
     scale: np.ndarray | None = None,
     offset: np.ndarray | None = None,
-) -> CellFit:
+) -> QualityFit:
     """Find the most likely f given votes.
 
     Newton steps are solved in the space of votes by conjugate gradients; the prior covariance is
-    applied as a product over queries and models, so no matrix over cells is ever formed.
+    applied as a product over queries and models, so no matrix over all answers is ever formed.
 
     Args:
         prior: The prior of f.
         query: (V,) which known query each vote is about.
         a, b: (V,) models.
         y: (V,) 1 where a won, 0 where b did, 0.5 for a tie.
-        scale, offset: (V,) as in `CellFit`; 1 and 0 by default.
+        scale, offset: (V,) as in `QualityFit`; 1 and 0 by default.
     """
-    count, models = len(y), len(prior.strengths)
+    count, models = len(y), len(prior.strength_kernel)
     scale = np.ones(count) if scale is None else scale
     offset = np.zeros(count) if offset is None else offset
     rows = np.tile(np.arange(count), 2)
-    cells = np.concatenate([query * models + a, query * models + b])
-    shape = (count, len(prior.queries.keys) * models)
-    design = csr_matrix((np.concatenate([scale, -scale]), (rows, cells)), shape=shape)
+    answers = np.concatenate([query * models + a, query * models + b])
+    shape = (count, len(prior.query_kernel.keys) * models)
+    design = csr_matrix((np.concatenate([scale, -scale]), (rows, answers)), shape=shape)
 
     def apply(x: np.ndarray) -> np.ndarray:
-        return _spread(prior, design, x.T).T
+        return _latent_covariance(prior, design, x.T).T
 
     def solve(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
+        # (I + W K)⁻¹ = I - W^½ (I + W^½ K W^½)⁻¹ W^½ K: only a symmetric system suits conjugate gradients.
         root = np.sqrt(weight.T)
         right = root * apply(x).T
-        return x - (root * _conjugate_gradients(_precision(prior, design, root), right, FIT_TOLERANCE)).T
+        return x - (root * conjugate_gradients(_precision(prior, design, root), right, FIT_TOLERANCE)).T
 
     alpha = laplace_mode(apply, solve, y[None], offset[None], np.ones((1, count), bool))
     chance = expit(apply(alpha)[0] + offset)
-    return CellFit(prior, design, alpha[0], chance * (1 - chance))
+    return QualityFit(prior, design, alpha[0], chance * (1 - chance))
 
 
-def _spread(prior: CellPrior, design: csr_matrix, x: np.ndarray) -> np.ndarray:
-    """Multiply (V, N) numbers by the prior covariance of the votes' latent scores."""
+def _latent_covariance(prior: QualityPrior, design: csr_matrix, x: np.ndarray) -> np.ndarray:
+    """Multiply (V, N) numbers by A K Aᵀ, the prior covariance of the votes' latent scores."""
     return design @ prior.apply(design.T @ x)
 
 
-def _precision(prior: CellPrior, design: csr_matrix, root: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the product with I + W^½ K W^½, given (V, 1) W^½."""
-    return lambda x: x + root * _spread(prior, design, root * x)
-
-
-def _conjugate_gradients(apply: Callable[[np.ndarray], np.ndarray], right: np.ndarray, tolerance: float) -> np.ndarray:
-    """Solve N symmetric positive definite systems at once.
-
-    Args:
-        apply: Product of the matrix with (V, N) numbers.
-        right: (V, N) right-hand sides.
-        tolerance: Norm of a residual, relative to its right-hand side, that is good enough.
-    """
-    x, rest, direction = np.zeros_like(right), right, right
-    size = (rest**2).sum(axis=0)
-    enough = tolerance**2 * size
-    for _ in range(SOLVE_STEPS):
-        if (size <= enough).all():
-            break
-        along = apply(direction)
-        step = size / np.maximum((direction * along).sum(axis=0), 1e-300)
-        x, rest = x + step * direction, rest - step * along
-        before, size = size, (rest**2).sum(axis=0)
-        direction = rest + size / np.maximum(before, 1e-300) * direction
-    return x
+def _precision(prior: QualityPrior, design: csr_matrix, root: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the product with I + W^½ A K Aᵀ W^½, given (V, 1) W^½."""
+    return lambda x: x + root * _latent_covariance(prior, design, root * x)

@@ -7,7 +7,12 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import expit
 
-STEPS, TOLERANCE, HALVINGS = 30, 1e-9, 8
+NEWTON_STEPS = 30
+"""Most Newton steps; a handful does, for the log posterior is concave."""
+GAP_TOLERANCE = 1e-9
+"""Largest |y - p - α| at which the mode counts as reached."""
+HALVINGS = 8
+"""How often a step that overshoots is halved."""
 
 Product = Callable[[np.ndarray], np.ndarray]
 Solve = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -23,8 +28,9 @@ def laplace_mode(
 ) -> np.ndarray:
     """Return the dual weights α of B independent logistic fits with latent scores z = K α.
 
-    At the mode α = y - sigmoid(z + offset), so a step solves (I + W K) Δα = y - chance - α, which
-    forgives a solver that is not exact. A step that makes votes and prior together less likely is halved.
+    The mode maximises Σ (y z' - log(1 + e^z')) - ½ zᵀ K⁻¹ z with z' = z + offset; a tie enters as y = ½. There
+    α = y - p, p = sigmoid(z'), so a step solves (I + W K) Δα = y - p - α, W = p (1 - p), which forgives a solver that
+    is not exact. A step that makes votes and prior together less likely is halved.
 
     Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 3.4.
 
@@ -40,26 +46,29 @@ def laplace_mode(
     """
     alpha = np.zeros(y.shape) if start is None else start
     latent = alpha if start is None else apply(alpha)
-    reached = _fitness(alpha, latent, y, offset, mask)
-    for _ in range(STEPS):
+    reached = _log_posterior(alpha, latent, y, offset, mask)
+    for _ in range(NEWTON_STEPS):
         chance = expit(latent + offset)
-        missing = np.where(mask, y - chance - alpha, 0.0)
-        if np.abs(missing).max(initial=0.0) < TOLERANCE:
+        gap = np.where(mask, y - chance - alpha, 0.0)
+        if np.abs(gap).max(initial=0.0) < GAP_TOLERANCE:
             break
-        step = solve(chance * (1 - chance) * mask, missing)
+        step = solve(chance * (1 - chance) * mask, gap)
+        # K Δα is computed once, so that halving a step costs no product.
         along, size = apply(step), np.ones((len(y), 1))
         for _ in range(HALVINGS):
-            fitness = _fitness(alpha + size * step, latent + size * along, y, offset, mask)
-            worse = fitness < reached - 1e-9 * np.abs(reached)
+            after = _log_posterior(alpha + size * step, latent + size * along, y, offset, mask)
+            worse = after < reached - 1e-9 * np.abs(reached)
             if not worse.any():
                 break
             size = np.where(worse[:, None], size / 2, size)
         alpha, latent = alpha + size * step, latent + size * along
-        reached = _fitness(alpha, latent, y, offset, mask)
+        reached = _log_posterior(alpha, latent, y, offset, mask)
     return alpha
 
 
-def _fitness(alpha: np.ndarray, latent: np.ndarray, y: np.ndarray, offset: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _log_posterior(
+    alpha: np.ndarray, latent: np.ndarray, y: np.ndarray, offset: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
     """Return the (B,) log posterior up to a constant."""
     logit = latent + offset
     likely = (y * logit - np.logaddexp(0, logit)) * mask

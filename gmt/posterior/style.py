@@ -1,39 +1,20 @@
-"""Describe candidates by features a person may like or dislike whichever model wrote them."""
+"""Describe answers by their form, which a user may like or dislike whichever model wrote them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 
 LIST_ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
-NEAR_EMPTY = 20  # characters
+NEAR_EMPTY = 20
+"""Characters below which an answer says next to nothing, such as a refusal in one word."""
 STYLE = ("length", "lines", "code", "list", "empty")
-
-
-class CandidateFeatures(Protocol):
-    """Describe answers given and candidates yet to answer by the same F numbers.
-
-    A person's liking of each number is learned from their votes like their liking of each model.
-    """
-
-    def of_rows(self, history: Dataset) -> np.ndarray:
-        """Return (R, F) features of every row of the visible table."""
-        ...
-
-    def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
-        """Return (C, K, F) features of the candidates; what stands under padding is not read."""
-        ...
-
-
-FeatureMaker = Callable[[Dataset], CandidateFeatures]
-"""Builds features from the visible history."""
+"""The F features of form, in the order of `style_of`."""
 
 
 @lru_cache(maxsize=100_000)
@@ -51,50 +32,39 @@ def style_of(text: str) -> tuple[float, ...]:
 
 @dataclass(frozen=True, eq=False)
 class AnswerStyle:
-    """Describe answers by their form, in units of its spread; a candidate by its model's mean.
+    """Describe answers by their form, in units of its deviation; a candidate by its model's mean.
 
     Args:
-        centre, spread: (F,) mean and standard deviation over the visible answers.
+        centre, deviation: (F,) mean and standard deviation over the visible answers.
         means: (M, F) each model's mean in these units, 0 where none of its answers is visible.
     """
 
     centre: np.ndarray
-    spread: np.ndarray
+    deviation: np.ndarray
     means: np.ndarray
 
     @classmethod
     def of(cls, history: Dataset) -> AnswerStyle:
         """Learn the units and the models' means from the visible answers."""
         table = history.table
-        written = table.response >= 0
+        written = table.response >= 0  # a row without text says nothing of its model's style
         found, model = _styles(history)[written], table.model[written]
         centre = found.mean(axis=0) if len(found) else np.zeros(len(STYLE))
-        spread = np.maximum(found.std(axis=0), 1e-3) if len(found) else np.ones(len(STYLE))
+        deviation = np.maximum(found.std(axis=0), 1e-3) if len(found) else np.ones(len(STYLE))
         count = np.bincount(model, minlength=len(table.models))[:, None]
-        units = (found - centre) / spread
+        units = (found - centre) / deviation
         sums = np.stack([np.bincount(model, column, len(table.models)) for column in units.T], axis=1)
-        return cls(centre, spread, sums / np.maximum(count, 1))
+        return cls(centre, deviation, sums / np.maximum(count, 1))
 
     def of_rows(self, history: Dataset) -> np.ndarray:
+        """Return (R, F) features of every row, its model's mean where it has no text."""
         table = history.table
-        units = (_styles(history) - self.centre) / self.spread
+        units = (_styles(history) - self.centre) / self.deviation
         return np.where((table.response >= 0)[:, None], units, self.means[table.model])
 
     def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
+        """Return (C, K, F) means of the candidates' models; their answers are not yet written."""
         return self.means[questions.candidates]
-
-
-@dataclass(frozen=True, eq=False)
-class JoinedFeatures:
-    """Describe answers by several sets of features side by side."""
-
-    parts: tuple[CandidateFeatures, ...]
-
-    def of_rows(self, history: Dataset) -> np.ndarray:
-        return np.concatenate([part.of_rows(history) for part in self.parts], axis=1)
-
-    def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
-        return np.concatenate([part.of_candidates(data, questions) for part in self.parts], axis=2)
 
 
 def _styles(history: Dataset) -> np.ndarray:
@@ -106,6 +76,6 @@ def _styles(history: Dataset) -> np.ndarray:
 
 
 def style_features(history: Dataset) -> np.ndarray:
-    """Return (R, F) features of style of every row, in units of their spread; NaN where there is no text."""
+    """Return (R, F) features of style of every row, in units of their deviation; NaN where there is no text."""
     style, written = AnswerStyle.of(history), history.table.response >= 0
-    return np.where(written[:, None], (_styles(history) - style.centre) / style.spread, np.nan)
+    return np.where(written[:, None], (_styles(history) - style.centre) / style.deviation, np.nan)

@@ -1,4 +1,4 @@
-"""Foretell what an answer will cost from prices and the length of the query, or from what answers cost before."""
+"""Predict what an answer will cost from prices and the length of the query, or from what answers cost before."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 from gmt.data.dataset import Dataset, ModelInfo, Questions
 
 RIDGE = 1e-6
+"""Share of the features' own size added to the normal equations, for prices of few models are often collinear."""
 COST_UNITS = 3.0
-"""What a standard deviation of log cost counts beside one of a feature of style, for cost divides people more."""
+"""What a standard deviation of log cost counts beside one of a feature of style, for cost divides users more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class CostModel:
     Args:
         line: (T + 1, 4) coefficients of each task, the last for queries of no known task; NaN where prices
             are missing in the history.
-        means: (T + 1, M) mean costs, NaN where nothing was seen.
+        means: (T + 1, M) mean costs, NaN where nothing was observed.
         overall: Mean of all costs.
         scale: The largest cost seen; dividing by it gives shares between 0 and 1.
     """
@@ -50,11 +51,12 @@ class CostModel:
         line = np.full((tasks + 1, 4), np.nan)
         for number in range(tasks + 1):
             rows = priced & ((task == number) | (number == tasks))
+            # Prices of one model alone do not tell a price apart from the constant.
             if len(np.unique(model[rows])) > 1 or (rows.any() and models == 1):
                 line[number] = _least_squares(features[rows], cost[rows])
-        cell = task * models + model
-        count = np.bincount(cell, minlength=(tasks + 1) * models).reshape(-1, models).astype(float)
-        total = np.bincount(cell, cost, (tasks + 1) * models).reshape(-1, models)
+        task_model = task * models + model
+        count = np.bincount(task_model, minlength=(tasks + 1) * models).reshape(-1, models).astype(float)
+        total = np.bincount(task_model, cost, (tasks + 1) * models).reshape(-1, models)
         # The last row answers for all tasks.
         count[-1], total[-1] = count.sum(axis=0), total.sum(axis=0)
         means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
@@ -73,18 +75,18 @@ class CostModel:
 
 @dataclass(frozen=True, eq=False)
 class CostFeatures:
-    """Describe answers by the log of their cost, in units of its spread; a candidate by what its answer should cost.
+    """Describe answers by the log of their cost, in units of its deviation; a candidate by what its answer should cost.
 
     Args:
-        model: What foretells a cost; None where the visible history states none, and nothing is described then.
+        model: What predicts a cost; None where the visible history states none, and nothing is described then.
         least: The smallest cost above zero; free answers count as a tenth of it.
-        centre, spread: Mean and standard deviation of the log costs.
+        centre, deviation: Mean and standard deviation of the log costs.
     """
 
     model: CostModel | None
     least: float = 1.0
     centre: float = 0.0
-    spread: float = 1.0
+    deviation: float = 1.0
 
     @classmethod
     def of(cls, history: Dataset) -> CostFeatures:
@@ -98,23 +100,25 @@ class CostFeatures:
         return cls(model, bare.least, float(logs.mean()), max(float(logs.std()), 1e-6))
 
     def of_rows(self, history: Dataset) -> np.ndarray:
+        """Return (R, 1) log costs, predicted where a row states none; (R, 0) without a model."""
         table, at = history.table, history.table.row_comparison
         if self.model is None:
             return np.zeros((len(table.model), 0))
-        told = self.model.of_answers(history, table.query[at], table.task[at], table.model[:, None])[:, 0]
-        return self._units(np.where(np.isnan(table.cost), told, table.cost))[:, None]
+        predicted = self.model.of_answers(history, table.query[at], table.task[at], table.model[:, None])[:, 0]
+        return self._units(np.where(np.isnan(table.cost), predicted, table.cost))[:, None]
 
     def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
+        """Return (C, K, 1) log costs that the candidates' answers should have; (C, K, 0) without a model."""
         if self.model is None:
             return np.zeros((*questions.candidates.shape, 0))
-        told = self.model.of_answers(data, questions.query, questions.task, questions.candidates)
-        return self._units(told)[:, :, None]
+        predicted = self.model.of_answers(data, questions.query, questions.task, questions.candidates)
+        return self._units(predicted)[:, :, None]
 
     def _log(self, cost: np.ndarray) -> np.ndarray:
         return np.log(np.maximum(cost, self.least / 10))
 
     def _units(self, cost: np.ndarray) -> np.ndarray:
-        return COST_UNITS * (self._log(cost) - self.centre) / self.spread
+        return COST_UNITS * (self._log(cost) - self.centre) / self.deviation
 
 
 def price_shares(models: Mapping[str, ModelInfo], names: list[str]) -> np.ndarray | None:

@@ -98,9 +98,7 @@ def best_setting(choices: Iterable[Choice], losses: Callable[[Choice], np.ndarra
         choices: At least one.
         losses: Gives the (V,) losses of a choice.
     """
-    tried = list(choices)
-    means = [round(float(losses(choice).mean()), DIGITS) for choice in tried]
-    return tried[int(np.argmin(means))]
+    return min(choices, key=lambda choice: round(float(losses(choice).mean()), DIGITS))
 
 
 def paired_gain(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:

@@ -8,11 +8,21 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from gmt.data.dataset import Questions
-from gmt.data.interactions import InteractionTable
+from gmt.routing.query_keys import QueryKeys
 
-SAME_QUERY, SAME_TASK, TEXT, TEXT_FLOOR = 0.5, 0.2, 0.3, 0.3
-DENSE_QUERIES, COMPONENTS = 1500, 16  # beyond so many queries their similarity keeps so many principal components
+# The parts of K_q add up to 1 for a query with itself, so that quality_variance is the variance of one answer.
+SAME_QUERY = 0.5
+"""Share of K_q that only the very same query has: much of an answer's quality is told by no other query."""
+SAME_TASK = 0.2
+"""Share of K_q that queries of one task have in common."""
+TEXT = 0.3
+"""Share of K_q that depends on what the texts say."""
+TEXT_FLOOR = 0.3
+"""Share of `TEXT` that any two queries have, for models good at one thing are often good at others."""
+DENSE_QUERIES = 1500
+"""Beyond so many queries their (G, G) similarities are not formed, and their texts keep `QUERY_COMPONENTS` axes."""
+QUERY_COMPONENTS = 16
+"""Principal components of the queries' texts that are kept then."""
 
 
 def centred(vectors: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -31,108 +41,86 @@ def principal_axes(vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndar
 
 
 def model_kernels(vectors: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return two (M, M) prior covariances over models: of their strengths, and of their answers to one query."""
+    """Return two (M, M) prior covariances over models: K_b of their strengths, K_m of their answers to one query.
+
+    K_b = 0.3 I + 0.7 C and K_m = 0.7 I + 0.3 (0.5 + 0.5 C), where C holds the cosines of the descriptions around a
+    centre: strengths follow from what a model is, an answer to one query mostly does not.
+
+    Args:
+        vectors: (M, D) text vectors of the descriptions.
+        centre: (D,) what they are centred on.
+    """
     unit = centred(vectors, centre)
     cosine, own = unit @ unit.T, np.eye(len(unit))
     return 0.3 * own + 0.7 * cosine, 0.7 * own + 0.3 * (0.5 + 0.5 * cosine)
 
 
 @dataclass(frozen=True, eq=False)
-class QueryKeys:
-    """Hold what tells N queries apart: (N,) codes of text, question, turn and task.
-
-    An opening query is its text, whatever its source calls it; a later one is also the question it
-    belongs to and its turn, for "go on" means something else in every conversation.
-    """
-
-    query: np.ndarray
-    question: np.ndarray
-    turn: np.ndarray
-    task: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.query)
-
-    @classmethod
-    def of(cls, source: InteractionTable | Questions) -> QueryKeys:
-        """Read the keys of every comparison or question."""
-        return cls(source.query, np.where(source.turn > 0, source.question, -1), source.turn, source.task)
-
-    def select(self, positions: np.ndarray) -> QueryKeys:
-        """Return the keys at `positions`."""
-        return QueryKeys(**{name: value[positions] for name, value in vars(self).items()})
-
-    def codes(self) -> dict[tuple[int, int, int], int]:
-        """Return key -> its place, for keys that are all different."""
-        return {key: code for code, key in enumerate(self.tuples())}
-
-    def tuples(self) -> list[tuple[int, int, int]]:
-        """Return the keys one by one, as (text, question, turn)."""
-        return list(zip(self.query.tolist(), self.question.tolist(), self.turn.tolist(), strict=True))
-
-    def distinct(self) -> tuple[QueryKeys, np.ndarray]:
-        """Return the G different keys in a fixed order, and (N,) which of them each one is."""
-        columns = np.stack([self.query, self.question, self.turn], axis=1)
-        _, first, code = np.unique(columns, axis=0, return_index=True, return_inverse=True)
-        return self.select(first), code.reshape(-1)
-
-
-@dataclass(frozen=True, eq=False)
 class QueryKernel:
     """Measure how alike queries are: the same, of one task, or near in meaning.
 
+    K_q(q, r) = 0.5 [q = r] + 0.2 [same task] + 0.3 (0.3 + 0.7 cos(q, r)), a sum of positive definite kernels.
+
+    Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 4.2.4, for sums of kernels.
+
     Args:
         keys: G known queries.
-        places: (G, R) coordinates whose products are the cosines of the centred text vectors.
+        coordinates: (G, R) coordinates whose products are the cosines of the centred text vectors.
         centre: (D,) what text vectors are centred on.
-        basis: (D, R) principal components `places` was reduced to; None where it is whole.
+        basis: (D, R) principal components `coordinates` was reduced to; None where it is whole.
     """
 
     keys: QueryKeys
-    places: np.ndarray
+    coordinates: np.ndarray
     centre: np.ndarray
     basis: np.ndarray | None = None
 
     @classmethod
     def of(cls, keys: QueryKeys, vectors: np.ndarray, centre: np.ndarray) -> QueryKernel:
-        """Place G queries by their (T, D) text vectors, on `COMPONENTS` axes where they are many."""
-        places, basis = centred(vectors[keys.query], centre), None
+        """Give G queries coordinates by their (T, D) text vectors, on `QUERY_COMPONENTS` axes where they are many."""
+        coordinates, basis = centred(vectors[keys.query], centre), None
         if len(keys) > DENSE_QUERIES:
-            basis = np.linalg.eigh(places.T @ places)[1][:, -COMPONENTS:]
-            places = places @ basis
-        return cls(keys, places, centre, basis)
+            basis = np.linalg.eigh(coordinates.T @ coordinates)[1][:, -QUERY_COMPONENTS:]
+            coordinates = coordinates @ basis
+        return cls(keys, coordinates, centre, basis)
 
     def extended(self, keys: QueryKeys, vectors: np.ndarray) -> QueryKernel:
         """Return the kernel with more known queries behind the others, which keep their coordinates."""
-        places = centred(vectors[keys.query], self.centre)
-        places = places if self.basis is None else places @ self.basis
+        coordinates = centred(vectors[keys.query], self.centre)
+        coordinates = coordinates if self.basis is None else coordinates @ self.basis
         both = {name: np.concatenate([getattr(self.keys, name), getattr(keys, name)]) for name in vars(keys)}
-        return replace(self, keys=QueryKeys(**both), places=np.concatenate([self.places, places]))
+        return replace(self, keys=QueryKeys(**both), coordinates=np.concatenate([self.coordinates, coordinates]))
 
     @cached_property
     def _dense(self) -> np.ndarray | None:
         """(G, G) similarities, None where the queries are too many to keep them."""
         if self.basis is not None:
             return None
-        return self._join(self.keys, self.places, np.arange(len(self.keys))[:, None] == np.arange(len(self.keys)))
+        return self._join(self.keys, self.coordinates, np.arange(len(self.keys))[:, None] == np.arange(len(self.keys)))
 
-    def _join(self, keys: QueryKeys, places: np.ndarray, same: np.ndarray) -> np.ndarray:
+    def _join(self, keys: QueryKeys, coordinates: np.ndarray, same: np.ndarray) -> np.ndarray:
+        """Return the (N, G) similarities of N queries to the known ones, given which are the same."""
+        # A query without a task is of one task with itself alone, so that the diagonal is 1 for every query.
         task = same | ((keys.task[:, None] == self.keys.task) & (keys.task[:, None] >= 0))
-        return SAME_QUERY * same + SAME_TASK * task + TEXT * (TEXT_FLOOR + (1 - TEXT_FLOOR) * places @ self.places.T)
+        return (
+            SAME_QUERY * same
+            + SAME_TASK * task
+            + TEXT * (TEXT_FLOOR + (1 - TEXT_FLOOR) * coordinates @ self.coordinates.T)
+        )
 
-    def to_known(self, asked: QueryKeys, vectors: np.ndarray) -> np.ndarray:
+    def to_known(self, targets: QueryKeys, vectors: np.ndarray) -> np.ndarray:
         """Return (C, G) similarities of C queries, known or not, to the known ones.
 
         Args:
-            asked: C queries.
-            vectors: (T, D) text vectors that `asked.query` points into.
+            targets: C queries.
+            vectors: (T, D) text vectors that `targets.query` points into.
         """
-        places = centred(vectors[asked.query], self.centre)
-        places = places if self.basis is None else places @ self.basis
+        coordinates = centred(vectors[targets.query], self.centre)
+        coordinates = coordinates if self.basis is None else coordinates @ self.basis
         known = self.keys
-        same = (asked.query[:, None] == known.query) & (asked.turn[:, None] == known.turn)
-        same &= asked.question[:, None] == known.question
-        return self._join(asked, places, same)
+        same = (targets.query[:, None] == known.query) & (targets.turn[:, None] == known.turn)
+        same &= targets.question[:, None] == known.question
+        return self._join(targets, coordinates, same)
 
     def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return similarities of known queries, (B, T) codes against (B, S), as (B, T, S)."""
@@ -141,15 +129,16 @@ class QueryKernel:
             return self._dense[left, right]
         same, task = left == right, self.keys.task
         alike = same | ((task[left] == task[right]) & (task[left] >= 0))
-        text = self.places[first] @ self.places[second].swapaxes(1, 2)
+        text = self.coordinates[first] @ self.coordinates[second].swapaxes(1, 2)
         return SAME_QUERY * same + SAME_TASK * alike + TEXT * (TEXT_FLOOR + (1 - TEXT_FLOOR) * text)
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Multiply (G, N) values by the (G, G) similarities, which are never formed where queries are many."""
         if self._dense is not None:
             return self._dense @ values
+        # The same sum of kernels, each applied by its own low-rank form: identity, a constant, cosines, tasks.
         out = SAME_QUERY * values + TEXT * TEXT_FLOOR * values.sum(axis=0)
-        out += TEXT * (1 - TEXT_FLOOR) * (self.places @ (self.places.T @ values))
+        out += TEXT * (1 - TEXT_FLOOR) * (self.coordinates @ (self.coordinates.T @ values))
         return out + SAME_TASK * self._tasks @ (self._tasks.T @ values)
 
     @cached_property

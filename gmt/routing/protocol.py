@@ -1,9 +1,9 @@
-"""State what every router offers: learn from visible comparisons, score the candidates of a question."""
+"""State what every router offers, and what a closed form adds: it is conditioned on a history and then asked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from gmt.data.dataset import Dataset, Questions
 
 @runtime_checkable
 class RoutingMethod(Protocol):
-    """Score the models on offer for a person and a question.
+    """Score the models on offer for a user and a query.
 
     The graph router and every rival stand behind this one protocol; none gets a path that
     another lacks.
@@ -33,7 +33,7 @@ class RoutingMethod(Protocol):
         Args:
             history: The comparisons that are visible, ratings included. Its vocabularies begin with
                 those of the fitted data; users and models beyond them are new.
-            questions: What is asked, coded in the vocabularies of `history`.
+            questions: The targets, coded in the vocabularies of `history`.
 
         Returns:
             (C, K) finite scores, higher is preferred; -inf under padding.
@@ -46,7 +46,7 @@ class Explained:
     """Hold one question's scores, taken apart.
 
     Args:
-        shared: (K,) what a person without votes would get.
+        shared: (K,) what a user without votes would get.
         votes: (T, K) what each past vote adds; `shared` plus their sum is the score.
         comparison: (T,) positions of these votes in the history's table.
     """
@@ -54,3 +54,89 @@ class Explained:
     shared: np.ndarray
     votes: np.ndarray
     comparison: np.ndarray
+
+
+class Conditioned(Protocol):
+    """Answer questions from one history, which was conditioned on once."""
+
+    @property
+    def quality_weights(self) -> np.ndarray | None:
+        """(U + 1,) weight of quality against cost of every user, last of an unknown one; None without a utility."""
+        ...
+
+    def score(self, data: Dataset, questions: Questions) -> np.ndarray:
+        """Return (C, K) scores, -inf under padding.
+
+        Args:
+            data: Where the text vectors of the questions are; its codes begin with the history's.
+            questions: The targets.
+        """
+        ...
+
+    def covariances(self, data: Dataset, questions: Questions) -> np.ndarray:
+        """Return (C, K, K) posterior covariances of the scores; what stands under padding means nothing."""
+        ...
+
+    def explain(self, data: Dataset, questions: Questions, index: int) -> Explained:
+        """Take the scores of question `index` apart into what each past vote of its user adds."""
+        ...
+
+    def with_observed(self, history: Dataset, positions: np.ndarray) -> Conditioned | None:
+        """Return what is believed once some more rounds are observed, solving for their users alone.
+
+        Args:
+            history: The history with the new rounds; what was observed before has kept its positions.
+            positions: (C,) where the new rounds stand.
+
+        Returns:
+            None where the new rounds can only be read by conditioning on the whole history again.
+        """
+        ...
+
+
+class ClosedForm(Protocol):
+    """Score without a network: fit once, condition on a history in closed form, and answer from that.
+
+    Attributes:
+        logits: Whether score differences are log odds of a win by construction; else a temperature is fitted.
+    """
+
+    name: str
+    logits: bool
+
+    @property
+    def notes(self) -> list[str]:
+        """Return sentences for the run's card on what `fit` chose."""
+        ...
+
+    def fit(self, data: Dataset) -> Self:
+        """Learn as `RoutingMethod.fit` says."""
+        ...
+
+    def score(self, history: Dataset, questions: Questions) -> np.ndarray:
+        """Score as `RoutingMethod.score` says; equal to conditioning and asking."""
+        ...
+
+    def condition(self, history: Dataset) -> Conditioned:
+        """Return what is believed after the visible history."""
+        ...
+
+    def with_half_life(self, half_life: float) -> Self:
+        """Return the same fit under which a round counts half after so many later ones; 0: all count alike."""
+        ...
+
+    def summary(self) -> dict[str, Any]:
+        """Return the settings that `fit` ended with, for the run's card."""
+        ...
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return everything `fit` found, as named arrays."""
+        ...
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> Self:
+        """Take over what `state_dict` returned, also that of earlier versions.
+
+        Raises:
+            KeyError: An entry is missing.
+        """
+        ...

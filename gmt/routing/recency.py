@@ -1,4 +1,4 @@
-"""Say how long ago a person rated something, counted in what they rated since."""
+"""Say how long ago a user rated something, counted in what they rated since."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gmt.data.interactions import InteractionTable
 
 
 def rated_since(table: InteractionTable) -> np.ndarray:
-    """Return (C,) how many comparisons the same person rated after each one; 0 for those without a rating.
+    """Return (C,) how many comparisons the same user rated after each one; 0 for those without a rating.
 
     Time decides, then the place in the table, then the turn; a rating without a time is newer than those with one.
     """
@@ -21,6 +21,12 @@ def rated_since(table: InteractionTable) -> np.ndarray:
     return since
 
 
-def faded(gap: np.ndarray, half_life: float) -> np.ndarray:
-    """Return what is left of a likeness after `gap` ratings: half after each half-life, all where that is 0."""
+def recency_weight(gap: np.ndarray, half_life: float) -> np.ndarray:
+    """Return 0.5^(gap / half_life), the weight left after `gap` later ratings; 1 where the half-life is 0.
+
+    As a function of the gap between two ratings it is a positive definite (exponential) kernel, so its product with
+    another kernel is one too.
+
+    Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 4.2.
+    """
     return 0.5 ** (gap / half_life) if half_life else np.ones_like(gap, dtype=float)

@@ -36,7 +36,8 @@ from gmt.evaluation.shares import Share, bootstrap_shares
 from gmt.evaluation.top_choice import choice_shares, with_all_models
 from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import GmtRouter
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradleyTerry
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.report.figures import COLOURS, DASHES, MARKERS, STYLE, save_figure
 from gmt.rivals.registry import make_router
 from gmt.routing.protocol import RoutingMethod

@@ -18,7 +18,7 @@ from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.protocol import RoutingMethod
 from gmt.runs import RunFolder
-from gmt.training.train_run import fit_parts
+from gmt.training.fit_parts import fit_parts
 
 Blocks = dict[str, list[ScoreBlock]]
 

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
-from gmt.posterior.user_effects import OF_VOTES, Past, People
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.user_batch import UserBatch
+from gmt.posterior.vote_history import VOTE_COLUMNS, VoteHistory
 from gmt.routing.grid import ValidationVotes
 from gmt.studies.learned_network import Score
-from gmt.training.learn_traits import WHOLE, Folds, fold_votes
+from gmt.training.train_traits import SHOWN_WHOLE
+from gmt.training.trait_folds import Folds, fold_votes
 
 WIDTH, HEADS, LAYERS = 32, 4, 4
 PRETRAINING, TUNING, USERS = 1500, 300, 48
@@ -66,10 +68,10 @@ class AmortisedSolve(nn.Module):
         return shift * torch.exp(0.3 * torch.tanh(sure)) + more
 
 
-def kernels_of(people: People) -> Tensor:
-    """Return (B, P, T, T) kernels between the votes of each person."""
-    parts = people.among()
-    return torch.as_tensor(np.stack([parts.linear, parts.memory, *parts.features], axis=1), dtype=torch.float32)
+def kernels_of(batch: UserBatch) -> Tensor:
+    """Return (B, P, T, T) kernels between the votes of each user."""
+    terms = batch.among()
+    return torch.as_tensor(np.stack([terms.linear, terms.query, *terms.features], axis=1), dtype=torch.float32)
 
 
 def simulated(kernels: np.ndarray, shift: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -101,24 +103,24 @@ def _step(
     pretend: bool,
 ) -> tuple[Tensor, int]:
     """Return the summed log loss of hidden votes of some people, and how many they are."""
-    past, part = folds.past, int(generator.integers(len(folds.shift)))
-    everybody = np.unique(past.user)
-    chosen = generator.choice(everybody, min(USERS, len(everybody)), replace=False)
+    votes, part = folds.votes, int(generator.integers(len(folds.offset)))
+    users = np.unique(votes.user)
+    chosen = generator.choice(users, min(USERS, len(users)), replace=False)
     loss, count = torch.zeros(()), 0
-    for _, index in past.people(chosen):
-        people = People(past, index, folds.shift[part], covariance)
-        kernels = kernels_of(people)
-        y = simulated(kernels.double().numpy(), people.shift, generator) if pretend else people.y
-        hidden = people.mask & (folds.fold[np.maximum(index, 0)] == part)
+    for _, index in votes.batches(chosen):
+        batch = UserBatch(votes, index, folds.offset[part], covariance)
+        kernels = kernels_of(batch)
+        y = simulated(kernels.double().numpy(), batch.offset, generator) if pretend else batch.y
+        hidden = batch.mask & (folds.fold[np.maximum(index, 0)] == part)
         if pretend:
-            hidden = people.mask & (generator.random(index.shape) < 1 - SHOWN)
-        keep = np.where(generator.random(len(index)) < WHOLE, 1.0, generator.random(len(index)))
-        shown = people.mask & ~hidden & (generator.random(index.shape) < keep[:, None])
+            hidden = batch.mask & (generator.random(index.shape) < 1 - SHOWN)
+        keep = np.where(generator.random(len(index)) < SHOWN_WHOLE, 1.0, generator.random(len(index)))
+        shown = batch.mask & ~hidden & (generator.random(index.shape) < keep[:, None])
         if not hidden.any():
             continue
         asked, truth = torch.from_numpy(hidden), torch.as_tensor(y, dtype=torch.float32)
-        shift = torch.as_tensor(people.shift, dtype=torch.float32)
-        logit = network(kernels, shift, truth, torch.from_numpy(shown))
+        offset = torch.as_tensor(batch.offset, dtype=torch.float32)
+        logit = network(kernels, offset, truth, torch.from_numpy(shown))
         loss = loss + nn.functional.binary_cross_entropy_with_logits(logit[asked], truth[asked], reduction="sum")
         count += int(hidden.sum())
     return loss, count
@@ -152,33 +154,33 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Sco
     asked = every.untied()
     generator = np.random.default_rng([seed, 13])
     torch.manual_seed(seed)
-    folds, covariance = fold_votes(router, train, generator), router.people(train)
-    network = AmortisedSolve(3 if folds.past.groups else 2)
+    folds, covariance = fold_votes(router, train, generator), router.user_covariance(train)
+    network = AmortisedSolve(3 if folds.votes.groups else 2)
     posterior = router.condition(train)
 
     def score(history: Dataset, questions: Questions) -> np.ndarray:
         slots = np.zeros(len(questions), np.int64)
-        there = posterior.of_votes(history, questions, slots, slots + 1, slots + 0.5).past
+        there = posterior.with_votes(history, questions, slots, slots + 1, slots + 0.5).votes
         back = replace(there, a=there.b, b=there.a, features=-there.features)
-        both = _joined(posterior.past, there, back)
-        shift = posterior.shared.differences(both.query, both.a, both.b)
-        answer = np.concatenate([np.full(len(posterior.past), -1), there.comparison, there.comparison])
-        sign = np.repeat([0.0, 1.0, -1.0], [len(posterior.past), len(there), len(back)])
-        order = np.argsort(np.concatenate([posterior.past.user, there.user, back.user]), kind="stable")
+        both = _joined(posterior.votes, there, back)
+        offset = posterior.quality.differences(both.query, both.a, both.b)
+        answer = np.concatenate([np.full(len(posterior.votes), -1), there.comparison, there.comparison])
+        sign = np.repeat([0.0, 1.0, -1.0], [len(posterior.votes), len(there), len(back)])
+        order = np.argsort(np.concatenate([posterior.votes.user, there.user, back.user]), kind="stable")
         answer, sign = answer[order], sign[order]
         found = np.zeros(len(questions))
-        for _, index in both.people(questions.user):
-            people, at = People(both, index, shift, covariance), np.maximum(index, 0)
-            shown = people.mask & (answer[at] < 0)
+        for _, index in both.batches(questions.user):
+            batch, at = UserBatch(both, index, offset, covariance), np.maximum(index, 0)
+            shown = batch.mask & (answer[at] < 0)
             with torch.inference_mode():
                 logit = network(
-                    kernels_of(people),
-                    torch.as_tensor(people.shift, dtype=torch.float32),
-                    torch.as_tensor(people.y, dtype=torch.float32),
+                    kernels_of(batch),
+                    torch.as_tensor(batch.offset, dtype=torch.float32),
+                    torch.as_tensor(batch.y, dtype=torch.float32),
                     torch.from_numpy(shown),
                 ).numpy()
-            told = people.mask & ~shown
-            np.add.at(found, answer[at][told], 0.5 * (sign[at] * logit)[told])
+            target = batch.mask & ~shown
+            np.add.at(found, answer[at][target], 0.5 * (sign[at] * logit)[target])
         return np.stack([0.5 * found, -0.5 * found], axis=1)
 
     def check() -> float:
@@ -190,8 +192,8 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Sco
     return score
 
 
-def _joined(*several: Past) -> Past:
-    """Return the votes of several `Past`s as one, a person's side by side."""
-    columns = {name: np.concatenate([getattr(one, name) for one in several]) for name in OF_VOTES}
+def _joined(*several: VoteHistory) -> VoteHistory:
+    """Return several histories of votes as one, a user's side by side."""
+    columns = {name: np.concatenate([getattr(one, name) for one in several]) for name in VOTE_COLUMNS}
     joined = replace(several[0], **columns)
     return joined.select(np.argsort(joined.user, kind="stable"))

@@ -19,19 +19,20 @@ from gmt.data.episodes import EpisodeSampler
 from gmt.data.graph import build_graph
 from gmt.data.interactions import TRAIN
 from gmt.model.scorer import GraphScorer
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.routing.grid import ValidationVotes
 from gmt.routing.kernels import principal_axes
 from gmt.runs import RunFolder
-from gmt.training.learn_traits import FOLDS, folds_of
 from gmt.training.losses import pairwise_loss
 from gmt.training.train_network import learning_rate, new_scorer, train_scorer
+from gmt.training.trait_folds import FOLDS, folds_of
 
 Score = Callable[[Dataset, Questions], np.ndarray]
 """Scores questions given a history, as a router does."""
 
 FEATURES = 16
-AMPLITUDES, MEMORIES, SPREADS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0), (0.0, 1.0, 3.0), (0.25, 0.5, 1.0)
+TRAIT_VARIANCES, QUERY_KERNEL_SCALES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0), (0.0, 1.0, 3.0)
+PRIOR_SCALES = (0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +94,13 @@ def states(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
     wider = AnswerAwareBradleyTerry(router.start, lambda history: StateFeatures.of(scorer, history))
     wider.load_state_dict(router.state_dict())
     choices = [
-        replace(router.settings, extra=extra, memory=memory, spread=spread)
-        for extra, memory, spread in product(AMPLITUDES, MEMORIES, SPREADS)
+        replace(router.settings, trait_variance=variance, query_kernel_scale=query, prior_scale=prior)
+        for variance, query, prior in product(TRAIT_VARIANCES, QUERY_KERNEL_SCALES, PRIOR_SCALES)
     ]
-    found = wider.condition(asked.history).under(choices, asked.history, asked.questions)
+    found = wider.condition(asked.history).scores_under(choices, asked.history, asked.questions)
     losses = [asked.losses(scores, logits=True).mean() for scores in found]
     wider.settings = choices[int(np.argmin(losses))]
-    print(f"states: amplitude {wider.settings.extra}, memory {wider.settings.memory}, spread {wider.settings.spread}")
+    print(f"states: {wider.settings}")
     return wider.score
 
 
@@ -127,7 +128,7 @@ def told_by(router: AnswerAwareBradleyTerry, history: Dataset, data: Dataset, qu
     """Return (C, K, 2) posterior means, centred within a question, and standard deviations."""
     posterior = router.condition(history)
     scores = posterior.score(data, questions)
-    variance = np.diagonal(posterior.covariances(data, questions, shared=False), axis1=1, axis2=2)
+    variance = np.diagonal(posterior.covariances(data, questions, with_quality=False), axis1=1, axis2=2)
     return np.stack([scores - scores.mean(axis=1, keepdims=True), np.sqrt(np.maximum(variance, 0))], axis=2)
 
 

@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.routing.grid import ValidationVotes, paired_gain
 from gmt.studies.ablations import data_sets
 from gmt.studies.harness import Blocks, add, block, cell, joined, table, targets_of, write

@@ -30,6 +30,7 @@ from data_prep.sources.score_matrix import ScoreMatrix
 from gmt.config import RunConfig, load_config, shipped_config
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
+from gmt.errors import ConfigError
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.report.figures import COLOURS, STYLE, save_figure
 from gmt.rivals.registry import RIVALS, make_router
@@ -46,7 +47,6 @@ from gmt.studies.rewards import (
     reward_table,
     thinned,
 )
-from gmt.utility.utility_router import UtilityRouter
 
 CONFIGS = shipped_config()
 THOUSAND = CostSettings(users=1000, alpha="uniform:0.2,1", per_user=30)
@@ -183,7 +183,8 @@ def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
         data, _ = cost_dataset(matrix, settings, "minilm", (0.8, 0.0, 0.2))
         table = data.table
         router, _ = fit(data, load_config(CONFIGS / "personalized_1000.yaml", (), seed))
-        assert isinstance(router.posterior, UtilityRouter)
+        if router.posterior is None:
+            raise ConfigError("personalized_1000.yaml trains no posterior, and a half-life is one's; enable it")
         order = np.lexsort((table.timestamp, table.user))
         place = np.empty(len(table), int)
         place[order] = np.arange(len(table)) - np.searchsorted(table.user[order], table.user[order])
@@ -191,9 +192,8 @@ def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
             shown = data.select((table.split == TEST) | (place < 30 + count))
             scores = {}
             for life in lives:
-                router.posterior.half_life = life
                 name = f"half-life {life:g}" if life else "all alike"
-                scores[name] = ask(shown, {name: GmtRouter(router.posterior, None, 0.0)})[name]
+                scores[name] = ask(shown, {name: GmtRouter(router.posterior.with_half_life(life), None, 0.0)})[name]
             earn(rows[f"{count} votes after"], shown, scores, seed)
     found = {
         label: {"seeds": list(seeds), **compared({"gmt" if n == "all alike" else n: b for n, b in one.items()})}

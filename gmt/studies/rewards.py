@@ -15,9 +15,7 @@ from gmt.evaluation.results import report
 from gmt.evaluation.shares import Share, bootstrap_shares
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.pairwise import choices
-from gmt.routing.protocol import RoutingMethod
 from gmt.studies.harness import block, cell, table, targets_of
-from gmt.utility.utility_router import UtilityRouter, Weighed
 
 READ_PAIRS = (
     *("bradley_terry", "user_bradley_terry", "knn", "user_elo", "low_rank", "matrix_factorisation"),
@@ -53,19 +51,13 @@ def oracle_scores(data: Dataset) -> np.ndarray:
     return np.where(np.isnan(ratings), -np.inf, ratings)
 
 
-def weighed_of(router: RoutingMethod, history: Dataset) -> Weighed | None:
-    """Return what a router with a utility says of everybody's weight, None where it has none."""
-    inner = router.posterior if isinstance(router, GmtRouter) else router
-    return inner.condition(history) if isinstance(inner, UtilityRouter) else None
-
-
-def rank_correlation(router: RoutingMethod, data: Dataset, truth: CostTruth) -> float | None:
-    """Return the rank correlation of inferred and true weights over people."""
-    found = weighed_of(router, data.select(data.table.split == TRAIN))
+def rank_correlation(router: GmtRouter, data: Dataset, truth: CostTruth) -> float | None:
+    """Return the rank correlation of inferred and true weights over people, None where the router has none."""
+    found = router.quality_weights(data.select(data.table.split == TRAIN))
     if found is None:
         return None
     true = np.array([truth.alpha[name] for name in data.table.users])
-    return float(spearmanr(found.alpha[:-1], true)[0])  # pyright: ignore[reportArgumentType, reportIndexIssue]
+    return float(spearmanr(found[:-1], true)[0])  # pyright: ignore[reportArgumentType, reportIndexIssue]
 
 
 def thinned(data: Dataset) -> Dataset:

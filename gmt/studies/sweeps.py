@@ -23,7 +23,7 @@ from data_prep.simulate.world import World
 from gmt.config import RunConfig, load_config
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN, VALID
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.report.figures import COLOURS, DASHES, MARKERS, STYLE, save_figure
 from gmt.rivals.registry import make_router
 from gmt.routing.protocol import RoutingMethod

@@ -107,4 +107,4 @@ def _learn_shift(router: Router, graph: GraphRouter, user: str, steps: int) -> N
         (loss / max(pairs, 1) + SHRINKAGE * shift.square().sum()).backward()
         optimizer.step()
     save_tensors(router.people.path(user, "safetensors"), {"shift": shift})
-    router.router.shifts[user] = shift.detach()
+    router.router.user_offsets[user] = shift.detach()

@@ -17,8 +17,8 @@ from gmt.evaluation.intervals import Interval
 from gmt.evaluation.new_users import LearningCurve, NewUsers
 from gmt.evaluation.proposals import PROPOSALS
 from gmt.evaluation.shares import bootstrap_shares
+from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
-from gmt.posterior.posterior import Posterior
 
 KNOWN, NEW, ROUNDS, HELD = 160, 60, 15, 15
 AFTER = (0, 5, 10, 15)
@@ -32,7 +32,7 @@ def people() -> tuple[Dataset, World]:
 
 
 @pytest.fixture(scope="module")
-def posterior(people: tuple[Dataset, World]) -> Posterior:
+def posterior(people: tuple[Dataset, World]) -> ConditionedPosterior:
     data, _ = people
     return HierarchicalBradleyTerry().fit(data).condition(data)
 
@@ -49,7 +49,9 @@ def meeting(people: tuple[Dataset, World]) -> NewUsers:
 
 
 @pytest.fixture(scope="module")
-def courses(people: tuple[Dataset, World], posterior: Posterior, meeting: NewUsers) -> dict[str, LearningCurve]:
+def courses(
+    people: tuple[Dataset, World], posterior: ConditionedPosterior, meeting: NewUsers
+) -> dict[str, LearningCurve]:
     tried = ("best two", "one draw", "two draws", "best and a draw", "at random")
     return compare_proposals(posterior, people[0], meeting, AFTER, proposals={way: PROPOSALS[way] for way in tried})
 
@@ -93,7 +95,7 @@ def test_the_measures_agree_with_each_other(courses: dict[str, LearningCurve]) -
 
 
 def test_held_out_votes_are_never_read(
-    people: tuple[Dataset, World], posterior: Posterior, meeting: NewUsers, courses: dict[str, LearningCurve]
+    people: tuple[Dataset, World], posterior: ConditionedPosterior, meeting: NewUsers, courses: dict[str, LearningCurve]
 ) -> None:
     assert not any(np.intersect1d(*both).size for both in zip(meeting.queries, meeting.held, strict=True))
     other = replace(meeting, won=~meeting.won)
@@ -104,7 +106,7 @@ def test_held_out_votes_are_never_read(
 
 
 def test_one_persons_votes_change_nobody_else(
-    people: tuple[Dataset, World], posterior: Posterior, meeting: NewUsers
+    people: tuple[Dataset, World], posterior: ConditionedPosterior, meeting: NewUsers
 ) -> None:
     luck = np.stack([meeting.luck, meeting.luck])
     luck[:, 0] = [[0.0], [1.0]]

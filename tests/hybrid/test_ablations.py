@@ -8,9 +8,12 @@ import pytest
 from gmt.config import build_config, load_config
 from gmt.data.interactions import TEST, TRAIN
 from gmt.errors import ConfigError
-from gmt.hybrid.gmt_router import GmtRouter, new_posterior
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, extended
+from gmt.hybrid.closed_form import new_posterior
+from gmt.hybrid.gmt_router import GmtRouter
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.user_covariance import extended_covariance
 from gmt.training.learn_traits import learn_traits
+from gmt.training.train_traits import train_traits
 from tests.factories import random_dataset
 
 PLAIN = ["posterior.network=false", "traits.enabled=false"]
@@ -42,14 +45,14 @@ def test_a_switch_that_is_off_changes_scores_and_one_that_is_on_does_not(data, s
     assert (fitted(data, f"posterior.{switch}=true").score(history, questions) == default).all()
     off = fitted(data, f"posterior.{switch}=false")
     changed = off.score(history, questions)
-    # Validation may have switched memory off already; what matters then is that it stays off.
+    # Validation may have switched the kernel off already; what matters then is that it stays off.
     assert switch == "query_kernel" or not np.allclose(changed, default)
-    terms = {"query_quality": "cells", "query_kernel": "memory"}
+    terms = {"query_quality": "quality_variance", "query_kernel": "query_kernel_scale"}
     if switch in terms:
         assert getattr(off.settings, terms[switch]) == 0
 
 
-def test_without_cells_and_answers_a_model_is_as_strong_on_every_query(data):
+def test_without_query_quality_and_answers_a_model_is_as_strong_on_every_query(data):
     history, questions = parts(data)
     everyone = replace(nobody(questions), candidates=np.tile(np.arange(5), (len(questions), 1)))
     flat = fitted(data, "posterior.query_quality=false", "posterior.answers=false").score(history, everyone)
@@ -58,13 +61,13 @@ def test_without_cells_and_answers_a_model_is_as_strong_on_every_query(data):
     assert (np.ptp(usual, axis=0) > 1e-3).any()
 
 
-def test_without_reliability_nobody_follows_the_worth_of_answers_more_than_others(data):
+def test_without_discrimination_nobody_follows_answer_quality_more_than_others(data):
     covariance = fitted(data, "posterior.discrimination=false").covariance
     assert (covariance[-1] == 0).all() and (covariance[:, -1] == 0).all() and covariance[0, 0] > 0
     assert fitted(data).covariance[-1, -1] > 0
 
 
-def test_without_people_everybody_gets_the_ranking_of_somebody_unknown(data):
+def test_without_user_effects_everybody_gets_the_ranking_of_somebody_unknown(data):
     history, questions = parts(data)
     router = fitted(data, "posterior.user_effects=false")
     assert (router.score(history, questions) == router.score(history, nobody(questions))).all()
@@ -72,19 +75,17 @@ def test_without_people_everybody_gets_the_ranking_of_somebody_unknown(data):
     assert not np.allclose(usual.score(history, questions), usual.score(history, nobody(questions)))
 
 
-def test_memory_that_is_off_is_not_learned_back_beside_traits(data):
+def test_a_query_kernel_that_is_off_is_not_learned_back_beside_traits(data):
     learn = data.select(data.table.split != TEST)
     small = ["traits.count=2", "traits.steps=8", "traits.networks=2"]
     config = load_config(None, [*small, "posterior.query_kernel=false"])
     router = new_posterior(config).fit(learn)
-    from gmt.posterior.learned_features import with_traits
-    from gmt.training.learn_traits import train_traits
-
     network = train_traits(router, data, config.traits, 0)
-    joined = with_traits(router, type(network).joined([network, network]))
-    assert joined.settings.memory == 0 and joined.settings.spread > 0 and joined.settings.extra == 1
+    joined = router.with_learned_traits(type(network).joined([network, network]))
+    found = joined.settings
+    assert found.query_kernel_scale == 0 and found.prior_scale > 0 and found.trait_variance == 1
     assert np.isfinite(joined.score(*parts(data))[:, :2]).all()
-    assert learn_traits(router, learn, config)[0].settings.memory == 0
+    assert learn_traits(router, learn, config)[0].settings.query_kernel_scale == 0
 
 
 def test_without_texts_their_vectors_are_not_read(data):
@@ -104,9 +105,9 @@ def test_what_has_no_variance_carries_nothing_over_to_new_models():
     prior = np.diag([1.0, 1.0, 1.0, 0.2, 0.0])
     prior[0, 2] = prior[2, 0] = 0.5
     learned = np.diag([2.0, 1.0, 0.2, 0.0])
-    wide = extended(learned, prior)
+    wide = extended_covariance(learned, prior)
     assert (wide[-1] == 0).all() and wide[0, 2] == pytest.approx(1.0)
-    assert (extended(np.zeros((4, 4)), np.zeros((5, 5))) == 0).all()
+    assert (extended_covariance(np.zeros((4, 4)), np.zeros((5, 5))) == 0).all()
 
 
 def test_settings_that_leave_traits_without_people_are_refused():

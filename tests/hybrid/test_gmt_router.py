@@ -11,14 +11,17 @@ from gmt.data.dataset import Dataset
 from gmt.data.graph import turn_schema
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.evaluation.metrics import pairs_of
-from gmt.hybrid.gmt_router import GmtRouter, new_posterior
+from gmt.hybrid.closed_form import new_posterior
+from gmt.hybrid.gmt_router import GmtRouter
 from gmt.hybrid.graph_router import GraphRouter
 from gmt.model.scorer import GraphScorer
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradleyTerry
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.rivals.registry import make_router
 from gmt.runs import RunFolder
 from gmt.serving.pretrained import Router
-from gmt.training.train_run import WEIGHTS, join_parts, train_run
+from gmt.training.fit_parts import WEIGHTS, join_parts
+from gmt.training.train_run import train_run
 from tests.factories import random_dataset
 
 
@@ -110,14 +113,14 @@ def test_scores_are_the_posterior_plus_the_weighted_network(data, posterior):
     assert (GmtRouter(None, graph).score(history, questions) == extra).all()
 
 
-def test_a_learned_shift_reaches_its_own_person_by_the_weight(data, posterior):
+def test_a_learned_offset_reaches_its_own_person_by_the_weight(data, posterior):
     history, questions = parts(data)
-    graph, shift = untrained(data), torch.full((16,), 2.0)
+    graph, offset = untrained(data), torch.full((16,), 2.0)
     plain, moved = (
-        GmtRouter(posterior, graph, 0.5, found).score(history, questions) for found in (None, {"user2": shift})
+        GmtRouter(posterior, graph, 0.5, found).score(history, questions) for found in (None, {"user2": offset})
     )
     theirs = questions.user == data.table.users.index("user2")
-    extra = graph.score(history, questions, {data.table.users.index("user2"): shift}) - graph.score(history, questions)
+    extra = graph.score(history, questions, {data.table.users.index("user2"): offset}) - graph.score(history, questions)
     assert theirs.any() and (moved[~theirs] == plain[~theirs]).all()
     assert (moved - plain)[theirs] == pytest.approx(0.5 * extra[theirs], abs=1e-5) and np.abs(
         extra[theirs]

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from gmt.data.interactions import TEST, TRAIN, Candidate, Comparison, InteractionTable
-from gmt.posterior.answer_features import COMPONENTS, KnownAnswers
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradleyTerry
-from gmt.posterior.posterior import HierarchicalSettings
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.answer_features import ANSWER_COMPONENTS, KnownAnswers
+from gmt.posterior.hierarchical import HierarchicalBradleyTerry
+from gmt.posterior.settings import HierarchicalSettings
 from gmt.posterior.style import STYLE, AnswerStyle
-from gmt.routing.kernels import QueryKeys
+from gmt.routing.query_keys import QueryKeys
 from tests.factories import dataset_of, random_dataset, random_table
 
-SETTINGS = HierarchicalSettings(cells=0.7, memory=1.5, spread=0.8, style=0.1, answer=0.2)
+SETTINGS = HierarchicalSettings(
+    quality_variance=0.7, query_kernel_scale=1.5, prior_scale=0.8, style_variance=0.1, answer_variance=0.2
+)
 NEAR = len(STYLE)  # where nearness to the query stands
 
 
@@ -63,7 +66,7 @@ def varied(seed=0, **settings):
 def test_a_known_answer_is_described_by_its_own_text_and_another_by_its_models_habits():
     data = dataset_of(InteractionTable.from_comparisons(told()))
     known, table = KnownAnswers.of(data), data.table
-    assert known.rows.shape == (8, NEAR + 1 + COMPONENTS)
+    assert known.rows.shape == (8, NEAR + 1 + ANSWER_COMPONENTS)
     found = known.of_candidates(data, asked(data, "cook", ["y", "z", "x"]))[0]
     row = {
         (table.texts[table.query[c]], table.models[m]): i
@@ -112,7 +115,7 @@ def test_texts_are_left_out_where_only_form_is_wanted():
     assert form.rows == pytest.approx(whole.rows[:, :NEAR]) and form.rows == pytest.approx(
         AnswerStyle.of(data).of_rows(data)
     )
-    assert form.found.shape[1] == form.means.shape[1] == NEAR
+    assert form.features.shape[1] == form.means.shape[1] == NEAR
 
 
 def test_text_features_are_nearness_and_components_of_total_variance_one():
@@ -135,7 +138,7 @@ def test_text_features_are_nearness_and_components_of_total_variance_one():
 def test_narrow_vectors_leave_components_empty():
     data = dataset_of(varied().table, width=5)
     rows = KnownAnswers.of(data).rows
-    assert rows.shape[1] == NEAR + 1 + COMPONENTS
+    assert rows.shape[1] == NEAR + 1 + ANSWER_COMPONENTS
     assert (rows[:, NEAR + 6 :] == 0).all() and (rows[:, NEAR + 1 : NEAR + 6].var(0) > 0).all()
 
 
@@ -196,7 +199,7 @@ def test_without_any_response_it_is_the_model_it_extends():
     questions = data.questions(np.arange(20))
     assert np.isnan(known.rows).all() and (known.of_rows(data) == 0).all()
     assert (known.of_candidates(data, questions) == 0).all()
-    aware, plain = AnswerAwareBradleyTerry(SETTINGS), HierarchicalBradleyTerry(replace(SETTINGS, answer=0.0))
+    aware, plain = AnswerAwareBradleyTerry(SETTINGS), HierarchicalBradleyTerry(replace(SETTINGS, answer_variance=0.0))
     assert aware.score(data, questions) == pytest.approx(plain.score(data, questions), abs=1e-9)
 
 
@@ -204,7 +207,7 @@ def test_an_empty_history_knows_nothing():
     data = random_dataset(6)
     empty = data.select(np.zeros(0, int))
     known, questions = KnownAnswers.of(empty), data.questions(np.arange(3))
-    assert known.of_rows(empty).shape == (0, NEAR + 1 + COMPONENTS)
+    assert known.of_rows(empty).shape == (0, NEAR + 1 + ANSWER_COMPONENTS)
     assert (known.of_candidates(data, questions) == 0).all()
     router = AnswerAwareBradleyTerry(SETTINGS)
     assert (router.score(empty, questions)[:, :2] == 0).all()

@@ -11,17 +11,22 @@ from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN, VALID, Candidate, Comparison, InteractionTable
 from gmt.errors import DataError
 from gmt.evaluation.metrics import pairs_of
-from gmt.posterior.hierarchical import ROUNDS, AnswerAwareBradleyTerry, HierarchicalBradleyTerry, extended, settle
-from gmt.posterior.posterior import HierarchicalSettings
+from gmt.posterior.alternating_fit import ROUNDS, alternating_fit
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.hierarchical import HierarchicalBradleyTerry
+from gmt.posterior.settings import HierarchicalSettings
 from gmt.posterior.style import AnswerStyle, style_of
-from gmt.posterior.user_effects import Past, People
+from gmt.posterior.user_batch import UserBatch
+from gmt.posterior.user_covariance import extended_covariance
+from gmt.posterior.vote_history import VoteHistory
 from gmt.rivals.bradley_terry import BradleyTerry
 from gmt.rivals.registry import make_router
 from gmt.routing import kernels
 from gmt.routing.pairwise import votes_of
+from gmt.routing.query_keys import QueryKeys
 from tests.factories import dataset_of, random_dataset, random_table
 
-SETTINGS = HierarchicalSettings(cells=0.7, memory=1.5, spread=0.8, style=0.1)
+SETTINGS = HierarchicalSettings(quality_variance=0.7, query_kernel_scale=1.5, prior_scale=0.8, style_variance=0.1)
 
 
 def small(seed=0, **settings) -> Dataset:
@@ -62,10 +67,11 @@ class BruteForce:
         own = np.eye(self.models)
         self.K_b, K_m = 0.3 * own + 0.7 * cosine, 0.7 * own + 0.3 * (0.5 + 0.5 * cosine)
         ones = np.ones((len(self.texts), len(self.texts)))
-        self.cov_f = np.kron(settings.base * ones, self.K_b) + np.kron(settings.cells * self.K_q, K_m)
+        self.cov_f = np.kron(settings.strength_variance * ones, self.K_b)
+        self.cov_f += np.kron(settings.quality_variance * self.K_q, K_m)
         self.S = np.zeros((self.models + 2, self.models + 2))
-        self.S[:-2, :-2] = settings.liking * self.K_b
-        self.S[-2, -2], self.S[-1, -1] = settings.side, settings.reliability
+        self.S[:-2, :-2] = settings.user_variance * self.K_b
+        self.S[-2, -2], self.S[-1, -1] = settings.position_bias_variance, settings.discrimination_variance
         raw = np.array([style_of(table.texts[code]) for code in table.response])
         self.style = (raw - raw.mean(0)) / np.maximum(raw.std(0), 1e-3)
         mean_style = np.stack([self.style[table.model == m].mean(0) for m in range(self.models)])
@@ -86,53 +92,78 @@ class BruteForce:
             rows[t, query * self.models + a], rows[t, query * self.models + b] = scale[t], -scale[t]
         return rows
 
-    def settle(self):
+    def fit(self):
         y = np.array([vote[4] for vote in self.votes])
         scale, offset = np.ones(len(y)), np.zeros(len(y))
         f = mode(self.cov_f, self.design(scale), y, offset)
         for _ in range(ROUNDS):
-            x = self.person_rows(f)
+            x = self.user_rows(f)
             for user in {vote[0] for vote in self.votes}:
                 mine = [t for t, vote in enumerate(self.votes) if vote[0] == user]
                 w = mode(self.S, x[mine], y[mine], x[mine, -1])
                 scale[mine] = 1 + w[-1]
                 offset[mine] = x[mine, :-1] @ w[:-1]
             f = mode(self.cov_f, self.design(scale), y, offset)
+        chance = expit(self.design(scale) @ f + offset)
+        weighted = self.design(scale) * (chance * (1 - chance))[:, None]
+        self.after_f = np.linalg.inv(np.linalg.inv(self.cov_f) + self.design(scale).T @ weighted)
         return f
 
-    def person_rows(self, f):
+    def user_rows(self, f):
         x = np.zeros((len(self.votes), self.models + 2))
         for t, (_, query, a, b, *_) in enumerate(self.votes):
             x[t, a], x[t, b], x[t, -2] = 1, -1, 1
             x[t, -1] = f[query * self.models + a] - f[query * self.models + b]
         return x
 
-    def difference(self, f, user, query, a, b):
-        """Score of model a less that of b."""
-        s, S = self.settings, self.settings.spread * self.S
+    def kernel(self, one, other):
+        """Return the covariance of what a user adds to two votes or candidates, each (x, query, style)."""
+        (x, q, style), (z, r, others) = one, other
+        s, S = self.settings, self.settings.prior_scale * self.S
+        own = 0.5 * np.diag(np.diag(S[:-2, :-2])) + 0.5 * S[:-2, :-2]
+        similar = s.query_kernel_scale * (x[:-2] @ own @ z[:-2]) * self.K_q[q, r]
+        return x @ S @ z + similar + s.style_variance * style @ others
+
+    def solved(self, f, user):
+        """Return a user's votes as the kernel reads them, its matrix, the chances of the votes and their outcomes."""
         mine = [vote for vote in self.votes if vote[0] == user]
-        x = self.person_rows(f)[[vote[0] == user for vote in self.votes]]
-        kept = 0.5 * np.diag(np.diag(S[:-2, :-2])) + 0.5 * S[:-2, :-2]
-
-        def kernel(x, q, style, z, r, other):
-            memory = s.memory * (x[:-2] @ kept @ z[:-2]) * self.K_q[q, r]
-            return x @ S @ z + memory + s.style * style @ other
-
+        x = self.user_rows(f)[[vote[0] == user for vote in self.votes]]
         style = [self.style[vote[5]] - self.style[vote[6]] for vote in mine]
         known = [(x[t], mine[t][1], style[t]) for t in range(len(mine))]
-        K = np.array([[kernel(*one, *two) for two in known] for one in known])
+        K = np.array([[self.kernel(one, two) for two in known] for one in known])
         y = np.array([vote[4] for vote in mine])
         g = mode(K, np.eye(len(mine)), y, x[:, -1])
-        asked = np.zeros(self.models + 2)
+        return known, K, expit(g + x[:, -1]), y
+
+    def difference(self, f, user, query, a, b):
+        """Score of model a less that of b."""
+        known, _, chance, y = self.solved(f, user)
+        x = np.zeros(self.models + 2)
         gap = f[query * self.models + a] - f[query * self.models + b]
-        asked[a], asked[b], asked[-1] = 1, -1, gap
+        x[a], x[b], x[-1] = 1, -1, gap
         shown = self.shown_style[query * self.models + a] - self.shown_style[query * self.models + b]
-        towards = np.array([kernel(asked, query, shown, *one) for one in known])
-        return gap + towards @ (y - expit(g + x[:, -1]))
+        towards = np.array([self.kernel((x, query, shown), one) for one in known])
+        return gap + towards @ (y - chance)
+
+    def covariance(self, f, user, query, models):
+        """Covariance of the scores of models on a query."""
+        known, K, chance, y = self.solved(f, user)
+        at = query * self.models + models
+        candidates = []
+        for model, answer in zip(models, at, strict=True):
+            x = np.zeros(self.models + 2)
+            x[model], x[-1] = 1, f[answer]
+            candidates.append((x, query, self.shown_style[answer]))
+        within = np.array([[self.kernel(one, two) for two in candidates] for one in candidates])
+        towards = np.array([[self.kernel(one, two) for two in known] for one in candidates])
+        added = within - towards @ np.linalg.inv(np.diag(1 / (chance * (1 - chance))) + K) @ towards.T
+        rows = np.array([x for x, _, _ in known])
+        discrimination = 1 + (y - chance) @ rows @ (self.settings.prior_scale * self.S)[:, -1]
+        return added + discrimination**2 * self.after_f[np.ix_(at, at)]
 
 
 class BruteForceWithAnswers(BruteForce):
-    """The same, with the worth of an answer to everybody and the liking of style read from the answers."""
+    """The same, with answer quality and users' weights of style read from the answers."""
 
     def __init__(self, data: Dataset, settings: HierarchicalSettings) -> None:
         super().__init__(data, settings)
@@ -163,7 +194,7 @@ class BruteForceWithAnswers(BruteForce):
         self.phi = np.tile(habits, (len(self.texts), 1))
         for known in set(cell):
             self.phi[known] = seen[cell == known].mean(0)
-        self.cov_f += settings.answer * self.phi @ self.phi.T
+        self.cov_f += settings.answer_variance * self.phi @ self.phi.T
         self.shown_style = self.phi[:, :5]
         self.style = habits[table.model, :5]
         self.style[written] = seen[:, :5]
@@ -183,17 +214,17 @@ def with_gaps(data: Dataset) -> Dataset:
 
 @pytest.mark.parametrize("answers", [False, True])
 def test_scores_equal_a_dense_brute_force_posterior(answers):
-    data, settings = small(max_candidates=3), replace(SETTINGS, answer=0.3 if answers else 0.0)
+    data, settings = small(max_candidates=3), replace(SETTINGS, answer_variance=0.3 if answers else 0.0)
     if answers:
         data = with_gaps(data)
         brute, router = BruteForceWithAnswers(data, settings), AnswerAwareBradleyTerry(settings)
-        described = router.prior(data, router.read(data), settings).features
+        described = router.prior(data, router.prepare(data), settings).features
         assert described is not None and described.shape == (len(brute.phi), 22)
     else:
         brute, router = BruteForce(data, settings), HierarchicalBradleyTerry(settings)
-    f, posterior = brute.settle(), router.condition(data)
-    known = posterior.shared.known
-    order = [brute.texts.index(data.table.texts[code]) for code in posterior.past.queries.keys.query]
+    f, posterior = brute.fit(), router.condition(data)
+    known = posterior.quality.known
+    order = [brute.texts.index(data.table.texts[code]) for code in posterior.votes.queries.keys.query]
     assert known == pytest.approx(f.reshape(-1, 4)[order], abs=1e-5)
     questions = data.questions(np.arange(0, len(data.table), 3))
     scores = router.score(data, questions)
@@ -206,20 +237,20 @@ def test_scores_equal_a_dense_brute_force_posterior(answers):
 
 def test_a_round_of_learning_is_one_of_expectation_maximisation():
     data, router = small(1), HierarchicalBradleyTerry(SETTINGS)
-    read = router.read(data)
-    past, start = read.past, read.people
-    prior = router.prior(data, read, SETTINGS)
-    first, _ = settle(prior, past, start, 0)
-    _, learned = settle(prior, past, start, 1, learn=True)
-    shift, total = first.differences(past.query, past.a, past.b), np.zeros_like(start)
+    prepared = router.prepare(data)
+    votes, start = prepared.votes, prepared.user_covariance
+    prior = router.prior(data, prepared, SETTINGS)
+    first, _ = alternating_fit(prior, votes, start, 0)
+    _, learned = alternating_fit(prior, votes, start, 1, learn=True)
+    offset, total = first.differences(votes.query, votes.a, votes.b), np.zeros_like(start)
     for user in range(4):
-        mine = np.flatnonzero(past.user == user)
+        mine = np.flatnonzero(votes.user == user)
         x = np.zeros((len(mine), len(start)))
-        x[np.arange(len(mine)), past.a[mine]] = 1
-        x[np.arange(len(mine)), past.b[mine]] = -1
-        x[:, -2], x[:, -1] = 1, shift[mine]
-        w = mode(start, x, past.y[mine], shift[mine])
-        chance = expit(x @ w + shift[mine])
+        x[np.arange(len(mine)), votes.a[mine]] = 1
+        x[np.arange(len(mine)), votes.b[mine]] = -1
+        x[:, -2], x[:, -1] = 1, offset[mine]
+        w = mode(start, x, votes.y[mine], offset[mine])
+        chance = expit(x @ w + offset[mine])
         total += np.outer(w, w) + np.linalg.inv(np.linalg.inv(start) + x.T @ (x * (chance * (1 - chance))[:, None]))
     assert learned == pytest.approx(0.7 * total / 4 + 0.3 * start, abs=1e-5)
 
@@ -243,7 +274,7 @@ def test_order_of_votes_changes_nothing_and_unrated_rows_are_ignored():
     shuffled = data.select(np.random.default_rng(0).permutation(len(data.table)))
     assert router.score(shuffled, questions) == pytest.approx(scores, abs=1e-9)
     # Answers without a rating still tell what the models' style is, so style is left out here.
-    plain = HierarchicalBradleyTerry(replace(SETTINGS, style=0.0))
+    plain = HierarchicalBradleyTerry(replace(SETTINGS, style_variance=0.0))
     rated = data.select(data.table.rated)
     plain.query_centre = data.vectors.mean(0)
     assert plain.score(rated, questions) == pytest.approx(plain.score(data, questions), abs=1e-9)
@@ -296,9 +327,25 @@ def test_contributions_sum_to_the_scores():
     assert posterior.explain(data, stranger, 0).votes.shape[0] == 0
 
 
+@pytest.mark.parametrize("answers", [False, True])
+def test_covariances_equal_those_of_a_dense_brute_force_posterior(answers):
+    data, settings = small(6), replace(SETTINGS, answer_variance=0.3 if answers else 0.0)
+    data = with_gaps(data) if answers else data
+    kind, dense = (
+        (AnswerAwareBradleyTerry, BruteForceWithAnswers) if answers else (HierarchicalBradleyTerry, BruteForce)
+    )
+    brute, questions = dense(data, settings), data.questions(np.arange(6))
+    f = brute.fit()
+    much = kind(settings).condition(data).covariances(data, questions)
+    for i in range(len(questions)):
+        query = brute.texts.index(data.table.texts[questions.query[i]])
+        wanted = brute.covariance(f, questions.user[i], query, questions.candidates[i])
+        assert much[i] == pytest.approx(wanted, abs=1e-4)
+
+
 @pytest.mark.parametrize("kind", [HierarchicalBradleyTerry, AnswerAwareBradleyTerry])
-def test_covariances_shrink_with_votes_and_know_a_dense_inverse(kind):
-    data, settings = small(6), replace(SETTINGS, answer=0.3)
+def test_covariances_shrink_with_votes(kind):
+    data, settings = small(6), replace(SETTINGS, answer_variance=0.3)
     questions = data.questions(np.arange(6))
     much = kind(settings).condition(data)
     little = kind(settings).condition(data.select(data.table.user != 0))
@@ -306,16 +353,6 @@ def test_covariances_shrink_with_votes_and_know_a_dense_inverse(kind):
     contrast = np.array([1.0, -1.0])
     assert (contrast @ ours @ contrast < contrast @ theirs @ contrast).all()
     assert (np.linalg.eigvalsh(ours) > 0).all()
-
-    fit, prior = much.shared, much.shared.prior
-    dense = prior.apply(np.eye(len(prior.queries.keys) * 4))
-    rows = fit.design.toarray()
-    after = np.linalg.inv(np.linalg.inv(dense) + rows.T @ (rows * fit.curvature[:, None]))
-    similarity = prior.queries._dense
-    assert similarity is not None
-    assert (prior.features is not None) == (kind is AnswerAwareBradleyTerry)
-    described = None if prior.features is None else prior.features[4:8]
-    assert fit.covariance(similarity[1], np.arange(4), described) == pytest.approx(after[4:8, 4:8], abs=1e-6)
 
 
 def test_state_survives_a_round_trip_through_a_file(tmp_path):
@@ -330,6 +367,19 @@ def test_state_survives_a_round_trip_through_a_file(tmp_path):
     assert (again.score(history, questions) == router.score(history, questions)).all()
     fresh = HierarchicalBradleyTerry().load_state_dict(HierarchicalBradleyTerry(SETTINGS).state_dict())
     assert fresh.covariance is None and fresh.settings == SETTINGS
+
+
+def test_a_state_saved_under_earlier_names_is_read():
+    router = HierarchicalBradleyTerry(SETTINGS)
+    state = router.state_dict()
+    earlier = {
+        "base": 0.5, "liking": 0.5, "side": 0.2, "reliability": 0.05, "extra": 0.0, "cells": 0.7, "memory": 1.5,
+        "spread": 0.8, "style": 0.1, "answer": 0.0, "half_life": 0.0,
+    }  # fmt: skip
+    old = {f"settings.{name}": np.array(value) for name, value in earlier.items()}
+    assert len(old) == len([name for name in state if name.startswith("settings.")])
+    assert HierarchicalBradleyTerry().load_state_dict(old).settings == SETTINGS
+    assert HierarchicalBradleyTerry().load_state_dict(state).settings == SETTINGS
 
 
 def test_new_people_questions_and_models_are_scored():
@@ -355,11 +405,11 @@ def test_new_people_questions_and_models_are_scored():
 def test_a_learned_covariance_carries_over_to_new_models():
     data = random_dataset(9, models=6)
     router = HierarchicalBradleyTerry()
-    prior = router.people(data)
+    prior = router.user_covariance(data)
     narrow = np.r_[:4, 6:8]
-    assert extended(prior[np.ix_(narrow, narrow)], prior) == pytest.approx(prior)
+    assert extended_covariance(prior[np.ix_(narrow, narrow)], prior) == pytest.approx(prior)
     learned = 2 * prior[np.ix_(narrow, narrow)]
-    wide = extended(learned, prior)
+    wide = extended_covariance(learned, prior)
     assert wide[np.ix_(narrow, narrow)] == pytest.approx(learned)
     assert (np.linalg.eigvalsh(wide) > 0).all()
 
@@ -379,7 +429,7 @@ def test_a_lone_rating_says_nothing_and_padding_scores_minus_infinity():
     with_lone = dataset_of(data.table.append(lone))
     questions, router = data.questions(np.arange(10)), HierarchicalBradleyTerry(SETTINGS)
     assert (np.isfinite(router.score(data, questions)) == (questions.candidates >= 0)).all()
-    assert len(Past.read(with_lone, (), with_lone.vectors.mean(0))) == len(Past.read(data, (), data.vectors.mean(0)))
+    assert len(VoteHistory.read(with_lone, (), with_lone.vectors.mean(0))) == len(votes_of(data.table))
 
 
 def test_many_questions_keep_sixteen_components():
@@ -393,7 +443,7 @@ def test_many_questions_keep_sixteen_components():
         comparisons.append(Comparison(f"u{i % 40}", f"c{i}", 0, f"question {i % 2000}", pair, task=f"t{i % 3}"))
     data = dataset_of(InteractionTable.from_comparisons(comparisons), width=48)
     posterior = HierarchicalBradleyTerry(SETTINGS).condition(data)
-    assert posterior.past.queries.places.shape == (2000, 16)
+    assert posterior.votes.queries.coordinates.shape == (2000, 16)
     scores = posterior.score(data, data.questions(np.arange(500)))
     shared = BradleyTerry().score(data, data.questions(np.arange(500)))
     right = pairs_of(data.table.ratings[:500]).differences(scores) > 0
@@ -407,14 +457,12 @@ def test_components_of_full_width_change_nothing(monkeypatch):
     whole = router.condition(data)
     monkeypatch.setattr(kernels, "DENSE_QUERIES", 1)
     reduced = router.condition(data)
-    assert reduced.past.queries.basis is not None and whole.past.queries.basis is None
+    assert reduced.votes.queries.basis is not None and whole.votes.queries.basis is None
     assert reduced.score(data, questions) == pytest.approx(whole.score(data, questions), abs=1e-6)
 
 
 def test_tasks_bring_queries_closer():
-    keys = kernels.QueryKeys(
-        *(np.array(column) for column in ([0, 1, 2, 2], [-1, -1, 7, 8], [0, 0, 1, 1], [0, 0, -1, -1]))
-    )
+    keys = QueryKeys(*(np.array(column) for column in ([0, 1, 2, 2], [-1, -1, 7, 8], [0, 0, 1, 1], [0, 0, -1, -1])))
     vectors = np.random.default_rng(0).normal(size=(3, 5))
     kernel = kernels.QueryKernel.of(keys, vectors, vectors.mean(0))
     found = kernel.to_known(keys, vectors)
@@ -445,7 +493,7 @@ def test_learned_features_enter_only_with_an_amplitude():
     plain = HierarchicalBradleyTerry(SETTINGS).score(data, questions)
     silent = HierarchicalBradleyTerry(SETTINGS, Wished).score(data, questions)
     assert silent == pytest.approx(plain, abs=1e-9)
-    loud = HierarchicalBradleyTerry(replace(SETTINGS, extra=2.0), Wished).score(data, questions)
+    loud = HierarchicalBradleyTerry(replace(SETTINGS, trait_variance=2.0), Wished).score(data, questions)
     moved = np.where(questions.candidates >= 0, loud - plain, 0.0)
     assert np.abs(moved).max() > 0.1
 
@@ -465,8 +513,8 @@ def test_people_in_batches_equal_people_one_by_one(monkeypatch):
     data = data.select(np.random.default_rng(0).permutation(len(data.table))[:90])
     questions, router = data.questions(np.arange(60)), HierarchicalBradleyTerry(SETTINGS)
     together = router.score(data, questions)
-    monkeypatch.setattr("gmt.posterior.user_effects.NUMBERS_AT_ONCE", 1)
-    monkeypatch.setattr("gmt.posterior.posterior.ASKED_AT_ONCE", 1)
+    monkeypatch.setattr("gmt.posterior.vote_history.NUMBERS_AT_ONCE", 1)
+    monkeypatch.setattr("gmt.posterior.targets.TARGET_NUMBERS_AT_ONCE", 1)
     assert router.score(data.select(np.arange(90)), questions) == pytest.approx(together, abs=1e-8)
 
 
@@ -474,7 +522,7 @@ def test_a_landslide_stays_finite():
     pair = (Candidate("a", None, 1.0), Candidate("b", None, 0.0))
     table = InteractionTable.from_comparisons([Comparison(f"u{i % 3}", f"c{i}", 0, "q", pair) for i in range(1500)])
     data = dataset_of(table)
-    router = HierarchicalBradleyTerry(replace(SETTINGS, cells=2.0, memory=3.0))
+    router = HierarchicalBradleyTerry(replace(SETTINGS, quality_variance=2.0, query_kernel_scale=3.0))
     scores = router.score(data, data.questions(np.arange(3)))
     assert np.isfinite(scores).all() and (scores[:, 0] - scores[:, 1] > 3).all()
 
@@ -494,11 +542,11 @@ def test_the_rival_is_known_by_name_and_beats_strengths_where_people_differ():
 
 def test_a_person_padded_beside_another_has_no_part_in_it():
     data = small(16)
-    past = Past.read(data, (AnswerStyle.of(data),), data.vectors.mean(0))
-    people = People(past, np.array([[0, 1, 2], [3, -1, -1]]), np.zeros(len(past)), np.eye(6))
-    kernel = people.among().blend(1.0, 1.0, (0.1,))
+    votes = VoteHistory.read(data, (AnswerStyle.of(data),), data.vectors.mean(0))
+    users = UserBatch(votes, np.array([[0, 1, 2], [3, -1, -1]]), np.zeros(len(votes)), np.eye(6))
+    kernel = users.among().blend(1.0, 1.0, (0.1,))
     assert (kernel[1, 1:] == 0).all() and (kernel[1, :, 1:] == 0).all()
-    assert (people.solve(kernel)[1, 1:] == 0).all()
+    assert (users.solve(kernel)[1, 1:] == 0).all()
 
 
 def test_the_historys_own_votes_cast_again_give_the_same_beliefs():
@@ -506,10 +554,10 @@ def test_the_historys_own_votes_cast_again_give_the_same_beliefs():
     posterior = HierarchicalBradleyTerry().fit(data).condition(data)
     every = np.arange(len(data.table))
     questions, votes = data.questions(every), votes_of(data.table)
-    again = posterior.of_votes(data, questions, np.zeros(len(every), int), np.ones(len(every), int), votes.y)
+    again = posterior.with_votes(data, questions, np.zeros(len(every), int), np.ones(len(every), int), votes.y)
     assert again.score(data, questions) == pytest.approx(posterior.score(data, questions), abs=1e-6)
     few = np.flatnonzero(data.table.user == 3)[:4]
-    part = posterior.of_votes(data, data.questions(few), np.zeros(4, int), np.ones(4, int), votes.y[few])
+    part = posterior.with_votes(data, data.questions(few), np.zeros(4, int), np.ones(4, int), votes.y[few])
     others = data.questions(np.flatnonzero(data.table.user != 3))
     assert part.score(data, others) == pytest.approx(posterior.impersonal(data, others))
 
@@ -519,4 +567,4 @@ def test_a_vote_on_a_query_the_history_does_not_hold_is_refused():
     known = data.select(data.table.query != data.table.query[0])
     posterior = HierarchicalBradleyTerry().fit(known).condition(known)
     with pytest.raises(DataError, match="only about known queries"):
-        posterior.of_votes(data, data.questions(np.array([0])), np.zeros(1, int), np.ones(1, int), np.ones(1))
+        posterior.with_votes(data, data.questions(np.array([0])), np.zeros(1, int), np.ones(1, int), np.ones(1))

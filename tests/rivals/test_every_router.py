@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from gmt.data.interactions import TEST, TRAIN, VALID, Candidate, Comparison, InteractionTable
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, CostAwareBradleyTerry
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry, CostAwareBradleyTerry
 from gmt.rivals.registry import RIVALS, make_router
 from gmt.routing.protocol import RoutingMethod
 from gmt.utility.utility_router import UtilityRouter

@@ -9,8 +9,8 @@ from gmt.config import load_config
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import TEST, TRAIN
 from gmt.errors import ConfigError
-from gmt.hybrid.gmt_router import new_posterior
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, CostAwareBradleyTerry
+from gmt.hybrid.closed_form import new_posterior
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry, CostAwareBradleyTerry
 from gmt.routing.costs import COST_UNITS, CostFeatures
 from tests.factories import dataset_of, random_dataset, random_table
 

@@ -11,11 +11,10 @@ from data_prep.simulate.planted import PlantedSettings
 from data_prep.simulate.planted_table import planted_dataset
 from gmt.config import load_config
 from gmt.data.interactions import TEST, TRAIN, VALID
-from gmt.hybrid.gmt_router import new_posterior
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
-from gmt.posterior.posterior import HierarchicalSettings
-from gmt.posterior.user_effects import People
-from gmt.routing.recency import faded, rated_since
+from gmt.hybrid.closed_form import new_posterior
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.settings import HierarchicalSettings
+from gmt.routing.recency import rated_since, recency_weight
 from tests.factories import random_dataset, random_table
 
 CHANGED = PlantedSettings(users=120, votes=40, models=6, drift_at=0.5, seed=3)
@@ -38,13 +37,13 @@ def test_what_was_rated_since_counts_a_persons_own_ratings_by_time():
 @given(st.integers(0, 30), st.floats(0.5, 50))
 @settings(deadline=None, max_examples=30)
 def test_half_is_left_after_a_half_life(gap, life):
-    assert faded(np.array([gap]), life)[0] == pytest.approx(0.5 ** (gap / life))
-    assert faded(np.array([gap]), 0.0)[0] == 1
+    assert recency_weight(np.array([gap]), life)[0] == pytest.approx(0.5 ** (gap / life))
+    assert recency_weight(np.array([gap]), 0.0)[0] == 1
 
 
 def fitted(data, **more):
-    router = AnswerAwareBradleyTerry(HierarchicalSettings(answer=0.1, **more))
-    router.covariance = router.people(data)
+    router = AnswerAwareBradleyTerry(HierarchicalSettings(answer_variance=0.1, **more))
+    router.covariance = router.user_covariance(data)
     return router.condition(data.select(data.table.split == TRAIN))
 
 
@@ -53,9 +52,9 @@ def test_a_wandering_taste_has_a_kernel_that_fades_with_what_lies_between():
     steady, wandering = fitted(data), fitted(data, half_life=4.0)
     kernels = []
     for posterior in (steady, wandering):
-        index = next(iter(posterior.past.people(posterior.past.user)))[1]
-        people = People(posterior.past, index, posterior.shift, posterior.covariance)
-        kernels.append((people.among().blend(1.0, 1.0, (0.05,)), people.since, people.mask))
+        index = next(iter(posterior.votes.batches(posterior.votes.user)))[1]
+        users = posterior.effects.batch(index)
+        kernels.append((users.among().blend(1.0, 1.0, (0.05,)), users.since, users.mask))
     (plain, _, mask), (faint, since, _) = kernels
     gap = np.abs(since[:, :, None] - since[:, None, :])
     both = mask[:, :, None] & mask[:, None, :]
@@ -115,7 +114,7 @@ def test_without_times_tastes_stay_and_old_runs_are_read():
     state = router.state_dict()
     del state["settings.half_life"]
     assert AnswerAwareBradleyTerry().load_state_dict(state).settings == router.settings
-    del state["settings.style"]
+    del state["settings.style_variance"]
     with pytest.raises(KeyError):
         AnswerAwareBradleyTerry().load_state_dict(state)
 

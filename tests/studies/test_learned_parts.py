@@ -10,7 +10,7 @@ import torch
 from data_prep.simulate.planted import PlantedSettings
 from gmt.config import load_config
 from gmt.data.interactions import TEST, TRAIN
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.studies import learned_amortised, learned_network, learned_parts
 from tests.factories import random_dataset
 

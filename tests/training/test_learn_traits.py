@@ -9,11 +9,12 @@ from data_prep.simulate.planted_table import planted_dataset
 from gmt.config import RunConfig, TraitsConfig
 from gmt.data.interactions import TEST, TRAIN
 from gmt.evaluation.metrics import pairs_of, weighted_auc
-from gmt.hybrid.gmt_router import load_posterior, save_posterior
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry, HierarchicalBradleyTerry
-from gmt.posterior.learned_features import TraitFeatureMaker
+from gmt.hybrid.closed_form import load_posterior, save_posterior
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.runs import RunFolder
-from gmt.training.learn_traits import learn_traits, train_traits
+from gmt.training.learn_traits import learn_traits
+from gmt.training.train_traits import train_traits
 from tests.factories import random_dataset
 
 SHORT = TraitsConfig(count=8, networks=2, steps=60)
@@ -41,15 +42,20 @@ def auc(router, data):
 def test_traits_join_where_taste_depends_on_the_topic(planted, posterior, tmp_path):
     learn = planted.select(planted.table.split != TEST)
     router, note = learn_traits(posterior, learn, RunConfig(traits=SHORT))
-    assert isinstance(router.features, TraitFeatureMaker) and "learned traits join" in note
+    assert router.traits is not None and router.features is not None and "learned traits join" in note
     assert auc(router, planted) > auc(posterior, planted) + 0.02
     # What is written is what scores, and the settings alone tell what to read.
     folder = RunFolder(tmp_path)
     save_posterior(router, folder)
     again = load_posterior(RunConfig(), folder)
+    # Runs of before wrote the traits' weights under another name.
+    earlier = {name.replace("traits.", "taste."): value for name, value in router.state_dict().items()}
+    old = AnswerAwareBradleyTerry().load_state_dict(earlier)
     history = planted.select(planted.table.split == TRAIN)
     asked = planted.questions(np.flatnonzero(planted.table.split == TEST))
     assert again is not None and (again.score(history, asked) == router.score(history, asked)).all()
+    assert any(name.startswith("taste.") for name in earlier)
+    assert (old.score(history, asked) == router.score(history, asked)).all()
 
 
 def test_traits_are_switched_off_where_they_gain_nothing():
@@ -74,3 +80,9 @@ def test_equal_seeds_learn_equal_traits_and_what_is_not_train_is_not_read(plante
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
     different = train_traits(posterior, planted, short, 6)
     assert not torch.equal(different.residual, first.residual)
+
+
+def test_learning_leaves_the_generator_of_others_as_it_was(planted, posterior):
+    before = torch.get_rng_state()
+    train_traits(posterior, planted, replace(SHORT, steps=2), 5)
+    assert torch.equal(torch.get_rng_state(), before)

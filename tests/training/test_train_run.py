@@ -14,7 +14,8 @@ from gmt.errors import DataError, RunError
 from gmt.evaluation.measure import measure
 from gmt.runs import RunFolder
 from gmt.serving.pretrained import Router
-from gmt.training.train_run import card_hash, train_run
+from gmt.training.train_run import train_run
+from gmt.training.write_run import card_hash
 from tests.trained import TINY
 
 SHORT = (*TINY, "train.steps=2", "train.eval_every=2")
@@ -39,7 +40,7 @@ def test_the_card_says_what_the_run_was_made_from(tiny_run, demo_data):
     assert {"posterior", "network_weight", "valid", "notes"} <= set(card)
     traits, network = card["notes"]
     assert "traits" in traits and "network" in network
-    assert set(card["valid"]) == {"auc", "accuracy"} and card["posterior"]["answer"] > 0
+    assert set(card["valid"]) == {"auc", "accuracy"} and card["posterior"]["answer_variance"] > 0
     assert card["data"]["sha256"] == card_hash(demo_data)
     assert (card["encoder"]["id"], card["encoder"]["width"]) == ("hash:64", 64)
     assert card["models"] == list(json.loads((demo_data / "models.json").read_text()))

@@ -1,4 +1,4 @@
-"""Check the utility: α follows what people told and nothing else, and newcomers need no fit."""
+"""Check the utility: α follows what users said and nothing else, and new users and models need no fit."""
 
 from dataclasses import replace
 
@@ -17,16 +17,10 @@ from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.errors import DataError
 from gmt.evaluation.top_choice import chosen, with_all_models
 from gmt.routing.costs import CostModel, price_shares
-from gmt.utility.tradeoff import (
-    GRID,
-    NODE_WEIGHTS,
-    NODES,
-    Ability,
-    Outcomes,
-    _vote_log_likelihoods,
-    log_likelihoods,
-    weigh,
-)
+from gmt.utility.ability import NODE_WEIGHTS, NODES, Ability
+from gmt.utility.observed_outcomes import ObservedOutcomes
+from gmt.utility.outcome_likelihoods import log_likelihoods, vote_log_likelihoods
+from gmt.utility.quality_weight import GRID, weight_posterior
 from gmt.utility.utility_router import TEXT_VARIANCES, UtilityRouter
 from tests.factories import random_dataset
 
@@ -65,7 +59,7 @@ def fitted(data, **settings):
 
 
 def alphas(router, data, truth):
-    found = router.condition(data.select(data.table.split == TRAIN)).alpha[:-1]
+    found = router.condition(data.select(data.table.split == TRAIN)).quality_weights[:-1]
     return found, np.array([truth.alpha[name] for name in data.table.users])
 
 
@@ -127,7 +121,7 @@ def test_no_cost_asked_reaches_a_score():
     assert (scores[0] == scores[1]).all()
 
 
-def test_a_newcomer_is_weighed_without_touching_what_was_trained():
+def test_a_new_user_is_weighed_without_touching_what_was_trained():
     data, truth = people(users=50)
     table, new = data.table, data.table.user >= 40
     router = fitted(data.select(~new))
@@ -135,11 +129,11 @@ def test_a_newcomer_is_weighed_without_touching_what_was_trained():
     found, true = alphas(router, data, truth)
     assert spearmanr(found[40:], true[40:])[0] > 0.95
     assert all((before[name] == value).all() for name, value in router.state_dict().items())
-    strangers = router.condition(data.select((table.split == TRAIN) & ~new))
-    assert (strangers.chances[40:] == strangers.chances[-1]).all()
+    unknown = router.condition(data.select((table.split == TRAIN) & ~new))
+    assert (unknown.chances[40:] == unknown.chances[-1]).all()
 
 
-def test_a_stranger_gets_exactly_the_ranking_of_somebody_without_votes():
+def test_an_unknown_user_gets_exactly_the_ranking_of_somebody_without_votes():
     data, _ = people()
     router, table = fitted(data), data.table
     history = data.select((table.split == TRAIN) & (table.user != 3))
@@ -169,9 +163,10 @@ def test_a_half_life_makes_the_newest_rounds_count_most():
     alone = replace(data, table=history.table)
     joined = alone.with_table(history.table.append(late, TRAIN))
     only = joined.select(np.arange(len(history.table), len(joined.table)))
-    wanted = router.condition(only).alpha[0]
-    assert abs(forgetful.condition(joined).alpha[0] - wanted) < abs(router.condition(joined).alpha[0] - wanted)
-    assert forgetful.condition(joined).alpha[1:] == pytest.approx(forgetful.condition(alone).alpha[1:], abs=1e-4)
+    wanted = router.condition(only).quality_weights[0]
+    after, before = (forgetful.condition(part).quality_weights for part in (joined, alone))
+    assert abs(after[0] - wanted) < abs(router.condition(joined).quality_weights[0] - wanted)
+    assert after[1:] == pytest.approx(before[1:], abs=1e-4)
 
 
 def test_a_new_model_joins_by_its_outcomes():
@@ -194,12 +189,12 @@ def test_a_new_model_joins_by_its_outcomes():
         model_vectors=np.concatenate([data.model_vectors[at], data.model_vectors[[table.models.index("m3")]]]),
     )
     before = router.condition(grown.select((table.split == TRAIN) & (np.arange(len(table)) < 0)))
-    told = router.condition(grown.select(table.split == TRAIN))
-    features, task = router.features(grown, grown.table.query[:60], grown.table.task[:60])
+    after = router.condition(grown.select(table.split == TRAIN))
+    features, task = router.fitted.reader.features(grown, grown.table.query[:60], grown.table.task[:60])
     true = RIGHT[[int(table.tasks[t][-1]) for t in grown.table.task[:60]], 3]
-    close = np.abs(told.ability.chances(features, task)[:, 3] - true).mean()
+    close = np.abs(after.ability.chances(features, task)[:, 3] - true).mean()
     assert close < 0.1 and close < np.abs(before.ability.chances(features, task)[:, 3] - true).mean()
-    assert (told.ability.weights[:, :3] == router.state_dict()["weights"]).all()
+    assert (after.ability.weights[:, :3] == router.state_dict()["weights"]).all()
 
 
 def test_what_was_saved_scores_the_same():
@@ -208,6 +203,39 @@ def test_what_was_saved_scores_the_same():
     again = UtilityRouter().load_state_dict(router.state_dict())
     questions, history = data.questions(np.arange(20)), data.select(data.table.split == TRAIN)
     assert (again.score(history, questions) == router.score(history, questions)).all()
+
+
+def test_a_state_saved_as_a_row_of_numbers_is_read():
+    data, _ = people("pair")
+    router = fitted(data, half_life=5.0)
+    state = router.state_dict()
+    order = ("half_life", "text_variance", "tasks", "scale", "log_noise", "lapse", "mean_cost")
+    old = {name: value for name, value in state.items() if name not in (*order, "rewards", "unknown_user")}
+    old |= {"numbers": np.array([float(state[name]) for name in order]), "stranger": state["unknown_user"]}
+    again = UtilityRouter().load_state_dict(old)
+    questions, history = data.questions(np.arange(20)), data.select(data.table.split == TRAIN)
+    assert again.half_life == 5.0
+    assert (again.score(history, questions) == router.score(history, questions)).all()
+
+
+def test_whether_ratings_are_rewards_is_decided_in_training():
+    data, _ = people("full", users=9)
+    router, table = fitted(data), data.table
+    history = data.select(table.split == TRAIN)
+    # One user's few rewards may all look like votes; what was learned from everybody says what they are.
+    own = (history.table.user == 0)[history.table.row_comparison]
+    high = np.where(own, 1.0, history.table.rating)
+    found = router.condition(history.with_table(replace(history.table, rating=high)).select(history.table.user == 0))
+    assert len(found.observed) == own.sum() and (found.user == 0).all()
+
+
+def test_another_half_life_needs_no_fit():
+    data, _ = people("full", users=9)
+    router, history = fitted(data), data.select(data.table.split == TRAIN)
+    other = router.with_half_life(3.0)
+    assert router.half_life == 0 and other.half_life == 3.0
+    assert not np.allclose(other.condition(history).chances, router.condition(history).chances)
+    assert (other.with_half_life(0.0).condition(history).chances == router.condition(history).chances).all()
 
 
 def test_past_rounds_explain_what_leaving_them_out_changes():
@@ -236,7 +264,7 @@ def test_the_chance_of_a_vote_is_that_of_counting_all_cases():
     rng = np.random.default_rng(0)
     weights, spread = rng.normal(size=(2, 3)), np.array([0.3, -0.5])
     features = np.array([[1.0, 0.2], [1.0, -0.4]])
-    outcomes = Outcomes(
+    outcomes = ObservedOutcomes(
         features, np.array([0, 1]), np.array([0, 0]), np.array([0, 1]), np.array([0, 2]), np.array([1, 0]),
         np.array([0.1, 0.9]), np.array([0.6, 0.2]), np.array([1.0, 0.0]), np.arange(2),
     )  # fmt: skip
@@ -259,7 +287,7 @@ def test_the_chance_of_a_vote_is_that_of_counting_all_cases():
 
 def test_gradients_of_the_votes_are_those_of_finite_differences():
     rng = np.random.default_rng(1)
-    outcomes = Outcomes(
+    outcomes = ObservedOutcomes(
         rng.normal(size=(4, 3)), np.array([0, 1, 1, 0]), np.zeros(6, int), rng.integers(0, 4, 6),
         np.array([0, 1, 2, 0, 1, 2]), np.array([1, 2, 0, 2, 0, 1]), rng.random(6), rng.random(6), rng.random(6).round(),
         np.arange(6),
@@ -268,18 +296,18 @@ def test_gradients_of_the_votes_are_those_of_finite_differences():
         torch.tensor(rng.normal(size=shape), dtype=torch.float64, requires_grad=True)
         for shape in ((3, 3), (2,), (), ())
     ]
-    assert torch.autograd.gradcheck(lambda *values: _vote_log_likelihoods(outcomes, *values).logsumexp(0).sum(), parts)
+    assert torch.autograd.gradcheck(lambda *values: vote_log_likelihoods(outcomes, *values).logsumexp(0).sum(), parts)
 
 
 @given(st.lists(st.floats(-50, 0), min_size=2, max_size=6))
 @settings(deadline=None)
 def test_chances_of_alpha_add_up_to_one(values):
-    told = np.tile(np.array(values)[:, None], (1, len(GRID))) * np.linspace(0, 1, len(GRID))
-    found = weigh(np.zeros(len(values), int), told, 2)
+    observed = np.tile(np.array(values)[:, None], (1, len(GRID))) * np.linspace(0, 1, len(GRID))
+    found = weight_posterior(np.zeros(len(values), int), observed, 2)
     assert found.sum(axis=1) == pytest.approx(1) and found[1] == pytest.approx(1 / len(GRID))
 
 
-def test_costs_billed_by_the_token_are_foretold_exactly():
+def test_costs_billed_by_the_token_are_predicted_exactly():
     data, _ = people()
     table = data.table
     length = np.array([len(text) for text in table.texts])[table.query[table.row_comparison]]

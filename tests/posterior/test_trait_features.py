@@ -8,8 +8,9 @@ from scipy.special import expit
 
 from gmt.data.interactions import TEST, TRAIN
 from gmt.model.trait_network import TraitNetwork
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
-from gmt.posterior.learned_features import TraitFeatureMaker, implicit_mode, with_traits
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.implicit_mode import implicit_mode
+from gmt.posterior.trait_features import TraitFeatureMaker
 from tests.factories import random_dataset
 
 
@@ -82,24 +83,24 @@ def test_rows_and_candidates_are_described_alike(data):
 def test_traits_of_no_size_change_nothing(data, fitted):
     made = network(data, size=0.0)
     settings = fitted.settings
-    wanted = [settings.spread, settings.memory, settings.style]
+    wanted = [settings.prior_scale, settings.query_kernel_scale, settings.style_variance]
     made.log_amplitudes.data.copy_(torch.tensor(wanted).clamp_min(1e-30).log())
     history, asked = data.select(data.table.split == TRAIN), data.questions(np.flatnonzero(data.table.split == TEST))
-    found = with_traits(fitted, made).score(history, asked)
+    found = fitted.with_learned_traits(made).score(history, asked)
     offered = asked.candidates >= 0
     assert found[offered] == pytest.approx(fitted.score(history, asked)[offered], abs=1e-5)
 
 
 def test_somebody_without_votes_gets_the_impersonal_ranking_and_others_do_not(data, fitted):
     history, asked = data.select(data.table.split == TRAIN), data.questions(np.flatnonzero(data.table.split == TEST))
-    router = with_traits(fitted, network(data))
+    router = fitted.with_learned_traits(network(data))
     nobody = router.score(history, replace(asked, user=np.full(len(asked), -1)))
     assert (nobody == router.condition(history).impersonal(history, asked)).all()
     assert not np.allclose(nobody[asked.candidates >= 0], router.score(history, asked)[asked.candidates >= 0])
 
 
 def test_the_order_of_votes_and_the_answers_asked_for_are_not_read(data, fitted):
-    router = with_traits(fitted, network(data))
+    router = fitted.with_learned_traits(network(data))
     table, test = data.table, np.flatnonzero(data.table.split == TEST)
     train = np.flatnonzero(table.split == TRAIN)
     wanted = router.score(data.select(train), data.questions(test))

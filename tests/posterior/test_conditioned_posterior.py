@@ -1,4 +1,4 @@
-"""Check that more rounds of some people change what is believed of them alone, and as a full solve would."""
+"""Check that more rounds of some users change what is believed of them alone, and as a full solve would."""
 
 from dataclasses import replace
 
@@ -8,13 +8,15 @@ import pytest
 from data_prep.simulate.cost import CostSettings, cost_dataset
 from gmt.data.interactions import TEST, TRAIN, Candidate, Comparison
 from gmt.hybrid.gmt_router import GmtRouter
-from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
-from gmt.posterior.posterior import HierarchicalSettings, Posterior
-from gmt.posterior.user_effects import People
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.settings import HierarchicalSettings
+from gmt.posterior.user_batch import UserBatch
 from gmt.utility.utility_router import UtilityRouter
 from tests.factories import random_dataset
 
-SETTINGS = HierarchicalSettings(cells=0.7, memory=1.5, spread=0.8, style=0.1, answer=0.2)
+SETTINGS = HierarchicalSettings(
+    quality_variance=0.7, query_kernel_scale=1.5, prior_scale=0.8, style_variance=0.1, answer_variance=0.2
+)
 
 
 def cut(data, users, left):
@@ -26,18 +28,9 @@ def cut(data, users, left):
     return data.select(early), data.select(np.concatenate([early, late])), np.arange(len(early), len(train))
 
 
-def solved(posterior, history):
+def solved(posterior):
     """Solve for everybody from the start, given the same f."""
-    fresh = Posterior(
-        posterior.settings,
-        posterior.covariance,
-        posterior.shared,
-        posterior.past,
-        posterior.features,
-        posterior.answers,
-    )
-    fresh.__dict__["shift"] = posterior.shift
-    return fresh.alpha
+    return replace(posterior.effects, solved=None).alpha
 
 
 @pytest.mark.parametrize("half_life", [0.0, 4.0])
@@ -47,44 +40,44 @@ def test_more_votes_are_solved_as_if_all_had_been_there(seed, half_life):
     before, after, new = cut(data, (1, 4), 3)
     router = AnswerAwareBradleyTerry(replace(SETTINGS, half_life=half_life))
     posterior = router.condition(before)
-    grown = posterior.learned(after, new)
-    assert len(grown.past) > len(posterior.past) and (np.diff(grown.past.user) >= 0).all()
-    assert np.allclose(grown.alpha, solved(grown, after), atol=1e-7)
-    whole = replace(posterior, past=router.read(after).past)
-    assert np.array_equal(np.sort(grown.past.comparison), np.sort(whole.past.comparison))
+    grown = posterior.with_observed(after, new)
+    assert len(grown.votes) > len(posterior.votes) and (np.diff(grown.votes.user) >= 0).all()
+    assert np.allclose(grown.effects.alpha, solved(grown), atol=1e-7)
+    whole = router.prepare(after).votes
+    assert np.array_equal(np.sort(grown.votes.comparison), np.sort(whole.comparison))
     assert np.array_equal(
-        grown.past.since[np.argsort(grown.past.comparison)], whole.past.since[np.argsort(whole.past.comparison)]
+        grown.votes.since[np.argsort(grown.votes.comparison)], whole.since[np.argsort(whole.comparison)]
     )
 
 
-def test_nobody_else_moves_and_the_person_does():
+def test_nobody_else_moves_and_the_user_does():
     data = random_dataset(2, users=6, questions=30)
     before, after, new = cut(data, (3,), 4)
     posterior = AnswerAwareBradleyTerry(SETTINGS).condition(before)
     questions = data.questions(np.flatnonzero(data.table.split == TEST))
-    old, grown = posterior.score(before, questions), posterior.learned(after, new)
+    old, grown = posterior.score(before, questions), posterior.with_observed(after, new)
     found = grown.score(after, questions)
     mine = questions.user == 3
     assert np.array_equal(found[~mine], old[~mine]) and not np.allclose(found[mine], old[mine])
     assert np.isfinite(grown.covariances(after, questions)).all()
-    told = grown.explain(after, questions, int(np.flatnonzero(mine)[0]))
-    assert np.allclose(told.shared + told.votes.sum(axis=0), found[np.flatnonzero(mine)[0]])
-    assert set(new.tolist()) <= set(told.comparison.tolist())
+    said = grown.explain(after, questions, int(np.flatnonzero(mine)[0]))
+    assert np.allclose(said.shared + said.votes.sum(axis=0), found[np.flatnonzero(mine)[0]])
+    assert set(new.tolist()) <= set(said.comparison.tolist())
 
 
-def test_only_who_told_is_solved_for(monkeypatch):
+def test_only_users_of_new_rounds_are_solved_for(monkeypatch):
     data = random_dataset(4, users=6, questions=30)
     before, after, new = cut(data, (3,), 4)
     posterior = AnswerAwareBradleyTerry(SETTINGS).condition(before)
-    posterior.alpha  # noqa: B018 - solved once for all
-    solved_for, solve = [], People.solve
+    posterior.effects.alpha  # noqa: B018 - solved once for all
+    solved_for, solve = [], UserBatch.solve
 
-    def heard(people, *arguments):
-        solved_for.append(len(people.mask))
-        return solve(people, *arguments)
+    def noted(users, *arguments):
+        solved_for.append(len(users.mask))
+        return solve(users, *arguments)
 
-    monkeypatch.setattr(People, "solve", heard)
-    posterior.learned(after, new).score(after, data.questions(np.flatnonzero(data.table.split == TEST)))
+    monkeypatch.setattr(UserBatch, "solve", noted)
+    posterior.with_observed(after, new).score(after, data.questions(np.flatnonzero(data.table.split == TEST)))
     assert solved_for == [1]
 
 
@@ -94,7 +87,7 @@ def test_somebody_new_and_a_query_never_asked_before():
     before, after, new = cut(data, (5,), int((table.user[table.split == TRAIN] == 5).sum()))
     asked = table.query[new[0]] if len(new) else 0
     posterior = AnswerAwareBradleyTerry(SETTINGS).condition(before)
-    grown = posterior.learned(after, new)
+    grown = posterior.with_observed(after, new)
     questions = data.questions(np.flatnonzero((table.split == TEST) & (table.user == 5)))
     assert not np.allclose(grown.score(after, questions), posterior.score(before, questions))
     assert asked in after.table.query
@@ -102,7 +95,7 @@ def test_somebody_new_and_a_query_never_asked_before():
     one, other = (
         (scores - scores.mean(1, keepdims=True)).ravel() for scores in (grown.score(after, questions), reference)
     )
-    assert np.corrcoef(one, other)[0, 1] > 0.9  # all that is missing is what f would have heard of it
+    assert np.corrcoef(one, other)[0, 1] > 0.9  # all that is missing is what f would have learned of it
 
 
 def test_a_new_model_asks_for_the_whole_history():
@@ -123,15 +116,15 @@ def test_a_new_model_asks_for_the_whole_history():
     assert np.array_equal(router.score(grown, questions), fresh.score(grown, questions))
 
 
-def test_a_weight_of_quality_follows_new_outcomes_of_its_person_alone():
+def test_a_weight_of_quality_follows_new_outcomes_of_its_user_alone():
     from tests.utility.test_utility_router import matrix
 
     settings = CostSettings(users=8, per_user=20, feedback="random", seed=1)
     data, _ = cost_dataset(matrix(), settings, "hash:16", (0.8, 0.0, 0.2))
     before, after, new = cut(data, (2,), 6)
     router = UtilityRouter().fit(before)
-    weighed = router.condition(before)
-    grown, whole = weighed.learned(after, new), router.condition(after)
-    assert np.allclose(grown.chances[:-1], whole.chances[:-1], atol=1e-3)  # what answers cost is told anew by all
-    assert np.array_equal(np.delete(grown.chances, 2, axis=0), np.delete(weighed.chances, 2, axis=0))
-    assert not np.array_equal(grown.chances[2], weighed.chances[2]) and len(grown.told) == len(whole.told)
+    little = router.condition(before)
+    grown, whole = little.with_observed(after, new), router.condition(after)
+    assert np.allclose(grown.chances[:-1], whole.chances[:-1], atol=1e-3)  # what answers cost is read anew from all
+    assert np.array_equal(np.delete(grown.chances, 2, axis=0), np.delete(little.chances, 2, axis=0))
+    assert not np.array_equal(grown.chances[2], little.chances[2]) and len(grown.observed) == len(whole.observed)

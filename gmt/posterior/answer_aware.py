@@ -1,0 +1,40 @@
+"""Extend the hierarchical model by what the visible answers say, look like and cost."""
+
+from __future__ import annotations
+
+from gmt.posterior.answer_features import KnownAnswers
+from gmt.posterior.candidate_features import JoinedFeatures
+from gmt.posterior.hierarchical import HierarchicalBradleyTerry
+from gmt.posterior.settings import HierarchicalSettings
+from gmt.routing.costs import CostFeatures
+
+
+class AnswerAwareBradleyTerry(HierarchicalBradleyTerry):
+    """Extend the hierarchical model by what the visible answers look like and say.
+
+    Answer quality also depends on the answer's features (length, lists, code, nearness to the query, principal
+    components of its vector), f ~ … + answer_variance · φᵀφ, and a user's weight of style is read from the very answer
+    where the history holds it. With `settings.answer_variance` 0 and no answer visible it is the model it extends.
+    """
+
+    name = "answer_aware_bradley_terry"
+    style = staticmethod(lambda history: KnownAnswers.of(history, texts=False))
+    describe = staticmethod(KnownAnswers.of)
+    initial = HierarchicalSettings(answer_variance=0.1)
+
+    def style_choices(self) -> tuple[float, ...]:
+        """Return the variance of style that stands: read from the very answers it is worth having."""
+        return (self.settings.style_variance,)
+
+
+class CostAwareBradleyTerry(AnswerAwareBradleyTerry):
+    """Extend the answer-aware model by how much each user minds what an answer costs.
+
+    Cost joins the features of style, so that style and thrift are learned from the same votes. Where
+    the visible history states no cost it is the model it extends.
+    """
+
+    name = "cost_aware_bradley_terry"
+    style = staticmethod(
+        lambda history: JoinedFeatures((KnownAnswers.of(history, texts=False), CostFeatures.of(history)))
+    )

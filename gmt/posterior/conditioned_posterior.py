@@ -1,0 +1,212 @@
+"""Hold everything the hierarchical model believes after a history, and answer questions from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from gmt.data.dataset import Dataset, Questions
+from gmt.errors import DataError
+from gmt.posterior.answer_quality import QualityFit
+from gmt.posterior.candidate_features import CandidateFeatures
+from gmt.posterior.kernel_terms import precision
+from gmt.posterior.settings import HierarchicalSettings
+from gmt.posterior.targets import TargetReader, Targets
+from gmt.posterior.user_effects import UserEffects
+from gmt.posterior.vote_history import VoteHistory
+from gmt.routing.pairwise import votes_of
+from gmt.routing.protocol import Explained
+from gmt.routing.query_keys import QueryKeys
+from gmt.routing.recency import rated_since
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionedPosterior:
+    """Answer questions from one history; each user's own part is solved once, when first needed.
+
+    The score of a candidate is f(q, m) + k_*ᵀ α_u: answer quality plus the user effect.
+
+    Args:
+        quality: The fit of f.
+        effects: What users add.
+        features: What users have weights of: one for each of `settings.feature_variances`.
+        answers: What describes answers in the prior of f, if anything does.
+    """
+
+    quality: QualityFit
+    effects: UserEffects
+    features: tuple[CandidateFeatures, ...]
+    answers: CandidateFeatures | None = None
+
+    @property
+    def votes(self) -> VoteHistory:
+        """Return the votes of the history."""
+        return self.effects.votes
+
+    @property
+    def quality_weights(self) -> None:
+        """Return None: this model has no weight of quality against cost."""
+        return None
+
+    @cached_property
+    def _reader(self) -> TargetReader:
+        return TargetReader(self.quality, self.votes.queries, self.features, self.answers)
+
+    def score(self, data: Dataset, questions: Questions) -> np.ndarray:
+        """Return (C, K) scores, -inf under padding.
+
+        Args:
+            data: Where the text vectors of the questions are; its codes begin with the history's.
+            questions: The targets.
+        """
+        out = np.full(questions.candidates.shape, -np.inf)
+        for targets in self._reader.parts(data, questions, self._width(questions)):
+            total = targets.quality.copy()
+            for batch in self.effects.batches(targets):
+                theirs = self.effects.weights_of(batch)[batch.row]
+                total[batch.at] += (self.effects.blend(batch.towards) @ theirs[:, :, None])[:, :, 0]
+            out[targets.at] = targets.offered(total)
+        return out
+
+    def impersonal(self, data: Dataset, questions: Questions) -> np.ndarray:
+        """Return the (C, K) scores an unknown user would get, -inf under padding."""
+        out = np.full(questions.candidates.shape, -np.inf)
+        for targets in self._reader.parts(data, questions, self._width(questions)):
+            out[targets.at] = targets.offered(targets.quality)
+        return out
+
+    def scores_under(
+        self, choices: Sequence[HierarchicalSettings], data: Dataset, questions: Questions
+    ) -> list[np.ndarray]:
+        """Return the (C, K) scores under other scales and variances of the user kernel, f and S unchanged."""
+        out = [np.full(questions.candidates.shape, -np.inf) for _ in choices]
+        for targets in self._reader.parts(data, questions, self._width(questions)):
+            totals = [targets.quality.copy() for _ in choices]
+            for batch in self.effects.batches(targets):
+                among, alpha = batch.users.among(), None
+                for total, choice in zip(totals, choices, strict=True):
+                    scales = (choice.prior_scale, choice.query_kernel_scale, choice.feature_variances)
+                    # The choice before is near, so its α saves Newton steps.
+                    alpha = batch.users.solve(among.blend(*scales), alpha)
+                    total[batch.at] += (batch.towards.blend(*scales) @ alpha[batch.row][:, :, None])[:, :, 0]
+            for scores, total in zip(out, totals, strict=True):
+                scores[targets.at] = targets.offered(total)
+        return out
+
+    def explain(self, data: Dataset, questions: Questions, index: int) -> Explained:
+        """Take the scores of question `index` apart into what each past vote of its user adds."""
+        targets = self._reader.read(data, questions, np.array([index]))
+        own = self.votes.of_user(int(targets.questions.user[0]))
+        votes = np.zeros((0, targets.quality.shape[1]))
+        for batch in self.effects.batches(targets):
+            votes = (self.effects.blend(batch.towards)[0] * self.effects.alpha[own]).T
+        return Explained(targets.quality[0], votes, self.votes.comparison[own])
+
+    def covariances(self, data: Dataset, questions: Questions, with_quality: bool = True) -> np.ndarray:
+        """Return (C, K, K) posterior covariances of the scores; what stands under padding means nothing.
+
+        Σ = K_** - K_* (W⁻¹ + K)⁻¹ K_*ᵀ of the user effect, plus (1 + ρ_u)² times that of f.
+
+        Args:
+            data, questions: As in `score`.
+            with_quality: Whether to add how little is known of f, at some milliseconds a question; else
+                only what is not known of the user.
+        """
+        effects, out = self.effects, np.zeros((*questions.candidates.shape, questions.candidates.shape[1]))
+        for targets in self._reader.parts(data, questions, self._width(questions, effects.most_votes)):
+            nobody = effects.batch(np.zeros((0, 0), int))
+            found = effects.blend(nobody.within(targets.models, targets.quality, targets.features))
+            discrimination = np.ones(len(targets.at))
+            for batch in effects.batches(targets):
+                kernel, theirs = effects.blend(batch.users.among()), effects.weights_of(batch)
+                weight = batch.users.chances((kernel @ theirs[:, :, None])[:, :, 0])[1]
+                # (I + W K)⁻¹ W equals (W⁻¹ + K)⁻¹ and exists under padding, where W is 0.
+                inverse = np.linalg.solve(precision(kernel, weight), weight[:, :, None] * np.eye(weight.shape[1]))
+                towards = effects.blend(batch.towards)
+                found[batch.at] -= towards @ inverse[batch.row] @ towards.swapaxes(1, 2)
+                mean = effects.settings.prior_scale * (theirs[:, None] @ batch.users.rows)[:, 0, -1]
+                discrimination[batch.at] += mean[batch.row]
+            if with_quality:
+                found += discrimination[:, None, None] ** 2 * self._quality_covariances(targets)
+            out[targets.at] = found
+        return out
+
+    def _quality_covariances(self, targets: Targets) -> np.ndarray:
+        """Return the (C, K, K) posterior covariances of f."""
+        described = [None] * len(targets.at) if targets.described is None else targets.described
+        similarity = targets.similarity[:, : self._reader.fitted]
+        one_each = zip(similarity, targets.models, described, strict=True)
+        return np.stack([self.quality.covariance(*one) for one in one_each])
+
+    def with_votes(
+        self, data: Dataset, questions: Questions, a: np.ndarray, b: np.ndarray, y: np.ndarray
+    ) -> ConditionedPosterior:
+        """Return what would be believed had users cast these votes and no others; f and S stay as they are.
+
+        Args:
+            data: As in `score`.
+            questions: (C) what was voted on, by whom; the codes of users need not be the history's.
+            a, b: (C,) slots of the answers shown left and right.
+            y: (C,) 1 where a won, 0 where b did, 0.5 for a tie; all as new as can be.
+
+        Raises:
+            DataError: A query is none of the history's.
+        """
+        known = self.votes.queries.keys.codes()
+        query = np.array([known.get(key, -1) for key in QueryKeys.of(questions).tuples()], np.int64)
+        if (query < 0).any():
+            raise DataError("a vote is about a query that the history does not hold; ask only about known queries")
+        features, every = self._reader.features_of(data, questions), np.arange(len(questions))
+        votes = self.votes.cast(questions, features, every, (a, b), y, query)
+        offset = self.quality.differences(votes.query, votes.a, votes.b)
+        return replace(self, effects=replace(self.effects, votes=votes, offset=offset, solved=None))
+
+    def with_drift(self, half_life: float) -> ConditionedPosterior:
+        """Return the same answer quality, user effects drifting with a half-life."""
+        settings, votes = replace(self.effects.settings, half_life=half_life), replace(self.votes, half_life=half_life)
+        return replace(self, effects=replace(self.effects, settings=settings, votes=votes, solved=None))
+
+    def under(self, settings: HierarchicalSettings) -> ConditionedPosterior:
+        """Return the same answer quality and S, the user kernel having other scales and variances."""
+        return replace(self, effects=replace(self.effects, settings=settings, solved=None))
+
+    def with_observed(self, history: Dataset, positions: np.ndarray) -> ConditionedPosterior | None:
+        """Return what is believed once some more rounds are observed, at the cost of solving for their users alone.
+
+        Answer quality and S stay as they are until the whole history is conditioned on again; an answer new to the
+        history is taken for one of its model's mean form.
+
+        Args:
+            history: The history with the rounds; what was observed before has kept its positions.
+            positions: (C,) where the new rounds stand.
+
+        Returns:
+            None where a round shows a model that was not there before.
+        """
+        table, questions = history.table.select(positions), history.questions(positions)
+        if int(table.model.max(initial=-1)) >= len(self.effects.covariance) - 2:
+            return None
+        # 1. Queries new with these rounds join the known ones, which keep their codes.
+        votes, keys = votes_of(table), QueryKeys.of(questions)
+        known = self.votes.queries.keys.codes()
+        unknown = np.array([at for at, key in enumerate(keys.tuples()) if key not in known], int)
+        queries = self.votes.queries.extended(keys.select(unknown).distinct()[0], history.vectors)
+        # 2. The rounds become votes, and what f says of them their offset.
+        code, of = queries.keys.codes(), votes.comparison
+        query = np.array([code[key] for key in keys.tuples()], np.int64)
+        a, b = (row - table.start[of] for row in (votes.row_a, votes.row_b))
+        targets = replace(self._reader, queries=queries).read(history, questions, np.arange(len(questions)))
+        more = replace(self.votes, queries=queries).cast(questions, targets.features, of, (a, b), votes.y, query[of])
+        more = replace(more, comparison=np.asarray(positions)[more.comparison])
+        offset = (targets.quality[of, a] - targets.quality[of, b])[np.argsort(votes.user, kind="stable")]
+        # 3. Their users alone are solved for; everybody else's α stands.
+        rated = np.flatnonzero(np.isin(history.table.user, np.unique(more.user)))
+        effects = self.effects.with_votes(more, offset, rated_since(history.table.select(rated)), rated)
+        return replace(self, effects=effects)
+
+    def _width(self, questions: Questions, columns: int = 0) -> int:
+        """Return how many numbers a question takes: one for each vote of its user and candidate, or column."""
+        return self.effects.most_votes * max(questions.candidates.shape[1], columns)

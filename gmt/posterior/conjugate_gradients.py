@@ -1,0 +1,35 @@
+"""Solve several symmetric positive definite systems at once, given nothing but products with their matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+MOST_STEPS = 400
+"""Steps after which a system is left as it is; the Newton step that asked for it forgives a solve that is not exact."""
+
+
+def conjugate_gradients(apply: Callable[[np.ndarray], np.ndarray], right: np.ndarray, tolerance: float) -> np.ndarray:
+    """Solve N symmetric positive definite systems at once.
+
+    Source: Hestenes and Stiefel, Methods of conjugate gradients for solving linear systems (1952).
+
+    Args:
+        apply: Product of the matrix with (V, N) numbers.
+        right: (V, N) right-hand sides.
+        tolerance: Norm of a residual, relative to its right-hand side, that is good enough.
+    """
+    x, rest, direction = np.zeros_like(right), right, right
+    size = (rest**2).sum(axis=0)
+    enough = tolerance**2 * size
+    for _ in range(MOST_STEPS):
+        if (size <= enough).all():
+            break
+        along = apply(direction)
+        # A system that is solved has a direction of zero; the floor keeps its step 0 and not NaN.
+        step = size / np.maximum((direction * along).sum(axis=0), 1e-300)
+        x, rest = x + step * direction, rest - step * along
+        before, size = size, (rest**2).sum(axis=0)
+        direction = rest + size / np.maximum(before, 1e-300) * direction
+    return x

@@ -1,0 +1,181 @@
+"""Hold a hierarchical Bradley–Terry model that was fitted, and condition it on histories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from gmt.data.dataset import Dataset, Questions
+from gmt.model.trait_network import TraitNetwork
+from gmt.posterior.alternating_fit import ROUNDS, alternating_fit
+from gmt.posterior.answer_features import KnownAnswers
+from gmt.posterior.answer_quality import QualityPrior
+from gmt.posterior.candidate_features import FeatureMaker
+from gmt.posterior.conditioned_posterior import ConditionedPosterior
+from gmt.posterior.prepared_history import PreparedHistory
+from gmt.posterior.settings import HierarchicalSettings
+from gmt.posterior.style import AnswerStyle
+from gmt.posterior.trait_features import EARLIER_TRAIT_PREFIX, TRAIT_PREFIX, TraitFeatureMaker
+from gmt.posterior.user_covariance import extended_covariance, initial_covariance
+from gmt.posterior.vote_history import VoteHistory
+from gmt.routing.kernels import model_kernels
+from gmt.routing.query_keys import QueryKeys
+
+
+class HierarchicalModel:
+    """Rank models by the quality of their answers and by what the votes of the query's user add.
+
+    logit P(a ≻ b) = (1 + ρ_u) (f(q, a) - f(q, b)) + (e_a - e_b)ᵀ θ_u + π_u + g_u(q, a) - g_u(q, b) + style.
+
+    Answer quality f shares strength between queries and models by their texts (`QualityPrior`). (θ, π, ρ)_u ~ N(0, S),
+    S learned from all users; g, the query-conditioned kernel, counts a user's votes on similar queries more
+    (`KernelTerms`). The discrimination ρ says how closely a user's votes follow answer quality; the position bias π,
+    the pull to the answer shown left, explains votes and is left out of scores. A tie counts as half a win of each.
+    Comparisons of more than two candidates are read as all their pairs; a rating of a lone candidate is not read, for
+    nothing says what it is compared with.
+
+    Source: Bradley and Terry (1952) for the likelihood; Rasmussen and Williams, Gaussian Processes for Machine Learning
+    (2006), section 3.4, for the posterior.
+
+    Limitations: one thread at a time; the history last scored is kept.
+
+    Args:
+        settings: The variances; a term whose variance is 0 is off.
+        features: Builds more features of candidates from the visible history; a user's weight of each has the
+            variance `settings.trait_variance`.
+        drift: Let `fit` decide on VALID whether user effects drift, where the history says when votes were cast.
+    """
+
+    style: FeatureMaker = staticmethod(AnswerStyle.of)
+    describe: Callable[[Dataset], KnownAnswers] | None = None
+    initial = HierarchicalSettings()
+
+    def __init__(
+        self,
+        settings: HierarchicalSettings | None = None,
+        features: FeatureMaker | None = None,
+        drift: bool = False,
+    ) -> None:
+        self.settings = self.start = settings or self.initial
+        self.features, self.drift = features, drift
+        self.traits: TraitNetwork | None = None
+        self.covariance: np.ndarray | None = None
+        self.query_centre: np.ndarray | None = None
+        self.model_centre: np.ndarray | None = None
+        self._last: tuple[Dataset, ConditionedPosterior] | None = None
+
+    def condition(self, history: Dataset) -> ConditionedPosterior:
+        """Fit f and every user to the visible votes, given S and the settings.
+
+        What comes back answers a question in about a millisecond, for as long as the history stays the same.
+        """
+        prepared = self.prepare(history)
+        with threadpool_limits(1):
+            prior = self.prior(history, prepared, self.settings)
+            quality, _ = alternating_fit(prior, prepared.votes, prepared.user_covariance, ROUNDS)
+        return prepared.conditioned(self.settings, quality, prepared.user_covariance)
+
+    def score(self, history: Dataset, questions: Questions) -> np.ndarray:
+        """Score candidates given the visible votes; a user without any gets what is best for all."""
+        if self._last is None or self._last[0] is not history:
+            self._last = history, self.condition(history)
+        return self._last[1].score(history, questions)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the settings that `fit` ended with."""
+        return asdict(self.settings)
+
+    def with_half_life(self, half_life: float) -> Self:
+        """Return the same fit with user effects that drift with another half-life."""
+        out = self._copy()
+        out.settings = replace(self.settings, half_life=half_life)
+        return out
+
+    def with_learned_traits(self, network: TraitNetwork) -> Self:
+        """Return the same fit that also reads learned traits, its own kernels scaled as they were beside them."""
+        user, query, style = network.log_amplitudes.detach().exp().tolist()
+        out = self._copy()
+        out.traits, out.features = network, TraitFeatureMaker(network)
+        out.settings = replace(
+            self.settings, prior_scale=user, query_kernel_scale=query, style_variance=style, trait_variance=1.0
+        )
+        return out
+
+    def _copy(self) -> Self:
+        out = type(self)(self.start, self.features, self.drift)
+        out.settings, out.traits, out.covariance = self.settings, self.traits, self.covariance
+        out.query_centre, out.model_centre = self.query_centre, self.model_centre
+        return out
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return everything `fit` found, as numbers, and the weights of learned traits under `TRAIT_PREFIX`."""
+        found = {"covariance": self.covariance, "query_centre": self.query_centre, "model_centre": self.model_centre}
+        state = {name: value for name, value in found.items() if value is not None} | self.settings.to_arrays()
+        if self.traits is not None:
+            weights = self.traits.state_dict()
+            state |= {f"{TRAIT_PREFIX}{name}": value.detach().numpy() for name, value in weights.items()}
+        return state
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> Self:
+        """Take over what `state_dict` returned; other `features` must be those it was fitted with."""
+        self.settings, self._last = HierarchicalSettings.from_arrays(state), None
+        self.covariance, self.query_centre, self.model_centre = (
+            state.get(name) for name in ("covariance", "query_centre", "model_centre")
+        )
+        for prefix in (TRAIT_PREFIX, EARLIER_TRAIT_PREFIX):
+            weights = {name: value for name, value in state.items() if name.startswith(prefix)}
+            if weights:
+                tensors = {name.removeprefix(prefix): torch.from_numpy(value) for name, value in weights.items()}
+                self.traits = TraitNetwork.from_state(tensors)
+                self.features = TraitFeatureMaker(self.traits)
+        return self
+
+    def prepare(self, history: Dataset) -> PreparedHistory:
+        """Read what a history says before anything is fitted."""
+        makers: list[FeatureMaker] = [self.style, *([self.features] if self.features else [])]
+        features = tuple(make(history) for make in makers)
+        if self.query_centre is None:
+            keys, _ = QueryKeys.of(history.table).distinct()
+            centre = mean_vector(history.vectors[keys.query])
+        else:
+            centre = self.query_centre
+        votes = VoteHistory.read(history, features, centre, self.settings.half_life)
+        answers = self.describe(history) if self.describe else None
+        return PreparedHistory(votes, features, self.user_covariance(history), answers)
+
+    def prior(self, history: Dataset, prepared: PreparedHistory, settings: HierarchicalSettings) -> QualityPrior:
+        """Return the prior of f over the queries of a history."""
+        strength_kernel, answer_kernel = self._kernels(history)
+        queries, described = prepared.votes.queries, None
+        if settings.answer_variance and prepared.answers is not None:
+            every_model = np.tile(np.arange(len(strength_kernel)), (len(queries.keys), 1))
+            described = prepared.answers.at(queries.keys, every_model)
+            described = described.reshape(-1, described.shape[2])
+        return QualityPrior(
+            queries,
+            strength_kernel,
+            answer_kernel,
+            settings.strength_variance,
+            settings.quality_variance,
+            described,
+            settings.answer_variance,
+        )
+
+    def user_covariance(self, history: Dataset) -> np.ndarray:
+        """Return the (M + 2, M + 2) S over the models of a history, from their texts where it is not learned."""
+        start = initial_covariance(self.settings, self._kernels(history)[0])
+        return start if self.covariance is None else extended_covariance(self.covariance, start)
+
+    def _kernels(self, history: Dataset) -> tuple[np.ndarray, np.ndarray]:
+        centre = mean_vector(history.model_vectors) if self.model_centre is None else self.model_centre
+        return model_kernels(history.model_vectors, centre)
+
+
+def mean_vector(vectors: np.ndarray) -> np.ndarray:
+    """Return the (D,) mean of (N, D) vectors, 0 where there is none."""
+    return vectors.mean(axis=0) if len(vectors) else np.zeros(vectors.shape[1])

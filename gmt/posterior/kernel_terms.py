@@ -1,0 +1,64 @@
+"""Hold the terms of the kernel between a user's votes apart, so that their amplitudes can be tried cheaply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class KernelTerms:
+    """Hold the terms of a user's kernel before their amplitudes.
+
+    K_ij = s · (x_iᵀ S x_j + g · δ_iᵀ (½ diag S + ½ S) δ_j · K_q(q_i, q_j)) + Σ_g a_g · φ_iᵀ φ_j,
+    with δ = e_a - e_b, x = [δ, 1, Δf] and φ the difference of the answers' features of group g.
+
+    Args:
+        linear: (…, I, J) x_iᵀ S x_j.
+        query: (…, I, J) the query-conditioned term, without g.
+        features: (…, I, J) φ_iᵀ φ_j, one for each group of features.
+    """
+
+    linear: np.ndarray
+    query: np.ndarray
+    features: tuple[np.ndarray, ...]
+
+    def blend(self, prior_scale: float, query_kernel_scale: float, variances: tuple[float, ...]) -> np.ndarray:
+        """Return the kernel.
+
+        Args:
+            prior_scale: s, what S is multiplied by.
+            query_kernel_scale: g.
+            variances: a, one for each group of features; groups beyond them are left out.
+        """
+        out = self.linear + query_kernel_scale * self.query if query_kernel_scale else self.linear.copy()
+        out *= prior_scale
+        for variance, term in zip(variances, self.features, strict=False):
+            if variance:
+                out += variance * term
+        return out
+
+    def weighted(self, weight: np.ndarray) -> KernelTerms:
+        """Return every term times a weight, elementwise."""
+        return KernelTerms(self.linear * weight, self.query * weight, tuple(term * weight for term in self.features))
+
+
+def query_kernel_covariance(covariance: np.ndarray) -> np.ndarray:
+    """Return ½ diag S + ½ S, the (M, M) covariance of what a user adds to models on one kind of query only.
+
+    Half of it is shared between models as S shares it; half is a model's own, for a user may like it for one kind of
+    query without liking its relatives.
+
+    Args:
+        covariance: (M + 2, M + 2) S over models, position bias and discrimination.
+    """
+    own = covariance[:-2, :-2]
+    return 0.5 * np.diag(np.diag(own)) + 0.5 * own
+
+
+def precision(kernel: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return (B, T, T) I + W K."""
+    out, own = weight[:, :, None] * kernel, np.arange(kernel.shape[1])
+    out[:, own, own] += 1
+    return out

@@ -1,0 +1,40 @@
+"""Hold what a history says before anything is fitted to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmt.posterior.answer_features import KnownAnswers
+from gmt.posterior.answer_quality import QualityFit
+from gmt.posterior.candidate_features import CandidateFeatures
+from gmt.posterior.conditioned_posterior import ConditionedPosterior
+from gmt.posterior.settings import HierarchicalSettings
+from gmt.posterior.user_effects import UserEffects
+from gmt.posterior.vote_history import VoteHistory
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedHistory:
+    """Hold the votes of a history, and what describes its users, models and answers.
+
+    Args:
+        votes: The votes.
+        features: What users have weights of.
+        user_covariance: (M + 2, M + 2) S over the models of the history.
+        answers: What describes answers in the prior of f, if anything does.
+    """
+
+    votes: VoteHistory
+    features: tuple[CandidateFeatures, ...]
+    user_covariance: np.ndarray
+    answers: KnownAnswers | None
+
+    def conditioned(
+        self, settings: HierarchicalSettings, quality: QualityFit, covariance: np.ndarray
+    ) -> ConditionedPosterior:
+        """Return what is believed under settings, a fit of f, and S."""
+        offset = quality.differences(self.votes.query, self.votes.a, self.votes.b)
+        effects = UserEffects(settings, covariance, self.votes, offset)
+        return ConditionedPosterior(quality, effects, self.features, self.answers)

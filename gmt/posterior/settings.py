@@ -1,0 +1,79 @@
+"""Hold the variances of the hierarchical model, and read them from runs of earlier versions too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+PREFIX = "settings."
+"""Begins the names of the settings among the arrays of a saved state."""
+EARLIER_NAMES = {
+    "strength_variance": "base",
+    "user_variance": "liking",
+    "position_bias_variance": "side",
+    "discrimination_variance": "reliability",
+    "trait_variance": "extra",
+    "quality_variance": "cells",
+    "query_kernel_scale": "memory",
+    "prior_scale": "spread",
+    "style_variance": "style",
+    "answer_variance": "answer",
+}
+"""What each setting was called in runs saved before it had its name of today."""
+
+
+@dataclass(frozen=True)
+class HierarchicalSettings:
+    """Hold the variances of the model, in squared logits; those from `quality_variance` on `fit` chooses on VALID.
+
+    Args:
+        strength_variance: Of a model's strength on all queries.
+        user_variance, position_bias_variance, discrimination_variance: Of what a user adds to a model's score (θ), of
+            their pull to the answer shown left (π), and of how much more or less their votes follow answer quality
+            (ρ); the start of S, which `fit` learns.
+        trait_variance: Of the weight a user gives to each of the learned features, where the router has some.
+        quality_variance: Of an answer's quality around its model's strength.
+        query_kernel_scale: Of a user effect on one kind of query only, as a multiple of S.
+        prior_scale: What S is multiplied by.
+        style_variance: Of the weight a user gives to each feature of style.
+        answer_variance: Of what each feature of an answer adds to its quality; 0 leaves answers undescribed.
+        half_life: No variance, but the comparisons a user rates until their effects are half other ones; 0: they stay.
+    """
+
+    strength_variance: float = 0.5
+    user_variance: float = 0.5
+    position_bias_variance: float = 0.2
+    discrimination_variance: float = 0.05
+    trait_variance: float = 0.0
+    quality_variance: float = 1.0
+    query_kernel_scale: float = 1.0
+    prior_scale: float = 1.0
+    style_variance: float = 0.05
+    answer_variance: float = 0.0
+    half_life: float = 0.0
+
+    @property
+    def feature_variances(self) -> tuple[float, float]:
+        """Return the variances of the two groups of features: style, and the learned ones."""
+        return self.style_variance, self.trait_variance
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return every setting as an array of no dimension, by its name in a saved state."""
+        return {f"{PREFIX}{item.name}": np.array(getattr(self, item.name), float) for item in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, state: dict[str, np.ndarray]) -> HierarchicalSettings:
+        """Read what `to_arrays` returned, today or under the earlier names.
+
+        Raises:
+            KeyError: A setting is missing.
+        """
+        values = {}
+        for item in fields(cls):
+            key = f"{PREFIX}{item.name}"
+            if key not in state and item.name == "half_life":
+                continue  # runs saved before there was a drift do not say how long effects stay: they stay
+            earlier = f"{PREFIX}{EARLIER_NAMES.get(item.name, item.name)}"
+            values[item.name] = float(state[earlier] if key not in state and earlier in state else state[key])
+        return cls(**values)

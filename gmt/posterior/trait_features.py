@@ -1,0 +1,58 @@
+"""Let the posterior read learned traits: describe answers by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gmt.data.dataset import Dataset, Questions
+from gmt.model.trait_network import TraitNetwork
+
+TRAIT_PREFIX = "traits."
+"""Begins the names of the traits' weights in a saved posterior."""
+EARLIER_TRAIT_PREFIX = "taste."
+"""Begins them in runs saved before they were called traits."""
+
+
+@dataclass(frozen=True, eq=False)
+class TraitFeatures:
+    """Describe answers by the traits of their model, weighted by the query; an answer's text is not read.
+
+    Args:
+        models: (M, F) traits of every model.
+        network: What weights them.
+    """
+
+    models: np.ndarray
+    network: TraitNetwork
+
+    def of_rows(self, history: Dataset) -> np.ndarray:
+        """Return (R, F) weighted traits of every row's model."""
+        table = history.table
+        queries, at = np.unique(np.stack([table.query, table.task], axis=1), axis=0, return_inverse=True)
+        weights = self._weights(history.vectors[queries[:, 0]], queries[:, 1])[at.reshape(-1)]
+        return self.models[table.model] * weights[table.row_comparison]
+
+    def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
+        """Return (C, K, F) weighted traits of the candidates."""
+        weights = self._weights(data.vectors[questions.query], questions.task)
+        return self.models[np.maximum(questions.candidates, 0)] * weights[:, None, :]
+
+    def _weights(self, vectors: np.ndarray, task: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            found = self.network.weights(torch.as_tensor(vectors, dtype=torch.float32), torch.as_tensor(task))
+        return found.numpy().astype(float)
+
+
+@dataclass(frozen=True, eq=False)
+class TraitFeatureMaker:
+    """Build `TraitFeatures` for whatever models a history knows."""
+
+    network: TraitNetwork
+
+    def __call__(self, history: Dataset) -> TraitFeatures:
+        with torch.inference_mode():
+            models = self.network.of_models(torch.as_tensor(history.model_vectors, dtype=torch.float32))
+        return TraitFeatures(models.numpy().astype(float), self.network)

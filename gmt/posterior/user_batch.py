@@ -1,0 +1,144 @@
+"""Build the kernels of a batch of users, padded to one shape, and solve for what each user adds."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+
+from gmt.posterior.kernel_terms import KernelTerms, precision, query_kernel_covariance
+from gmt.posterior.laplace import laplace_mode
+from gmt.posterior.vote_history import VoteHistory
+from gmt.routing.recency import recency_weight
+
+
+class UserBatch:
+    """Hold the votes of B users, padded to T each, and their kernels.
+
+    A vote of user u has the logit (1 + ρ_u) Δf + δᵀθ_u + π_u + g_u + …, its part beyond Δf being normal with the kernel
+    of `KernelTerms`; (θ, π, ρ)_u ~ N(0, S).
+
+    Args:
+        votes: All votes.
+        index: (B, T) positions of theirs, -1 under padding.
+        offset: (V,) Δf of every vote.
+        covariance: (M + 2, M + 2) S over models, position bias and discrimination.
+    """
+
+    def __init__(self, votes: VoteHistory, index: np.ndarray, offset: np.ndarray, covariance: np.ndarray) -> None:
+        at = np.maximum(index, 0)
+        self.queries, self.covariance, self.groups = votes.queries, covariance, votes.groups
+        self.since, self.half_life = votes.since[at], votes.half_life
+        self.mask = index >= 0
+        self.a, self.b, self.query, self.y = votes.a[at], votes.b[at], votes.query[at], votes.y[at]
+        self.offset = np.where(self.mask, offset[at], 0.0)
+        self.features = votes.features[at] * self.mask[:, :, None]
+        bias, discrimination = len(covariance) - 2, len(covariance) - 1
+        # x has two entries for the models, a 1 and Δf, so S x is a sum of four rows and no product.
+        rows = covariance[self.a] - covariance[self.b] + covariance[bias]
+        rows += self.offset[:, :, None] * covariance[discrimination]
+        self.rows = rows * self.mask[:, :, None]
+        """(B, T, M + 2) S x of every vote."""
+
+    def linear(self) -> np.ndarray:
+        """Return the (B, T, T) linear part of the kernel between the votes of each user."""
+        bias, discrimination = len(self.covariance) - 2, len(self.covariance) - 1
+        user, vote = np.arange(len(self.a))[:, None, None], np.arange(self.a.shape[1])[None, :, None]
+        found = self.rows[user, vote, self.a[:, None, :]] - self.rows[user, vote, self.b[:, None, :]]
+        found += self.rows[:, :, bias, None] + self.rows[:, :, discrimination, None] * self.offset[:, None, :]
+        return found * self.mask[:, None, :]
+
+    def among(self) -> KernelTerms:
+        """Return the (B, T, T) kernel between the votes of each user."""
+        own = query_kernel_covariance(self.covariance)
+        left, right = own[self.a] - own[self.b], np.arange(self.a.shape[1])[None, :, None]
+        user = np.arange(len(self.a))[:, None, None]
+        query = left[user, right, self.a[:, None, :]] - left[user, right, self.b[:, None, :]]
+        query *= self.queries.between(self.query, self.query)
+        query *= self.mask[:, :, None] & self.mask[:, None, :]
+        features = tuple(group @ group.swapaxes(1, 2) for group in self._grouped(self.features))
+        return self._with_drift(
+            KernelTerms(self.linear(), query, features), self.since[:, :, None] - self.since[:, None, :]
+        )
+
+    def towards(
+        self,
+        row: np.ndarray,
+        candidates: np.ndarray,
+        quality: np.ndarray,
+        similarity: np.ndarray,
+        features: np.ndarray,
+    ) -> KernelTerms:
+        """Return the (C, K, T) kernel between candidates and the votes of the user they are for.
+
+        Position bias explains votes and has no part in a candidate's score.
+
+        Args:
+            row: (C,) which of the B users each target is of.
+            candidates: (C, K) model codes.
+            quality: (C, K) f of each candidate.
+            similarity: (C, G) similarities of the targets' queries to the known ones.
+            features: (C, K, F) features of the candidates.
+        """
+        discrimination, vote = len(self.covariance) - 1, np.arange(self.a.shape[1])
+        models = candidates[:, :, None]
+        linear = self.rows[row[:, None, None], vote, models]
+        linear = linear + quality[:, :, None] * self.rows[row, :, discrimination][:, None, :]
+        own = query_kernel_covariance(self.covariance)
+        query = own[models, self.a[row][:, None, :]] - own[models, self.b[row][:, None, :]]
+        near = np.take_along_axis(similarity, self.query[row], axis=1) * self.mask[row]
+        theirs = self._grouped(self.features[row])
+        found = tuple(one @ past.swapaxes(1, 2) for one, past in zip(self._grouped(features), theirs, strict=True))
+        # A target comes after all that was rated, hence one more than was rated since.
+        return self._with_drift(KernelTerms(linear, query * near[:, None, :], found), self.since[row][:, None, :] + 1)
+
+    def within(self, candidates: np.ndarray, quality: np.ndarray, features: np.ndarray) -> KernelTerms:
+        """Return the (C, K, K) prior covariance of what a user adds to the candidates' scores."""
+        discrimination = len(self.covariance) - 1
+        left, right = candidates[:, :, None], candidates[:, None, :]
+        # x of one candidate is [e_m, 0, f], so xᵀ S x' has one term of models, two mixed ones and one of f.
+        mixed = self.covariance[candidates, discrimination]
+        linear = self.covariance[left, right] + quality[:, :, None] * mixed[:, None, :]
+        linear += mixed[:, :, None] * quality[:, None, :]
+        linear += quality[:, :, None] * quality[:, None, :] * self.covariance[discrimination, discrimination]
+        found = tuple(group @ group.swapaxes(1, 2) for group in self._grouped(features))
+        return KernelTerms(linear, query_kernel_covariance(self.covariance)[left, right], found)
+
+    def _with_drift(self, terms: KernelTerms, gap: np.ndarray) -> KernelTerms:
+        """Return the kernel of effects that drift: votes far apart in time have less in common."""
+        if not self.half_life:
+            return terms
+        return terms.weighted(recency_weight(np.abs(gap), self.half_life))
+
+    def _grouped(self, features: np.ndarray) -> list[np.ndarray]:
+        return np.split(features, self.groups[:-1], axis=-1) if self.groups else []
+
+    def solve(self, kernel: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+        """Return (B, T) α, each user's most likely part beyond Δf being `kernel` α.
+
+        `start` is an α to begin from; it changes how long this takes, not what is found.
+        """
+        return laplace_mode(
+            lambda x: (kernel @ x[:, :, None])[:, :, 0],
+            lambda weight, x: np.linalg.solve(precision(kernel, weight), x[:, :, None])[:, :, 0],
+            self.y,
+            self.offset,
+            self.mask,
+            start,
+        )
+
+    def chances(self, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (B, T) chances that a wins, and their variances, 0 under padding."""
+        chance = expit(latent + self.offset)
+        return chance, chance * (1 - chance) * self.mask
+
+    def moments(self, alpha: np.ndarray, kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (B, M + 2) posterior means w of (θ, π, ρ), and Σ over users of w wᵀ + Cov(w).
+
+        Cov(w) = S - S Xᵀ (I + W K)⁻¹ W X S; both read the linear kernel alone.
+        """
+        mean = np.einsum("bt,btm->bm", alpha, self.rows)
+        weight = self.chances((kernel @ alpha[:, :, None])[:, :, 0])[1]
+        learned = np.linalg.solve(precision(kernel, weight), weight[:, :, None] * self.rows)
+        size = self.rows.shape[2]
+        shrunk = self.rows.reshape(-1, size).T @ learned.reshape(-1, size)
+        return mean, mean.T @ mean + len(mean) * self.covariance - shrunk

@@ -1,0 +1,151 @@
+"""Hold the votes of a history, those of a user side by side, with what the user kernel reads of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gmt.data.dataset import Dataset, Questions
+from gmt.posterior.candidate_features import CandidateFeatures
+from gmt.routing.kernels import QueryKernel
+from gmt.routing.pairwise import votes_of
+from gmt.routing.query_keys import QueryKeys
+from gmt.routing.recency import rated_since
+
+VOTE_COLUMNS = ("user", "a", "b", "y", "query", "features", "comparison", "since")
+"""The fields of `VoteHistory` that hold one entry for each vote."""
+NUMBERS_AT_ONCE = 2_000_000
+"""Users are solved in batches whose padded (B, T, T) kernels hold at most so many numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class VoteHistory:
+    """Hold V votes, those of a user side by side.
+
+    Args:
+        user, a, b: (V,) codes, ordered by user.
+        y: (V,) 1 where a won, 0 where b did, 0.5 for a tie.
+        query: (V,) codes of the known queries.
+        features: (V, F) features of a's answer less those of b's.
+        comparison: (V,) positions in the table the votes were read from.
+        since: (V,) how many comparisons the same user rated later.
+        queries: The similarity of the known queries.
+        groups: Where each group of features ends among the F.
+        half_life: Ratings after which two votes of a user have half in common; 0: whatever lies between them.
+    """
+
+    user: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+    y: np.ndarray
+    query: np.ndarray
+    features: np.ndarray
+    comparison: np.ndarray
+    since: np.ndarray
+    queries: QueryKernel
+    groups: tuple[int, ...] = ()
+    half_life: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @classmethod
+    def read(
+        cls, history: Dataset, features: Sequence[CandidateFeatures], centre: np.ndarray, half_life: float = 0.0
+    ) -> VoteHistory:
+        """Read the votes of a history, in an order that does not depend on the table's.
+
+        Args:
+            history: The visible comparisons.
+            features: One for each group of features.
+            centre: (D,) what query vectors are centred on.
+            half_life: As in `VoteHistory`.
+        """
+        table, votes = history.table, votes_of(history.table)
+        keys, query = QueryKeys.of(table).select(votes.comparison).distinct()
+        answers = table.response[votes.row_a], table.response[votes.row_b]
+        # The order of a table must not reach a sum of floats, so votes are sorted by all that tells them apart.
+        order = np.lexsort((votes.y, *answers, votes.b, votes.a, query, votes.user))
+        rows = [group.of_rows(history) for group in features]
+        differences = [group[votes.row_a] - group[votes.row_b] for group in rows]
+        return cls(
+            votes.user[order],
+            votes.a[order],
+            votes.b[order],
+            votes.y[order],
+            query[order],
+            np.concatenate([np.zeros((len(votes), 0)), *differences], axis=1)[order],
+            votes.comparison[order],
+            rated_since(table)[votes.comparison[order]],
+            QueryKernel.of(keys, history.vectors, centre),
+            tuple(int(end) for end in np.cumsum([group.shape[1] for group in rows])),
+            half_life,
+        )
+
+    def select(self, positions: np.ndarray) -> VoteHistory:
+        """Return the votes at `positions` (indices or a mask), which must leave a user's side by side."""
+        return replace(self, **{name: getattr(self, name)[positions] for name in VOTE_COLUMNS})
+
+    def inserted(self, places: np.ndarray, other: VoteHistory) -> VoteHistory:
+        """Return the votes with other ones before `places`, where a user's must stay side by side."""
+        columns = {name: np.insert(getattr(self, name), places, getattr(other, name), axis=0) for name in VOTE_COLUMNS}
+        return replace(self, **columns)
+
+    def cast(
+        self,
+        questions: Questions,
+        features: np.ndarray,
+        of: np.ndarray,
+        slots: tuple[np.ndarray, np.ndarray],
+        y: np.ndarray,
+        query: np.ndarray,
+    ) -> VoteHistory:
+        """Return V other votes, on candidates of questions; their `comparison` is the question, none is older.
+
+        Args:
+            questions: What was voted on, by whom.
+            features: (C, K, F) features of the candidates.
+            of: (V,) the question of each vote.
+            slots: (V,) and (V,) where the two answers stand among its candidates.
+            y: (V,) outcomes.
+            query: (V,) codes of the known queries.
+        """
+        order = np.argsort(questions.user[of], kind="stable")
+        models, (a, b) = questions.candidates, slots
+        return replace(
+            self,
+            user=questions.user[of][order],
+            a=models[of, a][order],
+            b=models[of, b][order],
+            y=np.asarray(y, float)[order],
+            query=query[order],
+            features=(features[of, a] - features[of, b])[order],
+            comparison=of[order],
+            since=np.zeros(len(of)),
+        )
+
+    def of_user(self, user: int) -> slice:
+        """Return where a user's votes stand."""
+        return slice(int(np.searchsorted(self.user, user)), int(np.searchsorted(self.user, user, side="right")))
+
+    def batches(self, users: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Cut users into batches with about equally many votes each; who has none is left out.
+
+        Yields:
+            (B,) codes of the users and (B, T) positions of their votes, -1 under padding.
+        """
+        users = np.unique(users)
+        first = np.searchsorted(self.user, users)
+        count = np.searchsorted(self.user, users, side="right") - first
+        order = np.argsort(count, kind="stable")
+        order = order[count[order] > 0][::-1]
+        while len(order):
+            most = int(count[order[0]])
+            fits = max(1, NUMBERS_AT_ONCE // most**2)
+            # A user joins a batch where padding adds at most a third to their votes, or three of them.
+            size = min(fits, int((count[order] * 1.3 + 3 >= most).sum()))
+            batch, order = order[:size], order[size:]
+            slots = np.arange(most)
+            yield users[batch], np.where(slots < count[batch, None], first[batch, None] + slots, -1)

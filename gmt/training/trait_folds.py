@@ -1,0 +1,48 @@
+"""Cut the votes of a history by conversation, and say what answer quality is without each part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmt.data.dataset import Dataset
+from gmt.data.interactions import InteractionTable
+from gmt.posterior.alternating_fit import ROUNDS, alternating_fit
+from gmt.posterior.hierarchical import HierarchicalBradleyTerry
+from gmt.posterior.vote_history import VoteHistory
+
+FOLDS = 5
+"""Parts that the conversations are cut into; each is held out once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Hold the TRAIN votes cut by conversation, and what f says of them when fitted without each fold.
+
+    Args:
+        votes: The votes.
+        fold: (V,) the fold of each.
+        offset: (FOLDS, V) differences of f fitted without the fold.
+    """
+
+    votes: VoteHistory
+    fold: np.ndarray
+    offset: np.ndarray
+
+
+def folds_of(table: InteractionTable, generator: np.random.Generator) -> np.ndarray:
+    """Return (C,) one of `FOLDS` folds of every comparison, the same within a conversation."""
+    return generator.permutation(np.arange(len(table.conversations)) % FOLDS)[table.conversation]
+
+
+def fold_votes(router: HierarchicalBradleyTerry, train: Dataset, generator: np.random.Generator) -> Folds:
+    """Cut the TRAIN votes of a fitted posterior by conversation, and fit f without each fold."""
+    prepared = router.prepare(train)
+    votes, prior = prepared.votes, router.prior(train, prepared, router.settings)
+    fold = folds_of(train.table, generator)[votes.comparison]
+    offsets = []
+    for part in range(FOLDS):
+        quality, _ = alternating_fit(prior, votes.select(fold != part), prepared.user_covariance, ROUNDS)
+        offsets.append(quality.differences(votes.query, votes.a, votes.b))
+    return Folds(votes, fold, np.stack(offsets))
