@@ -63,6 +63,11 @@ class Questions:
     def __len__(self) -> int:
         return len(self.comparison)
 
+    @property
+    def mask(self) -> np.ndarray:
+        """(C, K) true where a candidate exists, false under padding."""
+        return self.candidates >= 0
+
     def earlier_of(self, index: int) -> np.ndarray:
         """Return the positions in `earlier` of the rounds before question `index`, by turn."""
         same = (self.earlier.conversation == self.conversation[index]) & (self.earlier.turn < self.turn[index])

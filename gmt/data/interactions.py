@@ -234,6 +234,11 @@ class InteractionTable:
         rows = self.padded_rows
         return np.where(rows >= 0, self.model[rows], -1) if rows.size else rows
 
+    @property
+    def mask(self) -> np.ndarray:
+        """(C, K) true where a candidate exists, false under padding."""
+        return self.padded_rows >= 0
+
     @cached_property
     def ratings(self) -> np.ndarray:
         """(C, K) ratings, NaN where unrated and under padding."""

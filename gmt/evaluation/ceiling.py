@@ -1,4 +1,4 @@
-"""Bound how often a router that is blind to the person can be right, from votes that several people cast."""
+"""Bound how often a router that is blind to the user can be right, from votes that several users cast."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from gmt.routing.query_keys import QueryKeys
 
 
 def impersonal_ceiling(table: InteractionTable, targets: np.ndarray) -> dict[str, Any] | None:
-    """Measure how often people agree with each other where they judged the same pair of answers.
+    """Measure how often users agree with each other where they judged the same pair of answers.
 
     Two votes are on the same pair if they name the same two models on the same query. With A the
-    share of agreement between different people over untied votes, a router that knew every
+    share of agreement between different users over untied votes, a router that knew every
     pair's majority would be right in at least A and at most (1 + √(2A - 1)) / 2 of the votes: the
-    first if people were undecided alike on all pairs, the second if each pair's split were the same.
+    first if users were undecided alike on all pairs, the second if each pair's split were the same.
 
     Args:
         table: All comparisons.
-        targets: (C,) positions of those asked; each of their votes meets the votes of others in the table.
+        targets: (C,) positions of the targets; each of their votes meets the votes of others in the table.
 
     Returns:
-        `agreement`, `votes` (asked votes that somebody else cast too), `low` and `high`; None where
+        `agreement`, `votes` (votes on targets that somebody else cast too), `low` and `high`; None where
         no pair was judged twice.
     """
     votes = votes_of(table)
@@ -42,10 +42,10 @@ def impersonal_ceiling(table: InteractionTable, targets: np.ndarray) -> dict[str
     # Votes of others on the same pair: everybody's less one's own.
     others = np.bincount(pair)[pair] - np.bincount(own)[own]
     wins = np.bincount(pair, won)[pair] - np.bincount(own, won)[own]
-    asked = np.isin(votes.comparison, targets) & (others > 0)
-    if not asked.any():
+    shared = np.isin(votes.comparison, targets) & (others > 0)
+    if not shared.any():
         return None
-    share = wins[asked] / others[asked]
-    agreement = float(np.mean(np.where(won[asked] == 1, share, 1 - share)))
+    share = wins[shared] / others[shared]
+    agreement = float(np.mean(np.where(won[shared] == 1, share, 1 - share)))
     top = (1 + np.sqrt(max(2 * agreement - 1, 0.0))) / 2
-    return {"agreement": agreement, "votes": int(asked.sum()), "low": max(agreement, 0.5), "high": float(top)}
+    return {"agreement": agreement, "votes": int(shared.sum()), "low": max(agreement, 0.5), "high": float(top)}

@@ -1,4 +1,4 @@
-"""Ask routers every question of a protocol, keep the answers, and only then reveal the ratings."""
+"""Let routers score every target of a protocol, keep the scores, and only then reveal the ratings."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
 from gmt.errors import DataError
+from gmt.evaluation.blocks import bootstrap
 from gmt.evaluation.ceiling import impersonal_ceiling
-from gmt.evaluation.intervals import bootstrap
 from gmt.evaluation.metrics import count_pairs, pairs_of
-from gmt.evaluation.protocols import Trial, trials
+from gmt.evaluation.protocols import trials
 from gmt.evaluation.results import (
-    Answers,
     Result,
+    ScoredTargets,
     blocks_of,
     predictions_of,
     predictions_path,
@@ -25,6 +25,7 @@ from gmt.evaluation.results import (
     write_predictions,
     write_summary,
 )
+from gmt.evaluation.trial import Trial
 from gmt.routing.pairwise import fit_temperature
 from gmt.routing.protocol import RoutingMethod
 
@@ -53,10 +54,10 @@ def evaluate(
     Args:
         data: All comparisons with their split; `data.card["protocol"]` names the protocol.
         routers: Fitted routers, each with a name of its own.
-        split: What is asked, "test" or "valid".
+        split: Where the targets are, "test" or "valid".
         shots, draws: As in `protocols.trials`.
         seed: Chooses the halvings and the bootstrap resamples.
-        reveal_turns: Show the ratings of earlier rounds of the conversations asked.
+        reveal_turns: Show the ratings of earlier rounds of the targets' conversations.
         oracle: Add the rival that knows the ratings.
         reference: The router whose differences to all others are reported, if it is there.
         cut: Trials to run in place of the protocol's own, as from `protocols.foreign_trials`.
@@ -66,25 +67,25 @@ def evaluate(
         progress: Called with a line for every trial and router.
 
     Raises:
-        DataError: There is nothing to ask, or a router's scores do not fit the questions.
+        DataError: There is no target, or a router's scores do not fit the questions.
     """
     names = [router.name for router in routers]
     if len(set(names)) < len(names):
         raise DataError(f"two routers share a name ({', '.join(names)}); give each its own")
     protocol = protocol or str(data.card.get("protocol", "seen"))
     planned = list(cut) if cut is not None else trials(data.table, protocol, split, shots, draws, seed)
-    answers = [Answers(trial, _ask(data, routers, trial, reveal_turns, progress)) for trial in planned]
+    scored = [ScoredTargets(trial, _score_trial(data, routers, trial, reveal_turns, progress)) for trial in planned]
     temperatures = {router.name: _temperature(data, router, reveal_turns) for router in routers}
     facts = {"protocol": protocol, "split": split, "seed": seed}
-    predictions = predictions_of(data.table, answers, facts, oracle)
+    predictions = predictions_of(data.table, scored, facts, oracle)
     if out is not None:
         write_predictions(predictions, predictions_path(out))
     # From here on ratings are revealed; every score stands already.
     summary: dict[str, Any] = {**facts, "draws": len({trial.draw for trial in planned})}
     summary |= ({"reveal_turns": True} if reveal_turns else {}) | ({"data": source} if source else {})
-    asked = np.unique(np.concatenate([trial.targets for trial in planned]))
-    summary |= _counts(data.table, asked)
-    summary["ceiling"] = impersonal_ceiling(data.table, asked)
+    targets = np.unique(np.concatenate([trial.targets for trial in planned]))
+    summary |= _counts(data.table, targets)
+    summary["ceiling"] = impersonal_ceiling(data.table, targets)
     summary["temperatures"] = temperatures
     summary["rating_range"] = list(data.rating_range)
     summary["shots"] = {}
@@ -100,7 +101,7 @@ def evaluate(
     return Result(summary, predictions)
 
 
-def _ask(
+def _score_trial(
     data: Dataset,
     routers: Sequence[RoutingMethod],
     trial: Trial,
@@ -119,13 +120,13 @@ def _ask(
 def _score(data: Dataset, router: RoutingMethod, history: Dataset, targets: np.ndarray, reveal: bool) -> np.ndarray:
     """Return (C, K) scores of the targets, checked."""
     scores = np.full((len(targets), data.table.candidates.shape[1]), -np.inf)
-    # With ratings revealed, turns are asked one after the other: the rounds shown with a question
-    # must not hold the rating of another question asked beside it.
+    # With ratings revealed, turns are scored one after the other: the rounds shown with a question
+    # must not hold the rating of another target scored beside it.
     turns = data.table.turn[targets]
     for turn in np.unique(turns) if reveal else [None]:
         part = np.flatnonzero(turns == turn) if turn is not None else np.arange(len(targets))
         questions = data.questions(targets[part], reveal_earlier=reveal)
-        given, offered = router.score(history, questions), questions.candidates >= 0
+        given, offered = router.score(history, questions), questions.mask
         if given.shape != offered.shape or not np.isfinite(given[offered]).all():
             raise DataError(
                 f"{router.name} gave {given.shape} scores, {int((~np.isfinite(given)).sum())} not finite, for "
@@ -136,7 +137,7 @@ def _score(data: Dataset, router: RoutingMethod, history: Dataset, targets: np.n
 
 
 def _temperature(data: Dataset, router: RoutingMethod, reveal: bool) -> float | None:
-    """Fit on VALID, asked with TRAIN visible, what the router's score differences are divided by."""
+    """Fit on VALID, scored with TRAIN visible, what the router's score differences are divided by."""
     train = np.flatnonzero(data.table.split == TRAIN)
     valid = np.flatnonzero(data.table.rated & (data.table.split == VALID))
     if not len(valid):
@@ -148,7 +149,7 @@ def _temperature(data: Dataset, router: RoutingMethod, reveal: bool) -> float | 
 def _counts(table: InteractionTable, targets: np.ndarray) -> dict[str, int]:
     ratings = table.ratings[targets]
     pairs, ties = count_pairs(ratings)
-    offered = table.candidates[targets] >= 0
+    offered = table.mask[targets]
     return {
         "comparisons": len(targets),
         "pairs": pairs,

@@ -34,7 +34,7 @@ def measure(
     out: Path | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> Result:
-    """Evaluate a run with the protocol on its card, or on foreign data by people it has not met.
+    """Evaluate a run with the protocol on its card, or on foreign data by users it has not met.
 
     Args:
         run: The run.
@@ -47,9 +47,10 @@ def measure(
 
     Raises:
         RunError: The run's data is gone or changed.
-        DataError: The foreign data has another encoder or nothing to ask.
+        DataError: The foreign data has another encoder or no target.
     """
     router = Router.from_pretrained(run.root)
+    folder = Path(router.card["data"]["path"]) if data is None else data
     own = _own_data(router, data)
     names = [*RIVALS, ORACLE] if baselines is None else list(baselines)
     oracle = ORACLE in names
@@ -70,12 +71,11 @@ def measure(
             out=out,
             progress=progress,
         )
-    assert data is not None
-    base, joined, known = _join(router, data)
+    base, joined, known = _join(router, folder)
     routers = [router.router, *_fitted(rivals, base, progress)]
     foreign = np.arange(known, len(joined.table))
     cut = foreign_trials(joined.table, np.arange(known), foreign, shots, draws, seed)
-    name = data.resolve().name
+    name = folder.resolve().name
     return evaluate(
         joined,
         routers,
@@ -104,19 +104,18 @@ def _fitted(
 
 def _own_data(router: Router, data: Path | None) -> Dataset | None:
     """Return the run's own data, or None if `data` is another folder."""
-    told = router.card["data"]
-    folder = Path(told["path"]) if data is None else data
+    facts = router.card["data"]
+    folder = Path(facts["path"]) if data is None else data
     card = folder / "card.json"
     if data is None and not card.is_file():
         raise RunError(f"the run was trained on {folder}, which is gone; pass the folder with --data")
-    same = card.is_file() and hashlib.sha256(card.read_bytes()).hexdigest() == told["sha256"]
+    same = card.is_file() and hashlib.sha256(card.read_bytes()).hexdigest() == facts["sha256"]
     if data is None and not same:
         raise RunError(f"{folder} has changed since the run was trained on it; train again, or pass --data {folder}")
     if not same:
         return None
-    loaded = Dataset.load(folder)
     # The run may know more models by now; codes of the trained ones stay what they were.
-    return loaded
+    return Dataset.load(folder)
 
 
 def _join(router: Router, folder: Path) -> tuple[Dataset, Dataset, int]:

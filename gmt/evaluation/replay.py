@@ -8,7 +8,7 @@ import numpy as np
 
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
-from gmt.evaluation.intervals import Share
+from gmt.evaluation.shares import Share
 from gmt.evaluation.top_choice import chosen
 
 
@@ -17,7 +17,7 @@ class Replay:
     """Hold what a router would have earned on C logged comparisons.
 
     Args:
-        users: (C,) names of the people who asked.
+        users: (C,) names of the users.
         matched: (C,) chance that the router's choice is among the answers shown.
         reward: (C,) rating of the choice, 0 where nothing matched.
         weight: (C,) what a matched comparison counts: 1, or one over the chance that the choice is shown.
@@ -47,8 +47,8 @@ def replay(table: InteractionTable, scores: np.ndarray, shown: np.ndarray | None
     """Replay a router on logged comparisons by rejection sampling.
 
     A comparison counts only where the router's choice among all models is one of those shown, and then
-    pays the rating that was given to it. Where the models shown were drawn at random, whoever asked
-    whatever, the mean reward is without bias what the router's choice would have earned against rivals
+    pays the rating that was given to it. Where the models shown were drawn at random, for any user and
+    query, the mean reward is without bias what the router's choice would have earned against rivals
     drawn likewise. Where some models are shown more often than others, choices of those are met more
     often too; `shown` undoes this, self-normalised, as long as the chance does not depend on the question.
     About K / M of the votes match, so the variance is about M / K times that of using every vote.
@@ -58,7 +58,7 @@ def replay(table: InteractionTable, scores: np.ndarray, shown: np.ndarray | None
     news article recommendation algorithms".
 
     Args:
-        table: C comparisons asked.
+        table: C logged comparisons.
         scores: (C, M) scores of all models, columns as in `table.models`.
         shown: (M,) chance that each model is among those shown; the same for all when left out.
 
@@ -72,10 +72,10 @@ def replay(table: InteractionTable, scores: np.ndarray, shown: np.ndarray | None
         )
     chance = np.ones(len(table.models)) if shown is None else np.asarray(shown, float)
     candidates, ratings = table.candidates, table.ratings
-    if not (chance[candidates[candidates >= 0]] > 0).all():
+    if not (chance[candidates[table.mask]] > 0).all():
         raise DataError("a model was shown whose chance to be shown is 0; count it with smoothing")
     choice = chosen(scores)
-    there = (candidates >= 0) & ~np.isnan(ratings)
+    there = table.mask & ~np.isnan(ratings)
     taken = np.where(there, np.take_along_axis(choice, np.maximum(candidates, 0), axis=1), 0.0)  # (C, K)
     matched = taken.sum(axis=1)
     weighed = taken / chance[np.maximum(candidates, 0)]

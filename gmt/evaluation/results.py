@@ -1,9 +1,8 @@
-"""Lay answers out as prediction rows, read them back as blocks, and write both results files."""
+"""Lay scores out as prediction rows, read them back as blocks, and write both results files."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,10 @@ import pyarrow.parquet as pq
 
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
-from gmt.evaluation.intervals import METRICS, Block, Estimates
-from gmt.evaluation.protocols import Trial
+from gmt.evaluation.blocks import METRICS, ScoreBlock
+from gmt.evaluation.intervals import Estimates
+from gmt.evaluation.trial import Trial
+from gmt.files import replace_file, write_text
 
 ORACLE = "oracle"
 COLUMNS = (
@@ -26,11 +27,11 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """Hold what every router answered in one trial.
+class ScoredTargets:
+    """Hold every router's scores of the targets of one trial.
 
     Args:
-        trial: What was visible and what was asked.
+        trial: What was visible and what was scored.
         scores: Router -> (C, K) scores, -inf under padding.
     """
 
@@ -75,42 +76,35 @@ def predictions_path(path: Path) -> Path:
 
 
 def write_predictions(predictions: pa.Table, path: Path) -> Path:
-    """Write Parquet under a temporary name, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    pq.write_table(predictions, temporary, compression="zstd")
-    os.replace(temporary, path)
+    """Write the predictions as Parquet; return the path."""
+    replace_file(path, lambda part: pq.write_table(predictions, part, compression="zstd"))
     return path
 
 
 def write_summary(summary: Mapping[str, Any], path: Path) -> Path:
-    """Write JSON under a temporary name, then rename."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", "utf-8")
-    os.replace(temporary, path)
+    """Write the summary as JSON; return the path."""
+    write_text(path, json.dumps(summary, indent=1, allow_nan=False) + "\n")
     return path
 
 
 def predictions_of(
-    table: InteractionTable, answers: Sequence[Answers], facts: Mapping[str, Any], oracle: bool = True
+    table: InteractionTable, scored: Sequence[ScoredTargets], facts: Mapping[str, Any], oracle: bool = True
 ) -> pa.Table:
-    """Lay answers out as rows; the ratings are put beside scores that stand already.
+    """Lay scores out as rows; the ratings are put beside scores that stand already.
 
     Args:
-        table: What was asked, with its ratings.
-        answers: One for each trial.
+        table: All comparisons, with their ratings.
+        scored: One for each trial.
         facts: Protocol, split and seed.
         oracle: Add the rival whose scores are the ratings; where there is none its score is null.
     """
     parts = []
-    for answer in answers:
-        trial, asked = answer.trial, table.select(answer.trial.targets)
-        columns, offered = asked.to_arrow(), asked.candidates >= 0
-        scores = {name: values[:, : offered.shape[1]][offered] for name, values in answer.scores.items()}
+    for one in scored:
+        trial, targets = one.trial, table.select(one.trial.targets)
+        columns, mask = targets.to_arrow(), targets.mask
+        scores = {name: values[:, : mask.shape[1]][mask] for name, values in one.scores.items()}
         if oracle:
-            scores[ORACLE] = asked.rating
+            scores[ORACLE] = targets.rating
         for name, values in scores.items():
             same = {**facts, "draw": trial.draw, "shots": str(trial.shots), "router": name}
             part = {key: pa.repeat(pa.scalar(value), len(values)) for key, value in same.items()}
@@ -122,7 +116,7 @@ def predictions_of(
 
 def blocks_of(
     predictions: pa.Table, temperatures: Mapping[str, float | None], scale: Sequence[float] = (0.0, 1.0)
-) -> dict[str, dict[str, list[Block]]]:
+) -> dict[str, dict[str, list[ScoreBlock]]]:
     """Read predictions back as shots -> router -> one block per draw.
 
     Args:
@@ -137,7 +131,7 @@ def blocks_of(
     fresh[1:] = (shots[1:] != shots[:-1]) | (router[1:] != router[:-1]) | (draw[1:] != draw[:-1])
     opening = fresh.copy()  # rows that open a comparison
     opening[1:] |= comparison[1:] != comparison[:-1]
-    out: dict[str, dict[str, list[Block]]] = {}
+    out: dict[str, dict[str, list[ScoreBlock]]] = {}
     edges = np.append(np.flatnonzero(fresh), len(draw))
     for start, stop in zip(edges[:-1], edges[1:], strict=True):
         new = opening[start:stop]
@@ -146,7 +140,7 @@ def blocks_of(
         scores, ratings = (np.full((row[-1] + 1, slot.max() + 1), np.nan) for _ in range(2))
         scores[row, slot], ratings[row, slot] = score[start:stop], rating[start:stop]
         name = str(router[start])
-        block = Block(users[start:stop][new], scores, ratings, temperatures.get(name), (scale[0], scale[1]))
+        block = ScoreBlock(users[start:stop][new], scores, ratings, temperatures.get(name), (scale[0], scale[1]))
         out.setdefault(str(shots[start]), {}).setdefault(name, []).append(block)
     return out
 

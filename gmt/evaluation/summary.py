@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gmt.errors import DataError
-from gmt.evaluation.intervals import Block, bootstrap
+from gmt.evaluation.blocks import ScoreBlock, bootstrap
 from gmt.evaluation.results import Result, blocks_of, report
 
 HEADINGS = {
@@ -64,11 +64,11 @@ def _join(label: str, results: Sequence[Result], reference: str, seed: int) -> d
         raise DataError(
             f"two results of {label} have seed {max(seeds, key=seeds.count)}; give one results file for each seed"
         )
-    joined: dict[str, dict[str, list[Block]]] = {}
+    joined: dict[str, dict[str, list[ScoreBlock]]] = {}
     read = [
-        blocks_of(result.predictions, told.get("temperatures", {}), told.get("rating_range", (0.0, 1.0)))
+        blocks_of(result.predictions, facts.get("temperatures", {}), facts.get("rating_range", (0.0, 1.0)))
         for result in results
-        for told in (result.summary,)
+        for facts in (result.summary,)
     ]
     shots = [key for key in read[0] if all(key in blocks for blocks in read)]
     left_out: set[str] = set()

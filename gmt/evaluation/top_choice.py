@@ -1,4 +1,4 @@
-"""Measure the choice of one model among all, where it is known how much everybody likes every answer."""
+"""Measure the choice of one model among all, where the utility of every answer to every user is known."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from gmt.data.dataset import Questions
 from gmt.errors import DataError
-from gmt.evaluation.intervals import Share
+from gmt.evaluation.shares import Share
 from gmt.routing.pairwise import win_probability
 
 
-def ask_all(questions: Questions, models: int) -> Questions:
+def with_all_models(questions: Questions, models: int) -> Questions:
     """Return the questions with all of M models as candidates, in the order of their codes."""
     return replace(questions, candidates=np.tile(np.arange(models), (len(questions), 1)))
 
@@ -36,9 +36,9 @@ def choice_shares(users: np.ndarray, scores: np.ndarray, utilities: np.ndarray) 
     """Compare the model chosen for each question with the truly best one.
 
     Args:
-        users: (C,) names of the people who ask.
+        users: (C,) names of the users.
         scores: (C, M) a router's scores of all models.
-        utilities: (C, M) how much each person truly likes each answer, in logits.
+        utilities: (C, M) true utilities of each answer to its user, in logits.
 
     Returns:
         `regret`: the best utility less the chosen one's, in logits. `lost`: 1/2 less the chance that the

@@ -11,13 +11,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
-from gmt.data.interactions import TRAIN, VALID, InteractionTable
+from gmt.data.interactions import TRAIN
 from gmt.posterior.alternating_fit import LEARNING_ROUNDS, alternating_fit
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.hierarchical_model import HierarchicalModel, mean_vector
 from gmt.posterior.prepared_history import PreparedHistory
 from gmt.posterior.settings import HierarchicalSettings
-from gmt.routing.pairwise import Votes, log_losses, votes_of
+from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
 from gmt.routing.query_keys import QueryKeys
 
 QUALITY_VARIANCES = (0.15, 0.3, 1.0, 2.0)
@@ -34,7 +34,7 @@ class HierarchicalBradleyTerry(HierarchicalModel):
     Source: Bradley and Terry (1952) for the likelihood; the class it extends for the model.
     """
 
-    name = "hierarchical_bradley_terry"
+    name, logits = "hierarchical_bradley_terry", True
 
     def fit(self, data: Dataset) -> Self:
         """Learn S from the TRAIN votes, and choose settings by the log loss of the VALID votes."""
@@ -42,33 +42,31 @@ class HierarchicalBradleyTerry(HierarchicalModel):
             return self._fit(data)
 
     def _fit(self, data: Dataset) -> Self:
-        table = data.table
-        train, valid = (np.flatnonzero(table.split == code) for code in (TRAIN, VALID))
-        keys, _ = QueryKeys.of(table).distinct()
+        keys, _ = QueryKeys.of(data.table).distinct()
         self.query_centre, self.model_centre = mean_vector(data.vectors[keys.query]), mean_vector(data.model_vectors)
         self.covariance, self._last = None, None
         self.settings = replace(self.settings, half_life=self.start.half_life)
-        history, held_out, questions = data.select(train), table.select(valid), data.questions(valid)
-        votes, prepared = votes_of(held_out), self.prepare(history)
+        valid = ValidationVotes.of(data)
+        history = data.select(data.table.split == TRAIN) if valid is None else valid.history
+        prepared = self.prepare(history)
 
         # 1. Without a vote to choose by, the settings stand and S alone is learned.
-        if not len(prepared.votes) or not len(votes):
+        if valid is None or not len(prepared.votes):
             self.covariance = self._fitted(history, prepared, self.settings).effects.covariance
             return self
 
         # 2. Every candidate is fitted on TRAIN; the lowest log loss of VALID is kept, the first of equal ones.
-        candidates = self._candidates(history, prepared, data, questions)
-        losses = ((_vote_losses(scores, held_out, votes).mean(), candidate) for candidate, scores in candidates)
-        best = min(losses, key=lambda one: one[0])[1]
+        candidates = self._candidates(history, prepared, data, valid.questions)
+        best, _ = best_setting(candidates, lambda candidate: valid.losses(candidate[1], self.logits))
         self.settings, self.covariance = best.effects.settings, best.effects.covariance
 
         # 3. A drift must win by two standard errors, for several half-lives were tried on the same votes.
-        if self.drift and not np.isnan(table.timestamp).any():
+        if self.drift and not np.isnan(data.table.timestamp).any():
             tried = [best, *(best.with_drift(life) for life in HALF_LIVES)]
-            found = [_vote_losses(one.score(data, questions), held_out, votes) for one in tried]
-            at = int(np.argmin([one.mean() for one in found]))
-            gain = found[0] - found[at]
-            if gain.mean() > 2 * gain.std() / np.sqrt(len(gain)):
+            found = [valid.losses(one.score(data, valid.questions), self.logits) for one in tried]
+            at = best_setting(range(len(tried)), lambda number: found[number])
+            gain, doubt = paired_gain(found[0], found[at])
+            if gain > doubt:
                 self.settings = tried[at].effects.settings
         return self
 
@@ -117,10 +115,3 @@ class HierarchicalBradleyTerry(HierarchicalModel):
 def values_to_try(values: tuple[float, ...], start: float) -> tuple[float, ...]:
     """Return the variances of a term that `fit` tries: 0 alone where it is switched off."""
     return values if start else (0.0,)
-
-
-def _vote_losses(scores: np.ndarray, table: InteractionTable, votes: Votes) -> np.ndarray:
-    """Return the (V,) log losses of the votes of a table, given (C, K) scores of its comparisons."""
-    first = table.start[votes.comparison]
-    a, b = votes.row_a - first, votes.row_b - first
-    return log_losses(scores[votes.comparison, a] - scores[votes.comparison, b], votes.y)

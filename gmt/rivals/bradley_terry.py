@@ -8,13 +8,14 @@ import numpy as np
 from scipy.special import expit
 
 from gmt.data.dataset import Dataset, Questions
-from gmt.data.interactions import TRAIN, VALID
-from gmt.routing.pairwise import Votes, log_loss, votes_of, wins
+from gmt.rivals.rival import Rival, at_candidates
+from gmt.routing.grid import ValidationVotes, best_setting
+from gmt.routing.pairwise import Votes, votes_of, wins
 
 STRENGTH_VARIANCES = (0.1, 0.3, 1.0, 3.0, 10.0)
 OFFSET_VARIANCES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 NEWTON_STEPS, TOLERANCE = 50, 1e-8
-CELLS_AT_ONCE = 4_000_000  # users are solved in batches whose (U, M, M) curvatures hold at most so many numbers
+NUMBERS_AT_ONCE = 4_000_000  # users are solved in batches whose (U, M, M) curvatures hold at most so many numbers
 
 
 def strengths(votes: Votes, models: int, variance: float) -> np.ndarray:
@@ -38,7 +39,7 @@ def strengths(votes: Votes, models: int, variance: float) -> np.ndarray:
 
 
 def offsets(votes: Votes, users: int, strength: np.ndarray, variance: float) -> np.ndarray:
-    """Fit how far each user's liking of each model departs from the shared strengths.
+    """Fit each user's offset from the shared strengths.
 
     Args:
         votes: V votes of any users.
@@ -52,7 +53,7 @@ def offsets(votes: Votes, users: int, strength: np.ndarray, variance: float) -> 
     models = len(strength)
     found = np.zeros((users, models))
     voters, of = np.unique(votes.user, return_inverse=True)
-    batch = max(1, CELLS_AT_ONCE // max(models * models, 1))
+    batch = max(1, NUMBERS_AT_ONCE // max(models * models, 1))
     for start in range(0, len(voters), batch):
         members = voters[start : start + batch]
         inside = (of >= start) & (of < start + batch)
@@ -95,71 +96,76 @@ def _newton(met: np.ndarray, won: np.ndarray, strength: np.ndarray, variance: fl
     return found
 
 
-def _at_candidates(scores: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Read (C, M) scores at (C, K) candidates, -inf under padding."""
-    read = np.take_along_axis(scores, np.maximum(candidates, 0), axis=1)
-    return np.where(candidates >= 0, read, -np.inf)
-
-
-class BradleyTerry:
+class BradleyTerry(Rival):
     """Rank models by one strength each, the same for everybody.
 
     Args:
         variance: Prior variance of a strength; `fit` replaces it by the best on VALID.
     """
 
-    name = "bradley_terry"
+    name, logits, saved = "bradley_terry", True, ("variance",)
 
     def __init__(self, variance: float = 1.0) -> None:
         self.variance = variance
 
     def fit(self, data: Dataset) -> Self:
         """Choose the prior variance by the log loss of the VALID votes."""
-        train, valid = (votes_of(data.select(data.table.split == code).table) for code in (TRAIN, VALID))
-        if len(train) and len(valid):
-            losses = []
-            for variance in STRENGTH_VARIANCES:
-                strength = strengths(train, len(data.table.models), variance)
-                losses.append(log_loss(strength[valid.a] - strength[valid.b], valid.y))
-            self.variance = STRENGTH_VARIANCES[int(np.argmin(losses))]
+        self.variance = best_variance(ValidationVotes.of(data), self.variance)
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
         """Score candidates by the strengths that the visible votes give."""
         strength = strengths(votes_of(history.table), len(history.table.models), self.variance)
-        return np.where(questions.candidates >= 0, strength[questions.candidates], -np.inf)
+        return at_candidates(strength, questions)
 
 
-class UserBradleyTerry:
-    """Rank models by their strength plus the asking user's own offset.
+class UserBradleyTerry(Rival):
+    """Rank models by their strength plus the user's own offset.
 
     Args:
         variance: Prior variance of a strength.
         offset_variance: Prior variance of a user's offset; `fit` replaces both by the best on VALID.
     """
 
-    name = "user_bradley_terry"
+    name, logits, saved = "user_bradley_terry", True, ("variance", "offset_variance")
 
     def __init__(self, variance: float = 1.0, offset_variance: float = 0.3) -> None:
         self.variance, self.offset_variance = variance, offset_variance
 
     def fit(self, data: Dataset) -> Self:
         """Choose the strengths' variance, then the offsets', by the log loss of the VALID votes."""
-        table = data.table
-        self.variance = BradleyTerry(self.variance).fit(data).variance
-        train, valid = (votes_of(table.select(table.split == code)) for code in (TRAIN, VALID))
-        if len(train) and len(valid):
-            strength, losses = strengths(train, len(table.models), self.variance), []
-            for variance in OFFSET_VARIANCES:
-                total = strength + offsets(train, len(table.users), strength, variance)
-                losses.append(log_loss(total[valid.user, valid.a] - total[valid.user, valid.b], valid.y))
-            self.offset_variance = OFFSET_VARIANCES[int(np.argmin(losses))]
+        valid = ValidationVotes.of(data)
+        if valid is None:
+            return self
+        self.variance = best_variance(valid, self.variance)
+        train = votes_of(valid.history.table)
+        if len(train):
+            strength, users = strengths(train, len(data.table.models), self.variance), len(data.table.users)
+
+            def losses(variance: float) -> np.ndarray:
+                total = strength + offsets(train, users, strength, variance)
+                return valid.losses(at_candidates(total[valid.questions.user], valid.questions), self.logits)
+
+            self.offset_variance = best_setting(OFFSET_VARIANCES, losses)
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the strengths and the asker's offsets that the visible votes give."""
+        """Score candidates by the strengths and the user's offsets that the visible votes give."""
         table = history.table
         votes = votes_of(table)
         strength = strengths(votes, len(table.models), self.variance)
         own = offsets(votes, len(table.users) + 1, strength, self.offset_variance)  # row -1 is nobody's: zeros
-        return _at_candidates(strength + own[questions.user], questions.candidates)
+        return at_candidates(strength + own[questions.user], questions)
+
+
+def best_variance(valid: ValidationVotes | None, default: float) -> float:
+    """Return the prior variance of strengths that suits the VALID votes best, `default` where there is no vote."""
+    train = None if valid is None else votes_of(valid.history.table)
+    if valid is None or train is None or not len(train):
+        return default
+
+    def losses(variance: float) -> np.ndarray:
+        found = strengths(train, len(valid.history.table.models), variance)
+        return valid.losses(at_candidates(found, valid.questions), logits=True)
+
+    return best_setting(STRENGTH_VARIANCES, losses)

@@ -1,4 +1,4 @@
-"""Score models by Elo ratings: shared by everybody, then moved by the asking user's own votes."""
+"""Score models by Elo ratings: shared by everybody, then moved by the user's own votes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Self
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
-from gmt.data.interactions import TRAIN, VALID, InteractionTable
-from gmt.routing.pairwise import Votes, log_loss, votes_of
+from gmt.data.interactions import InteractionTable
+from gmt.rivals.rival import Rival, at_candidates
+from gmt.routing.grid import ValidationVotes, best_setting
+from gmt.routing.pairwise import Votes, votes_of
 
 STEPS, USER_STEPS = (0.02, 0.05, 0.1, 0.2), (0.05, 0.1, 0.2, 0.4, 0.8)
 SHRINKAGES = (0.0, 3.0, 10.0, 30.0, 100.0)
@@ -59,8 +61,8 @@ def _play(player: np.ndarray, votes: Votes, start: np.ndarray, players: int, ste
     return np.array(rating).reshape(players, models)
 
 
-class UserElo:
-    """Rank models by Elo ratings of the asking user, who begins at everybody's ratings and is drawn back to them.
+class UserElo(Rival):
+    """Rank models by Elo ratings of the user, who begins at everybody's ratings and is drawn back to them.
 
     Source: Elo, The Rating of Chessplayers (1978); simplified: one K each for shared and own ratings, no decay.
 
@@ -71,38 +73,36 @@ class UserElo:
     `fit` replaces all three by the best on VALID.
     """
 
-    name = "user_elo"
+    name, logits, saved = "user_elo", True, ("step", "user_step", "shrinkage")
 
     def __init__(self, step: float = 0.1, user_step: float = 0.2, shrinkage: float = 10.0) -> None:
         self.step, self.user_step, self.shrinkage = step, user_step, shrinkage
 
     def fit(self, data: Dataset) -> Self:
         """Choose the shared K, then the users' K and shrinkage, by the log loss of the VALID votes."""
-        table = data.table
-        train, valid = (in_order(table.select(table.split == code)) for code in (TRAIN, VALID))
-        if not len(train) or not len(valid):
+        valid = ValidationVotes.of(data)
+        train = None if valid is None else in_order(valid.history.table)
+        if valid is None or train is None or not len(train):
             return self
-        models, users = len(table.models), len(table.users)
+        models, users, questions = len(data.table.models), len(data.table.users), valid.questions
 
-        def shared_loss(step: float) -> float:
-            rating = shared_ratings(train, models, step)
-            return log_loss(rating[valid.a] - rating[valid.b], valid.y)
+        def shared_losses(step: float) -> np.ndarray:
+            return valid.losses(at_candidates(shared_ratings(train, models, step), questions), self.logits)
 
-        self.step = min(STEPS, key=shared_loss)
+        self.step = best_setting(STEPS, shared_losses)
         shared = shared_ratings(train, models, self.step)
 
-        def own_loss(settings: tuple[float, float]) -> float:
+        def own_losses(settings: tuple[float, float]) -> np.ndarray:
             rating = own_ratings(train, users, shared, *settings)
-            return log_loss(rating[valid.user, valid.a] - rating[valid.user, valid.b], valid.y)
+            return valid.losses(at_candidates(rating[questions.user], questions), self.logits)
 
-        self.user_step, self.shrinkage = min(product(USER_STEPS, SHRINKAGES), key=own_loss)
+        self.user_step, self.shrinkage = best_setting(product(USER_STEPS, SHRINKAGES), own_losses)
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the asker's ratings after the visible votes; a stranger gets everybody's."""
+        """Score candidates by the user's ratings after the visible votes; an unknown user gets everybody's."""
         table, votes = history.table, in_order(history.table)
         shared = shared_ratings(votes, len(table.models), self.step)
-        # One row more than there are users: row -1 is a stranger's.
+        # One row more than there are users: row -1 is the unknown user's.
         own = own_ratings(votes, len(table.users) + 1, shared, self.user_step, self.shrinkage)
-        offered = questions.candidates >= 0
-        return np.where(offered, own[questions.user[:, None], np.where(offered, questions.candidates, 0)], -np.inf)
+        return at_candidates(own[questions.user], questions)

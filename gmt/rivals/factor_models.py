@@ -1,9 +1,9 @@
-"""Score models by products of learned factors: a model's with those of the asking user, of the query, or of both."""
+"""Score models by products of learned factors: a model's with those of the user, of the query, or of both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from itertools import product
 from typing import Any, ClassVar, Self
 
@@ -11,23 +11,24 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
-from gmt.data.interactions import TRAIN, VALID
-from gmt.rivals.bradley_terry import BradleyTerry, strengths
+from gmt.rivals.bradley_terry import best_variance, strengths
 from gmt.rivals.factors import Contexts, FactorProblem, Factors, FactorSettings
+from gmt.rivals.rival import Rival, entry
+from gmt.routing.grid import ValidationVotes, best_setting
 from gmt.routing.kernels import centred
-from gmt.routing.pairwise import Votes, log_loss, votes_of
+from gmt.routing.pairwise import Votes, votes_of
 
 TEXT_RIDGE = 0.5
 
 
-class FactorRouter:
+class FactorRouter(Rival):
     """Fit strengths and factors anew to whatever history is visible, with settings chosen once on VALID.
 
     Args:
         settings: Rank and variances; `fit` replaces them by the best of the grid on VALID.
     """
 
-    name: str
+    logits = True
     axes: ClassVar[int]
     default: ClassVar[FactorSettings]
     grid: ClassVar[dict[str, tuple[float, ...]]]
@@ -45,30 +46,34 @@ class FactorRouter:
 
     def fit(self, data: Dataset) -> Self:
         """Choose the strengths' variance, then rank and variances, by the log loss of the VALID votes."""
-        self._last = None
-        self.settings = replace(self.settings, strength=BradleyTerry(self.settings.strength).fit(data).variance)
-        train, asked = (data.select(data.table.split == code) for code in (TRAIN, VALID))
-        valid = votes_of(asked.table)
-        if not len(votes_of(train.table)) or not len(valid):
+        self._last, valid = None, ValidationVotes.of(data)
+        self.settings = replace(self.settings, strength=best_variance(valid, self.settings.strength))
+        if valid is None or not len(votes_of(valid.history.table)):
             return self
-        pair, query = np.stack([valid.a, valid.b], axis=1), asked.table.query[valid.comparison]
-        choices, losses = list(self.choices()), []
-        contexts = Contexts.of(train, self.axes, self.settings)
-        for settings in choices:
-            scores = self._learn(train, replace(contexts, settings=settings)).score(
-                pair, valid.user, query, data.vectors
-            )
-            losses.append(log_loss(scores[:, 0] - scores[:, 1], valid.y))
-        self.settings = choices[int(np.argmin(losses))]
+        contexts = Contexts.of(valid.history, self.axes, self.settings)
+
+        def losses(settings: FactorSettings) -> np.ndarray:
+            found = self._learn(valid.history, replace(contexts, settings=settings))
+            return valid.losses(found.score(valid.questions, data.vectors), self.logits)
+
+        self.settings = best_setting(self.choices(), losses)
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by factors fitted to the visible votes; a stranger has no factors of their own."""
+        """Score candidates by factors fitted to the visible votes; an unknown user has no factors of their own."""
         if self._last is None or self._last[0] is not history:
             self._last = history, self._learn(history, Contexts.of(history, self.axes, self.settings))
-        candidates = np.maximum(questions.candidates, 0)
-        scores = self._last[1].score(candidates, questions.user, questions.query, history.vectors)
-        return np.where(questions.candidates >= 0, scores, -np.inf)
+        return self._last[1].score(questions, history.vectors)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return the settings that `fit` chose."""
+        return {item.name: np.array(getattr(self.settings, item.name)) for item in fields(self.settings)}
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> Self:
+        """Take over what `state_dict` returned."""
+        found = {item.name: entry(state, item.name, self.name).item() for item in fields(self.settings)}
+        self.settings, self._last = FactorSettings(**found), None
+        return self
 
     def _learn(self, history: Dataset, contexts: Contexts) -> Factors:
         table, votes, settings = history.table, votes_of(history.table), contexts.settings
@@ -81,7 +86,7 @@ class FactorRouter:
 
 
 def _from_descriptions(found: Factors, history: Dataset, votes: Votes) -> Factors:
-    """Give models without a vote what a ridge map from description vectors foretells, learned from the others."""
+    """Give models without a vote what a ridge map from description vectors predicts, learned from the others."""
     models = np.arange(len(history.table.models))
     met = np.isin(models, np.concatenate([votes.a, votes.b]))
     if not met.any() or met.all():
@@ -95,7 +100,7 @@ def _from_descriptions(found: Factors, history: Dataset, votes: Votes) -> Factor
 
 
 class LowRank(FactorRouter):
-    """Rank models by their strength plus the product of the asking user's factors with the model's.
+    """Rank models by their strength plus the product of the user's factors with the model's.
 
     Source: Park et al. (arXiv 1507.04457); simplified: ridge on both sides, one joint fit of the visible votes.
     """

@@ -1,4 +1,4 @@
-"""Fit strengths of models and factors that they share with whoever asks, from votes."""
+"""Fit strengths of models and factors of who asks what, from votes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix, hstack
 from scipy.special import expit
 
-from gmt.data.dataset import Dataset
+from gmt.data.dataset import Dataset, Questions
 from gmt.routing.pairwise import Votes
 
 ITERATIONS, TOLERANCE = 150, 1e-3
@@ -64,14 +64,14 @@ class FactorProblem:
     def loss(self, parameters: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the penalised -log likelihood and its gradient."""
         strength, own, weights = self.split(parameters)
-        apart, asked = self.pair @ own, self.context @ weights  # (V, R) each
-        logit = self.pair @ strength + (apart * asked).sum(axis=1)
+        apart, context = self.pair @ own, self.context @ weights  # (V, R) each
+        logit = self.pair @ strength + (apart * context).sum(axis=1)
         error = expit(logit) - self.y
         loss = (np.logaddexp(0, logit) - self.y * logit).sum()
         loss += strength @ strength / (2 * self.settings.strength) + ((own**2).sum() + (weights**2).sum()) / 2
         gradient = [
             self.pair.T @ error + strength / self.settings.strength,
-            (self.pair.T @ (error[:, None] * asked) + own).ravel(),
+            (self.pair.T @ (error[:, None] * context) + own).ravel(),
             (self.context.T @ (error[:, None] * apart) + weights).ravel(),
         ]
         return float(loss), np.concatenate(gradient)
@@ -130,7 +130,7 @@ class Contexts:
         return cls(len(history.table.users), centre, basis / length if length > 1e-6 else 0 * basis, settings)
 
     def features(self, user: np.ndarray, query: np.ndarray, vectors: np.ndarray) -> csr_matrix:
-        """Return (N, F) features of N users and query codes into (T, D) vectors; a stranger's column is empty."""
+        """Return (N, F) features of N users and query codes into (T, D) vectors; an unknown user's column is empty."""
         codes, of = np.unique(query, return_inverse=True)
         text = ((vectors[codes].astype(float) - self.centre) @ self.basis)[of.reshape(-1)]
         rows = np.flatnonzero(user >= 0)
@@ -149,7 +149,9 @@ class Factors:
     models: np.ndarray
     weights: np.ndarray
 
-    def score(self, candidates: np.ndarray, user: np.ndarray, query: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-        """Score (N, K) model codes for N users and query codes."""
-        asked = self.contexts.features(user, query, vectors) @ self.weights
-        return self.strength[candidates] + (self.models[candidates] * asked[:, None, :]).sum(axis=2)
+    def score(self, questions: Questions, vectors: np.ndarray) -> np.ndarray:
+        """Return (C, K) scores of the candidates, -inf under padding, given (T, D) text vectors."""
+        candidates = np.maximum(questions.candidates, 0)
+        context = self.contexts.features(questions.user, questions.query, vectors) @ self.weights  # (C, R)
+        scores = self.strength[candidates] + (self.models[candidates] * context[:, None, :]).sum(axis=2)
+        return np.where(questions.mask, scores, -np.inf)

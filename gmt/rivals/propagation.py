@@ -1,4 +1,4 @@
-"""Score models by what is left unexplained of votes on similar queries, passed along a graph of queries and models."""
+"""Score models by the residuals of votes on similar queries, passed along a graph of queries and models."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
-from gmt.data.interactions import TRAIN, VALID
-from gmt.rivals.bradley_terry import BradleyTerry, strengths
+from gmt.rivals.bradley_terry import best_variance, strengths
+from gmt.rivals.rival import Rival, at_candidates
+from gmt.routing.grid import ValidationVotes, best_setting
 from gmt.routing.kernels import centred
-from gmt.routing.pairwise import Votes, log_loss, votes_of
+from gmt.routing.pairwise import Votes, votes_of
 
 TEMPERATURES, RIDGES, ROUNDS = (0.01, 0.05, 0.2, 0.5), (0.25, 0.5, 1.0, 2.0, 4.0, 16.0), (1, 2)
 SIMILARITIES_AT_ONCE = 8_000_000
@@ -59,30 +60,30 @@ class QueryGraph:
     def propagate(self, unit: np.ndarray, temperature: float, ridge: float, rounds: int) -> np.ndarray:
         """Return (N, M) scores at N unit vectors after `rounds` passes of residuals to similar queries.
 
-        A pass adds, for each model, the sum of its edges' residuals over the sum of what they can tell
+        A pass adds, for each model, the sum of its edges' residuals over the sum of their information
         plus `ridge`, both weighted by exp((cosine - 1) / temperature): one Newton step of a local fit.
         """
-        known, asked = (np.tile(self.strength, (len(nodes), 1)) for nodes in (self.unit, unit))
+        known, targets = (np.tile(self.strength, (len(nodes), 1)) for nodes in (self.unit, unit))
         for left in reversed(range(rounds)):
             residual, information = self._edges(known)
-            for nodes, scores in ((unit, asked), (self.unit, known))[: 2 if left else 1]:
+            for nodes, scores in ((unit, targets), (self.unit, known))[: 2 if left else 1]:
                 for part, cosine in self.similarities(nodes):
                     weight = np.exp((cosine - 1) / temperature)
                     scores[part] += (weight @ residual) / (weight @ information + ridge)
-        return asked
+        return targets
 
     def _edges(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return two (Q, M) sums over each edge's votes under (Q, M) scores: of residuals, and of information."""
         votes, shape = self.votes, scores.shape
         chance = expit(scores[self.node, votes.a] - scores[self.node, votes.b])
-        error, told = votes.y - chance, chance * (1 - chance)
+        error, precision = votes.y - chance, chance * (1 - chance)
         cell = np.concatenate([self.node * shape[1] + votes.a, self.node * shape[1] + votes.b])
         size = shape[0] * shape[1]
         residual = np.bincount(cell, np.concatenate([error, -error]), size).reshape(shape)
-        return residual, np.bincount(cell, np.concatenate([told, told]), size).reshape(shape)
+        return residual, np.bincount(cell, np.concatenate([precision, precision]), size).reshape(shape)
 
 
-class GraphPropagation:
+class GraphPropagation(Rival):
     """Rank models for a query, the same for everybody: strength plus residuals of votes on similar queries.
 
     Source: GraphRouter (arXiv 2410.03834); simplified: closed-form label propagation with one learned temperature
@@ -97,7 +98,7 @@ class GraphPropagation:
     `fit` replaces all four by the best on VALID.
     """
 
-    name = "graph_router"
+    name, logits, saved = "graph_router", True, ("temperature", "ridge", "rounds", "variance")
 
     def __init__(self, temperature: float = 0.05, ridge: float = 2.0, rounds: int = 1, variance: float = 1.0) -> None:
         self.temperature, self.ridge, self.rounds, self.variance = temperature, ridge, rounds, variance
@@ -105,31 +106,31 @@ class GraphPropagation:
 
     def fit(self, data: Dataset) -> Self:
         """Choose the strengths' variance, then the passes, by the log loss of the VALID votes."""
-        self._last = None
-        self.variance = BradleyTerry(self.variance).fit(data).variance
-        train, asked = (data.select(data.table.split == code) for code in (TRAIN, VALID))
-        valid, graph = votes_of(asked.table), QueryGraph.of(train, self.variance)
-        if not len(graph.votes) or not len(valid):
+        self._last, valid = None, ValidationVotes.of(data)
+        self.variance = best_variance(valid, self.variance)
+        if valid is None:
             return self
-        codes, of = np.unique(asked.table.query[valid.comparison], return_inverse=True)
-        unit, of = centred(data.vectors[codes], graph.centre), of.reshape(-1)
+        graph = QueryGraph.of(valid.history, self.variance)
+        if len(graph.votes):
 
-        def loss(settings: tuple[float, float, int]) -> float:
-            scores = graph.propagate(unit, *settings)
-            return log_loss(scores[of, valid.a] - scores[of, valid.b], valid.y)
+            def losses(settings: tuple[float, float, int]) -> np.ndarray:
+                return valid.losses(_at_targets(graph, data, valid.questions, settings), self.logits)
 
-        with threadpool_limits(1):
-            self.temperature, self.ridge, self.rounds = min(product(TEMPERATURES, RIDGES, ROUNDS), key=loss)
+            self.temperature, self.ridge, self.rounds = best_setting(product(TEMPERATURES, RIDGES, ROUNDS), losses)
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the visible votes on the queries nearest to the one asked."""
+        """Score candidates by the visible votes on the queries nearest to the target's."""
         if self._last is None or self._last[0] is not history:
             self._last = history, QueryGraph.of(history, self.variance)
-        graph = self._last[1]
-        codes, of = np.unique(questions.query, return_inverse=True)
-        unit = centred(history.vectors[codes], graph.centre)
-        with threadpool_limits(1):
-            scores = graph.propagate(unit, self.temperature, self.ridge, self.rounds)[of.reshape(-1)]
-        read = np.take_along_axis(scores, np.maximum(questions.candidates, 0), axis=1)
-        return np.where(questions.candidates >= 0, read, -np.inf)
+        return _at_targets(self._last[1], history, questions, (self.temperature, self.ridge, self.rounds))
+
+
+def _at_targets(
+    graph: QueryGraph, data: Dataset, questions: Questions, settings: tuple[float, float, int]
+) -> np.ndarray:
+    """Return (C, K) scores under a temperature, a ridge and a number of rounds; each query is reached once."""
+    codes, of = np.unique(questions.query, return_inverse=True)
+    with threadpool_limits(1):
+        scores = graph.propagate(centred(data.vectors[codes], graph.centre), *settings)
+    return at_candidates(scores[of.reshape(-1)], questions)

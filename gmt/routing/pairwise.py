@@ -1,4 +1,4 @@
-"""Read a table as votes between two models, and measure how well score differences foretell them."""
+"""Read a table as votes between two models, and measure how well score differences predict them."""
 
 from __future__ import annotations
 
@@ -124,9 +124,9 @@ def choices(scores: np.ndarray, ratings: np.ndarray) -> tuple[np.ndarray, np.nda
         (N,) rating of the chosen candidate, averaged over equal highest scores; (N,) the best
         rating on offer; (N,) the comparisons these belong to.
     """
-    asked = np.flatnonzero((~np.isnan(ratings)).sum(axis=1) >= 2)
-    rated = ~np.isnan(ratings[asked])
-    offered = np.where(rated, scores[asked], -np.inf)
+    several = np.flatnonzero((~np.isnan(ratings)).sum(axis=1) >= 2)
+    rated = ~np.isnan(ratings[several])
+    offered = np.where(rated, scores[several], -np.inf)
     chosen = rated & (offered == offered.max(axis=1, keepdims=True, initial=-np.inf))
-    value = np.where(rated, ratings[asked], 0.0)
-    return (value * chosen).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1), value.max(axis=1, initial=0.0), asked
+    value = np.where(rated, ratings[several], 0.0)
+    return (value * chosen).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1), value.max(axis=1, initial=0.0), several

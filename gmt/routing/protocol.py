@@ -95,9 +95,14 @@ class Conditioned(Protocol):
 
 
 class ClosedForm(Protocol):
-    """Score without a network: fit once, condition on a history in closed form, and answer from that."""
+    """Score without a network: fit once, condition on a history in closed form, and answer from that.
+
+    Attributes:
+        logits: Whether score differences are log odds of a win by construction; else a temperature is fitted.
+    """
 
     name: str
+    logits: bool
 
     @property
     def notes(self) -> list[str]:

@@ -26,11 +26,14 @@ from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
 from gmt.errors import UserError
-from gmt.evaluation.explore import Course, Meeting, meet
-from gmt.evaluation.intervals import Estimates, Interval, Share, bootstrap, bootstrap_shares
+from gmt.evaluation.blocks import bootstrap
+from gmt.evaluation.explore import compare_proposals
+from gmt.evaluation.intervals import Estimates, Interval
 from gmt.evaluation.metrics import pairs_of
+from gmt.evaluation.new_users import LearningCurve, NewUsers
 from gmt.evaluation.replay import replay, shown_chances
-from gmt.evaluation.top_choice import ask_all, choice_shares
+from gmt.evaluation.shares import Share, bootstrap_shares
+from gmt.evaluation.top_choice import choice_shares, with_all_models
 from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
@@ -72,7 +75,7 @@ def fitted_routers(data: Dataset, seed: int) -> list[RoutingMethod]:
 
 def scores_of_all(data: Dataset, router: RoutingMethod, positions: np.ndarray) -> np.ndarray:
     """Return (C, M) scores of all models for the comparisons at `positions`, TRAIN visible."""
-    asked = ask_all(data.questions(positions), len(data.table.models))
+    asked = with_all_models(data.questions(positions), len(data.table.models))
     return router.score(data.select(data.table.split == TRAIN), asked)
 
 
@@ -177,7 +180,7 @@ def explored(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
     return card, "\n".join(lines), courses_figure(panels)
 
 
-def _courses(world_settings: Mapping[str, Any], seed: int, options: argparse.Namespace) -> dict[str, Course]:
+def _courses(world_settings: Mapping[str, Any], seed: int, options: argparse.Namespace) -> dict[str, LearningCurve]:
     """Return what came of every way of proposing in one world."""
     given = dict(world_settings)
     known = given.pop("known", options.people)
@@ -189,10 +192,10 @@ def _courses(world_settings: Mapping[str, Any], seed: int, options: argparse.Nam
     train = data.select(data.table.split == TRAIN)
     meeting = newcomers(train, world, np.arange(known, settings.users), options, seed)
     after = [votes for votes in AFTER if votes <= options.rounds]
-    return meet(router.condition(train), train, meeting, after, seed)
+    return compare_proposals(router.condition(train), train, meeting, after, seed)
 
 
-def newcomers(train: Dataset, world: World, people: np.ndarray, options: argparse.Namespace, seed: int) -> Meeting:
+def newcomers(train: Dataset, world: World, people: np.ndarray, options: argparse.Namespace, seed: int) -> NewUsers:
     """Let people ask the questions that stand in the history."""
     _, first = np.unique(train.table.query, return_index=True)
     number = {name: place for place, name in enumerate(world.question_ids)}
@@ -200,10 +203,10 @@ def newcomers(train: Dataset, world: World, people: np.ndarray, options: argpars
     users, questions = (grid.reshape(-1) for grid in np.meshgrid(people, asked, indexing="ij"))
     utilities = world.utilities(users, questions).reshape(len(people), len(asked), -1)
     rng = np.random.default_rng([seed, 17])
-    return Meeting.draw(train.questions(first), utilities, options.rounds, options.held, rng)
+    return NewUsers.draw(train.questions(first), utilities, options.rounds, options.held, rng)
 
 
-def _auc(courses: Sequence[Mapping[str, Course]]) -> dict[int, Estimates]:
+def _auc(courses: Sequence[Mapping[str, LearningCurve]]) -> dict[int, Estimates]:
     """Return votes -> the AUC and accuracy of every way on held-out votes."""
     after = next(iter(courses[0].values())).after
     return {

@@ -12,7 +12,7 @@ import numpy as np
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TEST, TRAIN
-from gmt.evaluation.intervals import Block, bootstrap
+from gmt.evaluation.blocks import ScoreBlock, bootstrap
 from gmt.evaluation.results import report
 from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import GmtRouter
@@ -20,7 +20,7 @@ from gmt.routing.protocol import RoutingMethod
 from gmt.runs import RunFolder
 from gmt.training.fit_parts import fit_parts
 
-Blocks = dict[str, list[Block]]
+Blocks = dict[str, list[ScoreBlock]]
 
 
 def ask(data: Dataset, routers: Mapping[str, RoutingMethod], reveal_turns: bool = False) -> dict[str, np.ndarray]:
@@ -49,7 +49,7 @@ def targets_of(data: Dataset) -> np.ndarray:
     return np.flatnonzero((data.table.split == TEST) & data.table.rated)
 
 
-def block(data: Dataset, scores: np.ndarray, people: str = "", of: np.ndarray | None = None) -> Block:
+def block(data: Dataset, scores: np.ndarray, people: str = "", of: np.ndarray | None = None) -> ScoreBlock:
     """Put the ratings of the TEST comparisons beside scores that stand already.
 
     Args:
@@ -61,15 +61,15 @@ def block(data: Dataset, scores: np.ndarray, people: str = "", of: np.ndarray | 
     targets, chosen = targets_of(data), np.arange(len(scores)) if of is None else of
     table = data.table.select(targets[chosen])
     users = np.array([f"{people}{table.users[code]}" for code in table.user])
-    return Block(users, scores[chosen], data.table.ratings[targets][chosen], scale=data.rating_range)
+    return ScoreBlock(users, scores[chosen], data.table.ratings[targets][chosen], scale=data.rating_range)
 
 
-def joined(blocks: Mapping[str, Sequence[Block]], reference: str, seed: int = 0) -> dict[str, Any]:
+def joined(blocks: Mapping[str, Sequence[ScoreBlock]], reference: str, seed: int = 0) -> dict[str, Any]:
     """Return every router's metrics averaged over blocks, and the reference's paired differences to the others."""
     return report(bootstrap(blocks, seed), reference)
 
 
-def add(blocks: Blocks, found: Mapping[str, Block]) -> None:
+def add(blocks: Blocks, found: Mapping[str, ScoreBlock]) -> None:
     """Add one seed's blocks to those of others."""
     for name, one in found.items():
         blocks.setdefault(name, []).append(one)

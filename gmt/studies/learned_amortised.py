@@ -16,11 +16,10 @@ from gmt.data.interactions import TRAIN
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_history import VOTE_COLUMNS, VoteHistory
-from gmt.routing.pairwise import log_loss
+from gmt.routing.grid import ValidationVotes
 from gmt.studies.learned_network import Score
 from gmt.training.train_traits import SHOWN_WHOLE
 from gmt.training.trait_folds import Folds, fold_votes
-from gmt.training.validation import Validation
 
 WIDTH, HEADS, LAYERS = 32, 4, 4
 PRETRAINING, TUNING, USERS = 1500, 300, 48
@@ -150,8 +149,9 @@ def _train(
 def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
     """Teach the network on made-up people with the same questions, then on the votes; VALID chooses when to stop."""
     train = learn.select(learn.table.split == TRAIN)
-    asked = Validation.of(learn)
-    assert asked is not None
+    every = ValidationVotes.of(learn)
+    assert every is not None
+    asked = every.untied()
     generator = np.random.default_rng([seed, 13])
     torch.manual_seed(seed)
     folds, covariance = fold_votes(router, train, generator), router.user_covariance(train)
@@ -184,7 +184,7 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Sco
         return np.stack([0.5 * found, -0.5 * found], axis=1)
 
     def check() -> float:
-        return log_loss(asked.pairs.differences(score(asked.history, asked.questions)))
+        return float(asked.losses(score(asked.history, asked.questions), logits=True).mean())
 
     _train(network, PRETRAINING, 3e-3, lambda: _step(network, folds, covariance, generator, True), check)
     print(f"amortised: taught on made-up people, VALID log loss {check():.4f}")

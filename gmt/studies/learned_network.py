@@ -20,13 +20,12 @@ from gmt.data.graph import build_graph
 from gmt.data.interactions import TRAIN
 from gmt.model.scorer import GraphScorer
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.routing.grid import ValidationVotes
 from gmt.routing.kernels import principal_axes
-from gmt.routing.pairwise import log_loss
 from gmt.runs import RunFolder
 from gmt.training.losses import pairwise_loss
 from gmt.training.train_network import learning_rate, new_scorer, train_scorer
 from gmt.training.trait_folds import FOLDS, folds_of
-from gmt.training.validation import Validation
 
 Score = Callable[[Dataset, Questions], np.ndarray]
 """Scores questions given a history, as a router does."""
@@ -89,8 +88,9 @@ def states(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
         scorer, _ = train_scorer(learn, config, RunFolder(Path(folder)))
     assert isinstance(scorer, GraphScorer)
     scorer.eval()
-    asked = Validation.of(learn)
-    assert asked is not None
+    every = ValidationVotes.of(learn)
+    assert every is not None
+    asked = every.untied()
     wider = AnswerAwareBradleyTerry(router.start, lambda history: StateFeatures.of(scorer, history))
     wider.load_state_dict(router.state_dict())
     choices = [
@@ -98,7 +98,7 @@ def states(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
         for variance, query, prior in product(TRAIT_VARIANCES, QUERY_KERNEL_SCALES, PRIOR_SCALES)
     ]
     found = wider.condition(asked.history).scores_under(choices, asked.history, asked.questions)
-    losses = [log_loss(asked.pairs.differences(scores)) for scores in found]
+    losses = [asked.losses(scores, logits=True).mean() for scores in found]
     wider.settings = choices[int(np.argmin(losses))]
     print(f"states: {wider.settings}")
     return wider.score
@@ -171,8 +171,9 @@ def residual(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Scor
     train = learn.select(learn.table.split == TRAIN)
     told = told_out_of_fold(router, train, seed)
     shown = with_expected(train, told)
-    asked = Validation.of(learn)
-    assert asked is not None
+    every = ValidationVotes.of(learn)
+    assert every is not None
+    asked = every.untied()
     scorer = new_scorer(config, shown)
     assert isinstance(scorer, GraphScorer)
     network = ResidualScorer(scorer)
@@ -192,7 +193,7 @@ def residual(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Scor
     best, kept = np.inf, copy.deepcopy(network.state_dict())
     for step in range(config.train.steps):
         if step % config.train.eval_every == 0:
-            loss = log_loss(asked.pairs.differences(score(asked.history, asked.questions)))
+            loss = asked.losses(score(asked.history, asked.questions), logits=True).mean()
             if loss < best:
                 best, kept, at = loss, copy.deepcopy(network.state_dict()), step
         episode = sampler.draw(step)

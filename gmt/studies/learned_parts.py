@@ -26,11 +26,11 @@ from threadpoolctl import threadpool_limits
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.routing.grid import ValidationVotes, paired_gain
 from gmt.studies.ablations import data_sets
 from gmt.studies.harness import Blocks, add, block, cell, joined, table, targets_of, write
 from gmt.studies.learned_amortised import amortised
 from gmt.studies.learned_network import residual, states
-from gmt.training.validation import Validation, pair_losses, paired_gain
 
 PARTS = {"states": states, "residual": residual, "amortised": amortised}
 POSTERIOR = "posterior"
@@ -39,15 +39,16 @@ POSTERIOR = "posterior"
 def measure(data: Dataset, seed: int, parts: Sequence[str], blocks: Blocks, gains: dict[str, list[Any]]) -> None:
     """Add one data set's TEST scores, and what each part gained on VALID with two standard errors."""
     learn = data.select(data.table.split != TEST)
-    asked = Validation.of(learn)
-    assert asked is not None
+    every = ValidationVotes.of(learn)
+    assert every is not None
+    asked = every.untied()
     router = AnswerAwareBradleyTerry().fit(learn)
     history, questions = data.select(data.table.split == TRAIN), data.questions(targets_of(data))
-    before = asked.losses(router)
+    before = asked.losses(router.score(asked.history, asked.questions), logits=False)
     found = {POSTERIOR: router.score(history, questions)}
     for name in parts:
         score = PARTS[name](router, learn, seed)
-        after = pair_losses(asked.pairs.differences(score(asked.history, asked.questions)))
+        after = asked.losses(score(asked.history, asked.questions), logits=False)
         gains.setdefault(name, []).append(paired_gain(before, after))
         found[name] = score(history, questions)
         print(name, seed, gains[name][-1], flush=True)

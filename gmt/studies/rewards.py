@@ -11,8 +11,8 @@ from scipy.stats import spearmanr
 from data_prep.simulate.cost import CostTruth
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
-from gmt.evaluation.intervals import Share, bootstrap_shares
 from gmt.evaluation.results import report
+from gmt.evaluation.shares import Share, bootstrap_shares
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.pairwise import choices
 from gmt.studies.harness import block, cell, table, targets_of

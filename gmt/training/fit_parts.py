@@ -11,11 +11,11 @@ from gmt.data.dataset import Dataset
 from gmt.hybrid.closed_form import new_hierarchical
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.hybrid.graph_router import GraphRouter
+from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
 from gmt.routing.protocol import ClosedForm
 from gmt.runs import RunFolder
 from gmt.training.learn_traits import learn_traits
 from gmt.training.train_network import Report, train_scorer
-from gmt.training.validation import Validation, pair_losses, paired_gain
 from gmt.utility.utility_router import UtilityRouter
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 2.0, 5.0)
@@ -95,13 +95,14 @@ def join_parts(posterior: ClosedForm | None, graph: GraphRouter | None, data: Da
     # One half alone has nothing to choose.
     if posterior is None or graph is None:
         return GmtRouter(posterior, graph, 0.0 if graph is None else 1.0), []
-    valid = Validation.of(data)
+    valid = ValidationVotes.of(data)
     if valid is None:
         return GmtRouter(posterior, graph, 0.0), ["There is no vote to validate on: the network is switched off."]
     # Each half is asked once; every weight is a sum of the two.
-    base, extra = valid.differences(posterior), valid.differences(graph)
-    losses = {weight: pair_losses(base + weight * extra) for weight in WEIGHTS}
-    best = min(losses, key=lambda weight: losses[weight].mean())
+    scores = (router.score(valid.history, valid.questions) for router in (posterior, graph))
+    base, extra = (np.where(valid.questions.mask, found, 0.0) for found in scores)
+    losses = {weight: valid.losses(base + weight * extra, posterior.logits) for weight in WEIGHTS}
+    best = best_setting(WEIGHTS, lambda weight: losses[weight])
     gain, doubt = paired_gain(losses[0.0], losses[best])
     found = f"on validation it lowers the log loss by {gain:.4f} ± {doubt:.4f}"
     if gain <= doubt:

@@ -11,8 +11,8 @@ from gmt.config import RunConfig, TraitsConfig
 from gmt.data.dataset import Dataset
 from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
+from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
 from gmt.training.train_traits import train_traits
-from gmt.training.validation import Validation, paired_gain
 
 
 def learn_traits(
@@ -33,7 +33,7 @@ def learn_traits(
         The posterior with or without traits, and what there is to say about the choice.
     """
     traits = config.traits
-    valid = Validation.of(data)
+    valid = ValidationVotes.of(data)
     if valid is None:
         return router, "There is no vote to validate on: the learned traits are switched off."
 
@@ -41,10 +41,10 @@ def learn_traits(
         return train_traits(router, data, choice, config.seed * traits.networks + number)
 
     def losses(network: TraitNetwork) -> np.ndarray:
-        return valid.losses(router.with_learned_traits(network))
+        return valid.losses_of(router.with_learned_traits(network))
 
     with threadpool_limits(1):  # many small solves: threads cost more than they give
-        base = valid.losses(router)
+        base = valid.losses_of(router)
         best = probe = replace(traits, count=max(1, traits.count // 4), steps=max(1, traits.steps // 4))
         network = train(probe)
         gain, doubt = paired_gain(base, losses(network))
@@ -54,7 +54,7 @@ def learn_traits(
             tried = {probe: network} | {
                 choice: train(choice) for choice in (replace(traits, count=size) for size in sizes)
             }
-            best = min(tried, key=lambda choice: losses(tried[choice]).mean())
+            best = best_setting(tried, lambda choice: losses(tried[choice]))
             # The kernels' mean over seeds varies less than one of them, at F traits each.
             others = [train(best, number) for number in range(1, traits.networks)]
             network = TraitNetwork.joined([tried[best], *others])

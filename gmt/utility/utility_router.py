@@ -50,7 +50,7 @@ class UtilityRouter:
         text_variance: How much texts may say of abilities; `fit` chooses it on VALID.
     """
 
-    name = "utility"
+    name, logits = "utility", False
 
     def __init__(self, half_life: float = 0.0, text_variance: float = 0.0) -> None:
         self.half_life, self.text_variance = half_life, text_variance

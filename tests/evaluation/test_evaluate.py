@@ -7,8 +7,8 @@ import pytest
 
 from gmt.data.interactions import TEST
 from gmt.errors import DataError
+from gmt.evaluation.blocks import METRICS
 from gmt.evaluation.evaluate import evaluate
-from gmt.evaluation.intervals import METRICS
 from gmt.evaluation.results import COLUMNS, Result
 from gmt.rivals.registry import RIVALS, make_router
 from tests.factories import random_dataset

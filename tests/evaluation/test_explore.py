@@ -12,8 +12,11 @@ from data_prep.simulate.planted_table import planted_dataset
 from data_prep.simulate.world import World
 from gmt.data.dataset import Dataset
 from gmt.errors import DataError
-from gmt.evaluation.explore import PROPOSALS, Course, Meeting, interact, meet
-from gmt.evaluation.intervals import Interval, bootstrap_shares
+from gmt.evaluation.explore import compare_proposals, interact
+from gmt.evaluation.intervals import Interval
+from gmt.evaluation.new_users import LearningCurve, NewUsers
+from gmt.evaluation.proposals import PROPOSALS
+from gmt.evaluation.shares import bootstrap_shares
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 
@@ -35,40 +38,42 @@ def posterior(people: tuple[Dataset, World]) -> ConditionedPosterior:
 
 
 @pytest.fixture(scope="module")
-def meeting(people: tuple[Dataset, World]) -> Meeting:
+def meeting(people: tuple[Dataset, World]) -> NewUsers:
     data, world = people
     _, first = np.unique(data.table.query, return_index=True)
     numbers = {name: number for number, name in enumerate(world.question_ids)}
     asked = np.array([numbers[data.table.questions[code]] for code in data.table.question[first]])
     new = np.arange(KNOWN, KNOWN + NEW)
     utilities = world.utilities(np.repeat(new, len(asked)), np.tile(asked, NEW)).reshape(NEW, len(asked), -1)
-    return Meeting.draw(data.questions(first), utilities, ROUNDS, HELD, np.random.default_rng(0))
+    return NewUsers.draw(data.questions(first), utilities, ROUNDS, HELD, np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")
-def courses(people: tuple[Dataset, World], posterior: ConditionedPosterior, meeting: Meeting) -> dict[str, Course]:
+def courses(
+    people: tuple[Dataset, World], posterior: ConditionedPosterior, meeting: NewUsers
+) -> dict[str, LearningCurve]:
     tried = ("best two", "one draw", "two draws", "best and a draw", "at random")
-    return meet(posterior, people[0], meeting, AFTER, proposals={way: PROPOSALS[way] for way in tried})
+    return compare_proposals(posterior, people[0], meeting, AFTER, proposals={way: PROPOSALS[way] for way in tried})
 
 
-def _difference(courses: dict[str, Course], way: str, rival: str, metric: str) -> Interval:
+def _difference(courses: dict[str, LearningCurve], way: str, rival: str, metric: str) -> Interval:
     found = bootstrap_shares({name: course.shares() for name, course in courses.items()}).difference(way, rival, metric)
     assert found is not None
     return found
 
 
-def test_drawing_learns_a_new_person_faster_than_the_two_best(courses: dict[str, Course]) -> None:
+def test_drawing_learns_a_new_person_faster_than_the_two_best(courses: dict[str, LearningCurve]) -> None:
     # Of the ways to draw, two draws gain the most; sixty people are too few to be sure of the others.
     for votes in (10, 15):
         assert _difference(courses, "two draws", "best two", f"order@{votes}").low > 0
 
 
-def test_exploring_is_paid_for_in_the_answers_shown(courses: dict[str, Course]) -> None:
+def test_exploring_is_paid_for_in_the_answers_shown(courses: dict[str, LearningCurve]) -> None:
     assert _difference(courses, "one draw", "best two", "shown@15").low > 0
     assert _difference(courses, "at random", "one draw", "shown@15").low > 0
 
 
-def test_everybody_begins_alike_and_votes_help(courses: dict[str, Course]) -> None:
+def test_everybody_begins_alike_and_votes_help(courses: dict[str, LearningCurve]) -> None:
     begun = [course.order[0] for course in courses.values()]
     assert all((order == begun[0]).all() for order in begun)
     for course in courses.values():
@@ -78,7 +83,7 @@ def test_everybody_begins_alike_and_votes_help(courses: dict[str, Course]) -> No
         assert (course.first >= 0).all() and (course.shown >= 0).all()
 
 
-def test_the_measures_agree_with_each_other(courses: dict[str, Course]) -> None:
+def test_the_measures_agree_with_each_other(courses: dict[str, LearningCurve]) -> None:
     course = courses["at random"]
     shares = course.shares("s/")
     assert shares["order@15"].users[0] == "s/0"
@@ -90,9 +95,9 @@ def test_the_measures_agree_with_each_other(courses: dict[str, Course]) -> None:
 
 
 def test_held_out_votes_are_never_read(
-    people: tuple[Dataset, World], posterior: ConditionedPosterior, meeting: Meeting, courses: dict[str, Course]
+    people: tuple[Dataset, World], posterior: ConditionedPosterior, meeting: NewUsers, courses: dict[str, LearningCurve]
 ) -> None:
-    assert not any(np.intersect1d(*both).size for both in zip(meeting.asked, meeting.held, strict=True))
+    assert not any(np.intersect1d(*both).size for both in zip(meeting.queries, meeting.held, strict=True))
     other = replace(meeting, won=~meeting.won)
     rng = np.random.default_rng([0, list(courses).index("one draw")])
     course = interact(posterior, people[0], other, PROPOSALS["one draw"], AFTER, rng)
@@ -101,7 +106,7 @@ def test_held_out_votes_are_never_read(
 
 
 def test_one_persons_votes_change_nobody_else(
-    people: tuple[Dataset, World], posterior: ConditionedPosterior, meeting: Meeting
+    people: tuple[Dataset, World], posterior: ConditionedPosterior, meeting: NewUsers
 ) -> None:
     luck = np.stack([meeting.luck, meeting.luck])
     luck[:, 0] = [[0.0], [1.0]]
@@ -126,7 +131,7 @@ def test_two_different_models_are_proposed_and_drawn_as_often_as_they_may_be_bes
     assert share == pytest.approx(wanted, abs=0.03)  # Φ(1 / √2), Φ(√2)
 
 
-def test_more_rounds_than_questions_are_refused(meeting: Meeting) -> None:
+def test_more_rounds_than_questions_are_refused(meeting: NewUsers) -> None:
     count = len(meeting.questions)
     with pytest.raises(DataError, match="need as many questions"):
-        Meeting.draw(meeting.questions, meeting.utilities, count, 1, np.random.default_rng(0))
+        NewUsers.draw(meeting.questions, meeting.utilities, count, 1, np.random.default_rng(0))

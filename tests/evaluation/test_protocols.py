@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from data_prep.splits import PROTOCOLS, assign
 from gmt.data.interactions import TEST, TRAIN, VALID, Candidate, Comparison, InteractionTable
 from gmt.errors import DataError
-from gmt.evaluation.protocols import Trial, foreign_trials, trials
+from gmt.evaluation.protocols import foreign_trials, trials
+from gmt.evaluation.trial import Trial
 from tests.factories import random_table
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from gmt.errors import DataError
-from gmt.evaluation.intervals import Share, bootstrap_shares
-from gmt.evaluation.top_choice import ask_all, choice_shares, chosen
+from gmt.evaluation.shares import Share, bootstrap_shares
+from gmt.evaluation.top_choice import choice_shares, chosen, with_all_models
 from tests.factories import random_dataset
 
 
@@ -21,7 +21,7 @@ def _value(share: Share) -> float:
 def test_every_model_is_asked_and_nothing_else_changes() -> None:
     data = random_dataset(0)
     questions = data.questions(np.array([3, 5]))
-    asked = ask_all(questions, len(data.table.models))
+    asked = with_all_models(questions, len(data.table.models))
     assert (asked.candidates == np.arange(len(data.table.models))).all()
     assert (asked.user == questions.user).all() and (asked.query == questions.query).all()
 

@@ -36,7 +36,7 @@ def test_offsets_of_all_users_at_once_equal_one_user_at_a_time(monkeypatch):
     votes = votes_of(random_table(2, users=7, models=4))
     strength = strengths(votes, 4, 1.0)
     together = offsets(votes, 9, strength, 0.5)
-    monkeypatch.setattr("gmt.rivals.bradley_terry.CELLS_AT_ONCE", 1)
+    monkeypatch.setattr("gmt.rivals.bradley_terry.NUMBERS_AT_ONCE", 1)
     assert together == pytest.approx(offsets(votes, 9, strength, 0.5), abs=1e-9)
     assert (together[7:] == 0).all() and (together[:7] != 0).any(axis=1).all()
 
@@ -67,7 +67,7 @@ def test_two_users_of_opposite_taste_get_opposite_rankings():
     assert shared == pytest.approx(0, abs=1e-9)
 
 
-def test_shots_count_and_a_stranger_gets_the_shared_strengths():
+def test_shots_count_and_an_unknown_user_gets_the_shared_strengths():
     data = random_dataset(0, personal=3.0, protocol="new-users")
     train, test = (np.flatnonzero(data.table.split == code) for code in (0, 2))
     router = UserBradleyTerry()

@@ -48,13 +48,13 @@ def test_a_huge_step_stays_finite():
     assert np.isfinite(shared_ratings(votes, 4, 1e6)).all()
 
 
-def test_strangers_get_the_shared_ratings_and_own_votes_count():
+def test_unknown_users_get_the_shared_ratings_and_own_votes_count():
     data = random_dataset(0, users=20, comparisons_per_user=40, personal=3.0)
     router = UserElo().fit(data.select(data.table.split != TEST))
     history, questions = data.select(cut(data, TRAIN)), data.questions(cut(data, TEST))
     shared = shared_ratings(in_order(history.table), 5, router.step)
-    stranger = replace(questions, user=np.full(len(questions), -1))
-    assert router.score(history, stranger) == pytest.approx(shared[questions.candidates])
+    unknown = replace(questions, user=np.full(len(questions), -1))
+    assert router.score(history, unknown) == pytest.approx(shared[questions.candidates])
     assert np.abs(router.score(history, questions) - shared[questions.candidates]).max() > 0.1
     assert router.shrinkage < 100
 

@@ -15,7 +15,7 @@ from data_prep.sources.score_matrix import ScoreMatrix
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.errors import DataError
-from gmt.evaluation.top_choice import ask_all, chosen
+from gmt.evaluation.top_choice import chosen, with_all_models
 from gmt.routing.costs import CostModel, price_shares
 from gmt.utility.ability import NODE_WEIGHTS, NODES, Ability
 from gmt.utility.observed_outcomes import ObservedOutcomes
@@ -49,7 +49,7 @@ def people(feedback="full", users=40, seed=0, per_user=30):
 
 def reward_of(router, data, truth):
     targets = np.flatnonzero(data.table.split == TEST)
-    asked = ask_all(data.questions(targets), len(data.table.models))
+    asked = with_all_models(data.questions(targets), len(data.table.models))
     scores = router.score(data.select(data.table.split == TRAIN), asked)
     return (chosen(scores) * truth.rewards(data.table, SCORES)[targets]).sum(axis=1)
 
@@ -87,7 +87,7 @@ def test_two_people_of_different_weights_get_different_scores_for_one_question()
     data, truth = people()
     router, names = fitted(data), sorted(truth.alpha, key=lambda name: truth.alpha[name])
     first, last = (data.table.users.index(names[place]) for place in (0, -1))
-    question = ask_all(data.questions(np.flatnonzero(data.table.split == TEST)[[0, 0]]), 4)
+    question = with_all_models(data.questions(np.flatnonzero(data.table.split == TEST)[[0, 0]]), 4)
     scores = router.score(data.select(data.table.split == TRAIN), replace(question, user=np.array([first, last])))
     assert np.abs(scores[0] - scores[1]).max() > 0.1
     assert scores[0, 3] - scores[0, 0] < scores[1, 3] - scores[1, 0]  # who minds cost wants the dear model less

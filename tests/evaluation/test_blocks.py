@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gmt.errors import DataError
-from gmt.evaluation.intervals import METRICS, Block, bootstrap
+from gmt.evaluation.blocks import METRICS, ScoreBlock, bootstrap
 
 
 def block(seed, users=8, comparisons=60, width=3, skill=1.0, first=0, temperature=0.8):
@@ -11,13 +11,13 @@ def block(seed, users=8, comparisons=60, width=3, skill=1.0, first=0, temperatur
     names = np.array([f"user{first + u}" for u in rng.integers(users, size=comparisons)])
     ratings = rng.choice([0, 0.5, 1, np.nan], (comparisons, width), p=[0.3, 0.2, 0.4, 0.1])
     scores = skill * np.nan_to_num(ratings) + rng.normal(size=ratings.shape)
-    return Block(names, scores, ratings, temperature)
+    return ScoreBlock(names, scores, ratings, temperature)
 
 
 def repeated(one, counts):
     """Return the block of a resample, every user's rows written out as often as they are drawn."""
     rows = np.concatenate([np.flatnonzero(one.users == name).repeat(count) for name, count in counts.items()])
-    return Block(one.users[rows], one.scores[rows], one.ratings[rows], one.temperature)
+    return ScoreBlock(one.users[rows], one.scores[rows], one.ratings[rows], one.temperature)
 
 
 def test_weights_do_what_writing_rows_out_would():
@@ -72,13 +72,13 @@ def test_blocks_are_averaged_and_users_joined_by_name():
 
 
 def test_a_resample_without_a_blocks_users_leaves_that_block_out():
-    lonely = Block(np.array(["only"]), np.array([[1.0, 0.0]]), np.array([[1.0, 0.0]]))
+    lonely = ScoreBlock(np.array(["only"]), np.array([[1.0, 0.0]]), np.array([[1.0, 0.0]]))
     found = bootstrap({"a": [block(0), lonely]}, draws=300).interval("a", "accuracy")
     assert found is not None and np.isfinite([found.value, found.low, found.high]).all()
 
 
 def test_what_cannot_be_computed_is_missing():
-    ties = Block(np.array(["u"]), np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]]))
+    ties = ScoreBlock(np.array(["u"]), np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]]))
     estimates = bootstrap({"a": [ties]}, draws=10)
     assert estimates.interval("a", "auc") is None and estimates.interval("a", "log_loss") is None
     reward = estimates.interval("a", "reward")
@@ -87,7 +87,7 @@ def test_what_cannot_be_computed_is_missing():
 
 def test_the_side_a_model_is_shown_on_does_not_matter():
     one = block(0)
-    flipped = Block(one.users, one.scores[:, ::-1], one.ratings[:, ::-1], one.temperature)
+    flipped = ScoreBlock(one.users, one.scores[:, ::-1], one.ratings[:, ::-1], one.temperature)
     estimates = bootstrap({"a": [one], "b": [flipped]}, draws=20)
     for metric in METRICS:
         assert estimates.samples["a"][metric] == pytest.approx(estimates.samples["b"][metric])
@@ -95,6 +95,6 @@ def test_the_side_a_model_is_shown_on_does_not_matter():
 
 def test_a_rated_candidate_without_a_score_is_refused():
     with pytest.raises(DataError, match="finite"):
-        Block(np.array(["u"]), np.array([[np.nan, 0.0]]), np.array([[1.0, 0.0]]))
+        ScoreBlock(np.array(["u"]), np.array([[np.nan, 0.0]]), np.array([[1.0, 0.0]]))
     with pytest.raises(DataError, match="align"):
-        Block(np.array(["u"]), np.zeros((1, 3)), np.zeros((1, 2)))
+        ScoreBlock(np.array(["u"]), np.zeros((1, 3)), np.zeros((1, 2)))

@@ -1,0 +1,102 @@
+"""Measure one router's scores of one set of targets, and bootstrap several routers together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmt.errors import DataError
+from gmt.evaluation.intervals import DRAWS, Estimates, resamples
+from gmt.evaluation.metrics import UserMeans, calibration_error, mean_user_auc, pairs_of, ratio, weighted_auc
+from gmt.routing.pairwise import choices
+
+METRICS = ("accuracy", "auc", "user_auc", "log_loss", "calibration_error", "reward", "regret")
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreBlock:
+    """Hold one router's scores of one set of targets: one draw of a protocol, one seed.
+
+    Args:
+        users: (C,) names of the users.
+        scores: (C, K) scores; values where nothing is rated are not read.
+        ratings: (C, K) ratings, NaN where unrated or padded.
+        temperature: What score differences are divided by for win probabilities; None if unknown.
+        scale: The rewards that ratings 0 and 1 stand for.
+    """
+
+    users: np.ndarray
+    scores: np.ndarray
+    ratings: np.ndarray
+    temperature: float | None = None
+    scale: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if self.scores.shape != self.ratings.shape or len(self.users) != len(self.ratings):
+            raise DataError(
+                f"{len(self.users)} users, scores {self.scores.shape} and ratings {self.ratings.shape} do not align; "
+                "score every candidate of every target"
+            )
+        if not np.isfinite(self.scores[~np.isnan(self.ratings)]).all():
+            raise DataError("a rated candidate has no finite score; a router scores every candidate it is shown")
+
+    def measure(self, names: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Compute every metric under each resample of the users.
+
+        Args:
+            names: (U,) sorted names of the users that `weights` counts.
+            weights: (B, U) how often each user stands in each resample.
+
+        Returns:
+            Metric -> (B,) values, NaN where a resample holds nothing to compute it from.
+        """
+        user = np.searchsorted(names, self.users)
+        pairs = pairs_of(self.ratings)
+        who, d = user[pairs.comparison], pairs.differences(self.scores)
+        groups = UserMeans(who, weights)
+        out = {
+            "accuracy": groups.mean((1 + np.sign(d)) / 2),
+            "auc": weighted_auc(d, who, weights),
+            "user_auc": mean_user_auc(d, who, weights),
+        }
+        if self.temperature is not None:
+            logit = d / self.temperature
+            out["log_loss"] = groups.mean(np.logaddexp(0, -logit))
+            out["calibration_error"] = calibration_error(logit, who, weights)
+        reward, best, rated = choices(self.scores, self.ratings)
+        chosen = UserMeans(user[rated], weights)
+        low, high = self.scale
+        out["reward"] = low + (high - low) * chosen.mean(reward)
+        out["regret"] = (high - low) * chosen.mean(best - reward)
+        return out
+
+
+def bootstrap(blocks: Mapping[str, Sequence[ScoreBlock]], seed: int = 0, draws: int = DRAWS) -> Estimates:
+    """Measure routers on the same resamples of users, so that their differences are paired.
+
+    A router's blocks are the draws of a protocol, the seeds of several runs, or both. Users are
+    joined by name across blocks; in each resample the metric is averaged over the blocks that hold
+    anybody drawn.
+
+    Args:
+        blocks: Router -> its blocks.
+        seed: Chooses the resamples.
+        draws: B, how many resamples.
+    """
+    every = [block for several in blocks.values() for block in several]
+    names, weights = resamples([block.users for block in every], seed, draws)
+    samples = {}
+    for router, several in blocks.items():
+        measured = [block.measure(names, weights) for block in several]
+        shared = [metric for metric in METRICS if measured and all(metric in values for values in measured)]
+        samples[router] = {metric: _mean([values[metric] for values in measured]) for metric in shared}
+    return Estimates(samples)
+
+
+def _mean(values: Sequence[np.ndarray]) -> np.ndarray:
+    """Average over blocks, leaving out those that are NaN."""
+    stacked = np.stack(values)
+    known = np.isfinite(stacked)
+    return ratio(np.where(known, stacked, 0.0).sum(axis=0), known.sum(axis=0))

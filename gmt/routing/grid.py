@@ -1,0 +1,107 @@
+"""Choose settings on the VALID votes: one search with one criterion for every router."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol, Self, TypeVar
+
+import numpy as np
+
+from gmt.data.dataset import Dataset, Questions
+from gmt.data.interactions import TRAIN, VALID
+from gmt.routing.pairwise import Votes, fit_temperature, log_losses, votes_of
+
+DIGITS = 9
+"""Mean losses are compared to so many digits: rounding noise must not choose among equals."""
+
+Choice = TypeVar("Choice")
+
+
+class Scorer(Protocol):
+    """Score questions, and state whether score differences are the router's own log odds of a win."""
+
+    logits: bool
+
+    def score(self, history: Dataset, questions: Questions) -> np.ndarray:
+        """Return (C, K) scores, -inf under padding."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationVotes:
+    """Hold the rated VALID questions, the TRAIN comparisons as their history, and every vote on them.
+
+    The criterion of every search is the mean log loss of these votes, a tie counting as half a win,
+    under the router's own win probability: sigmoid(difference) where score differences are log odds by
+    construction (`logits`), else sigmoid(difference / temperature) at the temperature that suits the
+    votes best. A free temperature would forgive a prior variance that makes log odds too sure.
+
+    Args:
+        history: The TRAIN comparisons.
+        questions: C rated VALID questions.
+        votes: V votes on them; `votes.comparison` counts the questions.
+        slot_a, slot_b: (V,) where the two answers of a vote stand among its question's candidates.
+    """
+
+    history: Dataset
+    questions: Questions
+    votes: Votes
+    slot_a: np.ndarray
+    slot_b: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.votes)
+
+    @classmethod
+    def of(cls, data: Dataset) -> Self | None:
+        """Read them from a data set; None where TRAIN holds no rating or VALID no vote."""
+        table = data.table
+        valid = np.flatnonzero((table.split == VALID) & table.rated)
+        targets, history = table.select(valid), data.select(table.split == TRAIN)
+        votes = votes_of(targets)
+        if not len(votes) or not history.table.rated.any():
+            return None
+        first = targets.start[votes.comparison]
+        return cls(history, data.questions(valid), votes, votes.row_a - first, votes.row_b - first)
+
+    def untied(self) -> ValidationVotes:
+        """Return the votes that somebody won, on the same questions."""
+        won = self.votes.y != 0.5
+        return ValidationVotes(self.history, self.questions, self.votes.select(won), self.slot_a[won], self.slot_b[won])
+
+    def differences(self, scores: np.ndarray) -> np.ndarray:
+        """Return (V,) the score of each vote's first answer less its second's, given (C, K) scores."""
+        at = self.votes.comparison
+        return scores[at, self.slot_a] - scores[at, self.slot_b]
+
+    def losses(self, scores: np.ndarray, logits: bool) -> np.ndarray:
+        """Return the (V,) log losses of the votes under the win probabilities of (C, K) scores.
+
+        Args:
+            scores: (C, K) scores of the questions.
+            logits: Whether score differences are log odds; else a temperature is fitted to the votes.
+        """
+        differences = self.differences(scores)
+        temperature = 1.0 if logits else fit_temperature(differences, self.votes.y) or 1.0
+        return log_losses(differences / temperature, self.votes.y)
+
+    def losses_of(self, router: Scorer) -> np.ndarray:
+        """Return the (V,) log losses of a router that is shown the TRAIN comparisons."""
+        return self.losses(router.score(self.history, self.questions), router.logits)
+
+
+def best_setting(choices: Iterable[Choice], losses: Callable[[Choice], np.ndarray]) -> Choice:
+    """Return the choice with the smallest mean loss, the first of equals.
+
+    Args:
+        choices: At least one.
+        losses: Gives the (V,) losses of a choice.
+    """
+    return min(choices, key=lambda choice: round(float(losses(choice).mean()), DIGITS))
+
+
+def paired_gain(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+    """Return how much smaller the losses became on average, and two standard errors of that."""
+    gain = before - after
+    return float(gain.mean()), float(2 * gain.std() / np.sqrt(len(gain)))
