@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gmt.data.interactions import InteractionTable
 from gmt.errors import RunError
 from gmt.report.user_graph import longest_talk, picture_of, user_graph_figure
-from gmt.runs import RunFolder, read_json, read_jsonl
+from gmt.runs import RunFolder, read_jsonl, read_run_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -197,7 +197,7 @@ def _figures_of(run: Path) -> dict[str, Figure]:
     folder, name = RunFolder(run), run.resolve().name
     figures = {}
     for path in sorted(folder.results.glob("*.json")):
-        result = read_json(path)
+        result = read_run_json(path)
         if not isinstance(result, dict) or not result.get("shots"):
             continue
         figures[f"{name}-{path.stem}-routers"] = results_figure([result])

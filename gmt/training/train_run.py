@@ -22,7 +22,7 @@ from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import ClosedForm, GmtRouter, new_posterior, save_posterior
 from gmt.hybrid.graph_router import GraphRouter
 from gmt.routing.pairwise import fit_temperature
-from gmt.runs import RunFolder, read_json
+from gmt.runs import RunFolder, read_run_json
 from gmt.training.learn_traits import learn_traits
 from gmt.training.train_network import Report, new_accelerator, resumable, train_scorer
 from gmt.training.validation import Validation, pair_losses, paired_gain
@@ -53,7 +53,7 @@ def train_run(
     """
     data = Dataset.load(folder)
     fingerprint = card_hash(folder)
-    if resume and run.card.is_file() and read_json(run.card)["data"]["sha256"] != fingerprint:
+    if resume and run.card.is_file() and read_run_json(run.card)["data"]["sha256"] != fingerprint:
         raise RunError(f"{run.root} was trained on other data than {folder}; resume with the data it was started with")
     if resume:
         resumable(run, config)  # nothing is written before the run is known to fit
