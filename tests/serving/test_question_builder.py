@@ -43,9 +43,7 @@ def test_one_question_leaves_nothing_behind_for_the_next(router):
 
 def test_uncertainty_changes_no_score(router):
     user = router.users[0]
-    plain, with_uncertainty = (
-        router.rank(user, "what is the tide?", with_uncertainty=wanted) for wanted in (False, True)
-    )
+    plain, told = (router.rank(user, "what is the tide?", with_uncertainty=wanted) for wanted in (False, True))
     assert [choice.score for choice in plain.ranking] == [choice.score for choice in told.ranking]
     assert all(choice.uncertainty > 0 for choice in told.ranking)
 
