@@ -1,4 +1,4 @@
-"""Ask routers in memory, join what several seeds give with intervals over people, and write tables."""
+"""Ask routers in memory, and join what several seeds give with intervals over people."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TEST, TRAIN
+from gmt.errors import DataError
 from gmt.evaluation.intervals import Block, bootstrap
 from gmt.evaluation.results import report
 from gmt.files import write_json, write_text
@@ -19,6 +20,7 @@ from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.protocol import RoutingMethod
 from gmt.runs import RunFolder
 from gmt.training.train_run import fit_parts
+from gmt.training.validation import Validation
 
 Blocks = dict[str, list[Block]]
 
@@ -49,18 +51,30 @@ def targets_of(data: Dataset) -> np.ndarray:
     return np.flatnonzero((data.table.split == TEST) & data.table.rated)
 
 
-def block(data: Dataset, scores: np.ndarray, people: str = "", of: np.ndarray | None = None) -> Block:
+def validation_of(learn: Dataset) -> Validation:
+    """Return what a part may be chosen on.
+
+    Raises:
+        DataError: No two answers of a VALID comparison are rated differently.
+    """
+    found = Validation.of(learn)
+    if found is None:
+        raise DataError("no VALID comparison tells two answers apart; prepare the data with a larger valid share")
+    return found
+
+
+def block(data: Dataset, scores: np.ndarray, prefix: str = "", of: np.ndarray | None = None) -> Block:
     """Put the ratings of the TEST comparisons beside scores that stand already.
 
     Args:
         data: All comparisons.
         scores: (C, K) scores of `targets_of(data)`.
-        people: Begins the names of people who are not those of other blocks, such as another seed's.
+        prefix: Begins the names of users who are not those of other blocks, such as another seed's.
         of: Which of the C to measure; all by default.
     """
     targets, chosen = targets_of(data), np.arange(len(scores)) if of is None else of
     table = data.table.select(targets[chosen])
-    users = np.array([f"{people}{table.users[code]}" for code in table.user])
+    users = np.array([f"{prefix}{table.users[code]}" for code in table.user])
     return Block(users, scores[chosen], data.table.ratings[targets][chosen], scale=data.rating_range)
 
 
@@ -73,20 +87,6 @@ def add(blocks: Blocks, found: Mapping[str, Block]) -> None:
     """Add one seed's blocks to those of others."""
     for name, one in found.items():
         blocks.setdefault(name, []).append(one)
-
-
-def cell(metric: Mapping[str, float] | None, sign: str = "") -> str:
-    """Write a value with its interval, thousandths."""
-    if metric is None:
-        return "–"
-    value, low, high = (f"{metric[key]:{sign}.3f}" for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
-
-
-def table(corner: str, heads: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [f"| {corner} | " + " | ".join(heads) + " |", "|---" + "|--:" * len(heads) + "|"]
-    return "\n".join([*lines, *(f"| {name} | " + " | ".join(cells) + " |" for name, cells in rows.items())]) + "\n"
 
 
 def write(out: Path, name: str, found: Mapping[str, Any], text: str) -> None:
@@ -103,7 +103,7 @@ def fit(data: Dataset, config: RunConfig) -> tuple[GmtRouter, list[str]]:
 
 
 class Alone:
-    """Score with a router that sees nobody's votes but the asker's: one graph per person.
+    """Score with a router that sees no user's votes but those of the one who asks: one graph per user.
 
     Args:
         router: A fitted router.

@@ -16,9 +16,9 @@ from gmt.data.interactions import TRAIN
 from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
 from gmt.posterior.user_effects import OF_VOTES, Past, People
 from gmt.routing.pairwise import log_loss
+from gmt.studies.harness import validation_of
 from gmt.studies.learned_network import Score
 from gmt.training.learn_traits import WHOLE, Folds, fold_votes
-from gmt.training.validation import Validation
 
 WIDTH, HEADS, LAYERS = 32, 4, 4
 PRETRAINING, TUNING, USERS = 1500, 300, 48
@@ -148,12 +148,12 @@ def _train(
 def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
     """Teach the network on made-up people with the same questions, then on the votes; VALID chooses when to stop."""
     train = learn.select(learn.table.split == TRAIN)
-    asked = Validation.of(learn)
-    assert asked is not None
+    asked = validation_of(learn)
     generator = np.random.default_rng([seed, 13])
-    torch.manual_seed(seed)
     folds, covariance = fold_votes(router, train, generator), router.people(train)
-    network = AmortisedSolve(3 if folds.past.groups else 2)
+    with torch.random.fork_rng():  # the weights begin as the seed says, and nobody else's draws change
+        torch.manual_seed(seed)
+        network = AmortisedSolve(3 if folds.past.groups else 2)
     posterior = router.condition(train)
 
     def score(history: Dataset, questions: Questions) -> np.ndarray:

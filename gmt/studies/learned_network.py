@@ -18,15 +18,16 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.episodes import EpisodeSampler
 from gmt.data.graph import build_graph
 from gmt.data.interactions import TRAIN
+from gmt.errors import ConfigError
 from gmt.model.scorer import GraphScorer
 from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
 from gmt.routing.kernels import principal_axes
 from gmt.routing.pairwise import log_loss
 from gmt.runs import RunFolder
+from gmt.studies.harness import validation_of
 from gmt.training.learn_traits import FOLDS, folds_of
 from gmt.training.losses import pairwise_loss
 from gmt.training.train_network import learning_rate, new_scorer, train_scorer
-from gmt.training.validation import Validation
 
 Score = Callable[[Dataset, Questions], np.ndarray]
 """Scores questions given a history, as a router does."""
@@ -85,11 +86,9 @@ def states(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
     """Give the posterior the states of a trained network; VALID chooses how much they count."""
     config = load_config(None, (), seed)
     with tempfile.TemporaryDirectory() as folder:
-        scorer, _ = train_scorer(learn, config, RunFolder(Path(folder)))
-    assert isinstance(scorer, GraphScorer)
+        scorer = _turn_graph(train_scorer(learn, config, RunFolder(Path(folder)))[0])
     scorer.eval()
-    asked = Validation.of(learn)
-    assert asked is not None
+    asked = validation_of(learn)
     wider = AnswerAwareBradleyTerry(router.start, lambda history: StateFeatures.of(scorer, history))
     wider.load_state_dict(router.state_dict())
     choices = [
@@ -103,8 +102,15 @@ def states(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
     return wider.score
 
 
+def _turn_graph(scorer: nn.Module) -> GraphScorer:
+    """Return the network itself where it reads the graph of turns, which these parts are made for."""
+    if not isinstance(scorer, GraphScorer):
+        raise ConfigError("graph.schema is 'outcomes'; learned parts read the graph of turns, set graph.schema=turns")
+    return scorer
+
+
 class ResidualScorer(nn.Module):
-    """Add to the posterior's score what a graph network that was told the posterior makes of it.
+    """Add to the posterior's score what a graph network that is shown the posterior makes of it.
 
     Args:
         scorer: The network; the last two columns of every answer's vector are what the posterior had expected.
@@ -117,13 +123,13 @@ class ResidualScorer(nn.Module):
         self.read = nn.Sequential(nn.Linear(2, width), nn.Tanh(), nn.Linear(width, 1))
         self.scale = nn.Parameter(torch.tensor(0.1))
 
-    def forward(self, batch: object, told: Tensor) -> Tensor:
-        """Return (C, K) scores; `told` is (C, K, 2) posterior means, centred, and deviations."""
-        scores = self.scorer(batch) + self.read(told).squeeze(-1) * told[..., 0].abs().tanh()
-        return told[..., 0] + self.scale * scores
+    def forward(self, batch: object, expected: Tensor) -> Tensor:
+        """Return (C, K) scores; `expected` is (C, K, 2) posterior means, centred, and deviations."""
+        scores = self.scorer(batch) + self.read(expected).squeeze(-1) * expected[..., 0].abs().tanh()
+        return expected[..., 0] + self.scale * scores
 
 
-def told_by(router: AnswerAwareBradleyTerry, history: Dataset, data: Dataset, questions: Questions) -> np.ndarray:
+def expected_by(router: AnswerAwareBradleyTerry, history: Dataset, data: Dataset, questions: Questions) -> np.ndarray:
     """Return (C, K, 2) posterior means, centred within a question, and standard deviations."""
     posterior = router.condition(history)
     scores = posterior.score(data, questions)
@@ -131,23 +137,23 @@ def told_by(router: AnswerAwareBradleyTerry, history: Dataset, data: Dataset, qu
     return np.stack([scores - scores.mean(axis=1, keepdims=True), np.sqrt(np.maximum(variance, 0))], axis=2)
 
 
-def told_out_of_fold(router: AnswerAwareBradleyTerry, train: Dataset, seed: int) -> np.ndarray:
+def expected_out_of_fold(router: AnswerAwareBradleyTerry, train: Dataset, seed: int) -> np.ndarray:
     """Return (C, K, 2) of what the posterior says of every comparison when its fold of conversations is not seen."""
     fold = folds_of(train.table, np.random.default_rng([seed, 12]))
     out = np.zeros((*train.table.candidates.shape, 2))
     for part in range(FOLDS):
         at = np.flatnonzero(fold == part)
-        out[at] = told_by(router, train.select(fold != part), train, train.questions(at))
+        out[at] = expected_by(router, train.select(fold != part), train, train.questions(at))
     return out
 
 
-def with_expected(train: Dataset, told: np.ndarray) -> Dataset:
+def with_expected(train: Dataset, expected: np.ndarray) -> Dataset:
     """Return the history with an answer of its own for every row, which also says what the posterior had expected."""
     table = train.table
     rows = len(table.model)
     slot = np.arange(rows) - table.start[:-1][table.row_comparison]
     words = train.vectors[np.maximum(table.response, 0)] * (table.response >= 0)[:, None]
-    wide = np.concatenate([words, told[table.row_comparison, slot]], axis=1).astype(np.float32)
+    wide = np.concatenate([words, expected[table.row_comparison, slot]], axis=1).astype(np.float32)
     texts = (*table.texts, *(table.texts[code] if code >= 0 else "" for code in table.response))
     narrow = widened(train)
     own = replace(table, texts=texts, response=len(table.texts) + np.arange(rows))
@@ -168,42 +174,35 @@ def residual(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Scor
     """Train a network on what the posterior misses out of fold; VALID chooses when to stop."""
     config = load_config(None, (), seed)
     train = learn.select(learn.table.split == TRAIN)
-    told = told_out_of_fold(router, train, seed)
-    shown = with_expected(train, told)
-    asked = Validation.of(learn)
-    assert asked is not None
-    scorer = new_scorer(config, shown)
-    assert isinstance(scorer, GraphScorer)
-    network = ResidualScorer(scorer)
+    expected = expected_out_of_fold(router, train, seed)
+    shown, asked = with_expected(train, expected), validation_of(learn)
+    network = ResidualScorer(_turn_graph(new_scorer(config, shown)))
     optimizer = torch.optim.AdamW(network.parameters(), config.train.lr, weight_decay=config.train.weight_decay)
     sampler = EpisodeSampler(shown.table, config.episode, seed)
-    to_tensor = lambda values: torch.as_tensor(values, dtype=torch.float32)  # noqa: E731
 
     def score(history: Dataset, questions: Questions) -> np.ndarray:
-        told = told_by(router, history, history, questions)
+        means = _tensor(expected_by(router, history, history, questions))
         network.eval()
         with torch.inference_mode():
-            graph = build_graph(shown, questions, config.graph)
-            found = network(graph, to_tensor(told)).numpy()
+            found = network(build_graph(shown, questions, config.graph), means).numpy()
         network.train()
         return found
 
-    best, kept = np.inf, copy.deepcopy(network.state_dict())
+    best, kept, at = np.inf, copy.deepcopy(network.state_dict()), 0
     for step in range(config.train.steps):
+        # 1. Before the step, VALID says whether the weights so far are the best.
         if step % config.train.eval_every == 0:
             loss = log_loss(asked.pairs.differences(score(asked.history, asked.questions)))
             if loss < best:
                 best, kept, at = loss, copy.deepcopy(network.state_dict()), step
+        # 2. The step itself, on an episode as the network of the product is trained.
         episode = sampler.draw(step)
         for group in optimizer.param_groups:
             group["lr"] = config.train.lr * learning_rate(step, config.train)
-        graph = build_graph(
-            shown.select(episode.history),
-            shown.questions(episode.targets),
-            config.graph,
-            shown.table.select(episode.targets).ratings,
-        )
-        loss, pairs = pairwise_loss(network(graph, to_tensor(told[episode.targets])), graph.rating)
+        ratings = shown.table.select(episode.targets).ratings
+        questions = shown.questions(episode.targets)
+        graph = build_graph(shown.select(episode.history), questions, config.graph, ratings)
+        loss, pairs = pairwise_loss(network(graph, _tensor(expected[episode.targets])), graph.rating)
         optimizer.zero_grad()
         (loss / max(pairs, 1)).backward()
         nn.utils.clip_grad_norm_(network.parameters(), config.train.clip)
@@ -211,3 +210,7 @@ def residual(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Scor
     network.load_state_dict(kept)
     print(f"residual: stopped at step {at}, scale {network.scale.item():.3f}")
     return score
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float32)

@@ -26,11 +26,13 @@ from threadpoolctl import threadpool_limits
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
 from gmt.posterior.hierarchical import AnswerAwareBradleyTerry
+from gmt.report.markdown import interval_cell, table, turned
 from gmt.studies.ablations import data_sets
-from gmt.studies.harness import Blocks, add, block, cell, joined, table, targets_of, write
+from gmt.studies.entry import run_study
+from gmt.studies.harness import Blocks, add, block, joined, targets_of, validation_of, write
 from gmt.studies.learned_amortised import amortised
 from gmt.studies.learned_network import residual, states
-from gmt.training.validation import Validation, pair_losses, paired_gain
+from gmt.training.validation import pair_losses, paired_gain
 
 PARTS = {"states": states, "residual": residual, "amortised": amortised}
 POSTERIOR = "posterior"
@@ -39,8 +41,7 @@ POSTERIOR = "posterior"
 def measure(data: Dataset, seed: int, parts: Sequence[str], blocks: Blocks, gains: dict[str, list[Any]]) -> None:
     """Add one data set's TEST scores, and what each part gained on VALID with two standard errors."""
     learn = data.select(data.table.split != TEST)
-    asked = Validation.of(learn)
-    assert asked is not None
+    asked = validation_of(learn)
     router = AnswerAwareBradleyTerry().fit(learn)
     history, questions = data.select(data.table.split == TRAIN), data.questions(targets_of(data))
     before = asked.losses(router)
@@ -60,9 +61,9 @@ def markdown(found: dict[str, Any]) -> str:
     for one in found.values():
         for name in one["routers"]:
             gap = one["differences"].get(f"{POSTERIOR} - {name}", {}).get("auc")
-            more = None if gap is None else {"value": -gap["value"], "low": -gap["high"], "high": -gap["low"]}
             said = "; ".join(f"{gain:+.3f} ± {doubt:.3f}" for gain, doubt in one["valid"].get(name, []))
-            rows.setdefault(name, []).extend([cell(one["routers"][name]["auc"]), cell(more, "+"), said or "–"])
+            cells = [interval_cell(one["routers"][name]["auc"]), interval_cell(turned(gap), "+"), said or "–"]
+            rows.setdefault(name, []).extend(cells)
     heads = [f"{name} {head}" for name in found for head in ("AUC", "less the posterior", "log loss saved on VALID")]
     return table("part", heads, rows)
 
@@ -88,4 +89,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_study(main)

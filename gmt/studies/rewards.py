@@ -13,20 +13,18 @@ from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
 from gmt.evaluation.intervals import Share, bootstrap_shares
 from gmt.evaluation.results import report
-from gmt.hybrid.gmt_router import GmtRouter
+from gmt.report.markdown import interval_cell, table
 from gmt.routing.pairwise import choices
-from gmt.routing.protocol import RoutingMethod
-from gmt.studies.harness import block, cell, table, targets_of
-from gmt.utility.utility_router import UtilityRouter, Weighed
+from gmt.studies.harness import block, targets_of
+from gmt.utility.utility_router import UtilityRouter
 
 READ_PAIRS = (
     *("bradley_terry", "user_bradley_terry", "knn", "user_elo", "low_rank", "matrix_factorisation"),
     *("factorisation_machine", "graph_router", "hierarchical_bradley_terry"),
 )
 """Rivals that read all pairs of nine answers; of full feedback they see so few comparisons that there are at most
-`PAIRS_AT_MOST` pairs, and `PAIRS_EACH` of each person on average."""
+`PAIRS_AT_MOST` pairs, and `PAIRS_EACH` of each user on average."""
 PAIRS_AT_MOST, PAIRS_EACH = 40_000, 800
-
 
 Rewards = dict[str, list[Share]]
 
@@ -42,7 +40,7 @@ def earn(rewards: Rewards, data: Dataset, scores: Mapping[str, np.ndarray], seed
 
 
 def compared(rewards: Rewards) -> dict[str, Any]:
-    """Return everybody's mean reward with its interval over people, and gmt's paired differences."""
+    """Return every router's mean reward with its interval over people, and gmt's paired differences."""
     shares = {name: {"reward": Share.joined(parts)} for name, parts in rewards.items()}
     return report(bootstrap_shares(shares), "gmt")
 
@@ -53,17 +51,9 @@ def oracle_scores(data: Dataset) -> np.ndarray:
     return np.where(np.isnan(ratings), -np.inf, ratings)
 
 
-def weighed_of(router: RoutingMethod, history: Dataset) -> Weighed | None:
-    """Return what a router with a utility says of everybody's weight, None where it has none."""
-    inner = router.posterior if isinstance(router, GmtRouter) else router
-    return inner.condition(history) if isinstance(inner, UtilityRouter) else None
-
-
-def rank_correlation(router: RoutingMethod, data: Dataset, truth: CostTruth) -> float | None:
-    """Return the rank correlation of inferred and true weights over people."""
-    found = weighed_of(router, data.select(data.table.split == TRAIN))
-    if found is None:
-        return None
+def rank_correlation(utility: UtilityRouter, data: Dataset, truth: CostTruth) -> float:
+    """Return the rank correlation of inferred and true weights over users."""
+    found = utility.condition(data.select(data.table.split == TRAIN))
     true = np.array([truth.alpha[name] for name in data.table.users])
     return float(spearmanr(found.alpha[:-1], true)[0])  # pyright: ignore[reportArgumentType, reportIndexIssue]
 
@@ -81,27 +71,25 @@ def thinned(data: Dataset) -> Dataset:
     return data.select(np.sort(np.concatenate([known[kept], np.flatnonzero(table.split == TEST)])))
 
 
-def reward_table(found: dict[str, dict[str, Any]]) -> str:
+def reward_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay out rewards, routers by settings, then gmt less each."""
-    first = next(iter(found.values()))
-    rows = {
-        f"`{name}`" if name != "gmt" else "**gmt**": [
-            cell(one["routers"].get(name, {}).get("reward")) for one in found.values()
-        ]
-        for name in first["routers"]
-    }
-    for name in first["routers"]:
-        if name != "gmt":
-            rows[f"gmt − `{name}`"] = [
-                cell(one["differences"].get(f"gmt - {name}", {}).get("reward"), "+") for one in found.values()
-            ]
-    return table("reward", list(found), rows)
+    return _metric_table(found, "reward", "reward", "**gmt**")
 
 
-def auc_table(found: dict[str, dict[str, Any]]) -> str:
+def auc_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay out AUC, routers by settings, then gmt less each."""
+    return _metric_table(found, "auc", "AUC", "`gmt`")
+
+
+def _metric_table(found: Mapping[str, Mapping[str, Any]], metric: str, head: str, ours: str) -> str:
     names = list(next(iter(found.values()))["routers"])
-    rows = {f"`{name}`": [cell(one["routers"][name]["auc"]) for one in found.values()] for name in names}
-    for name in names[1:]:
-        rows[f"gmt − `{name}`"] = [cell(one["differences"][f"gmt - {name}"]["auc"], "+") for one in found.values()]
-    return table("AUC", list(found), rows)
+    rows = {
+        ours if name == "gmt" else f"`{name}`": [
+            interval_cell(one["routers"].get(name, {}).get(metric)) for one in found.values()
+        ]
+        for name in names
+    }
+    for name in (name for name in names if name != "gmt"):
+        gaps = [one["differences"].get(f"gmt - {name}", {}).get(metric) for one in found.values()]
+        rows[f"gmt − `{name}`"] = [interval_cell(gap, "+") for gap in gaps]
+    return table(head, list(found), rows)
