@@ -54,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         save_figure(figure, options.out / stem)
     command = f"python -m gmt.studies.choice {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
     write_json(options.out / f"{stem}.json", {"command": command, **card})
-    write_text(options.out / f"{stem}.md", f"`{command}`\n\n{text}\n")
-    print(f"{text}\n\n{command}")
+    write_text(options.out / f"{stem}.md", f"`{command}`\n\n{text.rstrip()}\n")
+    print(f"{text.rstrip()}\n\n{command}")
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from gmt.utility.utility_router import UtilityRouter
 
 THOUSAND = CostSettings(users=1000, alpha="uniform:0.2,1", per_user=30)
 NINE = CostSettings(users=9, alpha="grid:0.2,1", per_user=None)
+ENCODER = "minilm"
 FRACTIONS = (0.76, 0.04, 0.2)  # what is not test is cut 95 to 5, for few votes are cast
 
 
 def cost_users(matrix: ScoreMatrix, settings: CostSettings, seed: int) -> tuple[Dataset, CostTruth]:
     """Draw users of one seed over the questions of a matrix of scores."""
-    return cost_dataset(matrix, replace(settings, seed=seed), "minilm", FRACTIONS)
+    return cost_dataset(matrix, replace(settings, seed=seed), ENCODER, FRACTIONS)
 
 
 def config_of(name: str, seed: int, *changes: str) -> RunConfig:

@@ -20,7 +20,7 @@ from gmt.report.look import COLOURS, STYLE, save_figure
 from gmt.report.markdown import interval_cell, table
 from gmt.rivals.registry import make_router
 from gmt.studies.harness import Blocks, add, ask, block, fit, joined, write
-from gmt.studies.personalized_data import NINE, THOUSAND, config_of, cost_users
+from gmt.studies.personalized_data import ENCODER, NINE, THOUSAND, config_of, cost_users
 from gmt.studies.rewards import Rewards, compared, earn, oracle_scores, reward_table
 
 
@@ -40,7 +40,7 @@ def depth(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
             data, _ = cost_users(matrix, replace(THOUSAND, users=100), seed)
             add(blocks["cost users"], ask_one(data, config_of("personalized_network", seed, *changes), seed))
             if answers is not None:
-                data, _ = trait_dataset(answers, TraitSettings(seed=seed), "minilm")
+                data, _ = trait_dataset(answers, TraitSettings(seed=seed), ENCODER)
                 pairwise = ("train.loss=pairwise", "train.select=auc")  # votes, where cost users state rewards
                 config = config_of("personalized_network", seed, *changes, *pairwise)
                 add(blocks["trait users"], ask_one(data, config, seed))

@@ -15,7 +15,7 @@ from gmt.data.interactions import TEST, TRAIN
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.rivals.registry import make_router
 from gmt.studies.harness import ask, fit, write
-from gmt.studies.personalized_data import THOUSAND, config_of, cost_users, utility_of
+from gmt.studies.personalized_data import ENCODER, THOUSAND, config_of, cost_users, utility_of
 from gmt.studies.rewards import Rewards, compared, earn, reward_table
 
 SHOTS = (0, 1, 2, 5, 10, 20)
@@ -88,7 +88,7 @@ def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
     rows: dict[str, Rewards] = {f"{count} votes after": {} for count in since}
     for seed in seeds:
         settings = replace(THOUSAND, users=300, per_user=60, feedback="random", drift_at=0.5, seed=seed)
-        data, _ = cost_dataset(matrix, settings, "minilm", (0.8, 0.0, 0.2))
+        data, _ = cost_dataset(matrix, settings, ENCODER, (0.8, 0.0, 0.2))
         table = data.table
         router, _ = fit(data, config_of("personalized_1000", seed))
         utility = utility_of(router)
