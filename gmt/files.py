@@ -1,4 +1,4 @@
-"""Write files whole or not at all, and keep two writers apart: the one place where gmt does either."""
+"""Read JSON with a word for whoever lost it, write files whole or not at all, and keep two writers apart."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from gmt.errors import UserError
 
 PART = ".part"
 """Ends the names of files and folders that are not finished; whatever bears it may be deleted."""
@@ -43,6 +45,26 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole, indented, with a line break at its end."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path, kind: type[UserError], missing: str, damaged: str = "") -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: The file.
+        kind: What is raised.
+        missing: What to do where there is no such file.
+        damaged: What to do where it is no JSON; the same by default.
+
+    Raises:
+        UserError: Of that kind: there is no such file, or it is no JSON.
+    """
+    if not path.is_file():
+        raise kind(f"{path} does not exist; {missing}")
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise kind(f"{path} is not JSON ({error}); {damaged or missing}") from error
 
 
 def replace_folder(made: Path, path: Path) -> None:

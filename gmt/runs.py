@@ -1,4 +1,4 @@
-"""Know the folder of one run: where its files are, how they are read and written whole."""
+"""Know the folder of one run: where its files are, and how they are read."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from gmt.errors import RunError
+from gmt.files import read_json
 
 
-def read_json(path: Path) -> Any:
+def read_run_json(path: Path) -> Any:
     """Read a JSON file of a run.
 
     Raises:
         RunError: There is no such file, or it is no JSON.
     """
-    if not path.is_file():
-        raise RunError(f"{path} does not exist; make the run with gmt train --run {path.parent}")
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise RunError(f"{path} is not JSON ({error}); restore it or train the run again") from error
+    made = f"make the run with gmt train --run {path.parent}"
+    return read_json(path, RunError, made, "restore it or train the run again")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -193,6 +193,36 @@ def test_every_setting_is_listed_once_and_documented():
         section = getattr(config, item.name)
         if is_dataclass(section):
             assert {f"{item.name}.{inner.name}" for inner in fields(section)} <= set(names)
+            assert all(field.description for field in type(section).__pydantic_fields__.values())
+
+
+def test_settings_made_in_python_are_checked_too_and_cannot_be_changed():
+    with pytest.raises(ConfigError, match="^model.layers is 9; expected 0 to 8$"):
+        ModelConfig(layers=9)
+    with pytest.raises(ConfigError, match="^train.lr is -1.0; expected above 0$"):
+        replace(TrainConfig(), lr=-1)
+    with pytest.raises(ConfigError, match="^there is no setting graph.turn_edge. Did you mean graph.turn_edges"):
+        GraphConfig(turn_edge=True)  # pyright: ignore[reportCallIssue]
+    with pytest.raises(AttributeError):
+        RunConfig().seed = 1  # pyright: ignore[reportAttributeAccessIssue]
+    assert replace(TrainConfig(), lr=1).lr == 1.0
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("seed: 1\nmodel: {width: 8}\nseed: 2\n", "the key 'seed' a second time; keep one"),
+        ("model: {width: 8, width: 16}\n", "the key 'width' a second time; keep one"),
+        ("a: &a [1, 1]\nb: &b [*a, *a]\nc: [*b, *b]\n", "an alias (*name); write the value out"),
+        ("[" * 5000, "it nests too deep"),
+        ("model: !!python/object/apply:os.system [ls]\n", "could not determine a constructor"),
+    ],
+)
+def test_yaml_that_says_one_thing_twice_or_grows_is_refused(tmp_path, content, words):
+    (tmp_path / "bad.yaml").write_text(content)
+    with pytest.raises(ConfigError, match="bad.yaml is not YAML") as error:
+        load_config(tmp_path / "bad.yaml")
+    assert words in str(error.value) and "\n" not in str(error.value)
 
 
 def test_settings_of_older_runs_are_read_under_their_present_names():

@@ -5,7 +5,7 @@ import pytest
 
 from gmt.errors import RunError
 from gmt.files import write_json, write_text
-from gmt.runs import RunFolder, read_json, read_jsonl
+from gmt.runs import RunFolder, read_jsonl, read_run_json
 
 
 def test_a_file_is_written_whole_and_leaves_nothing_beside_it(tmp_path):
@@ -47,17 +47,17 @@ def test_the_name_of_the_file_never_shows_half_of_it(tmp_path, monkeypatch):
 def test_json_comes_back_as_it_was(tmp_path):
     value = {"b": [1, 2.5, None, True], "a": {"name": "Zoë 日本"}}
     write_json(tmp_path / "v.json", value)
-    assert read_json(tmp_path / "v.json") == value and list(read_json(tmp_path / "v.json")) == ["b", "a"]
+    assert read_run_json(tmp_path / "v.json") == value and list(read_run_json(tmp_path / "v.json")) == ["b", "a"]
     assert "Zoë 日本" in (tmp_path / "v.json").read_text("utf-8")
 
 
 def test_missing_and_damaged_json_are_named(tmp_path):
     with pytest.raises(RunError, match=r"card.json does not exist; make the run with gmt train --run"):
-        read_json(tmp_path / "card.json")
+        read_run_json(tmp_path / "card.json")
     for content in (b'{"a": 1', b"\xff\xfe"):
         (tmp_path / "card.json").write_bytes(content)
         with pytest.raises(RunError, match="card.json is not JSON .*; restore it or train the run again"):
-            read_json(tmp_path / "card.json")
+            read_run_json(tmp_path / "card.json")
 
 
 def test_json_lines_are_read_one_by_one(tmp_path):

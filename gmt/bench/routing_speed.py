@@ -16,27 +16,48 @@ from data_prep.prepare import PrepOptions, prepare
 from data_prep.sources.registry import SourceOptions
 from gmt.bench.made_data import made_dataset
 from gmt.bench.timing import Timing, peak_memory
+from gmt.data.embed import EmbeddingStore
 from gmt.data.interactions import TRAIN
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.serving.pretrained import Router
+from gmt.serving.text_vectors import TextVectors
 
 BATCH = 20_000
 
 
+class OneVector(TextVectors):
+    """Give every text one vector at once, for encoding it is not what is timed.
+
+    Args:
+        store: As for `TextVectors`.
+        vector: (D,) the vector.
+    """
+
+    def __init__(self, store: EmbeddingStore, vector: np.ndarray) -> None:
+        super().__init__(store)
+        self.vector = vector
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (T, D) the vector as often as there are texts."""
+        return np.stack([self.vector] * len(texts))
+
+
 def routing(run: Path, repeats: int) -> dict[str, Any]:
-    """Time single decisions of a run for people it knows, beyond encoding the text, and scoring in batches.
+    """Time single decisions of a run for users it knows, beyond encoding the text, and scoring in batches.
 
     Returns:
         Percentiles of a decision in milliseconds, and (user, query, model) triples a second.
     """
     router = Router.from_pretrained(run)
     users, vector = router.users, router.data.vectors[0]
-    router._encode = lambda texts: np.stack([vector] * len(texts))  # the text's own vector is not what is timed
-    router.rank(users[0], "warm up", sure=False)
+    router.run_data.texts = OneVector(router.run_data.texts.store, vector)
+    router.rank(users[0], "warm up", with_uncertainty=False)
     seconds = []
     for number in range(repeats):
         started = time.perf_counter()
-        router.rank(users[number % len(users)], f"a question never asked before, number {number}", sure=False)
+        router.rank(
+            users[number % len(users)], f"a question never asked before, number {number}", with_uncertainty=False
+        )
         seconds.append(time.perf_counter() - started)
     table, models = router.data.table, len(router.data.table.models)
     asked = router.data.questions(np.resize(np.arange(len(table)), max(BATCH // models, 1)))
@@ -56,7 +77,7 @@ def routing(run: Path, repeats: int) -> dict[str, Any]:
 
 
 def adapting(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
-    """Time what one more vote costs, against how many its person cast before: one solve, for that person alone."""
+    """Time what one more vote costs, against how many its user cast before: one solve, for that user alone."""
     out = []
     for votes in sizes:
         data = made_dataset(20, votes, width=64)
@@ -70,9 +91,8 @@ def adapting(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
         seconds = []
         for _ in range(repeats):
             started = time.perf_counter()
-            grown = posterior.with_observed(after, position)
-            assert grown is not None
-            grown.score(after, question)
+            if (grown := posterior.with_observed(after, position)) is not None:
+                grown.score(after, question)
             seconds.append(time.perf_counter() - started)
         out.append({"votes": len(own) - 1, "one more vote": Timing.of(seconds).to_json()})
     return out
@@ -86,11 +106,9 @@ def preparing(rows: int) -> dict[str, Any]:
         with path.open("w", newline="", encoding="utf-8") as file:
             out = csv.writer(file)
             out.writerow(["user", "query", "a", "b", "winner"])
-            people, queries = rng.integers(max(rows // 10, 1), size=rows), rng.integers(2000, size=rows)
-            for person, query, first in zip(
-                people.tolist(), queries.tolist(), rng.integers(10, size=rows), strict=True
-            ):
-                out.writerow([f"u{person}", f"query number {query}", f"m{first}", f"m{(first + 3) % 10}", "a"])
+            users, queries = rng.integers(max(rows // 10, 1), size=rows), rng.integers(2000, size=rows)
+            for user, query, first in zip(users.tolist(), queries.tolist(), rng.integers(10, size=rows), strict=True):
+                out.writerow([f"u{user}", f"query number {query}", f"m{first}", f"m{(first + 3) % 10}", "a"])
         options = SourceOptions(
             user="user", query="query", winner="winner", model_a="a", model_b="b", labels=("a", "b", "tie")
         )

@@ -1,41 +1,38 @@
-"""Offer the commands that serve a trained run: adapt, route, and what it knows of people and models."""
+"""Offer the commands that serve a trained run: adapt, route, and what it knows of users and models."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gmt.cli.commands_users import models_app, users_app
 from gmt.cli.console import Terminal
 from gmt.cli.options import DEMO_RUN, Json, Quiet, Run, split_names
-from gmt.errors import UserError
 
-Person = Annotated[str, typer.Argument(help="Name of the person.")]
-serving = typer.Typer()
-users_app = typer.Typer(name="users", help="List, show, export or forget the people a run knows.", no_args_is_help=True)
-models_app = typer.Typer(name="models", help="List the models a run offers, or add one.", no_args_is_help=True)
-serving.add_typer(users_app)
-serving.add_typer(models_app)
+if TYPE_CHECKING:
+    from gmt.serving.decision import Decision
+
+serve_commands = typer.Typer()
+serve_commands.add_typer(users_app)
+serve_commands.add_typer(models_app)
 
 
-@serving.command(epilog="Example: `gmt adapt --user ana --history ana.jsonl --shots 10`")
+@serve_commands.command(epilog="Example: `gmt adapt --user ana --history ana.jsonl --shots 10`")
 def adapt(
-    user: Annotated[str, typer.Option(help="Name of the person.")],
+    user: Annotated[str, typer.Option(help="Name of the user.")],
     run: Run = DEMO_RUN,
     history: Annotated[
         Path | None, typer.Option(help="JSONL rows; by default the history that ships with the data.")
     ] = None,
     shots: Annotated[int | None, typer.Option(help="Use the first N rated rounds only.", min=0)] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Drop this person's earlier rounds first.")] = False,
-    steps: Annotated[
-        int, typer.Option(help="Gradient steps on a vector of this person's own; 0 needs none.", min=0)
-    ] = 0,
+    replace: Annotated[bool, typer.Option("--replace", help="Drop this user's earlier rounds first.")] = False,
+    steps: Annotated[int, typer.Option(help="Gradient steps on a vector of this user's own; 0 needs none.", min=0)] = 0,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Add a person's rated rounds to a run, without retraining."""
+    """Add a user's rated rounds to a run, without retraining."""
     from gmt.training.adapt import adapt_user
 
     terminal = Terminal(quiet, as_json)
@@ -56,10 +53,10 @@ def adapt(
     terminal.table("", ["model", "place now", "before", "score now", "before"], rows)
 
 
-@serving.command(epilog='Example: `gmt route --user ana --query "Plan a weekend in Lisbon" --explain`')
+@serve_commands.command(epilog='Example: `gmt route --user ana --query "Plan a weekend in Lisbon" --explain`')
 def route(
-    user: Annotated[str, typer.Option(help="Name of the person; somebody unknown gets the unknown person's ranking.")],
-    query: Annotated[str, typer.Option(help="The question.")],
+    user: Annotated[str, typer.Option(help="Name of the user; an unknown one gets the ranking of an unknown user.")],
+    query: Annotated[str, typer.Option(help="The query.")],
     run: Run = DEMO_RUN,
     conversation: Annotated[
         Path | None, typer.Option(help="JSON or JSONL of chat messages before the question.")
@@ -68,7 +65,7 @@ def route(
     explain: Annotated[bool, typer.Option("--explain", help="Show the past rounds that moved the winner.")] = False,
     explore: Annotated[
         bool,
-        typer.Option("--explore", help="Draw from the posterior (Thompson sampling), to learn what a person likes."),
+        typer.Option("--explore", help="Draw from the posterior (Thompson sampling), to learn what a user likes."),
     ] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draw; another one each time by default.")] = None,
     cost_weight: Annotated[
@@ -79,7 +76,7 @@ def route(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Rank the models for a person and a question."""
+    """Rank the models for a user and a query."""
     from gmt.serving.messages import read_messages
     from gmt.serving.pretrained import Router
 
@@ -98,138 +95,37 @@ def route(
     )
     terminal.result(decision.to_json())
     if decision.user is None:
-        terminal.note(f"{user} is not known to this run; this is the ranking for an unknown person.")
+        terminal.note(f"{user} is not known to this run; this is the ranking for an unknown user.")
+    _print_ranking(terminal, decision)
+    if explain and not as_json:
+        _print_reasons(terminal, decision)
+
+
+def _print_ranking(terminal: Terminal, decision: Decision) -> None:
+    """Print every candidate with its score and uncertainty; the column of costs only where some are known."""
     rows = [
-        [c.model, f"{c.score:+.2f}", "–" if c.uncertainty is None else f"±{c.uncertainty:.2f}",
+        [c.model, f"{c.score:+.2f}", "–" if c.uncertainty is None else f"{c.uncertainty:.2f}",
          f"{c.win_probability:.0%}", f"{c.margin:+.2f}", "–" if c.cost is None else f"{c.cost:.0%}"]
         for c in decision.ranking
     ]  # fmt: skip
-    heads = ["model", "score", "sure to", "wins", "margin", "cost"]
+    heads = ["model", "score", "±", "wins", "margin", "cost"]
     kept = len(heads) if any(c.cost is not None for c in decision.ranking) else len(heads) - 1
     terminal.table("", heads[:kept], [row[:kept] for row in rows])
-    if explain and not as_json:
-        terminal.text(f"\nWhat moved {decision.model}:" if decision.reasons else "\nNo past round to explain with.")
-        shown = [
-            [f"{reason.effect:+.3f}", ", ".join(
-                f"{model} {'unrated' if value is None else format(value, 'g')}"
-                for model, value in zip(reason.models, reason.ratings, strict=True)
-            ), " ".join(reason.query.split())[:60]]
-            for reason in decision.reasons[:8]
-        ]  # fmt: skip
-        for effect, models, asked in shown:
-            terminal.text(f"  {effect}  {asked}  ({models})")
+
+
+def _print_reasons(terminal: Terminal, decision: Decision) -> None:
+    """Print the past rounds that moved the winner, the strongest first."""
+    terminal.text(f"\nWhat moved {decision.model}:" if decision.reasons else "\nNo past round to explain with.")
+    for reason in decision.reasons[:8]:
+        models = ", ".join(
+            f"{model} {'unrated' if value is None else format(value, 'g')}"
+            for model, value in zip(reason.models, reason.ratings, strict=True)
+        )
+        terminal.text(f"  {reason.effect:+.3f}  {' '.join(reason.query.split())[:60]}  ({models})")
 
 
 def _generator(seed: int | None) -> Any:
+    """Return the generator of a draw from the posterior."""
     import numpy as np
 
     return np.random.default_rng(seed)
-
-
-@users_app.command("list", epilog="Example: `gmt users list --run runs/demo`")
-def users_list(run: Run = DEMO_RUN, quiet: Quiet = False, as_json: Json = False) -> None:
-    """List the people with visible history."""
-    router, terminal = _load(run), Terminal(quiet, as_json)
-    counts = {name: router.votes(name) for name in router.users}
-    terminal.result({"users": counts})
-    terminal.table("", ["user", "rated rounds"], [[name, str(count)] for name, count in counts.items()])
-
-
-@users_app.command("show", epilog="Example: `gmt users show ana`")
-def users_show(
-    name: Person,
-    run: Run = DEMO_RUN,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Show a person's history in numbers, and their ranking of the models."""
-    router, terminal = _load(run), Terminal(quiet, as_json)
-    rounds = len(router.history(name))
-    ranking = router.preferences(name)
-    base = router.preferences(None)
-    terminal.result({"user": name, "rounds": rounds, "votes": router.votes(name), "ranking": ranking, "unknown": base})
-    terminal.text(f"{name}: {rounds} rounds, {router.votes(name)} of them rated")
-    rows = [[model, f"{score:+.2f}", f"{base[model]:+.2f}"] for model, score in ranking.items()]
-    terminal.table("", ["model", "score", "unknown person"], rows)
-
-
-@users_app.command("export", epilog="Example: `gmt users export ana > ana.jsonl`")
-def users_export(
-    name: Person,
-    run: Run = DEMO_RUN,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Print a person's history as JSONL, which gmt adapt --history reads back."""
-    from data_prep.sources.jsonl import rows_of
-    from gmt.state.user_files import to_jsonl
-
-    terminal = Terminal(quiet, as_json)
-    history = _load(run).history(name)
-    terminal.result({"user": name, "rows": list(rows_of(history))})
-    if not as_json:
-        sys.stdout.write(to_jsonl(history))
-
-
-@users_app.command("forget", epilog="Example: `gmt users forget ana`")
-def users_forget(
-    name: Person,
-    run: Run = DEMO_RUN,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Remove a person's rows and state from a run."""
-    router, terminal = _load(run), Terminal(quiet, as_json)
-    router.history(name)
-    gone = router.forget(name)
-    note = "learned weights were not refitted, and results already measured keep the name"
-    terminal.result({"user": name, "rounds": gone, "note": note})
-    terminal.text(f"{name}: {gone} rounds removed from {run}; {note}. Train again to leave no trace.")
-
-
-@models_app.command("list", epilog="Example: `gmt models list --run runs/demo`")
-def models_list(run: Run = DEMO_RUN, quiet: Quiet = False, as_json: Json = False) -> None:
-    """List the models a run offers."""
-    router, terminal = _load(run), Terminal(quiet, as_json)
-    infos = {name: router.data.models[name].to_json() for name in router.models}
-    terminal.result({"models": infos})
-    rows = [
-        [name, *("–" if info[key] is None else f"{info[key]:g}" for key in ("input_price", "output_price")),
-         info["description"][:60]]
-        for name, info in infos.items()
-    ]  # fmt: skip
-    terminal.table("", ["model", "$/M in", "$/M out", "description"], rows)
-
-
-@models_app.command(
-    "add", epilog='Example: `gmt models add new-7b --description "A small fast model" --history votes.jsonl`'
-)
-def models_add(
-    name: Annotated[str, typer.Argument(help="Name of the model.")],
-    description: Annotated[str, typer.Option(help="What is known of it; the encoder reads this.")],
-    run: Run = DEMO_RUN,
-    history: Annotated[Path | None, typer.Option(help="JSONL of rounds in which it was rated.")] = None,
-    input_price: Annotated[float | None, typer.Option(help="$ per million input tokens.")] = None,
-    output_price: Annotated[float | None, typer.Option(help="$ per million output tokens.")] = None,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Offer one more model, without retraining."""
-    from data_prep.sources.jsonl import read_history
-    from gmt.data.dataset import ModelInfo
-
-    router, terminal = _load(run), Terminal(quiet, as_json)
-    told = read_history(history) if history is not None else None
-    if told is not None and told.rejected:
-        raise UserError(f"{told.rejected[0]}; mend the line and add the model again")
-    added = router.add_model(name, ModelInfo(description, input_price, output_price), told.comparisons if told else ())
-    ranking = router.preferences(None)
-    place = list(ranking).index(name) + 1
-    terminal.result({"model": name, "rounds": added, "place": place, "ranking": ranking})
-    terminal.text(f"{name}: on offer, {added} rounds added; place {place} of {len(ranking)} for an unknown person")
-
-
-def _load(run: Path) -> Any:
-    from gmt.serving.pretrained import Router
-
-    return Router.from_pretrained(run)

@@ -1,26 +1,22 @@
-"""Offer the commands that make people with known preferences."""
+"""Offer the commands that make people with known preferences, and assemble `gmt simulate`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from gmt.cli.commands_answers import answer_commands
 from gmt.cli.console import Terminal
-from gmt.cli.options import Json, Quiet, Seed
-from gmt.errors import UserError
-
-if TYPE_CHECKING:
-    from data_prep.simulate.judge import Simulation
-    from data_prep.simulate.judge_run import Pace
+from gmt.cli.options import Json, Out, Quiet, Seed
 
 simulate = typer.Typer(
     name="simulate",
     help="Make people with known preferences, as rows that gmt prep jsonl reads, with the truth beside them.",
     no_args_is_help=True,
 )
-Out = Annotated[Path, typer.Option("--out", help="JSON-lines file to write.")]
+simulate.add_typer(answer_commands)
 
 
 @simulate.command(
@@ -126,140 +122,4 @@ def cost(
         f"{out}: {made['train']:,} training and {made['test']:,} test questions of {users:,} people; "
         f"truth in {made['truth']}"
     )
-    terminal.text(f"Next: gmt prep jsonl {out} --models {made['models']}")
-
-
-@simulate.command(
-    epilog="Example: `gmt simulate traits answers/ --users 200 --out people.jsonl`, then "
-    "`gmt prep jsonl people.jsonl --models people.models.json`"
-)
-def traits(
-    answers: Annotated[Path, typer.Argument(help="GSM8K solutions, MT-Bench answers, a data folder, or rows.")],
-    out: Out,
-    questions: Annotated[Path | None, typer.Option(help="question.jsonl of MT-Bench answers, if elsewhere.")] = None,
-    models: Annotated[Path | None, typer.Option(help="JSON file: name -> description and prices.")] = None,
-    users: Annotated[int, typer.Option(help="People.")] = 100,
-    votes: Annotated[int, typer.Option(help="Rounds each person rates.")] = 40,
-    noise: Annotated[float, typer.Option(help="Scale of the noise in utilities, which are about 1 apart.")] = 0.3,
-    feedback: Annotated[str, typer.Option(help="votes, ratings, rankings or thumbs.")] = "votes",
-    candidates: Annotated[
-        int | None, typer.Option(help="Answers shown in a round.", show_default="2; 4 for rankings")
-    ] = None,
-    ties: Annotated[float, typer.Option(help="Share of votes that tie, the closest ones.")] = 0.0,
-    seed: Seed = 0,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Make people who weigh quality, cost, length and rare words of real answers.
-
-    Their weights stand in the truth file. Prices that --models does not state are guessed from the model's name.
-    """
-    from data_prep.simulate.response_files import read_responses
-    from data_prep.simulate.traits import TraitSettings, write_traits
-
-    terminal = Terminal(quiet, as_json)
-    settings = TraitSettings(users, votes, noise, feedback, candidates, ties, seed)
-    made = write_traits(read_responses(answers, questions, models), settings, out)
-    terminal.result(made)
-    for note in made["notes"]:
-        terminal.warn(f"Note: {note}.")
-    terminal.text(f"{out}: {made['comparisons']:,} rounds of {users:,} people; truth in {made['truth']}")
-    terminal.text(f"Next: gmt prep jsonl {out} --models {made['models']}")
-
-
-@simulate.command(
-    epilog="Example: `gmt simulate judge answers/ --endpoint http://localhost:8000/v1 --model judge-70b --users 200 "
-    "--input-price .9 --output-price .9 --budget 5 --out people.jsonl`"
-)
-def judge(
-    answers: Annotated[Path, typer.Argument(help="GSM8K solutions, MT-Bench answers, a data folder, or rows.")],
-    out: Out,
-    endpoint: Annotated[str | None, typer.Option(help="Base address of an OpenAI-compatible service.")] = None,
-    model: Annotated[str | None, typer.Option(help="Name of the judge at the endpoint.")] = None,
-    local: Annotated[
-        str | None, typer.Option(help="Folder or hub id of a transformers model, in place of both.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="Where the local model runs.")] = "cpu",
-    key_env: Annotated[str, typer.Option(help="Environment variable with the endpoint's key.")] = "OPENAI_API_KEY",
-    users: Annotated[int, typer.Option(help="Personas: twelve written ones, then drawn profiles.", min=1)] = 9,
-    personas: Annotated[Path | None, typer.Option(help="JSON file: name -> persona, in place of ours.")] = None,
-    questions: Annotated[Path | None, typer.Option(help="question.jsonl of MT-Bench answers, if elsewhere.")] = None,
-    per_user: Annotated[int, typer.Option(help="Questions each persona judges.")] = 20,
-    candidates: Annotated[int, typer.Option(help="Answers shown at once.")] = 2,
-    max_chars: Annotated[int, typer.Option(help="Characters after which a text in the prompt is cut.")] = 4000,
-    max_tokens: Annotated[int, typer.Option(help="Tokens of a reply.", min=1)] = 16,
-    input_price: Annotated[float, typer.Option(help="What the judge charges, $ per million tokens.", min=0)] = 0.0,
-    output_price: Annotated[float, typer.Option(help="The same for its replies.", min=0)] = 0.0,
-    budget: Annotated[
-        float | None, typer.Option(help="$ never exceeded, earlier runs with this cache included.", min=0)
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost and stop.")] = False,
-    concurrency: Annotated[int, typer.Option(help="Requests under way at the same time.", min=1)] = 8,
-    retries: Annotated[int, typer.Option(help="Further attempts when the judge is busy.", min=0)] = 6,
-    timeout: Annotated[float, typer.Option(help="Seconds until a request is given up.")] = 60.0,
-    cache: Annotated[
-        Path | None, typer.Option(help="File of replies and charges.", show_default="<stem of OUT>.ledger.jsonl")
-    ] = None,
-    seed: Seed = 0,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Let a language model play people and pick the answer each likes best.
-
-    Replies are kept as they come: a run that is stopped, or ends with its budget, goes on where it was when the
-    command is given again, and pays for nothing twice. Verdicts that cannot be read are counted and stay unrated.
-    """
-    import os
-
-    from data_prep.simulate.judge import JudgeSettings, Simulation
-    from data_prep.simulate.judge_backends import Endpoint, LocalModel
-    from data_prep.simulate.judge_ledger import Ledger, Prices
-    from data_prep.simulate.judge_run import Pace
-    from data_prep.simulate.personas import personas as drawn
-    from data_prep.simulate.personas import read_personas
-    from data_prep.simulate.response_files import read_responses
-
-    terminal = Terminal(quiet, as_json)
-    if (local is None) == (endpoint is None) or (endpoint is not None and model is None):
-        raise UserError("name one judge: --endpoint URL with --model NAME, or --local PATH")
-    who = (
-        LocalModel(local, max_tokens, device)
-        if local is not None
-        else Endpoint(str(endpoint), str(model), os.environ.get(key_env), max_tokens, timeout)
-    )
-    simulation = Simulation(
-        read_responses(answers, questions),
-        read_personas(personas) if personas is not None else drawn(users, seed),
-        JudgeSettings(per_user, candidates, max_chars, seed),
-        who,
-        Ledger(cache or out.with_name(f"{out.stem}.ledger.jsonl"), budget),
-        Prices(input_price, output_price),
-        max_tokens,
-    )
-    _judged(terminal, simulation, out, Pace(1 if local is not None else concurrency, retries), dry_run)
-
-
-def _judged(terminal: Terminal, simulation: Simulation, out: Path, pace: Pace, dry_run: bool) -> None:
-    """Say what is to come; unless that is all, ask, write and say what came of it."""
-    from dataclasses import asdict
-
-    ahead, ledger = simulation.estimate(), simulation.ledger
-    spent, budget = ledger.spent, ledger.budget
-    terminal.note(
-        f"{ahead.verdicts:,} verdicts to ask, {ahead.known:,} known; about {ahead.read:,} tokens to read and at most "
-        f"{ahead.written:,} to write, about ${ahead.dollars:.2f} beside ${spent:.2f} spent"
-        + ("" if budget is None else f"; the budget is ${budget:.2f}")
-    )
-    if dry_run:
-        terminal.result({"estimate": asdict(ahead), "spent": spent})
-        return
-    with terminal.bar("judging", ahead.verdicts) as advance:
-        outcome = simulation.run(pace, progress=advance)
-    made = simulation.write(outcome, out)
-    terminal.result({"estimate": asdict(ahead), **made})
-    if made["unparseable"]:
-        terminal.warn(f"{made['unparseable']:,} of {made['verdicts']:,} verdicts name no answer and stay unrated.")
-    if made["unasked"]:
-        terminal.warn(f"The budget ended with {made['unasked']:,} verdicts unasked; raise --budget and run again.")
-    terminal.text(f"{out}: {made['verdicts']:,} verdicts of {made['users']:,} people, ${made['spent']:.4f} spent")
     terminal.text(f"Next: gmt prep jsonl {out} --models {made['models']}")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from gmt.report.markdown import interval_cell
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -94,16 +96,26 @@ class Bar:
         return self
 
 
-def interval(metric: Mapping[str, float] | None, sign: bool = False) -> str:
-    """Write value and interval of a metric, or a dash."""
-    if metric is None:
-        return "–"
-    plus = "+" if sign else ""
-    return f"{metric['value']:{plus}.3f} [{metric['low']:{plus}.3f}, {metric['high']:{plus}.3f}]"
+class TrainingBar:
+    """Move a progress bar by what training reports: the step, its loss, and the latest validation.
+
+    Args:
+        bar: The bar, of as many steps as training takes at most.
+    """
+
+    def __init__(self, bar: Bar) -> None:
+        self.bar, self.step, self.validated = bar, 0, ""
+
+    def __call__(self, line: Mapping[str, Any]) -> None:
+        """Show one line of metrics.jsonl."""
+        if "valid_auc" in line:
+            self.validated = f", validation AUC {line['valid_auc']:.3f}"
+        self.bar(line["step"] - self.step, f"loss {line['loss']:.3f}{self.validated}")
+        self.step = line["step"]
 
 
 def print_results(terminal: Terminal, summary: Mapping[str, Any]) -> None:
-    """Print a results file: what was asked, and a table of the routers for each number of shots."""
+    """Print a results file: what was measured, and a table of the routers for each number of shots."""
     terminal.text(
         f"{summary['protocol']}, {summary['split']}: {summary['comparisons']:,} comparisons of {summary['users']:,} "
         f"users, {summary['pairs']:,} pairs, {summary['ties']:,} ties, {summary['unrated']:,} unrated candidates"
@@ -111,13 +123,16 @@ def print_results(terminal: Terminal, summary: Mapping[str, Any]) -> None:
     if ceiling := summary.get("ceiling"):
         terminal.text(
             f"people agree in {ceiling['agreement']:.1%} of {ceiling['votes']:,} votes cast by several; a router blind "
-            f"to the person is right in at most {ceiling['high']:.1%}"
+            f"to the user is right in at most {ceiling['high']:.1%}"
         )
     for shots, found in summary["shots"].items():
         title = "" if shots == "all" else f"\n{shots} shots"
         rows = [
-            [name, interval(metrics["auc"]), interval(metrics["accuracy"]), interval(metrics["user_auc"]),
-             "–" if metrics["log_loss"] is None else f"{metrics['log_loss']['value']:.3f}"]
+            [
+                name,
+                *(interval_cell(metrics[metric]) for metric in ("auc", "accuracy", "user_auc")),
+                "–" if metrics["log_loss"] is None else f"{metrics['log_loss']['value']:.3f}",
+            ]
             for name, metrics in found["routers"].items()
-        ]  # fmt: skip
+        ]
         terminal.table(title, ["router", "AUC", "accuracy", "AUC per user", "log loss"], rows)

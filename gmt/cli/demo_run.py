@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gmt.cli.console import Terminal, print_results
-from gmt.runs import RunFolder, read_json
+from gmt.runs import RunFolder, read_run_json
 
 
 def run_demo(folder: Path, command: Callable[[list[str]], None], terminal: Terminal) -> None:
@@ -51,6 +51,6 @@ def print_closing(folder: Path, terminal: Terminal) -> None:
     """Print the results table once more, and where the figures are."""
     run, figures = folder / "runs/demo", folder / "figures"
     terminal.out.print("\nResults", style="bold")
-    print_results(terminal, read_json(RunFolder(run).results / "seen.json"))
+    print_results(terminal, read_run_json(RunFolder(run).results / "seen.json"))
     for path in sorted(figures.glob(f"{run.name}-*.png")):
         terminal.text(str(path))

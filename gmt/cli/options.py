@@ -13,6 +13,7 @@ DEMO_DATA, DEMO_RUN = Path("data/demo"), Path("runs/demo")
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Run = Annotated[Path, typer.Option("--run", help="Run folder.")]
+Out = Annotated[Path, typer.Option("--out", help="JSON-lines file to write.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything drawn.")]
 
 

@@ -1,4 +1,4 @@
-"""Average results over seeds, with users bootstrapped jointly, and print them as tables."""
+"""Average results over seeds, with users bootstrapped jointly."""
 
 from __future__ import annotations
 
@@ -12,14 +12,6 @@ from gmt.errors import DataError
 from gmt.evaluation.blocks import ScoreBlock, bootstrap
 from gmt.evaluation.results import Result, blocks_of, report
 
-HEADINGS = {
-    "auc": "AUC",
-    "accuracy": "accuracy",
-    "user_auc": "AUC per user",
-    "log_loss": "log loss",
-    "calibration_error": "calibration error",
-    "reward": "reward",
-}
 COUNTS = ("comparisons", "pairs", "ties", "unrated", "users")
 
 
@@ -83,44 +75,3 @@ def _join(label: str, results: Sequence[Result], reference: str, seed: int) -> d
         "left_out": sorted(left_out),
         "shots": {key: report(bootstrap(blocks, seed), reference) for key, blocks in joined.items()},
     }
-
-
-def markdown_table(summary: Mapping[str, Any]) -> str:
-    """Print a summary as Markdown: routers as rows, then the reference's differences to each rival.
-
-    A protocol with one kind of trial gets one table over metrics; one with shots gets a table over
-    shots for AUC and one for accuracy.
-    """
-    parts = []
-    for label, found in summary.items():
-        seeds = ", ".join(str(seed) for seed in found["seeds"])
-        parts.append(
-            f"**{label}** — {found['pairs']:,.0f} pairs of {found['users']:,.0f} people, {found['ties']:,.0f} ties, "
-            f"seed{'s' if len(found['seeds']) > 1 else ''} {seeds}; 95 % intervals over people\n"
-        )
-        shots = found["shots"]
-        if len(shots) == 1:
-            (only,) = shots.values()
-            parts.append(_table("router", HEADINGS, {metric: (only, metric) for metric in HEADINGS}))
-        else:
-            for metric in ("auc", "accuracy"):
-                columns = {key: (shots[key], metric) for key in shots}
-                parts.append(_table(HEADINGS[metric], {key: f"{key} shots" for key in shots}, columns))
-    return "\n".join(parts)
-
-
-def _table(corner: str, headings: Mapping[str, str], columns: Mapping[str, tuple[Mapping[str, Any], str]]) -> str:
-    lines = [f"| {corner} | " + " | ".join(headings.values()) + " |", "|---" + "|--:" * len(headings) + "|"]
-    first = next(iter(columns.values()))[0]
-    for section, sign in (("routers", ""), ("differences", "+")):
-        for name in first[section]:
-            cells = [_cell(found[section].get(name, {}).get(metric), sign) for found, metric in columns.values()]
-            lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _cell(interval: Mapping[str, float] | None, sign: str) -> str:
-    if interval is None:
-        return "–"
-    value, low, high = (f"{interval[key]:{sign}.3f}" for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"

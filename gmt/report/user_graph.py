@@ -1,4 +1,4 @@
-"""Draw what one person's history looks like as a graph: user, turn, query, response and model nodes in columns."""
+"""Draw what one user's history looks like as a graph: user, turn, query, response and model nodes in columns."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Node:
 
 @dataclass(frozen=True)
 class GraphPicture:
-    """Hold the nodes of one person's graph and the edges between them.
+    """Hold the nodes of one user's graph and the edges between them.
 
     Args:
         nodes: In drawing order, from top to bottom within a kind.
@@ -51,9 +51,9 @@ class GraphPicture:
     edges: tuple[tuple[int, int], ...]
 
     def __post_init__(self) -> None:
-        strange = [node.kind for node in self.nodes if node.kind not in KINDS]
-        if strange:
-            raise DataError(f"node kind is {strange[0]!r}; expected one of {', '.join(KINDS)}")
+        unknown = [node.kind for node in self.nodes if node.kind not in KINDS]
+        if unknown:
+            raise DataError(f"node kind is {unknown[0]!r}; expected one of {', '.join(KINDS)}")
         if any(not 0 <= end < len(self.nodes) for edge in self.edges for end in edge):
             raise DataError(f"an edge leads outside the {len(self.nodes)} nodes of the picture; number nodes from 0")
 
@@ -66,7 +66,7 @@ def longest_talk(table: InteractionTable) -> str:
 
 
 def picture_of(table: InteractionTable, user: str, rounds: int = 3) -> GraphPicture:
-    """Return the graph of the person's longest conversation, cut after some rounds.
+    """Return the graph of the user's longest conversation, cut after some rounds.
 
     Raises:
         DataError: The table holds nothing of that user.
@@ -78,30 +78,31 @@ def picture_of(table: InteractionTable, user: str, rounds: int = 3) -> GraphPict
     chosen = own[table.conversation[own] == talk]
     chosen = chosen[np.argsort(table.turn[chosen], kind="stable")][:rounds]
     nodes, edges = [Node("user", user)], []
+    # Models are shared by all turns, so each is one node; the last turn of each is where its next one is joined.
     llms: dict[str, int] = {}
     last: dict[str, int] = {}
     for c in chosen:
-        nodes.append(Node("query", table.texts[table.query[c]]))
-        query = len(nodes) - 1
+        query = _put(nodes, "query", table.texts[table.query[c]])
         for row in range(table.start[c], table.start[c + 1]):
-            rating = table.rating[row]
-            nodes.append(
-                Node("turn", f"turn {table.turn[c]}\n" + ("unrated" if np.isnan(rating) else f"rated {rating:g}"))
-            )
-            turn = len(nodes) - 1
-            name = table.models[table.model[row]]
+            rating, name = table.rating[row], table.models[table.model[row]]
+            rated = "unrated" if np.isnan(rating) else f"rated {rating:g}"
+            turn = _put(nodes, "turn", f"turn {table.turn[c]}\n{rated}")
             if name not in llms:
-                llms[name] = len(nodes)
-                nodes.append(Node("llm", name))
+                llms[name] = _put(nodes, "llm", name)
             edges += [(0, turn), (turn, query), (turn, llms[name])]
             if table.response[row] >= 0:
-                nodes.append(Node("response", table.texts[table.response[row]]))
-                edges.append((turn, len(nodes) - 1))
+                edges.append((turn, _put(nodes, "response", table.texts[table.response[row]])))
             # Turns of one model are joined forward in time only.
             if name in last:
                 edges.append((last[name], turn))
             last[name] = turn
     return GraphPicture(tuple(nodes), tuple(edges))
+
+
+def _put(nodes: list[Node], kind: str, label: str) -> int:
+    """Add a node and return its number."""
+    nodes.append(Node(kind, label))
+    return len(nodes) - 1
 
 
 def user_graph_figure(picture: GraphPicture) -> Figure:
@@ -127,7 +128,8 @@ def user_graph_figure(picture: GraphPicture) -> Figure:
             zorder=3,
             bbox={"boxstyle": frame, "facecolor": _tint(colour), "edgecolor": colour, "linewidth": 1.0},
         )
-    for kind in {node.kind for node in picture.nodes}:
+    present = {node.kind for node in picture.nodes}
+    for kind in (kind for kind in KINDS if kind in present):  # a set has another order in each process
         axes.text(COLUMNS[kind], 0.55, kind, ha="center", va="bottom", fontsize=9, fontweight="bold")
     axes.set_xlim(-0.35, 6.35)
     axes.set_ylim(-max(turns, 1) + 0.4, 0.85)

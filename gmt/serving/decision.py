@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from gmt.data.interactions import InteractionTable
 from gmt.errors import UserError
 from gmt.routing.pairwise import win_probability
 
@@ -19,7 +20,7 @@ class Choice:
         model: Its name.
         score: Unbounded, higher is preferred.
         win_probability: Mean chance to be preferred to each of the other candidates.
-        margin: What this person's history adds: the score less an unknown person's, both centred
+        margin: What this user's history adds: the score less an unknown user's, both centred
             over the candidates.
         uncertainty: Posterior standard deviation of the score against the candidates' mean; None
             where the run has no posterior.
@@ -39,7 +40,7 @@ class Reason:
     """Hold one past round and how far it moved the winner.
 
     Args:
-        query: What was asked then.
+        query: Its query.
         models: Who answered.
         ratings: How the answers were rated, None where one was not.
         effect: The winner's score against the mean of the candidates, less what it would be without this round.
@@ -50,16 +51,24 @@ class Reason:
     ratings: tuple[float | None, ...]
     effect: float
 
+    @classmethod
+    def of(cls, table: InteractionTable, position: int, effect: float) -> Self:
+        """Read the round at a position of a table."""
+        rows = slice(table.start[position], table.start[position + 1])
+        ratings = (None if np.isnan(value) else float(value) for value in table.rating[rows])
+        models = (table.models[code] for code in table.model[rows])
+        return cls(table.texts[table.query[position]], tuple(models), tuple(ratings), float(effect))
+
 
 @dataclass(frozen=True)
 class Decision:
-    """Hold the ranking of the candidates for a person and a question, best first.
+    """Hold the ranking of the candidates for a user and a query, best first.
 
     Args:
-        user: Who asked; None for somebody unknown.
-        query: What was asked.
+        user: Who asked; None for an unknown user.
+        query: The query.
         ranking: The candidates, best first.
-        votes: How many rated rounds of this person were visible.
+        votes: How many rated rounds of this user were visible.
         reasons: Past rounds that moved the winner, strongest first; empty unless asked for.
     """
 
@@ -100,8 +109,8 @@ def rank(
 
     Args:
         models: K names.
-        scores: (K,) scores for the person.
-        unknown: (K,) scores for somebody without history.
+        scores: (K,) scores for the user.
+        unknown: (K,) scores for an unknown user.
         temperature: What score differences are divided by before the logistic function.
         covariance: (K, K) posterior covariance of the scores, where there is one.
         draw: Order by one draw from the posterior instead of its mean (Thompson sampling): models
@@ -117,25 +126,29 @@ def rank(
             "nothing is known of what some candidates cost; state prices with gmt models add --output-price, or leave "
             "--cost-weight out"
         )
+    if draw is not None and covariance is None:
+        raise UserError("this run has no posterior to draw from; train with posterior.enabled=true to explore")
+    # 1. Costs weigh alike for everybody, so the margin over an unknown user stays.
     if cost is not None:
         scores = scores - cost_weight * temperature * cost
         unknown = unknown - cost_weight * temperature * cost
+    # 2. Each candidate's chance against each other; half a win against itself comes off.
     count = len(models)
     against = win_probability(scores[:, None] - scores[None, :], temperature)
     chance = (against.sum(axis=1) - 0.5) / (count - 1) if count > 1 else np.ones(1)
     margin = (scores - scores.mean()) - (unknown - unknown.mean())
-    spread: list[float | None] = [None] * count
+    # 3. What is common to all candidates is no uncertainty of the choice: centre the covariance over them.
+    deviation: list[float | None] = [None] * count
     place = scores
     if covariance is not None:
         centre = np.eye(count) - 1 / count
         centred = centre @ covariance @ centre
-        spread = np.sqrt(np.maximum(np.diag(centred), 0.0)).tolist()
+        deviation = np.sqrt(np.maximum(np.diag(centred), 0.0)).tolist()
         if draw is not None:
             place = draw.multivariate_normal(scores - scores.mean(), centred, method="eigh")
-    elif draw is not None:
-        raise UserError("this run has no posterior to draw from; train with posterior.enabled=true to explore")
+    # 4. Ties in score are told apart by name, so that equal runs rank alike.
     order = sorted(range(count), key=lambda k: (-place[k], models[k]))
     paid = [None if cost is None else float(value) for value in (scores if cost is None else cost)]
     return tuple(
-        Choice(models[k], float(scores[k]), float(chance[k]), float(margin[k]), spread[k], paid[k]) for k in order
+        Choice(models[k], float(scores[k]), float(chance[k]), float(margin[k]), deviation[k], paid[k]) for k in order
     )

@@ -1,4 +1,4 @@
-"""Keep what people told a run after training: one JSONL file of rows per person."""
+"""Keep the rounds that users added to a run after training: one JSONL file of rows per user."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ class UserFiles:
     """Read and write the `users/` folder of a run.
 
     Args:
-        root: The folder; it is made with the first person.
+        root: The folder; it is made with the first user.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def path(self, user: str, ending: str = "jsonl") -> Path:
-        """Return the file of a person; names that no file system likes are made harmless."""
+        """Return the file of a user; names that no file system likes are made harmless."""
         plain = re.sub(r"[^A-Za-z0-9._-]+", "_", user).strip("._")[:60] or "user"
         return self.root / f"{plain}-{text_id(user)[:8]}.{ending}"
 
     def read(self, user: str) -> list[Comparison]:
-        """Return what a person told this run; nothing if there is no file."""
+        """Return the rounds a user added to this run; none if there is no file."""
         path = self.path(user)
         return self._load(path) if path.is_file() else []
 
     def read_all(self) -> list[Comparison]:
-        """Return what everybody told this run, people in order of their files."""
+        """Return the rounds everybody added to this run, users in order of their files."""
         return [item for path in sorted(self.root.glob("*.jsonl")) for item in self._load(path)]
 
     def write(self, user: str, comparisons: Sequence[Comparison]) -> None:
-        """Replace a person's rows; with none, the file goes."""
+        """Replace a user's rows; with none, the file goes."""
         path = self.path(user)
         if comparisons:
             write_text(path, to_jsonl(comparisons))
@@ -51,17 +51,19 @@ class UserFiles:
             path.unlink(missing_ok=True)
 
     def forget(self, user: str) -> bool:
-        """Delete all files of a person; return whether there were any."""
+        """Delete all files of a user; return whether there were any."""
         paths = [self.path(user, ending) for ending in ("jsonl", "safetensors")]
         found = [path for path in paths if path.is_file()]
         for path in found:
             path.unlink()
         return bool(found)
 
-    def shifts(self, users: Iterable[str]) -> dict[str, Tensor]:
+    def offsets(self, users: Iterable[str]) -> dict[str, Tensor]:
         """Return user name -> (D,) vector learned by `gmt adapt --steps`, for those who have one."""
         paths = {user: self.path(user, "safetensors") for user in users}
-        return {user: load_tensors(path)["shift"] for user, path in paths.items() if path.is_file()}
+        found = {user: load_tensors(path) for user, path in paths.items() if path.is_file()}
+        # Runs made before 0.2 call it a shift.
+        return {user: tensors["offset" if "offset" in tensors else "shift"] for user, tensors in found.items()}
 
     @staticmethod
     def _load(path: Path) -> list[Comparison]:
@@ -76,10 +78,10 @@ def to_jsonl(comparisons: Iterable[Comparison]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_of(comparisons))
 
 
-def fresh(known: Sequence[Comparison], told: Iterable[Comparison], user: str) -> tuple[list[Comparison], int]:
+def fresh(known: Sequence[Comparison], rounds: Iterable[Comparison], user: str) -> tuple[list[Comparison], int]:
     """Leave out rounds that are known already, and name conversations apart from all known ones.
 
-    A round is a repeat if person, turn, query, answers and ratings are all the same.
+    A round is a repeat if user, turn, query, answers and ratings are all the same.
 
     Returns:
         The rounds to add, and how many were repeats.
@@ -89,7 +91,7 @@ def fresh(known: Sequence[Comparison], told: Iterable[Comparison], user: str) ->
     names: dict[str, str] = {}
     added: list[Comparison] = []
     repeats = 0
-    for item in told:
+    for item in rounds:
         content = _content(item)
         if content in seen:
             repeats += 1

@@ -1,1 +1,1 @@
-"""Measure gmt: studies behind docs/results.md, run from the root of the repository."""
+"""Measure gmt: every study behind docs/results.md; `python -m gmt.studies` lists them."""

@@ -19,7 +19,9 @@ from data_prep.simulate.planted import PlantedSettings
 from data_prep.simulate.planted_table import planted_dataset
 from gmt.config import load_config, shipped_config
 from gmt.data.dataset import Dataset
-from gmt.studies.harness import Alone, Blocks, add, ask, block, cell, fit, joined, table, write
+from gmt.report.markdown import interval_cell, table, turned
+from gmt.studies.entry import run_study
+from gmt.studies.harness import Alone, Blocks, add, ask, block, fit, joined, write
 
 CONFIGS = shipped_config()
 DEFAULT, NETWORK, ALONE = "default", "network", "one-graph-per-person"
@@ -76,8 +78,8 @@ def markdown(found: dict[str, Any]) -> str:
         rows[name] = []
         for one in found.values():
             auc, gap = (one[key].get(name, {}).get("auc") for key in ("routers", "differences"))
-            lost = None if gap is None else {"value": -gap["value"], "low": -gap["high"], "high": -gap["low"]}
-            rows[name] += [cell(auc), cell(lost, "+")]
+            lost = turned(gap)
+            rows[name] += [interval_cell(auc), interval_cell(lost, "+")]
     heads = [head for name in found for head in (f"{name} AUC", "less its reference")]
     seeds = "; ".join(f"{name} seeds {', '.join(map(str, one['seeds']))}" for name, one in found.items())
     settings = next(iter(found.values()))["set"]
@@ -106,4 +108,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_study(main)

@@ -28,7 +28,7 @@ from gmt.data.dataset import Dataset, ModelInfo
 from gmt.data.graph import build_graph
 from gmt.data.interactions import Candidate, Comparison, InteractionTable
 from gmt.model.build import Scorer
-from gmt.studies.harness import cell, table
+from gmt.report.markdown import interval_cell, table
 from gmt.training.train_network import new_scorer
 
 SAID = ("interestingness", "boringness", "preference", "fluency", "sensibility", "specificity", "humanness")
@@ -188,7 +188,7 @@ def _interval(values: np.ndarray, draws: np.ndarray) -> dict[str, float]:
 def dialogues_table(found: Mapping[str, Any]) -> str:
     """Lay the correlations out."""
     rows = {
-        name: [cell(one["rank correlation"], "+"), cell(one["less the turn alone"], "+")]
+        name: [interval_cell(one["rank correlation"], "+"), interval_cell(one["less the turn alone"], "+")]
         for name, one in found.items()
         if isinstance(one, dict)
     }

@@ -1,4 +1,4 @@
-"""Ask routers in memory, join what several seeds give with intervals over people, and write tables."""
+"""Ask routers in memory, and join what several seeds give with intervals over people."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import numpy as np
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TEST, TRAIN
+from gmt.errors import DataError
 from gmt.evaluation.blocks import ScoreBlock, bootstrap
 from gmt.evaluation.results import report
 from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import GmtRouter
+from gmt.routing.grid import ValidationVotes
 from gmt.routing.protocol import RoutingMethod
 from gmt.runs import RunFolder
 from gmt.training.fit_parts import fit_parts
@@ -49,18 +51,31 @@ def targets_of(data: Dataset) -> np.ndarray:
     return np.flatnonzero((data.table.split == TEST) & data.table.rated)
 
 
-def block(data: Dataset, scores: np.ndarray, people: str = "", of: np.ndarray | None = None) -> ScoreBlock:
+def validation_of(learn: Dataset) -> ValidationVotes:
+    """Return what a part may be chosen on.
+
+    Raises:
+        DataError: No two answers of a VALID comparison are rated differently.
+    """
+    every = ValidationVotes.of(learn)
+    found = every.untied() if every is not None else None
+    if found is None or not len(found):
+        raise DataError("no VALID comparison tells two answers apart; prepare the data with a larger valid share")
+    return found
+
+
+def block(data: Dataset, scores: np.ndarray, prefix: str = "", of: np.ndarray | None = None) -> ScoreBlock:
     """Put the ratings of the TEST comparisons beside scores that stand already.
 
     Args:
         data: All comparisons.
         scores: (C, K) scores of `targets_of(data)`.
-        people: Begins the names of people who are not those of other blocks, such as another seed's.
+        prefix: Begins the names of users who are not those of other blocks, such as another seed's.
         of: Which of the C to measure; all by default.
     """
     targets, chosen = targets_of(data), np.arange(len(scores)) if of is None else of
     table = data.table.select(targets[chosen])
-    users = np.array([f"{people}{table.users[code]}" for code in table.user])
+    users = np.array([f"{prefix}{table.users[code]}" for code in table.user])
     return ScoreBlock(users, scores[chosen], data.table.ratings[targets][chosen], scale=data.rating_range)
 
 
@@ -73,20 +88,6 @@ def add(blocks: Blocks, found: Mapping[str, ScoreBlock]) -> None:
     """Add one seed's blocks to those of others."""
     for name, one in found.items():
         blocks.setdefault(name, []).append(one)
-
-
-def cell(metric: Mapping[str, float] | None, sign: str = "") -> str:
-    """Write a value with its interval, thousandths."""
-    if metric is None:
-        return "–"
-    value, low, high = (f"{metric[key]:{sign}.3f}" for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
-
-
-def table(corner: str, heads: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [f"| {corner} | " + " | ".join(heads) + " |", "|---" + "|--:" * len(heads) + "|"]
-    return "\n".join([*lines, *(f"| {name} | " + " | ".join(cells) + " |" for name, cells in rows.items())]) + "\n"
 
 
 def write(out: Path, name: str, found: Mapping[str, Any], text: str) -> None:
@@ -103,7 +104,7 @@ def fit(data: Dataset, config: RunConfig) -> tuple[GmtRouter, list[str]]:
 
 
 class Alone:
-    """Score with a router that sees nobody's votes but the asker's: one graph per person.
+    """Score with a router that sees no user's votes but those of the one who asks: one graph per user.
 
     Args:
         router: A fitted router.

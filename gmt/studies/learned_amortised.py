@@ -1,4 +1,4 @@
-"""Replace a person's solve by a network that reads their votes, taught on simulated populations first."""
+"""Replace a user's solve by a network that reads their votes, taught on simulated populations first."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from torch import Tensor, nn
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN
+from gmt.model.seeding import seeded
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_history import VOTE_COLUMNS, VoteHistory
-from gmt.routing.grid import ValidationVotes
+from gmt.studies.harness import validation_of
 from gmt.studies.learned_network import Score
 from gmt.training.train_traits import SHOWN_WHOLE
 from gmt.training.trait_folds import Folds, fold_votes
 
 WIDTH, HEADS, LAYERS = 32, 4, 4
 PRETRAINING, TUNING, USERS = 1500, 300, 48
-SHOWN = 0.8  # share of a person's votes that are shown, at most
+SHOWN = 0.8  # share of a user's votes that are shown, at most
 
 
 class AmortisedSolve(nn.Module):
-    """Guess what a person thinks of asked pairs from their shown votes, by messages weighed with kernels.
+    """Guess what a user thinks of asked pairs from their shown votes, by messages weighed with kernels.
 
     Each head's weights between two votes are a learned nonnegative mixture of the posterior's kernels; values and
     updates are learned. Shown votes carry their outcome; asked ones only listen.
@@ -48,7 +49,7 @@ class AmortisedSolve(nn.Module):
         """Return (B, T) logits.
 
         Args:
-            kernels: (B, P, T, T) the posterior's kernels between the votes of a person.
+            kernels: (B, P, T, T) the posterior's kernels between the votes of a user.
             shift: (B, T) what everybody's votes say.
             y: (B, T) outcomes, read where `shown`.
             shown: (B, T).
@@ -86,7 +87,7 @@ def simulated(kernels: np.ndarray, shift: np.ndarray, generator: np.random.Gener
     amplitude = np.exp(generator.uniform(np.log([0.1, 0.05, 0.005]), np.log([3.0, 6.0, 0.3])))[: kernels.shape[1]]
     kernel = np.einsum("p,bpij->bij", amplitude, kernels)
     root = np.linalg.cholesky(kernel + 1e-4 * np.eye(kernel.shape[1]))
-    strong = np.sqrt(generator.gamma(2.0, 0.5, (size, 1)))  # some people care more than others
+    strong = np.sqrt(generator.gamma(2.0, 0.5, (size, 1)))  # some users care more than others
     latent = (root @ generator.standard_normal((*shift.shape, 1)))[:, :, 0] * strong + shift
     chance = expit(latent * np.exp(0.2 * generator.standard_normal()))
     slip = generator.uniform(0, 0.2)
@@ -102,7 +103,7 @@ def _step(
     generator: np.random.Generator,
     pretend: bool,
 ) -> tuple[Tensor, int]:
-    """Return the summed log loss of hidden votes of some people, and how many they are."""
+    """Return the summed log loss of hidden votes of some users, and how many they are."""
     votes, part = folds.votes, int(generator.integers(len(folds.offset)))
     users = np.unique(votes.user)
     chosen = generator.choice(users, min(USERS, len(users)), replace=False)
@@ -147,15 +148,13 @@ def _train(
 
 
 def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
-    """Teach the network on made-up people with the same questions, then on the votes; VALID chooses when to stop."""
+    """Teach the network on simulated users with the same questions, then on the votes; VALID chooses when to stop."""
     train = learn.select(learn.table.split == TRAIN)
-    every = ValidationVotes.of(learn)
-    assert every is not None
-    asked = every.untied()
+    valid = validation_of(learn)
     generator = np.random.default_rng([seed, 13])
-    torch.manual_seed(seed)
     folds, covariance = fold_votes(router, train, generator), router.user_covariance(train)
-    network = AmortisedSolve(3 if folds.votes.groups else 2)
+    with seeded(seed):
+        network = AmortisedSolve(3 if folds.votes.groups else 2)
     posterior = router.condition(train)
 
     def score(history: Dataset, questions: Questions) -> np.ndarray:
@@ -184,10 +183,10 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Sco
         return np.stack([0.5 * found, -0.5 * found], axis=1)
 
     def check() -> float:
-        return float(asked.losses(score(asked.history, asked.questions), logits=True).mean())
+        return float(valid.losses(score(valid.history, valid.questions), logits=True).mean())
 
     _train(network, PRETRAINING, 3e-3, lambda: _step(network, folds, covariance, generator, True), check)
-    print(f"amortised: taught on made-up people, VALID log loss {check():.4f}")
+    print(f"amortised: taught on simulated users, VALID log loss {check():.4f}")
     _train(network, TUNING, 5e-4, lambda: _step(network, folds, covariance, generator, False), check)
     return score
 

@@ -18,11 +18,12 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.episodes import EpisodeSampler
 from gmt.data.graph import build_graph
 from gmt.data.interactions import TRAIN
+from gmt.errors import ConfigError
 from gmt.model.scorer import GraphScorer
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
-from gmt.routing.grid import ValidationVotes
 from gmt.routing.kernels import principal_axes
 from gmt.runs import RunFolder
+from gmt.studies.harness import validation_of
 from gmt.training.losses import pairwise_loss
 from gmt.training.train_network import learning_rate, new_scorer, train_scorer
 from gmt.training.trait_folds import FOLDS, folds_of
@@ -37,7 +38,7 @@ PRIOR_SCALES = (0.25, 0.5, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class StateFeatures:
-    """Describe a question and a model by what the graph network multiplies a person's state with.
+    """Describe a question and a model by what the graph network multiplies a user's state with.
 
     Args:
         scorer: The trained network.
@@ -85,23 +86,27 @@ def states(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
     """Give the posterior the states of a trained network; VALID chooses how much they count."""
     config = load_config(None, (), seed)
     with tempfile.TemporaryDirectory() as folder:
-        scorer, _ = train_scorer(learn, config, RunFolder(Path(folder)))
-    assert isinstance(scorer, GraphScorer)
+        scorer = _turn_graph(train_scorer(learn, config, RunFolder(Path(folder)))[0])
     scorer.eval()
-    every = ValidationVotes.of(learn)
-    assert every is not None
-    asked = every.untied()
+    valid = validation_of(learn)
     wider = AnswerAwareBradleyTerry(router.start, lambda history: StateFeatures.of(scorer, history))
     wider.load_state_dict(router.state_dict())
     choices = [
         replace(router.settings, trait_variance=variance, query_kernel_scale=query, prior_scale=prior)
         for variance, query, prior in product(TRAIT_VARIANCES, QUERY_KERNEL_SCALES, PRIOR_SCALES)
     ]
-    found = wider.condition(asked.history).scores_under(choices, asked.history, asked.questions)
-    losses = [asked.losses(scores, logits=True).mean() for scores in found]
+    found = wider.condition(valid.history).scores_under(choices, valid.history, valid.questions)
+    losses = [valid.losses(scores, logits=True).mean() for scores in found]
     wider.settings = choices[int(np.argmin(losses))]
     print(f"states: {wider.settings}")
     return wider.score
+
+
+def _turn_graph(scorer: nn.Module) -> GraphScorer:
+    """Return the network itself where it reads the graph of turns, which these parts are made for."""
+    if not isinstance(scorer, GraphScorer):
+        raise ConfigError("graph.schema is 'outcomes'; learned parts read the graph of turns, set graph.schema=turns")
+    return scorer
 
 
 class ResidualScorer(nn.Module):
@@ -171,11 +176,8 @@ def residual(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Scor
     train = learn.select(learn.table.split == TRAIN)
     told = told_out_of_fold(router, train, seed)
     shown = with_expected(train, told)
-    every = ValidationVotes.of(learn)
-    assert every is not None
-    asked = every.untied()
-    scorer = new_scorer(config, shown)
-    assert isinstance(scorer, GraphScorer)
+    valid = validation_of(learn)
+    scorer = _turn_graph(new_scorer(config, shown))
     network = ResidualScorer(scorer)
     optimizer = torch.optim.AdamW(network.parameters(), config.train.lr, weight_decay=config.train.weight_decay)
     sampler = EpisodeSampler(shown.table, config.episode, seed)
@@ -193,7 +195,7 @@ def residual(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Scor
     best, kept = np.inf, copy.deepcopy(network.state_dict())
     for step in range(config.train.steps):
         if step % config.train.eval_every == 0:
-            loss = asked.losses(score(asked.history, asked.questions), logits=True).mean()
+            loss = valid.losses(score(valid.history, valid.questions), logits=True).mean()
             if loss < best:
                 best, kept, at = loss, copy.deepcopy(network.state_dict()), step
         episode = sampler.draw(step)

@@ -10,7 +10,7 @@ and asked on TEST beside the posterior alone:
   their amplitude chosen on VALID;
 - `residual`: means and deviations of the posterior, fitted without the fold that is asked, enter the turns and
   the head of the graph network, which learns only what the posterior misses;
-- `amortised`: a network that reads a person's votes through the posterior's kernels in place of its solve,
+- `amortised`: a network that reads a user's votes through the posterior's kernels in place of its solve,
   first taught on simulated populations of many tastes, then on the votes at hand.
 """
 
@@ -26,9 +26,11 @@ from threadpoolctl import threadpool_limits
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
-from gmt.routing.grid import ValidationVotes, paired_gain
+from gmt.report.markdown import interval_cell, table, turned
+from gmt.routing.grid import paired_gain
 from gmt.studies.ablations import data_sets
-from gmt.studies.harness import Blocks, add, block, cell, joined, table, targets_of, write
+from gmt.studies.entry import run_study
+from gmt.studies.harness import Blocks, add, block, joined, targets_of, validation_of, write
 from gmt.studies.learned_amortised import amortised
 from gmt.studies.learned_network import residual, states
 
@@ -39,16 +41,14 @@ POSTERIOR = "posterior"
 def measure(data: Dataset, seed: int, parts: Sequence[str], blocks: Blocks, gains: dict[str, list[Any]]) -> None:
     """Add one data set's TEST scores, and what each part gained on VALID with two standard errors."""
     learn = data.select(data.table.split != TEST)
-    every = ValidationVotes.of(learn)
-    assert every is not None
-    asked = every.untied()
+    valid = validation_of(learn)
     router = AnswerAwareBradleyTerry().fit(learn)
     history, questions = data.select(data.table.split == TRAIN), data.questions(targets_of(data))
-    before = asked.losses(router.score(asked.history, asked.questions), logits=False)
+    before = valid.losses(router.score(valid.history, valid.questions), logits=False)
     found = {POSTERIOR: router.score(history, questions)}
     for name in parts:
         score = PARTS[name](router, learn, seed)
-        after = asked.losses(score(asked.history, asked.questions), logits=False)
+        after = valid.losses(score(valid.history, valid.questions), logits=False)
         gains.setdefault(name, []).append(paired_gain(before, after))
         found[name] = score(history, questions)
         print(name, seed, gains[name][-1], flush=True)
@@ -61,9 +61,9 @@ def markdown(found: dict[str, Any]) -> str:
     for one in found.values():
         for name in one["routers"]:
             gap = one["differences"].get(f"{POSTERIOR} - {name}", {}).get("auc")
-            more = None if gap is None else {"value": -gap["value"], "low": -gap["high"], "high": -gap["low"]}
             said = "; ".join(f"{gain:+.3f} ± {doubt:.3f}" for gain, doubt in one["valid"].get(name, []))
-            rows.setdefault(name, []).extend([cell(one["routers"][name]["auc"]), cell(more, "+"), said or "–"])
+            cells = [interval_cell(one["routers"][name]["auc"]), interval_cell(turned(gap), "+"), said or "–"]
+            rows.setdefault(name, []).extend(cells)
     heads = [f"{name} {head}" for name in found for head in ("AUC", "less the posterior", "log loss saved on VALID")]
     return table("part", heads, rows)
 
@@ -89,4 +89,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_study(main)

@@ -14,17 +14,17 @@ from gmt.data.interactions import TEST, TRAIN
 from gmt.evaluation.results import report
 from gmt.evaluation.shares import Share, bootstrap_shares
 from gmt.hybrid.gmt_router import GmtRouter
+from gmt.report.markdown import interval_cell, table
 from gmt.routing.pairwise import choices
-from gmt.studies.harness import block, cell, table, targets_of
+from gmt.studies.harness import block, targets_of
 
 READ_PAIRS = (
     *("bradley_terry", "user_bradley_terry", "knn", "user_elo", "low_rank", "matrix_factorisation"),
     *("factorisation_machine", "graph_router", "hierarchical_bradley_terry"),
 )
 """Rivals that read all pairs of nine answers; of full feedback they see so few comparisons that there are at most
-`PAIRS_AT_MOST` pairs, and `PAIRS_EACH` of each person on average."""
+`PAIRS_AT_MOST` pairs, and `PAIRS_EACH` of each user on average."""
 PAIRS_AT_MOST, PAIRS_EACH = 40_000, 800
-
 
 Rewards = dict[str, list[Share]]
 
@@ -40,7 +40,7 @@ def earn(rewards: Rewards, data: Dataset, scores: Mapping[str, np.ndarray], seed
 
 
 def compared(rewards: Rewards) -> dict[str, Any]:
-    """Return everybody's mean reward with its interval over people, and gmt's paired differences."""
+    """Return every router's mean reward with its interval over people, and gmt's paired differences."""
     shares = {name: {"reward": Share.joined(parts)} for name, parts in rewards.items()}
     return report(bootstrap_shares(shares), "gmt")
 
@@ -52,7 +52,7 @@ def oracle_scores(data: Dataset) -> np.ndarray:
 
 
 def rank_correlation(router: GmtRouter, data: Dataset, truth: CostTruth) -> float | None:
-    """Return the rank correlation of inferred and true weights over people, None where the router has none."""
+    """Return the rank correlation of inferred and true weights over users, None where the router has none."""
     found = router.quality_weights(data.select(data.table.split == TRAIN))
     if found is None:
         return None
@@ -73,27 +73,25 @@ def thinned(data: Dataset) -> Dataset:
     return data.select(np.sort(np.concatenate([known[kept], np.flatnonzero(table.split == TEST)])))
 
 
-def reward_table(found: dict[str, dict[str, Any]]) -> str:
+def reward_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay out rewards, routers by settings, then gmt less each."""
-    first = next(iter(found.values()))
-    rows = {
-        f"`{name}`" if name != "gmt" else "**gmt**": [
-            cell(one["routers"].get(name, {}).get("reward")) for one in found.values()
-        ]
-        for name in first["routers"]
-    }
-    for name in first["routers"]:
-        if name != "gmt":
-            rows[f"gmt − `{name}`"] = [
-                cell(one["differences"].get(f"gmt - {name}", {}).get("reward"), "+") for one in found.values()
-            ]
-    return table("reward", list(found), rows)
+    return _metric_table(found, "reward", "reward", "**gmt**")
 
 
-def auc_table(found: dict[str, dict[str, Any]]) -> str:
+def auc_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay out AUC, routers by settings, then gmt less each."""
+    return _metric_table(found, "auc", "AUC", "`gmt`")
+
+
+def _metric_table(found: Mapping[str, Mapping[str, Any]], metric: str, head: str, ours: str) -> str:
     names = list(next(iter(found.values()))["routers"])
-    rows = {f"`{name}`": [cell(one["routers"][name]["auc"]) for one in found.values()] for name in names}
-    for name in names[1:]:
-        rows[f"gmt − `{name}`"] = [cell(one["differences"][f"gmt - {name}"]["auc"], "+") for one in found.values()]
-    return table("AUC", list(found), rows)
+    rows = {
+        ours if name == "gmt" else f"`{name}`": [
+            interval_cell(one["routers"].get(name, {}).get(metric)) for one in found.values()
+        ]
+        for name in names
+    }
+    for name in (name for name in names if name != "gmt"):
+        gaps = [one["differences"].get(f"gmt - {name}", {}).get(metric) for one in found.values()]
+        rows[f"gmt − `{name}`"] = [interval_cell(gap, "+") for gap in gaps]
+    return table(head, list(found), rows)

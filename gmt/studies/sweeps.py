@@ -1,51 +1,39 @@
-"""Sweep planted people: label noise, votes per person, people, and forms of feedback, with the oracle known.
+"""Sweep planted users: label noise, votes per user, users, and forms of feedback, with the oracle known.
 
 Usage: python -m gmt.studies.sweeps --out FOLDER [--sweeps noise votes people feedback] [--seeds 0 1 2]
 
-Whatever people said, each is then asked eight clean votes, so that all points of a sweep are measured
-alike. One eighth of what they said is VALID. Planted people are drawn by `gmt simulate planted`.
+Whatever users said, each then casts eight clean votes, so that all points of a sweep are measured
+alike. One eighth of what they said is VALID. Planted users are drawn by `gmt simulate planted`.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from data_prep.simulate.in_memory import embedded
-from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
-from data_prep.simulate.planted_table import table_of
-from data_prep.simulate.world import World
+from data_prep.simulate.planted import PlantedSettings
 from gmt.config import RunConfig, load_config
 from gmt.data.dataset import Dataset
-from gmt.data.interactions import TEST, TRAIN, VALID
+from gmt.data.interactions import TEST
+from gmt.errors import DataError
+from gmt.files import read_json
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
-from gmt.report.figures import COLOURS, DASHES, MARKERS, STYLE, save_figure
+from gmt.report.look import STYLE, save_figure
+from gmt.report.markdown import interval_cell, table
 from gmt.rivals.registry import make_router
 from gmt.routing.protocol import RoutingMethod
-from gmt.runs import read_json
-from gmt.studies.harness import Blocks, add, ask, block, cell, joined, table, targets_of, write
+from gmt.studies.entry import run_study
+from gmt.studies.harness import Blocks, add, ask, block, joined, targets_of, write
+from gmt.studies.sweep_figure import Sweep, sweep_figure
+from gmt.studies.sweep_population import population
 from gmt.training.learn_traits import learn_traits
 
-KNOWN, ASKED = 32, 8
-ELSEWHERE = 1_000_003  # added to the seed of the rounds asked, so that they are not the rounds known
+KNOWN = 32
 RIVALS = ("hierarchical_bradley_terry", "user_bradley_terry", "bradley_terry")
 ROUTERS = ("gmt", *RIVALS, "oracle")
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """Hold the points of a sweep: label -> what differs from `KNOWN` votes of 200 people each."""
-
-    title: str
-    points: Mapping[str, Mapping[str, Any]]
-    logarithmic: bool = False
-
-
 FORMS = {
     "votes": {},
     "ratings": {"feedback": "ratings"},
@@ -62,42 +50,6 @@ SWEEPS = {
     "people": Sweep("people", {str(n): {"users": n} for n in (10, 30, 100, 300, 1000)}, True),
     "feedback": Sweep("form of feedback", FORMS),
 }
-
-
-def population(settings: PlantedSettings, asked: int = ASKED, valid: float = 1 / 8) -> tuple[Dataset, World]:
-    """Draw people who say what the settings tell, split into TRAIN and VALID, and then vote cleanly as TEST.
-
-    Args:
-        settings: Who they are and what they say.
-        asked: Clean votes of each, on two answers.
-        valid: Share of the conversations known that is VALID.
-    """
-    world = draw_world(settings)
-    clean = replace(
-        settings, votes=asked, feedback="votes", noise_labels=0.0, candidates=None, seed=settings.seed + ELSEWHERE
-    )
-    both = replace(settings, votes=(settings.conversations + clean.conversations) * settings.turns)
-    width = max(settings.shown, clean.shown)
-    known = [_after(part, 0, width) for part in draw_rounds(world, settings)]
-    later = [_after(part, settings.conversations, width) for part in draw_rounds(world, clean)]
-    rounds = table_of(world, both, [*known, *later])
-    rng = np.random.default_rng([settings.seed, 6])
-    split = np.where(rng.random(len(rounds.conversations)) < valid, VALID, TRAIN)[rounds.conversation]
-    split[sum(len(part.user) for part in known) :] = TEST
-    card = {"source": "planted", "protocol": "seen", "seed": settings.seed}
-    return embedded(rounds.with_split(split), world.models, "hash", card), world
-
-
-def _after(rounds: Rounds, conversations: int, width: int) -> Rounds:
-    """Number conversations on from those before, and pad what was shown to one width."""
-    padding = ((0, 0), (0, max(0, width - rounds.shown.shape[1])))
-    return replace(
-        rounds,
-        conversation=rounds.conversation + conversations,
-        shown=np.pad(rounds.shown, padding, constant_values=-1),
-        rating=np.pad(rounds.rating, padding, constant_values=np.nan),
-        remark=np.pad(rounds.remark, padding, constant_values=-1),
-    )
 
 
 def fitted(data: Dataset, config: RunConfig) -> tuple[dict[str, RoutingMethod], str]:
@@ -126,12 +78,14 @@ def markdown(name: str, points: Mapping[str, Any]) -> str:
     """Lay a sweep out: routers by points, then gmt less the rival."""
     rows = {
         f"`{router}`" if router in RIVALS else router: [
-            cell(found["routers"][router]["auc"]) for found in points.values()
+            interval_cell(found["routers"][router]["auc"]) for found in points.values()
         ]
         for router in ROUTERS
     }
     against = f"gmt - {RIVALS[0]}"
-    rows[f"gmt − `{RIVALS[0]}`"] = [cell(found["differences"][against]["auc"], "+") for found in points.values()]
+    rows[f"gmt − `{RIVALS[0]}`"] = [
+        interval_cell(found["differences"][against]["auc"], "+") for found in points.values()
+    ]
     seeds = ", ".join(str(seed) for seed in next(iter(points.values()))["seeds"])
     asked = f"AUC on eight clean votes of each person, seeds {seeds}, 95 % intervals over people"
     settings = next(iter(points.values())).get("set")
@@ -139,52 +93,20 @@ def markdown(name: str, points: Mapping[str, Any]) -> str:
     return f"**{SWEEPS[name].title}** — {asked}\n\n{table('router', list(points), rows)}"
 
 
-def figure(found: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Draw every sweep as a panel: AUC of each router with its interval."""
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(6.8, 2.5 * ((len(found) + 1) // 2) + 0.5), layout="constrained")
-    panels = drawn.subplots((len(found) + 1) // 2, min(2, len(found)), squeeze=False, sharey=True).flat
-    for axes, (name, points) in zip(panels, found.items(), strict=False):
-        sweep, numeric = SWEEPS[name], name != "feedback"
-        places = [float(label) for label in points] if numeric else list(range(len(points)))
-        for i, router in enumerate(ROUTERS):
-            aucs = [point["routers"][router]["auc"] for point in points.values()]
-            values, low, high = ([auc[key] if auc else np.nan for auc in aucs] for key in ("value", "low", "high"))
-            look: dict[str, Any] = {"color": COLOURS[-1] if router == "oracle" else COLOURS[i], "markersize": 4}
-            shift = 0 if numeric else 0.12 * (i - 2)  # side by side, so that equal values do not hide each other
-            spread = [np.subtract(values, low), np.subtract(high, values)]
-            label = router.replace("_", " ").replace("bradley terry", "Bradley–Terry")
-            if numeric:
-                axes.fill_between(places, low, high, color=look["color"], alpha=0.15 if i == 0 else 0.07, linewidth=0)
-                axes.plot(places, values, marker=MARKERS[i], linestyle=DASHES[i], label=label, **look)
-            else:
-                at = [place + shift for place in places]
-                axes.errorbar(at, values, spread, fmt=MARKERS[i], elinewidth=1, label=label, **look)
-        if sweep.logarithmic:
-            axes.set_xscale("log")
-            axes.minorticks_off()
-        turned = {} if numeric else {"rotation": 35, "ha": "right"}
-        axes.set_xticks(places, list(points), **turned)
-        axes.set_xlabel(sweep.title)
-    for axes in drawn.axes[len(found) :]:
-        axes.set_visible(False)
-    for axes in drawn.axes[::2]:
-        axes.set_ylabel("AUC on clean votes")
-    handles, labels = drawn.axes[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, handlelength=3.2)
-    return drawn
-
-
 def write_all(out: Path) -> None:
     """Write the Markdown and the figure of every sweep whose points stand in the folder."""
     import matplotlib
 
-    found = {name: read_json(path) for name in SWEEPS if (path := out / f"sweep-{name}.json").is_file()}
+    found = {name: _read(path) for name in SWEEPS if (path := out / f"sweep-{name}.json").is_file()}
     for name, points in found.items():
         write(out, f"sweep-{name}", points, markdown(name, points))
     with matplotlib.rc_context(STYLE):
-        save_figure(figure(found), out / "sweeps")
+        save_figure(sweep_figure(found, SWEEPS, ROUTERS), out / "sweeps")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the points of a sweep that stand in a file."""
+    return read_json(path, DataError, "delete it and measure the sweep again")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -198,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     for name in chosen.sweeps:
         path = chosen.out / f"sweep-{name}.json"
-        points = read_json(path) if path.is_file() else {}
+        points = _read(path) if path.is_file() else {}
         for label, changes in SWEEPS[name].points.items():
             kept = points.get(label, {})
             if (kept.get("seeds"), kept.get("set")) == (chosen.seeds, chosen.set):
@@ -213,4 +135,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_study(main)

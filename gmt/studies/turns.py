@@ -21,9 +21,11 @@ from data_prep.simulate.planted import PlantedSettings
 from data_prep.simulate.planted_table import planted_dataset
 from gmt.config import load_config
 from gmt.data.dataset import Dataset
+from gmt.report.markdown import interval_cell, table, turned
 from gmt.studies.ablations import data_sets
 from gmt.studies.dialogues import dialogues, dialogues_table
-from gmt.studies.harness import Blocks, add, ask, block, cell, fit, joined, table, targets_of, write
+from gmt.studies.entry import run_study
+from gmt.studies.harness import Blocks, add, ask, block, fit, joined, targets_of, write
 
 VARIANTS = {
     "edges and conversation": [],
@@ -58,8 +60,8 @@ def markdown(found: dict[str, Any]) -> str:
             rows[key] = []
             for part in ("all", "later"):
                 gap = one[part]["differences"].get(f"{reference} - {key}", {}).get("auc")
-                lost = None if gap is None else {"value": -gap["value"], "low": -gap["high"], "high": -gap["low"]}
-                rows[key] += [cell(one[part]["routers"][key]["auc"]), cell(lost, "+")]
+                lost = turned(gap)
+                rows[key] += [interval_cell(one[part]["routers"][key]["auc"]), interval_cell(lost, "+")]
         head = f"**{name}** — seeds {', '.join(map(str, one['seeds']))}, {' '.join(one['set'])}; intervals over people"
         columns = ["AUC", "less the first row", "AUC, later rounds", "less the first row"]
         parts.append(f"{head}\n\n{table('network', columns, rows)}")
@@ -98,4 +100,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_study(main)

@@ -106,5 +106,5 @@ def _learn_shift(router: Router, graph: GraphRouter, user: str, steps: int) -> N
         optimizer.zero_grad()
         (loss / max(pairs, 1) + SHRINKAGE * shift.square().sum()).backward()
         optimizer.step()
-    save_tensors(router.people.path(user, "safetensors"), {"shift": shift})
+    save_tensors(router.user_files.path(user, "safetensors"), {"shift": shift})
     router.router.user_offsets[user] = shift.detach()

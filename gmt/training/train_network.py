@@ -28,7 +28,7 @@ from gmt.hybrid.graph_router import GraphRouter
 from gmt.model.build import Scorer, scorer_for
 from gmt.model.checkpoint import load_tensors, load_weights, optimizer_tensors, restore_optimizer, save_tensors
 from gmt.routing.pairwise import choices
-from gmt.runs import RunFolder, read_json, read_jsonl
+from gmt.runs import RunFolder, read_jsonl, read_run_json
 from gmt.training.allocator import keep_freed_memory
 from gmt.training.losses import loss_of
 from gmt.training.prefetch import ahead, core_to_spare
@@ -253,7 +253,7 @@ def resumable(run: RunFolder, config: RunConfig) -> Progress:
     path = run.last / "state.json"
     if not path.is_file():
         raise RunError(f"{run.root} holds nothing to resume; leave --resume out to start")
-    state = read_json(path)
+    state = read_run_json(path)
     wanted, found = config.to_dict(), state["config"]
     for section in wanted:
         if wanted[section] != found.get(section):

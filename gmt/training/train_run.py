@@ -17,7 +17,7 @@ from gmt.files import write_json, write_text
 from gmt.hybrid.closed_form import save_posterior
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.pairwise import fit_temperature
-from gmt.runs import RunFolder, read_json
+from gmt.runs import RunFolder, read_run_json
 from gmt.training.fit_parts import fit_parts
 from gmt.training.train_network import Report, new_accelerator, resumable
 from gmt.training.write_run import card_hash, clear_run, first_card, write_history
@@ -45,7 +45,7 @@ def train_run(
     # 1. Nothing is written before data and run are known to fit each other.
     data = Dataset.load(folder)
     fingerprint = card_hash(folder)
-    if resume and run.card.is_file() and read_json(run.card)["data"]["sha256"] != fingerprint:
+    if resume and run.card.is_file() and read_run_json(run.card)["data"]["sha256"] != fingerprint:
         raise RunError(f"{run.root} was trained on other data than {folder}; resume with the data it was started with")
     if resume:
         resumable(run, config)

@@ -3,7 +3,7 @@ import pytest
 from gmt.data.interactions import TEST
 from gmt.errors import DataError
 from gmt.evaluation.evaluate import evaluate
-from gmt.evaluation.summary import markdown_table, summarise
+from gmt.evaluation.summary import summarise
 from gmt.rivals.registry import make_router
 from tests.factories import random_dataset
 
@@ -42,16 +42,6 @@ def test_a_router_missing_from_one_run_is_left_out_by_name(tmp_path):
     found = summarise(paths, "bradley_terry")["seen"]
     assert found["left_out"] == ["random", "user_bradley_terry"]
     assert list(found["shots"]["all"]["routers"]) == ["bradley_terry", "oracle"]
-
-
-def test_the_table_shows_every_router_every_shot_and_the_differences(tmp_path):
-    paths = [run(tmp_path, seed, protocol="new-users", shots=[0, 5]) for seed in (0, 1)] + [run(tmp_path, 0)]
-    table = markdown_table(summarise(paths, "user_bradley_terry"))
-    assert "**new-users**" in table and "**seen**" in table and "seeds 0, 1" in table
-    assert "| AUC | 0 shots | 5 shots |" in table and "| accuracy | 0 shots | 5 shots |" in table
-    assert table.count("| user_bradley_terry - bradley_terry |") == 3
-    widths = {line.count("|") for line in table.split("**seen**")[1].splitlines() if line.startswith("|")}
-    assert len(widths) == 1
 
 
 def test_equal_seeds_and_missing_files_are_refused(tmp_path):

@@ -42,12 +42,12 @@ def test_what_the_posterior_expected_of_a_vote_does_not_read_it():
     data = random_dataset(1, users=6)
     train = data.select(data.table.split == TRAIN)
     router = AnswerAwareBradleyTerry().fit(train)
-    told = learned_network.told_out_of_fold(router, train, 0)
+    expected = learned_network.expected_out_of_fold(router, train, 0)
     rating = train.table.rating.copy()
     one = slice(*train.table.start[:2])
     rating[one] = 1 - rating[one]
-    again = learned_network.told_out_of_fold(router, train.with_table(replace(train.table, rating=rating)), 0)
-    assert np.array_equal(told[0], again[0]) and not np.array_equal(told, again)
+    again = learned_network.expected_out_of_fold(router, train.with_table(replace(train.table, rating=rating)), 0)
+    assert np.array_equal(expected[0], again[0]) and not np.array_equal(expected, again)
 
 
 def test_the_amortised_solve_hears_only_shown_votes():

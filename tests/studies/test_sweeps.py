@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,31 +9,29 @@ from gmt.data.interactions import TEST, VALID
 from gmt.rivals.registry import make_router
 from gmt.studies import sweeps
 from gmt.studies.harness import Alone, ask, block, targets_of
+from gmt.studies.sweep_figure import Sweep
+from gmt.studies.sweep_population import ASKED, population
 
 SMALL = PlantedSettings(users=12, votes=16, models=4, questions=40)
 
 
 @pytest.mark.parametrize("label", list(sweeps.FORMS))
 def test_everybody_is_asked_the_same_clean_votes_whatever_they_said(label):
-    from dataclasses import replace
-
-    data, world = sweeps.population(replace(SMALL, **sweeps.FORMS[label]))
-    plain, _ = sweeps.population(SMALL)
+    data, world = population(replace(SMALL, **sweeps.FORMS[label]))
+    plain, _ = population(SMALL)
     one, other = (found.table.select(targets_of(found)) for found in (data, plain))
     assert [one.users[code] for code in one.user] == [other.users[code] for code in other.user]
     assert (one.candidates[:, :2] == other.candidates[:, :2]).all()
     assert np.array_equal(one.ratings[:, :2], other.ratings[:, :2])
-    assert len(one) == 12 * sweeps.ASKED and set(one.ratings[:, :2].ravel()) == {0.0, 1.0}
+    assert len(one) == 12 * ASKED and set(one.ratings[:, :2].ravel()) == {0.0, 1.0}
     asked = {data.table.conversations[code] for code in one.conversation}
     known = {data.table.conversations[code] for code in data.table.conversation[data.table.split != TEST]}
     assert not asked & known and (data.table.split == VALID).any()
 
 
 def test_noise_is_in_what_was_said_and_not_in_what_is_asked():
-    from dataclasses import replace
-
-    noisy, _ = sweeps.population(replace(SMALL, noise_labels=1.0))
-    plain, _ = sweeps.population(SMALL)
+    noisy, _ = population(replace(SMALL, noise_labels=1.0))
+    plain, _ = population(SMALL)
     differs = (noisy.table.ratings[:, 0] != plain.table.ratings[:, 0]) & (noisy.table.split != TEST)
     assert differs.mean() > 0.3
     assert (noisy.table.ratings[noisy.table.split == TEST] == plain.table.ratings[plain.table.split == TEST]).all()
@@ -41,7 +40,7 @@ def test_noise_is_in_what_was_said_and_not_in_what_is_asked():
 def test_a_sweep_writes_numbers_tables_and_figures_and_keeps_what_stands(tmp_path, monkeypatch):
     two = {"votes": {}, "text only": {"feedback": "text", "votes_kept": 0.0}}
     monkeypatch.setattr(sweeps, "KNOWN", 12)
-    monkeypatch.setitem(sweeps.SWEEPS, "feedback", sweeps.Sweep("form of feedback", two))
+    monkeypatch.setitem(sweeps.SWEEPS, "feedback", Sweep("form of feedback", two))
     arguments = ["--out", str(tmp_path), "--sweeps", "feedback", "--seeds", "0", "1", "--users", "12"]
     arguments += ["--set", "traits.steps=4", "traits.networks=1", "traits.count=2"]
     sweeps.main(arguments)
@@ -55,7 +54,7 @@ def test_a_sweep_writes_numbers_tables_and_figures_and_keeps_what_stands(tmp_pat
 
 
 def test_alone_nobody_elses_votes_are_read():
-    data, _ = sweeps.population(SMALL)
+    data, _ = population(SMALL)
     router = make_router("user_bradley_terry").fit(data.select(data.table.split != TEST))
     scores = ask(data, {"all": router, "alone": Alone(router)})
     table = data.table

@@ -1,4 +1,4 @@
-"""Put a question to a loaded run without touching its table: in microseconds, whatever the run remembers."""
+"""Build the question for a loaded run without touching its table: in microseconds, whatever the run remembers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.routing.costs import CostModel
 
 
-class Desk:
-    """Know where everything of a data set stands, with room for the one text that is asked.
+class QuestionBuilder:
+    """Build questions from the codes of a data set, with room for the one text that is asked next.
 
     Args:
-        data: What a run remembers; it must not change while the desk is used.
+        data: What a run remembers; it must not change while the builder is used.
     """
 
     def __init__(self, data: Dataset) -> None:
@@ -39,12 +39,12 @@ class Desk:
 
     @cached_property
     def rounds(self) -> np.ndarray:
-        """(U,) rounds of each person."""
+        """(U,) rounds of each user."""
         return np.bincount(self.data.table.user, minlength=len(self.data.table.users))
 
     @cached_property
     def votes(self) -> np.ndarray:
-        """(U,) rated rounds of each person."""
+        """(U,) rated rounds of each user."""
         table = self.data.table
         return np.bincount(table.user[table.rated], minlength=len(table.users))
 
@@ -67,16 +67,16 @@ class Desk:
         vectors = self.data.vectors
         return np.concatenate([vectors, np.zeros((1, vectors.shape[1]), vectors.dtype)])
 
-    def ask(
+    def build(
         self, users: Sequence[int], query: str, vector: np.ndarray, models: Sequence[int], task: str | None = None
     ) -> tuple[Dataset, Questions]:
-        """Return the data with the text of this question, and the question put by each of some people.
+        """Return the data with the text of this question, and the question put by each of some users.
 
         What is returned holds until the next question.
 
         Args:
-            users: (C,) codes, -1 for somebody unknown.
-            query: What is asked.
+            users: (C,) codes, -1 for an unknown user.
+            query: Its text.
             vector: (D,) its vector.
             models: (K,) codes of the candidates.
             task: Name of its task, if it has one.

@@ -1,0 +1,116 @@
+"""Offer the commands that learn and measure: train, eval, summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gmt.cli.console import Terminal, TrainingBar, print_results
+from gmt.cli.options import DEMO_DATA, DEMO_RUN, Json, Quiet, Run, Seed, split_names, split_numbers
+
+learn_commands = typer.Typer()
+
+
+def _config_path(path: Path | None) -> Path:
+    """Return the file itself, or the shipped config of that name."""
+    from gmt.config import default_config, shipped_config
+
+    if path is None:
+        return default_config()
+    shipped = shipped_config(path.stem)
+    return shipped if not path.is_file() and shipped.is_file() and path.parent.name in ("configs", "") else path
+
+
+@learn_commands.command(epilog="Example: `gmt train data/demo --set train.lr=0.001 --seed 1`")
+def train(
+    data: Annotated[Path, typer.Argument(help="Data folder made by gmt prep.")] = DEMO_DATA,
+    run: Annotated[Path | None, typer.Option("--run", help="Run folder; runs/<name of DATA> by default.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML of settings; configs/default.yaml by default.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="section.key=value; repeatable.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; the config's own by default.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train a router on a data folder."""
+    from gmt.config import load_config
+    from gmt.runs import RunFolder
+
+    terminal = Terminal(quiet, as_json)
+    settings = load_config(_config_path(config), set_ or (), seed)
+    from gmt.training.train_run import train_run
+
+    folder = RunFolder(run or Path("runs") / data.resolve().name)
+    with terminal.bar("training", settings.train.steps) as advance:
+        card = train_run(data, settings, folder, resume, TrainingBar(advance))
+    terminal.result({"run": str(folder.root), **card})
+    valid, best = card["valid"], card.get("best")
+    found = (
+        f"validation AUC {valid['auc']:.3f}, accuracy {valid['accuracy']:.3f}" if valid else "nothing to validate on"
+    )
+    steps = f"; network best at step {best['step']} of {best['steps']}, {best['seconds']:.0f} s" if best else ""
+    terminal.text(f"{folder.root}: {found}{steps}")
+    for line in card.get("notes", []):
+        terminal.text(line)
+
+
+@learn_commands.command(
+    "eval", epilog="Example: `gmt eval --run runs/demo --baselines bradley_terry,user_bradley_terry,oracle`"
+)
+def evaluate(
+    run: Run = DEMO_RUN,
+    data: Annotated[Path | None, typer.Option(help="Data folder; the run's own by default.")] = None,
+    split: Annotated[str, typer.Option(help="test or valid.")] = "test",
+    shots: Annotated[str | None, typer.Option(help="Numbers of shots, e.g. 0,5,20.")] = None,
+    draws: Annotated[int, typer.Option(help="Draws of pool and targets.", min=1)] = 3,
+    baselines: Annotated[str, typer.Option(help="all, none, or names separated by commas.")] = "all",
+    seed: Seed = 0,
+    reveal_turns: Annotated[
+        bool, typer.Option("--reveal-turns", help="Show the ratings of earlier rounds of the conversation asked.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Results file; RUN/results/<protocol>.json by default.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure a run beside simple rivals."""
+    from gmt.evaluation.measure import measure
+    from gmt.runs import RunFolder
+
+    terminal = Terminal(quiet, as_json)
+    names = None if baselines == "all" else [] if baselines == "none" else split_names(baselines)
+    folder = RunFolder(run).require()
+    with terminal.bar("asking", None, count=False) as advance:
+        result = measure(
+            folder, data, split, split_numbers(shots, "--shots"), draws, names, seed, reveal_turns, out,
+            lambda what: advance(1, what),
+        )  # fmt: skip
+    terminal.result(result.summary)
+    print_results(terminal, result.summary)
+
+
+@learn_commands.command(epilog="Example: `gmt summary runs/llmfao-0 runs/llmfao-1 runs/llmfao-2 --out results.md`")
+def summary(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of several seeds.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Markdown file to write; a .json beside it holds the numbers.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Average runs over seeds, with users resampled jointly, and print the table of the README."""
+    from gmt.evaluation.summary import summarise
+    from gmt.files import write_json, write_text
+    from gmt.report.summary_table import summary_table
+    from gmt.runs import RunFolder
+
+    terminal = Terminal(quiet, as_json)
+    paths = [path for run in runs for path in sorted(RunFolder(run).results.glob("*.json"))]
+    found = summarise(paths)
+    text = summary_table(found)
+    if out is not None:
+        write_text(out, text)
+        write_json(out.with_suffix(".json"), found)
+    terminal.result(found)
+    terminal.text(text)

@@ -1,0 +1,86 @@
+"""Offer the commands that show what was found: figures, bench, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gmt.cli.console import Terminal
+from gmt.cli.options import DEMO_RUN, Json, Quiet, split_names
+from gmt.errors import UserError
+
+report_commands = typer.Typer()
+
+
+@report_commands.command(epilog="Example: `gmt figures runs/demo --out figures`")
+def figures(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    out: Annotated[Path, typer.Option(help="Folder for PNG and PDF.")] = Path("figures"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Draw results, cold-start and training curves, and a user's graph."""
+    from gmt.report.figures import make_figures
+
+    terminal = Terminal(quiet, as_json)
+    paths = make_figures(runs, out)
+    terminal.result({"figures": [str(path) for path in paths]})
+    for path in paths:
+        terminal.text(str(path))
+
+
+@report_commands.command(epilog="Example: `gmt bench --parts encoder,step --out bench`")
+def bench(
+    parts: Annotated[
+        str, typer.Option(help="encoder, step, scale, route, adapt, prep, separated by commas, or all.")
+    ] = "all",
+    run: Annotated[Path | None, typer.Option(help="Run that `route` asks; left out where it does not exist.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for bench.md and bench.json.")] = Path("bench"),
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for a look.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Up to a million users.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure encoder, training steps, scaling, routing, adaptation and prep on this machine."""
+    from gmt.bench.speed_report import FULL, QUICK, Sizes, rows_of, run_bench, write_bench
+
+    terminal, wanted, asked = Terminal(quiet, as_json), _parts(parts), run if run is not None else DEMO_RUN
+    there = (asked / "card.json").is_file()
+    if run is not None and not there:
+        raise UserError(f"{run} holds no card.json; train it with gmt train --run {run}")
+    sizes = QUICK if quick else FULL if full else Sizes()
+    with terminal.bar("measuring", len(wanted)) as advance:
+        found = run_bench(wanted, sizes, asked if there else None, lambda part: advance(1, part))
+    if "route" in wanted and not there:
+        terminal.note(f"{asked} does not exist, so routing was not measured; name a run with --run.")
+    paths = write_bench(found, out)
+    terminal.result(found)
+    terminal.table("", ["part", "what", "measured"], [list(row) for row in rows_of(found)])
+    for path in paths:
+        terminal.text(str(path))
+
+
+def _parts(text: str) -> list[str]:
+    """Read --parts."""
+    from gmt.bench.speed_report import PARTS
+
+    wanted: list[str] = [*PARTS] if text == "all" else split_names(text) or []
+    unknown = [name for name in wanted if name not in PARTS]
+    if unknown or not wanted:
+        raise UserError(f"there is no part {', '.join(unknown) or 'to measure'}; expected all or of {', '.join(PARTS)}")
+    return wanted
+
+
+@report_commands.command(epilog="Example: `gmt demo --folder /tmp/gmt-demo`")
+def demo(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Option(help="Where data/, runs/ and figures/ go.")] = Path(),
+    quiet: Quiet = False,
+) -> None:
+    """Run the whole job on data the project makes itself: prep, train, eval, adapt, route, figures."""
+    from gmt.cli.demo_run import print_closing, run_demo
+
+    run_demo(folder, context.find_root().command, Terminal(quiet))
+    print_closing(folder, Terminal(quiet))

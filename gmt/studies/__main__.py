@@ -1,0 +1,23 @@
+"""List the studies, a line each: python -m gmt.studies."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+STUDIES = (
+    *("real_votes", "planted_users", "tables"),
+    *("sweeps", "choice", "ablations", "turns", "learned_parts", "personalized"),
+)
+
+
+def main() -> None:
+    """Print every study with its first line; nothing of it is imported."""
+    print("Run a study with python -m gmt.studies.NAME; each says with --help what it takes.\n")
+    for name in STUDIES:
+        told = ast.get_docstring(ast.parse(Path(__file__).with_name(f"{name}.py").read_text("utf-8"))) or ""
+        print(f"  {name:15} {told.partition(chr(10))[0]}")
+
+
+if __name__ == "__main__":
+    main()

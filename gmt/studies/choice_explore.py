@@ -1,0 +1,136 @@
+"""Let users whom nobody has met talk to a router that proposes answers in several ways: does exploring pay?"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data_prep.simulate.planted import PlantedSettings
+from data_prep.simulate.planted_table import planted_dataset
+from data_prep.simulate.world import World, user_number
+from gmt.data.dataset import Dataset
+from gmt.data.interactions import TRAIN
+from gmt.evaluation.blocks import bootstrap
+from gmt.evaluation.explore import compare_proposals
+from gmt.evaluation.intervals import Estimates, Interval
+from gmt.evaluation.new_users import LearningCurve, NewUsers
+from gmt.evaluation.shares import bootstrap_shares
+from gmt.report.look import line_of, shared_legend
+from gmt.report.markdown import table
+from gmt.studies.choice_harness import fitted_posterior, joined_shares, measures, shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WORLDS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "sparse": {"known": 20},  # few people to learn from how people differ
+    "one-topic": {"topics": 1, "modulation": 0.0, "questions": 80},  # a taste is a fixed liking of models
+    "many-models": {"models": 40},
+}
+AFTER, PRINTED = (0, 1, 2, 5, 10, 15, 20, 30, 40), (2, 5, 10, 20, 40)
+
+
+def explored(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
+    """Meet planted people that nobody has met, and propose answers to them in several ways."""
+    card: dict[str, Any] = {}
+    lines, panels = [], {}
+    for name in options.worlds:
+        courses = [_courses(WORLDS[name], seed, options) for seed in options.seeds]
+        shares = [{way: course.shares(f"{s}/") for way, course in found.items()} for s, found in enumerate(courses)]
+        found = bootstrap_shares(joined_shares(shares))
+        auc = _auc(courses)
+        card[name] = {"measures": measures(found), "auc": {str(n): measures(part) for n, part in auc.items()}}
+        lines += _explore_lines(name, found, auc, len(options.seeds) * options.newcomers)
+        panels[name] = found
+    return card, "\n".join(lines), courses_figure(panels)
+
+
+def _courses(world_settings: Mapping[str, Any], seed: int, options: argparse.Namespace) -> dict[str, LearningCurve]:
+    """Return what came of every way of proposing in one world."""
+    given = dict(world_settings)
+    known = given.pop("known", options.people)
+    settings = PlantedSettings(users=known + options.newcomers, votes=options.votes, seed=seed, **given)
+    data, world = planted_dataset(settings)
+    people = np.array([user_number(name) for name in data.table.users])[data.table.user]
+    data = data.select(people < known)  # of the others not one vote is seen
+    router = fitted_posterior(data, seed, not options.no_traits)
+    train = data.select(data.table.split == TRAIN)
+    meeting = newcomers(train, world, np.arange(known, settings.users), options, seed)
+    after = [votes for votes in AFTER if votes <= options.rounds]
+    return compare_proposals(router.condition(train), train, meeting, after, seed)
+
+
+def newcomers(train: Dataset, world: World, people: np.ndarray, options: argparse.Namespace, seed: int) -> NewUsers:
+    """Let people ask the questions that stand in the history."""
+    _, first = np.unique(train.table.query, return_index=True)
+    number = {name: place for place, name in enumerate(world.question_ids)}
+    asked = np.array([number[train.table.questions[code]] for code in train.table.question[first]])
+    users, questions = (grid.reshape(-1) for grid in np.meshgrid(people, asked, indexing="ij"))
+    utilities = world.utilities(users, questions).reshape(len(people), len(asked), -1)
+    rng = np.random.default_rng([seed, 17])
+    return NewUsers.draw(train.questions(first), utilities, options.rounds, options.held, rng)
+
+
+def _auc(courses: Sequence[Mapping[str, LearningCurve]]) -> dict[int, Estimates]:
+    """Return votes -> the AUC and accuracy of every way on held-out votes."""
+    after = next(iter(courses[0].values())).after
+    return {
+        votes: bootstrap(
+            {way: [found[way].block(at, f"{s}/") for s, found in enumerate(courses)] for way in courses[0]}, draws=200
+        )
+        for at, votes in enumerate(after)
+    }
+
+
+def _explore_lines(world: str, found: Estimates, auc: Mapping[int, Estimates], people: int) -> list[str]:
+    """Return tables of what is known, what is chosen, and what it cost, after some votes."""
+    after, lines = [votes for votes in auc if votes in PRINTED], []
+    titles = {
+        "order": "pairs of held-out answers in true order",
+        "auc": "AUC of held-out votes",
+        "regret": "regret on held-out questions (logits)",
+        "first": "regret so far, answer proposed first (logits)",
+        "shown": "regret so far, mean of both answers (logits)",
+    }
+    for metric, title in titles.items():
+
+        def interval(way: str, votes: int, less: str | None = None, metric: str = metric) -> Interval | None:
+            source, key = (auc[votes], metric) if metric == "auc" else (found, f"{metric}@{votes}")
+            return source.interval(way, key) if less is None else source.difference(way, less, key)
+
+        digits = 1 if metric in ("first", "shown") else 3
+        lines += [f"\n**{world}**: {title}, {people} new people\n"]
+        rows = {way: [shown(interval(way, n), digits=digits) for n in after] for way in found.samples}
+        for way in list(found.samples)[1:]:
+            rows[f"{way} − best two"] = [shown(interval(way, n, "best two"), "+", digits) for n in after]
+        lines.append(table("votes", list(map(str, after)), rows).rstrip("\n"))
+    return lines
+
+
+def courses_figure(panels: Mapping[str, Estimates]) -> Figure:
+    """Draw what is known after some votes, and what it cost, a row per world."""
+    from matplotlib.figure import Figure
+
+    measures = {
+        "order": "pairs in true order",
+        "regret": "regret, held-out (logits)",
+        "shown": "regret so far (logits)",
+    }
+    figure = Figure(figsize=(6.8, 2.3 * len(panels) + 0.4), layout="constrained")
+    grid = figure.subplots(len(panels), len(measures), squeeze=False)
+    for row, (world, found) in zip(grid, panels.items(), strict=True):
+        for axes, (metric, title) in zip(row, measures.items(), strict=True):
+            for i, way in enumerate(found.samples):
+                keys = [key for key in found.samples[way] if key.startswith(f"{metric}@")]
+                votes = [int(key.split("@")[1]) for key in keys]
+                values = [found.samples[way][key][0] for key in keys]
+                axes.plot(votes, values, linewidth=1.2, markersize=3, label=way, **line_of(i))
+            axes.set_xlabel("votes of the new user")
+            axes.set_ylabel(title)
+        row[0].set_title(world, loc="left")
+    shared_legend(figure)
+    return figure

@@ -1,0 +1,44 @@
+"""Measure the regret of choosing among all models, on planted people whose utilities are known."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data_prep.simulate.planted import PlantedSettings
+from data_prep.simulate.planted_table import planted_dataset
+from gmt.data.interactions import TEST
+from gmt.evaluation.shares import bootstrap_shares
+from gmt.evaluation.top_choice import choice_shares
+from gmt.report.markdown import table
+from gmt.studies.choice_harness import dots, fitted_routers, joined_shares, measures, scores_of_all, shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def regret(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
+    """Choose among all models for every test question of planted people."""
+    parts = []
+    for seed in options.seeds:
+        data, world = planted_dataset(PlantedSettings(users=options.people, votes=options.votes, seed=seed))
+        asked = np.flatnonzero(data.table.split == TEST)
+        rounds = data.table.select(asked)
+        truth = world.table_utilities(rounds)
+        users = np.array([f"{seed}/{rounds.users[code]}" for code in rounds.user])
+        scores = {router.name: scores_of_all(data, router, asked) for router in fitted_routers(data, seed)}
+        parts.append({name: choice_shares(users, found, truth) for name, found in {**scores, "oracle": truth}.items()})
+    found = bootstrap_shares(joined_shares(parts))
+    heads = {
+        "regret": "regret (logits)",
+        "lost": "win chance lost against the best",
+        "best": "best model chosen",
+        "win": "win chance against another at random",
+    }
+    rows = {name: [shown(found.interval(name, metric)) for metric in heads] for name in found.samples}
+    for rival in ("hierarchical_bradley_terry", "user_bradley_terry", "bradley_terry"):
+        rows[f"gmt − {rival}"] = [shown(found.difference("gmt", rival, metric), "+") for metric in heads]
+    text = table(f"{options.people} × {options.votes}", list(heads.values()), rows)
+    return {"routers": measures(found)}, text, dots(found, list(found.samples), ("regret", "lost"), heads)

@@ -1,0 +1,104 @@
+"""Measure single-turn networks: how many layers they need, and the published design beside ours."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from data_prep.simulate.response_files import read_responses
+from data_prep.simulate.traits import TraitSettings, trait_dataset
+from data_prep.sources.score_matrix import ScoreMatrix
+from gmt.config import RunConfig
+from gmt.data.dataset import Dataset
+from gmt.data.interactions import TEST
+from gmt.evaluation.blocks import ScoreBlock
+from gmt.report.look import COLOURS, STYLE, save_figure
+from gmt.report.markdown import interval_cell, table
+from gmt.rivals.registry import make_router
+from gmt.studies.harness import Blocks, add, ask, block, fit, joined, write
+from gmt.studies.personalized_data import ENCODER, NINE, THOUSAND, config_of, cost_users
+from gmt.studies.rewards import Rewards, compared, earn, oracle_scores, reward_table
+
+
+def ask_one(data: Dataset, config: RunConfig, seed: int) -> dict[str, ScoreBlock]:
+    """Fit gmt by its settings and return what it scored, under its name."""
+    return {"gmt": block(data, ask(data, {"gmt": fit(data, config)[0]})["gmt"], f"{seed}:")}
+
+
+def depth(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+    """Train the single-turn network with 0 to 5 layers, on cost users and on users who weigh traits of real answers."""
+    answers = read_responses(Path(os.environ["GMT_REAL_DATA"]) / "gsm8k") if "GMT_REAL_DATA" in os.environ else None
+    found: dict[str, dict[str, Any]] = {}
+    for layers in range(6):
+        changes = [f"model.layers={layers}", "train.steps=300"]
+        blocks: dict[str, Blocks] = {"cost users": {}, "trait users": {}}
+        for seed in seeds:
+            data, _ = cost_users(matrix, replace(THOUSAND, users=100), seed)
+            add(blocks["cost users"], ask_one(data, config_of("personalized_network", seed, *changes), seed))
+            if answers is not None:
+                data, _ = trait_dataset(answers, TraitSettings(seed=seed), ENCODER)
+                pairwise = ("train.loss=pairwise", "train.select=auc")  # votes, where cost users state rewards
+                config = config_of("personalized_network", seed, *changes, *pairwise)
+                add(blocks["trait users"], ask_one(data, config, seed))
+        found[str(layers)] = {name: joined(one, "gmt")["routers"]["gmt"] for name, one in blocks.items() if one}
+        rows = {
+            "reward of cost users": [interval_cell(one["cost users"]["reward"]) for one in found.values()],
+            "AUC of trait users": [interval_cell(one.get("trait users", {}).get("auc")) for one in found.values()],
+        }
+        write(out, "depth", found, f"Seeds {', '.join(map(str, seeds))}.\n\n{table('layers', list(found), rows)}")
+        depth_figure(found, out)
+        print(f"depth {layers} done", flush=True)
+
+
+def depth_figure(found: Mapping[str, Mapping[str, Any]], out: Path) -> None:
+    """Draw reward and AUC over the number of layers."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        drawn = Figure(figsize=(6.4, 2.6), layout="constrained")
+        panels = drawn.subplots(1, 2)
+        for axes, (name, metric, label) in zip(
+            panels, (("cost users", "reward", "reward"), ("trait users", "auc", "AUC")), strict=True
+        ):
+            values = [one[name][metric] for one in found.values() if name in one]
+            at = [int(layers) for layers, one in found.items() if name in one]
+            if values:
+                low, high = ([value[key] for value in values] for key in ("low", "high"))
+                axes.fill_between(at, low, high, color=COLOURS[0], alpha=0.15, linewidth=0)
+                axes.plot(at, [value["value"] for value in values], marker="o", color=COLOURS[0])
+            axes.set_xlabel("layers")
+            axes.set_ylabel(label)
+            axes.set_title(name)
+            axes.set_xticks(range(6))
+        save_figure(drawn, out / "depth")
+
+
+def designs(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+    """The published single-turn design and ours, trained at full length, beside the utility head."""
+    groups = {"nine users, full feedback": NINE, "1,000 users, full feedback": replace(THOUSAND, feedback="full")}
+    found: dict[str, dict[str, Any]] = {}
+    for label, settings in groups.items():
+        rewards: Rewards = {}
+        for seed in seeds:
+            data, _ = cost_users(matrix, settings, seed)
+            scores = {"oracle": oracle_scores(data)}
+            for name, config in (
+                ("gmt", "personalized_1000"),
+                ("personalized_network.yaml", "personalized_network"),
+                ("personalized_paper.yaml", "personalized_paper"),
+            ):
+                started = time.monotonic()
+                router, _ = fit(data, config_of(config, seed))
+                scores |= ask(data, {name: router})
+                print(f"{label} seed {seed} {name}: {time.monotonic() - started:.0f} s", flush=True)
+            for name in ("best_single", "user_task_mean"):
+                router = make_router(name, seed).fit(data.select(data.table.split != TEST))
+                scores |= ask(data, {name: router})
+            earn(rewards, data, scores, seed)
+        found[label] = {"seeds": list(seeds), **compared(rewards)}
+        write(out, "designs", found, reward_table(found))

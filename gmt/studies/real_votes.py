@@ -1,0 +1,85 @@
+"""Measure gmt beside its rivals on real people's votes: the tables that docs/results.md and the README lead with.
+
+Usage: GMT_REAL_DATA=FOLDER python -m gmt.studies.real_votes [--out bench] [--sets llmfao mtbench]
+       [--protocols seen new-users] [--seeds 0 1 2 3 4] [--config default] [--set section.key=value …]
+       [--encoder minilm] [--baselines all]
+
+FOLDER holds llmfao/ and mtbench_human/; the README says where each is downloaded. What stands in --out is kept, so a
+call that was stopped goes on where it was. `python -m gmt.studies.tables` lays out what several calls wrote.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from data_prep.prepare import PrepOptions, prepare
+from data_prep.sources.registry import SourceOptions
+from gmt.errors import DataError
+from gmt.studies.entry import run_study
+from gmt.studies.seed_runs import join_runs, measured_run, prepared, run_options
+
+SETS = ("llmfao", "mtbench")
+PROTOCOLS = ("seen", "new-users", "new-questions", "new-models")
+
+
+def prep_options(name: str, real: Path, out: Path, protocol: str, seed: int, encoder: str) -> PrepOptions:
+    """Say how the published files of a set are read.
+
+    Args:
+        name: One of `SETS`.
+        real: Folder of the published files.
+        out: The data folder.
+        protocol, seed: How comparisons are split.
+        encoder: As of `gmt prep`.
+    """
+    if name == "mtbench":
+        return PrepOptions("mt-bench", out, str(real / "mtbench_human"), encoder, protocol, seed=seed)
+    folder = real / "llmfao"
+    columns = SourceOptions(
+        user="worker",
+        winner="winner",
+        model_a="left",
+        model_b="right",
+        labels=("left", "right", "tie"),
+        query="text",
+        question="prompt",
+        task="prompts.type",
+        response_a="a.result",
+        response_b="b.result",
+        join=(
+            f"{folder / 'prompts.jsonl'}:id=prompt",
+            f"a={folder / 'results.jsonl'}:prompt=prompt,name=left",
+            f"b={folder / 'results.jsonl'}:prompt=prompt,name=right",
+        ),
+        seed=seed,
+    )
+    votes = str(folder / "crowd-comparisons.csv")
+    return PrepOptions("votes", out, votes, encoder, protocol, seed=seed, columns=columns)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prepare, train, measure and join every set under every protocol."""
+    parser = run_options(__doc__, "bench", ["all"])
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--protocols", nargs="+", choices=PROTOCOLS, default=["seen", "new-users"])
+    chosen = parser.parse_args(arguments)
+    if "GMT_REAL_DATA" not in os.environ:
+        raise DataError("GMT_REAL_DATA is not set; set it to the folder with llmfao/ and mtbench_human/")
+    real, out = Path(os.environ["GMT_REAL_DATA"]), chosen.out
+    for name in chosen.sets:
+        for protocol in chosen.protocols:
+            runs = []
+            for seed in chosen.seeds:
+                label = f"{name}-{protocol}-{seed}"
+                options = prep_options(name, real, out / "data" / label, protocol, seed, chosen.encoder)
+                data = prepared(options.out, partial(prepare, options))
+                run = out / "runs" / chosen.config / label
+                runs.append(measured_run(data, run, seed, chosen))
+            join_runs(runs, out / "tables" / f"{chosen.config}-{name}-{protocol}.md")
+
+
+if __name__ == "__main__":
+    run_study(main)

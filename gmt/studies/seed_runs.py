@@ -1,0 +1,67 @@
+"""Train and measure one run for each seed, going on where an earlier call stopped, and join them in a table."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from gmt.config import load_config, shipped_config
+from gmt.evaluation.measure import measure
+from gmt.evaluation.summary import summarise
+from gmt.files import write_json, write_text
+from gmt.report.summary_table import summary_table
+from gmt.runs import RunFolder
+from gmt.training.train_run import train_run
+
+
+def prepared(folder: Path, make: Callable[[], object]) -> Path:
+    """Return a data folder, made where it does not stand yet."""
+    if not (folder / "card.json").is_file():
+        print(f"preparing {folder}", flush=True)
+        make()
+    return folder
+
+
+def measured_run(data: Path, run: Path, seed: int, chosen: argparse.Namespace) -> Path:
+    """Return a run's folder, trained and measured where its results do not stand yet.
+
+    Args:
+        data: Data folder.
+        run: Run folder.
+        seed: Of training and of what is drawn in measuring.
+        chosen: `config`, `set` and `baselines`, as `run_options` reads them.
+    """
+    folder = RunFolder(run)
+    if not any(folder.results.glob("*.json")):
+        print(f"training {run}", flush=True)
+        train_run(data, load_config(shipped_config(chosen.config), chosen.set, seed), folder)
+        rivals = None if chosen.baselines == ["all"] else chosen.baselines
+        measure(folder, baselines=rivals, seed=seed)
+    return run
+
+
+def join_runs(runs: Iterable[Path], out: Path) -> None:
+    """Average runs over seeds and write the Markdown table, the numbers beside it."""
+    found = summarise([path for run in runs for path in sorted(RunFolder(run).results.glob("*.json"))])
+    write_text(out, summary_table(found))
+    write_json(out.with_suffix(".json"), found)
+    print(f"{out} written", flush=True)
+
+
+def run_options(description: str | None, out: str, baselines: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the options that every study of runs has.
+
+    Args:
+        description: What the study says of itself.
+        out: Folder that it writes by default.
+        baselines: Rivals that it measures by default; `all` for all.
+    """
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path(out), help="folder of data/, runs/ and tables/")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--config", default="default", help="name of a shipped config, e.g. paper")
+    parser.add_argument("--set", nargs="+", default=[], help="settings, e.g. traits.networks=1 to be quicker")
+    parser.add_argument("--encoder", default="minilm", help="as of gmt prep")
+    parser.add_argument("--baselines", nargs="*", default=list(baselines), help="names of rivals, or all")
+    return parser

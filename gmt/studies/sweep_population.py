@@ -1,0 +1,53 @@
+"""Draw planted users who say something, and then cast clean votes, so that all points of a sweep are measured alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from data_prep.simulate.in_memory import embedded
+from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
+from data_prep.simulate.planted_table import table_of
+from data_prep.simulate.world import World
+from gmt.data.dataset import Dataset
+from gmt.data.interactions import TEST, TRAIN, VALID
+
+ASKED = 8
+ELSEWHERE = 1_000_003  # added to the seed of the rounds asked, so that they are not the rounds known
+
+
+def population(settings: PlantedSettings, asked: int = ASKED, valid: float = 1 / 8) -> tuple[Dataset, World]:
+    """Draw users who say what the settings tell, split into TRAIN and VALID, and then vote cleanly as TEST.
+
+    Args:
+        settings: Who they are and what they say.
+        asked: Clean votes of each, on two answers.
+        valid: Share of the conversations known that is VALID.
+    """
+    world = draw_world(settings)
+    clean = replace(
+        settings, votes=asked, feedback="votes", noise_labels=0.0, candidates=None, seed=settings.seed + ELSEWHERE
+    )
+    both = replace(settings, votes=(settings.conversations + clean.conversations) * settings.turns)
+    width = max(settings.shown, clean.shown)
+    known = [_after(part, 0, width) for part in draw_rounds(world, settings)]
+    later = [_after(part, settings.conversations, width) for part in draw_rounds(world, clean)]
+    rounds = table_of(world, both, [*known, *later])
+    rng = np.random.default_rng([settings.seed, 6])
+    split = np.where(rng.random(len(rounds.conversations)) < valid, VALID, TRAIN)[rounds.conversation]
+    split[sum(len(part.user) for part in known) :] = TEST
+    card = {"source": "planted", "protocol": "seen", "seed": settings.seed}
+    return embedded(rounds.with_split(split), world.models, "hash", card), world
+
+
+def _after(rounds: Rounds, conversations: int, width: int) -> Rounds:
+    """Number conversations on from those before, and pad what was shown to one width."""
+    padding = ((0, 0), (0, max(0, width - rounds.shown.shape[1])))
+    return replace(
+        rounds,
+        conversation=rounds.conversation + conversations,
+        shown=np.pad(rounds.shown, padding, constant_values=-1),
+        rating=np.pad(rounds.rating, padding, constant_values=np.nan),
+        remark=np.pad(rounds.remark, padding, constant_values=-1),
+    )
