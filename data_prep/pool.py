@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from data_prep.read.row_files import read_json
+from data_prep.read.file_formats import read_json
 from gmt.data.dataset import ModelInfo
 from gmt.errors import DataError
 

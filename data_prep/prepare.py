@@ -16,7 +16,9 @@ import numpy as np
 
 from data_prep.card import describe, file_sha256, input_sha256
 from data_prep.pool import describe_models
-from data_prep.sources.registry import ON_RAY, RawData, Rejected, SourceOptions, load_source
+from data_prep.read.row import Rejected
+from data_prep.sources.source import RawData, SourceOptions
+from data_prep.sources.source_registry import ON_RAY, load_source
 from gmt.data.dataset import ModelInfo
 from gmt.data.embed import EmbeddingStore, EncoderCard, Progress, card_of, embed_texts, key_of, load_encoder
 from gmt.data.interactions import InteractionTable

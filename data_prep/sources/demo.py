@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from data_prep.sources.demo_texts import ROUNDS, TASKS, Task
-from data_prep.sources.registry import RawData, SourceOptions
+from data_prep.sources.source import RawData, SourceOptions
 from gmt.data.dataset import ModelInfo
-from gmt.data.interactions import Candidate, Comparison, winner_ratings
+from gmt.data.interactions import Candidate, Comparison, InteractionTable, winner_ratings
 
 TRAITS = ("length", "lists", "formality", "humour", "code")
 MONDAY = 1_767_600_000.0  # the first vote of the demo, UTC seconds
@@ -181,7 +181,8 @@ def make(seed: int = 0) -> RawData:
     models = {name: ModelInfo(c.description, *c.prices) for name, c in CHARACTERS.items()}
     ana = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ana_history(seed))
     extras = {"truth.json": json.dumps(truth(seed), indent=1) + "\n", "histories/ana.jsonl": ana}
-    return RawData(comparisons, models, rating_scale="votes: 1 won, 0 lost, 0.5 tied", extras=extras)
+    table = InteractionTable.from_comparisons(comparisons)
+    return RawData(table=table, models=models, rating_scale="votes: 1 won, 0 lost, 0.5 tied", extras=extras)
 
 
 def truth(seed: int = 0) -> dict[str, Any]:

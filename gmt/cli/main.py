@@ -96,7 +96,7 @@ def prep(
 ) -> None:
     """Convert raw conversations and votes into a data folder."""
     from data_prep.prepare import PrepOptions, prepare
-    from data_prep.sources.registry import SourceOptions
+    from data_prep.sources.source import SourceOptions
 
     terminal = Terminal(quiet, as_json)
     scale = split_numbers(rating_scale, "--rating-scale", float)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from data_prep.prepare import PrepOptions, prepare
-from data_prep.sources.registry import SourceOptions, load_source
+from data_prep.sources.source import SourceOptions
+from data_prep.sources.source_registry import load_source
 from gmt.data.dataset import Dataset
 from gmt.errors import DataError
 from tests.data_prep.samples import jsonl

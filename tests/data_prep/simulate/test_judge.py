@@ -15,7 +15,7 @@ from data_prep.simulate.judge_run import JudgeError, Pace
 from data_prep.simulate.personas import WRITTEN, personas, read_personas
 from data_prep.simulate.response_table import ResponseTable
 from data_prep.sources.jsonl import read
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.source import SourceOptions
 from gmt.errors import ConfigError, DataError
 from tests.data_prep.simulate.judge_server import Fault, Service, serving
 from tests.data_prep.simulate.test_traits import answers

@@ -8,13 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from data_prep.sources.registry import Rejected
+from data_prep.read.row import Rejected
 
 ALIKE = ("query", "conversation", "turn", "split")  # what rows that name one comparison must agree on
 
 
 @dataclass(frozen=True, eq=False)
-class Grouping:
+class RowGroups:
     """Find the comparisons among N rows held as numbers.
 
     Args:
@@ -54,8 +54,8 @@ class Grouping:
         key[alone] = np.stack([zero + 3, own, zero, zero, zero], axis=1)[alone]
         _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
         head = first[group.reshape(-1)]
-        for rows in self._troubled(head):
-            self._settle(rows, head, rejected)
+        for rows in self._groups_in_doubt(head):
+            self._split_group(rows, head, rejected)
         return head
 
     @cached_property
@@ -68,7 +68,7 @@ class Grouping:
         """(N + 1,) where the candidates of each row stand."""
         return np.concatenate([[0], np.cumsum(self.row["count"])]).astype(np.int64)
 
-    def _troubled(self, head: np.ndarray) -> list[np.ndarray]:
+    def _groups_in_doubt(self, head: np.ndarray) -> list[np.ndarray]:
         """Return the rows of every group in which a model stands twice or a row differs from the first."""
         models = int(self.model.max(initial=0)) + 1
         cells, count = np.unique(np.repeat(head, self.row["count"]) * models + self.model, return_counts=True)
@@ -78,8 +78,8 @@ class Grouping:
         rows = rows[np.argsort(head[rows], kind="stable")]
         return np.split(rows, np.flatnonzero(np.diff(head[rows])) + 1) if len(rows) else []
 
-    def _settle(self, rows: np.ndarray, head: np.ndarray, rejected: list[Rejected]) -> None:
-        """Go through one troubled group row by row: a named comparison rejects, others begin the next."""
+    def _split_group(self, rows: np.ndarray, head: np.ndarray, rejected: list[Rejected]) -> None:
+        """Go through one group in doubt row by row: a named comparison rejects, others begin the next."""
         first, seen = int(rows[0]), set[int]()
         named = self.named[first]
         for at in rows.tolist():
