@@ -138,7 +138,7 @@ def test_embeddings_of_the_file_are_kept_where_they_are_whole(tmp_path: Path) ->
 def test_released_files_without_vectors_of_answers_are_encoded_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data_prep.prepare.DEFAULT_ENCODER", "hash")
+    monkeypatch.setattr("data_prep.table_vectors.DEFAULT_ENCODER", "hash")
     card = prepare(PrepOptions("gmtrouter", tmp_path / "out", gmtrouter(tmp_path)))
     assert card["encoder"]["id"].startswith("hash")
     assert "8 answers have no embedding in set.jsonl" in card["notes"][0]
