@@ -37,7 +37,7 @@ class PrepOptions:
             them all, and is `minilm` elsewhere.
         protocol, fractions, seed: How comparisons are split; without a protocol as the source says
             (`given`), or `seen` where it says nothing.
-        models: JSON file of model descriptions and prices.
+        models: JSON or YAML file of model descriptions and prices.
         drop_bad_rows: Write the table without the rows that could not be read.
         columns: What the source itself wants to know.
     """
