@@ -1,4 +1,4 @@
-"""Put merged rows into comparisons, and hand those over one by one or as the table."""
+"""Hold comparisons as numbers, and hand them over one by one or as the table."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from data_prep.read.blocks import MergedRows
 from data_prep.read.conversations import content_name, conversations_of, opening_queries, turns_of
-from data_prep.read.row import Rejected
-from data_prep.read.row_groups import RowGroups
 from gmt.data.interactions import Candidate, Comparison, InteractionTable, text_id
 
 
@@ -151,44 +148,6 @@ class GroupedRows:
         comparison = _named(self.names["comparison"], first["comparison"][at])
         query = self.text_id(texts[first["query"][at]])
         return content_name(comparison, query, _number(first["timestamp"][at]), answers)
-
-
-def group_rows(
-    merged: MergedRows, same_query: bool, renumber: bool, rejected: list[Rejected], text_id: Callable[[str], str]
-) -> GroupedRows:
-    """Put rows into comparisons and conversations.
-
-    A vote is a comparison. Rated answers with the same `comparison`, or with the same
-    conversation, turn and query, form one; a repeated model starts the next. Names of
-    conversations that several users share are told apart by the user.
-
-    Args:
-        merged: The rows.
-        same_query: Join rated answers of one user to one query where no conversation is named.
-        renumber: Turns of a conversation are known by their order only; count them from 0.
-        rejected: Receives rows that contradict the comparison they name.
-        text_id: As in `GroupedRows`.
-    """
-    row = merged.row
-    groups = RowGroups(row, merged.candidate["model"], merged.names, same_query)
-    head = groups.heads(rejected)
-    firsts = np.unique(head[head >= 0])
-    kept = np.flatnonzero(head >= 0)
-    order = kept[np.argsort(head[kept], kind="stable")]  # the rows of a comparison, side by side
-    sizes = row["count"][order]
-    # Where the candidates of these rows stand: each row's run, behind that of the row before.
-    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    at = np.repeat(groups.begin[order], sizes) + within
-    shown = np.bincount(np.searchsorted(firsts, head[order]), sizes, len(firsts))
-    return GroupedRows(
-        merged.names,
-        {name: values[firsts] for name, values in row.items()},
-        {name: values[at] for name, values in merged.candidate.items()},
-        np.concatenate([[0], np.cumsum(shown)]).astype(np.int64),
-        renumber,
-        len(kept),
-        text_id,
-    )
 
 
 def _named(names: tuple[str, ...], code: int) -> str | None:

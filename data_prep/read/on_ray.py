@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 
 from data_prep.read.parallel import ParsePiece
-from data_prep.read.pieces import ParsedRows, Piece
+from data_prep.read.parsing import ParsedRows
+from data_prep.read.pieces import Piece
 from data_prep.read.ray_texts import DistantTexts
 from data_prep.read.row_files import is_hub
 from gmt.data.embed import key_of

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from data_prep.read.pieces import LineOffsets, ParsedRows, Piece, parse_piece, split_input
+from data_prep.read.parsing import LineOffsets, ParsedRows, parse_piece
+from data_prep.read.pieces import Piece, split_input
 from data_prep.read.row import Parse
 from gmt.data.interactions import text_id
 

@@ -1,8 +1,8 @@
-"""Cut an input into pieces that processes and machines read apart, and parse a piece a few thousand rows at a time."""
+"""Cut an input into pieces that processes and machines read apart, and read the rows of a piece."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -11,9 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.read.cells import ScaleUnknown
 from data_prep.read.file_formats import read_rows
-from data_prep.read.row import NumberedRow, Parse, Rejected, WrongCall
+from data_prep.read.row import NumberedRow, Rejected
 from data_prep.read.row_files import HUB, data_files, is_hub, read_hub
 from gmt.errors import DataError
 
@@ -46,27 +45,6 @@ class Piece:
         return self.source.removeprefix(HUB) if is_hub(self.source) else Path(self.source).name
 
 
-@dataclass(frozen=True, eq=False)
-class ParsedRows:
-    """Hold rows of one piece that were parsed together.
-
-    Args:
-        file: Where they stand.
-        rows: What they say, packed as the caller of `parse_piece` asked for.
-        rejected: The rows that could not be read; lines count from where the piece begins.
-        lines: How many lines the piece has; 0 but for its last rows.
-        fault: The row for which the call as a whole is wrong, likewise; nothing is read after it.
-        before: Lines of the file before the piece, which the lines in `rows` lack.
-    """
-
-    file: str
-    rows: Any
-    rejected: Sequence[Rejected]
-    lines: int = 0
-    fault: Rejected | None = None
-    before: int = 0
-
-
 def split_input(input: str | Path | None, hand_over: bool, split: str = "train") -> Iterator[Piece]:
     """Yield the pieces of a file, a folder or a hub dataset, in order.
 
@@ -91,52 +69,6 @@ def split_input(input: str | Path | None, hand_over: bool, split: str = "train")
             yield from (Piece(source, part) for part in _row_group_parts(path))
         else:
             yield from _handed_over(Piece(source)) if hand_over else [Piece(source)]
-
-
-def parse_piece(piece: Piece, parse: Parse[Any], pack: Callable[[list[Any]], Any] = list) -> Iterator[ParsedRows]:
-    """Yield what a piece's rows say, `ROWS_AT_ONCE` rows at a time.
-
-    Args:
-        piece: What to read.
-        parse: Reads what one row says.
-        pack: Makes what is handed on of the list of what rows say.
-
-    Raises:
-        DataError: The file as a whole cannot be read.
-    """
-    reader = PieceReader(piece)
-    rows, refused = iter(reader), list(piece.rejected)
-    while True:
-        some = list(islice(rows, ROWS_AT_ONCE))
-        last = len(some) < ROWS_AT_ONCE
-        fault = None
-        try:
-            parsed, bad = parse_rows(some, parse)
-        except WrongCall as error:  # whoever knows where the piece begins can name the line
-            parsed, bad, fault = [], [], error.row
-        found = [*refused, *reader.taken(), *bad]
-        refused = []
-        yield ParsedRows(piece.file, pack(parsed), found, reader.lines if last else 0, fault)
-        if last or fault is not None:
-            return
-
-
-def parse_rows(rows: Iterable[NumberedRow], parse: Parse[Any]) -> tuple[list[Any], list[Rejected]]:
-    """Return what rows say, and those that `parse` refused.
-
-    Raises:
-        WrongCall: A rating needs a scale that nobody stated.
-    """
-    parsed: list[Any] = []
-    refused: list[Rejected] = []
-    for file, line, row in rows:
-        try:
-            parsed.extend(parse(file, line, row))
-        except ScaleUnknown as error:
-            raise WrongCall(Rejected(file, line, str(error))) from error
-        except DataError as error:
-            refused.append(Rejected(file, line, str(error)))
-    return parsed, refused
 
 
 class PieceReader:
@@ -173,28 +105,6 @@ class PieceReader:
             except StopIteration as end:
                 return end.value
             yield self.piece.file, line, row
-
-
-class LineOffsets:
-    """Turn lines counted from where a piece begins into lines of its file."""
-
-    def __init__(self) -> None:
-        self.file, self.lines = "", 0
-
-    def place(self, found: ParsedRows) -> ParsedRows:
-        """Return what was parsed with lines of its file; pieces and their rows must come in order.
-
-        Raises:
-            WrongCall: A rating needs a scale that nobody stated.
-        """
-        if found.file != self.file:
-            self.file, self.lines = found.file, 0
-        before = self.lines
-        self.lines += found.lines
-        if found.fault is not None:
-            raise WrongCall(replace(found.fault, line=found.fault.line + before))
-        rejected = [replace(one, line=one.line + before) for one in found.rejected]
-        return replace(found, rejected=rejected, before=before)
 
 
 def _handed_over(piece: Piece) -> Iterator[Piece]:

@@ -1,16 +1,56 @@
-"""Say which rows form one comparison, and which contradict the one they name."""
+"""Put rows into comparisons: say which form one, and which contradict the one they name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from data_prep.read.blocks import MergedRows
+from data_prep.read.comparisons import GroupedRows
 from data_prep.read.row import Rejected
 
 ALIKE = ("query", "conversation", "turn", "split")  # what rows that name one comparison must agree on
+
+
+def group_rows(
+    merged: MergedRows, same_query: bool, renumber: bool, rejected: list[Rejected], text_id: Callable[[str], str]
+) -> GroupedRows:
+    """Put rows into comparisons and conversations.
+
+    A vote is a comparison. Rated answers with the same `comparison`, or with the same
+    conversation, turn and query, form one; a repeated model starts the next. Names of
+    conversations that several users share are told apart by the user.
+
+    Args:
+        merged: The rows.
+        same_query: Join rated answers of one user to one query where no conversation is named.
+        renumber: Turns of a conversation are known by their order only; count them from 0.
+        rejected: Receives rows that contradict the comparison they name.
+        text_id: As in `GroupedRows`.
+    """
+    row = merged.row
+    groups = RowGroups(row, merged.candidate["model"], merged.names, same_query)
+    head = groups.heads(rejected)
+    firsts = np.unique(head[head >= 0])
+    kept = np.flatnonzero(head >= 0)
+    order = kept[np.argsort(head[kept], kind="stable")]  # the rows of a comparison, side by side
+    sizes = row["count"][order]
+    # Where the candidates of these rows stand: each row's run, behind that of the row before.
+    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    at = np.repeat(groups.begin[order], sizes) + within
+    shown = np.bincount(np.searchsorted(firsts, head[order]), sizes, len(firsts))
+    return GroupedRows(
+        merged.names,
+        {name: values[firsts] for name, values in row.items()},
+        {name: values[at] for name, values in merged.candidate.items()},
+        np.concatenate([[0], np.cumsum(shown)]).astype(np.int64),
+        renumber,
+        len(kept),
+        text_id,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 
 from data_prep.read.cells import ScaleUnknown, answer, label, needed, number, scale_text, scaled, text, timestamp, whole
 from data_prep.read.file_formats import read_json
-from data_prep.read.pieces import parse_rows
+from data_prep.read.parsing import parse_rows
 from data_prep.read.rated_input import group_rated, read_rated
 from data_prep.read.row import RatedRow, Row, in_file_order, vote
 from data_prep.read.row_files import is_hub
