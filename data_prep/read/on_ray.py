@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from data_prep.read.parallel import ParsePiece
+from data_prep.read.parallel import ParsedStream, ParsePiece
 from data_prep.read.parsing import ParsedRows
 from data_prep.read.pieces import Piece
 from data_prep.read.ray_texts import DistantTexts
@@ -44,7 +44,7 @@ class OnRay:
         self.ray, self.workers = _connect(workers), workers
         self.distant: DistantTexts | None = None
 
-    def map(self, parse: ParsePiece, pieces: Iterable[Piece], known: Mapping[str, int]) -> Iterator[ParsedRows]:
+    def map(self, parse: ParsePiece, pieces: Iterable[Piece], known: Mapping[str, int]) -> ParsedStream:
         rows = [
             {"piece": number, "source": _anywhere(piece.source), "part": piece.part, "split": piece.split}
             for number, piece in enumerate(pieces)

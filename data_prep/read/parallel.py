@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 WAITING = 2  # pieces that each worker may be behind
 ParsePiece = Callable[[Piece], Iterator[ParsedRows]]
+ParsedStream = Generator[ParsedRows, None, None]
 
 
 class Mapper(Protocol):
@@ -35,7 +37,7 @@ class Mapper(Protocol):
     @property
     def distant(self) -> DistantTexts | None: ...
 
-    def map(self, parse: ParsePiece, pieces: Iterable[Piece], known: Mapping[str, int]) -> Iterator[ParsedRows]:
+    def map(self, parse: ParsePiece, pieces: Iterable[Piece], known: Mapping[str, int]) -> ParsedStream:
         """Yield what the pieces say, in order.
 
         Args:
@@ -59,7 +61,7 @@ class InThisProcess:
 
     hand_over, distant = False, None
 
-    def map(self, parse: ParsePiece, pieces: Iterable[Piece], known: Mapping[str, int]) -> Iterator[ParsedRows]:
+    def map(self, parse: ParsePiece, pieces: Iterable[Piece], known: Mapping[str, int]) -> ParsedStream:
         for piece in pieces:
             yield from parse(piece)
 
@@ -79,16 +81,19 @@ class InProcesses:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def map(self, parse: ParsePiece, pieces: Iterable[Piece], known: Mapping[str, int]) -> Iterator[ParsedRows]:
+    def map(self, parse: ParsePiece, pieces: Iterable[Piece], known: Mapping[str, int]) -> ParsedStream:
         waiting: deque[Future[list[ParsedRows]]] = deque()
         # What parses may hold whole joined files, so each process gets it once and not with every piece.
         with ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"), _begin, (parse,)) as pool:
-            for piece in pieces:
-                waiting.append(pool.submit(_parse, piece))
-                if len(waiting) > WAITING * self.workers:
+            try:
+                for piece in pieces:
+                    waiting.append(pool.submit(_parse, piece))
+                    if len(waiting) > WAITING * self.workers:
+                        yield from waiting.popleft().result()
+                while waiting:
                     yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # where somebody stops early
 
     def text_id(self, text: str) -> str:
         return text_id(text)
@@ -134,8 +139,12 @@ def parse_input(
     """
     mapper, offsets = mapper or InThisProcess(), LineOffsets()
     pieces = split_input(input, mapper.hand_over, split)
-    for found in mapper.map(partial(parse_piece, parse=parse, pack=pack), pieces, {} if known is None else known):
-        yield offsets.place(found)
+    # Closed at once where a row stops the work: an error keeps its frames, and they would keep the processes.
+    with closing(
+        mapper.map(partial(parse_piece, parse=parse, pack=pack), pieces, {} if known is None else known)
+    ) as parsed:
+        for found in parsed:
+            yield offsets.place(found)
 
 
 _parser: list[ParsePiece] = []
