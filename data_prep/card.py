@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.read.row_files import is_hub
-from data_prep.sources.registry import RawData
+from data_prep.sources.source import RawData
 from gmt.data.embed import EncoderCard
 from gmt.data.interactions import SPLITS, InteractionTable
 

@@ -4,36 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
-from data_prep.read.row_files import read_json
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from data_prep.read.file_formats import one_line, read_json
 from gmt.data.dataset import ModelInfo
 from gmt.errors import DataError
+
+FORM = "model name -> {description, input_price, output_price}"
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class StatedModel(BaseModel):
+    """Hold what a file says of a model; other keys, such as GraphRouter's `size`, are passed over."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    description: str | None = None
+    feature: str | None = None
+    """What GraphRouter calls the description."""
+    input_price: Price | None = None
+    """$ per million tokens."""
+    output_price: Price | None = None
 
 
 def read_models(path: Path) -> dict[str, ModelInfo]:
     """Read model descriptions and prices.
 
     Args:
-        path: JSON of name -> `{description or feature, input_price, output_price}`; other keys,
-            such as GraphRouter's `size`, are ignored.
+        path: JSON or, by its suffix, YAML of name -> `{description or feature, input_price, output_price}`.
 
     Raises:
-        DataError: The file is no such JSON.
+        DataError: The file is no such JSON or YAML.
     """
-    found = read_json(path)
-    if not isinstance(found, dict) or not all(isinstance(info, dict) for info in found.values()):
-        raise DataError(f"{path} is not JSON of model name -> {{description, input_price, output_price}}; see --help")
-    models = {}
-    for name, info in found.items():
-        description = info.get("description") or info.get("feature") or name
-        prices = info.get("input_price"), info.get("output_price")
-        for price in prices:
-            if price is not None and (isinstance(price, bool) or not isinstance(price, int | float) or price < 0):
-                raise DataError(f"{path}: a price of {name} is {price!r}; expected $ per million tokens or null")
-        if not isinstance(description, str):
-            raise DataError(f"{path}: the description of {name} is {description!r}; expected text")
-        models[name] = ModelInfo(description, *(None if price is None else float(price) for price in prices))
-    return models
+    found = _read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
+    try:
+        stated = TypeAdapter(dict[str, StatedModel]).validate_python(found, strict=True)
+    except ValidationError as error:
+        raise DataError(_one_fault(path, error)) from error
+    return {
+        name: ModelInfo(one.description or one.feature or name, one.input_price, one.output_price)
+        for name, one in stated.items()
+    }
+
+
+def _read_yaml(path: Path) -> Any:
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; expected a YAML file")
+    try:
+        return yaml.safe_load(path.read_text("utf-8-sig"))
+    except (ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{path.name} is not YAML ({one_line(error)}); repair it") from error
+
+
+def _one_fault(path: Path, error: ValidationError) -> str:
+    """Say on one line what is wrong first, and what was expected."""
+    fault = error.errors(include_url=False)[0]
+    name, key, *_ = (*map(str, fault["loc"]), "", "")
+    if key.endswith("_price"):
+        return f"{path}: {key} of {name} is {fault['input']!r}; expected $ per million tokens or null"
+    if key in StatedModel.model_fields:
+        return f"{path}: the {key} of {name} is {fault['input']!r}; expected text"
+    kind = "YAML" if path.suffix in (".yaml", ".yml") else "JSON"
+    return f"{path} is not {kind} of {FORM}; see --help"
 
 
 def describe_models(names: Sequence[str], known: Mapping[str, ModelInfo], path: Path | None) -> dict[str, ModelInfo]:

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import csv
-import json
+import os
 import shutil
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from data_prep.card import describe, file_sha256, input_sha256
+from data_prep.card import describe, file_sha256
 from data_prep.pool import describe_models
-from data_prep.sources.registry import ON_RAY, RawData, Rejected, SourceOptions, load_source
-from gmt.data.dataset import ModelInfo
-from gmt.data.embed import EmbeddingStore, EncoderCard, Progress, card_of, embed_texts, key_of, load_encoder
+from data_prep.read.row import Rejected
+from data_prep.sources.source import RawData, SourceOptions
+from data_prep.sources.source_registry import ON_RAY, load_source
+from data_prep.table_vectors import embed_table
+from gmt.data.embed import Progress
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
+from gmt.files import part_of, replace_file, replace_folder, write_json, write_text
 
-DEFAULT_ENCODER = "minilm"
-SPOOL = ".texts.arrow"
-"""Holds texts read on Ray until the table is written."""
 WRITTEN = ("interactions.parquet", "models.json", "card.json", "rejected.csv", "embeddings")
 
 
@@ -40,7 +37,7 @@ class PrepOptions:
             them all, and is `minilm` elsewhere.
         protocol, fractions, seed: How comparisons are split; without a protocol as the source says
             (`given`), or `seen` where it says nothing.
-        models: JSON file of model descriptions and prices.
+        models: JSON or YAML file of model descriptions and prices.
         drop_bad_rows: Write the table without the rows that could not be read.
         columns: What the source itself wants to know.
     """
@@ -100,38 +97,52 @@ def _prepare(
         )
     table = data.as_table()
     table = table.with_split(assign(table, protocol, options.fractions, options.seed))
-    models = describe_models(table.models, data.models, options.models)
     out = Path(options.out).resolve()
     if out.exists() and not out.is_dir():
         raise DataError(f"{options.out} is a file; name a folder with --out")
     out.parent.mkdir(parents=True, exist_ok=True)
-    folder = out.with_name(f".{out.name}-{uuid.uuid4().hex}")
+    folder = part_of(out)
     try:
-        encoder, notes, texts = _embed(folder / "embeddings", table, models, data, options, progress)
-        table.grown(texts=texts).write(folder / "interactions.parquet")
-        (folder / SPOOL).unlink(missing_ok=True)
-        _write_json(folder / "models.json", {name: info.to_json() for name, info in models.items()})
-        _write_rejected(folder / "rejected.csv", data.rejected)
-        for name, text in data.extras.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, "utf-8")
-        card = {
-            "source": options.source,
-            "protocol": protocol,
-            "fractions": list(options.fractions),
-            "seed": options.seed,
-            **describe(table, data, encoder, options.input),
-            "notes": [*data.notes, *notes],
-            "files": {
-                path.relative_to(folder).as_posix(): file_sha256(path)
-                for path in sorted(folder.rglob("*"))
-                if path.is_file()
-            },
-        }
-        _write_json(folder / "card.json", card)
-        _take_place(folder, out)
+        card = _write(folder, table, data, options, protocol, progress)
+        _keep_files_of_others(out, folder)
+        replace_folder(folder, out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return card
+
+
+def _write(
+    folder: Path,
+    table: InteractionTable,
+    data: RawData,
+    options: PrepOptions,
+    protocol: str,
+    progress: Callable[[int], Progress] | None,
+) -> dict[str, Any]:
+    """Write a data folder and return its card."""
+    models = describe_models(table.models, data.models, options.models)
+    encoder = options.encoder, options.columns.workers
+    vectors = embed_table(folder / "embeddings", table, models, data, options.input, *encoder, progress)
+    table.grown(texts=vectors.texts).write(folder / "interactions.parquet")
+    vectors.clean_up()
+    write_json(folder / "models.json", {name: info.to_json() for name, info in models.items()})
+    _write_rejected(folder / "rejected.csv", data.rejected)
+    for name, text in data.extras.items():
+        write_text(folder / name, text)
+    card = {
+        "source": options.source,
+        "protocol": protocol,
+        "fractions": list(options.fractions),
+        "seed": options.seed,
+        **describe(table, data, vectors.encoder, options.input),
+        "notes": [*data.notes, *vectors.notes],
+        "files": {
+            path.relative_to(folder).as_posix(): file_sha256(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        },
+    }
+    write_json(folder / "card.json", card)
     return card
 
 
@@ -161,96 +172,31 @@ def _refuse_bad_rows(data: RawData, options: PrepOptions) -> None:
         raise DataError(f"{options.input or options.source} holds no comparison{reason}; expected one or more")
 
 
-def _embed(
-    folder: Path,
-    table: InteractionTable,
-    models: dict[str, ModelInfo],
-    data: RawData,
-    options: PrepOptions,
-    progress: Callable[[int], Progress] | None,
-) -> tuple[EncoderCard, list[str], Sequence[str]]:
-    """Fill and save the store; return the encoder, what there is to say about the choice, and the texts."""
-    descriptions = [models[name].description for name in table.models]
-    notes: list[str] = []
-    if options.encoder is None and data.vectors is not None:
-        silent = _without_vector(table, data, options)
-        if not silent:
-            card = EncoderCard(f"file:{Path(str(options.input)).name}", input_sha256(str(options.input)), _width(data))
-            store = EmbeddingStore.create(folder, card)
-            store.add(list(table.texts), _units([data.vectors[text] for text in table.texts]))
-            store.add(descriptions, _units([(data.model_vectors or {})[name] for name in table.models]))
-            store.save()
-            return card, notes, table.texts
-        notes.append(
-            f"{silent} answers have no embedding in {Path(str(options.input)).name}, so all texts were "
-            f"encoded anew with {DEFAULT_ENCODER}"
-        )
-    encoder = load_encoder(options.encoder or DEFAULT_ENCODER)
-    store = EmbeddingStore.create(folder, card_of(encoder))
-    hear = None if progress is None else progress(len(table.texts) + len(set(descriptions)))
-    texts: Sequence[str] = table.texts
-    if data.distant is None:
-        keys, here = [key_of(text) for text in texts], [*texts, *descriptions]
-    else:  # the table holds keys
-        keys, here = table.texts, descriptions
-        texts = data.distant.fetch(keys, store, encoder.id, folder.parent / SPOOL, hear)
-    embed_texts(encoder, here, store, hear, options.columns.workers)
-    store.save([keys[code] for code in table.text_order])  # so that they are read side by side
-    return store.encoder, notes, texts
-
-
-def _without_vector(table: InteractionTable, data: RawData, options: PrepOptions) -> int:
-    """Return how many answers lack a vector, as they all do in the released files.
-
-    Raises:
-        DataError: A query or a model lacks one: the file is damaged.
-    """
-    vectors, model_vectors = data.vectors or {}, data.model_vectors or {}
-    asked = {table.texts[code] for code in np.unique(table.query)}
-    queries = [text for text in asked if text not in vectors]
-    names = [name for name in table.models if name not in model_vectors]
-    if queries or names:
-        raise DataError(
-            f"{Path(str(options.input)).name} lacks the embedding of {len(queries)} of {len(asked)} queries and "
-            f"{len(names)} of {len(table.models)} models; pass --encoder {DEFAULT_ENCODER} to encode all texts anew"
-        )
-    return sum(text not in vectors for text in table.texts)
-
-
-def _units(vectors: Sequence[np.ndarray]) -> np.ndarray:
-    stacked = np.stack(vectors).astype(np.float32)
-    length = np.linalg.norm(stacked, axis=1, keepdims=True)
-    return stacked / np.where(length > 0, length, 1)
-
-
-def _width(data: RawData) -> int:
-    return len(next(iter((data.vectors or {}).values())))
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-
 def _write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "line", "reason"])
-        writer.writerows((row.file, row.line, row.reason) for row in rejected)
+    def write(part: Path) -> None:
+        with part.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file", "line", "reason"])
+            writer.writerows((row.file, row.line, row.reason) for row in rejected)
+
+    replace_file(path, write)
 
 
-def _take_place(folder: Path, out: Path) -> None:
-    """Move a finished folder to `out`; what lay there goes only once the new one stands."""
-    old = out.with_name(f".{out.name}-old-{uuid.uuid4().hex}")
-    if out.exists():
-        out.rename(old)
+def _keep_files_of_others(old: Path, new: Path) -> None:
+    """Bring along what lies in a data folder and is not ours to delete; nothing is moved, so nothing can get lost."""
+    for path in sorted(old.iterdir()) if old.is_dir() else ():
+        kept = new / path.name
+        if path.name in WRITTEN or kept.exists():
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, kept, symlinks=True, copy_function=_link)
+        else:
+            _link(path, kept)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    """Give a file a second name, or copy it where the file system has no such thing."""
     try:
-        folder.rename(out)
+        os.link(source, target, follow_symlinks=False)
     except OSError:
-        if old.exists():
-            old.rename(out)
-        raise
-    if old.exists():
-        for kept in [path for path in old.iterdir() if path.name not in WRITTEN and not (out / path.name).exists()]:
-            kept.rename(out / kept.name)  # somebody else's file is not ours to delete
-        shutil.rmtree(old, ignore_errors=True)
+        shutil.copy2(source, target, follow_symlinks=False)

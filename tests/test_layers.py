@@ -1,8 +1,9 @@
-"""Check that imports only point down and that the command line starts without anything heavy."""
+"""Check that imports only point down and in no circle, that names are unique, and that the command line is light."""
 
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,13 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
     ("gmt.errors", "gmt.config", "gmt.files", "gmt.runs"),
     ("gmt.data",),
-    ("gmt.model", "data_prep"),
+    ("gmt.model", "data_prep.read"),
+    ("data_prep.pool",),
+    ("data_prep.sources",),
+    ("data_prep.card", "data_prep.splits"),
+    ("data_prep.simulate",),
+    ("data_prep.table_vectors",),
+    ("data_prep.prepare",),
     ("gmt.routing",),
     ("gmt.posterior", "gmt.utility"),
     ("gmt.rivals",),
@@ -54,8 +61,56 @@ def modules():
     for package in ("gmt", "data_prep"):
         for path in sorted((ROOT / package).rglob("*.py")):
             dotted = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-            if dotted != "gmt":
+            if dotted not in ("gmt", "data_prep"):
                 yield dotted, path
+
+
+def of_project(name, known):
+    """Return the module of ours that an imported name stands for or stands in, None where it is not ours."""
+    while name and name not in known:
+        name = name.rpartition(".")[0]
+    return name or None
+
+
+def imported_at_once(path):
+    """Yield the dotted names a module imports while it is itself imported."""
+    statements = list(ast.parse(path.read_text("utf-8")).body)
+    while statements:
+        node = statements.pop(0)
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            statements = [*node.orelse, *statements]
+        elif isinstance(node, ast.If | ast.Try | ast.With):
+            inner = [part for name in ("body", "orelse", "finalbody") for part in getattr(node, name, ())]
+            statements = [*inner, *(part for one in getattr(node, "handlers", ()) for part in one.body), *statements]
+
+
+def circles(graph):
+    """Return the sets of modules that import one another, directly or in a round (Tarjan's components)."""
+    index, low, stack, found = {}, {}, [], []
+
+    def visit(name):
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for other in sorted(graph[name]):
+            if other not in index:
+                visit(other)
+                low[name] = min(low[name], low[other])
+            elif other in stack:
+                low[name] = min(low[name], index[other])
+        if low[name] == index[name]:
+            part = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            if len(part) > 1 or name in graph[name]:
+                found.append(sorted(part))
+
+    for name in sorted(graph):
+        if name not in index:
+            visit(name)
+    return found
 
 
 def imported(path):
@@ -79,6 +134,21 @@ def test_imports_only_point_down(name, path):
             continue
         together = own[0] == other[0] and own[1] in SINGLE and other[1] in SINGLE
         assert other[0] < own[0] or together, f"{name} imports {target}, which lies above or beside it"
+
+
+def test_no_modules_import_one_another():
+    paths = dict(modules())
+    graph = {
+        name: {target for one in imported_at_once(path) if (target := of_project(one, paths)) is not None}
+        for name, path in paths.items()
+    }
+    assert circles(graph) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+
+
+def test_no_two_modules_share_a_file_name():
+    names = Counter(path.name for name, path in modules() if name != "cli" and path.name != "__init__.py")
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_the_command_line_imports_nothing_heavy():

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections import Counter
-from collections.abc import Hashable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -149,46 +146,3 @@ def timestamp(value: Any, name: str = "timestamp") -> float | None:
         if abs(found) >= limit:
             return found / unit
     return found
-
-
-def chat_rounds(value: Any, name: str) -> list[tuple[str, str | None]]:
-    """Cut chat messages into rounds (what was asked, what was answered).
-
-    Opening system messages are skipped and a last question without an answer is no round.
-
-    Args:
-        value: A list of `{"role", "content"}`, or that list as JSON text.
-        name: Name of the column, for messages.
-
-    Raises:
-        DataError: The messages do not alternate between user and assistant, or a question is empty.
-    """
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError as error:
-            raise DataError(f"{name} is not JSON; expected a list of role and content") from error
-    if not isinstance(value, list) or not all(isinstance(message, Mapping) for message in value):
-        raise DataError(f"{name} is {type(value).__name__}; expected a list of role and content")
-    skipped = next((at for at, message in enumerate(value) if message.get("role") != "system"), len(value))
-    messages = value[skipped:]
-    for at, message in enumerate(messages):
-        wanted = ("user", "assistant")[at % 2]
-        if message.get("role") != wanted:
-            raise DataError(f"message {at + skipped + 1} of {name} is from {message.get('role')}; expected {wanted}")
-    return [
-        (needed(text(ask.get("content"), name), f"a question in {name}"), answer(reply.get("content"), name))
-        for ask, reply in zip(messages[::2], messages[1::2], strict=False)
-    ]
-
-
-class Numbering:
-    """Give every name once: the second use of `x` becomes `x#2`."""
-
-    def __init__(self) -> None:
-        self.used: Counter[Hashable] = Counter()
-
-    def unique(self, name: str) -> str:
-        """Return the name, with a number where it was given out before."""
-        self.used[name] += 1
-        return name if self.used[name] == 1 else f"{name}#{self.used[name]}"

@@ -1,96 +1,159 @@
-"""Turn an input into comparisons held as numbers, in this process, in several, or on Ray, in the order of its files."""
+"""Parse an input in this process, in several, or on Ray: who maps its pieces is all that differs."""
 
 from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
-from itertools import islice
+from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from data_prep.read.gather import Gatherer
-from data_prep.read.pieces import ROWS_AT_ONCE, Offsets, Parse, Piece, Read, cut, read_block, read_piece
-from data_prep.read.row_files import Row, read_input
-from data_prep.sources.registry import Rejected, SourceOptions
+from data_prep.read.parsing import LineOffsets, ParsedRows, parse_piece
+from data_prep.read.pieces import Piece, split_input
+from data_prep.read.row import Parse
+from gmt.data.interactions import text_id
 
-WAITING = 2  # blocks that each worker may be behind
-Place = tuple[str, int, Row]
-"""File name, line and cells of a row."""
+if TYPE_CHECKING:
+    from data_prep.read.ray_texts import DistantTexts
+
+WAITING = 2  # pieces that each worker may be behind
+ParsePiece = Callable[[Piece], Iterator[ParsedRows]]
+ParsedStream = Generator[ParsedRows, None, None]
 
 
-def gather(
-    input: str | Path | None, parse: Parse, gatherer: Gatherer, rejected: list[Rejected], options: SourceOptions
-) -> Gatherer:
-    """Read an input into a gatherer; what is held at any time are codes, distinct texts and a few blocks of rows.
+class Mapper(Protocol):
+    """Parse pieces, wherever that is done.
+
+    Attributes:
+        hand_over: Whether rows of files that cannot be cut are read here and handed over.
+        distant: Where the texts are, if what comes back holds only keys of them.
+    """
+
+    hand_over: bool
+
+    @property
+    def distant(self) -> DistantTexts | None: ...
+
+    def map(self, parse: ParsePiece, pieces: Iterable[Piece], known: Mapping[str, int]) -> ParsedStream:
+        """Yield what the pieces say, in order.
+
+        Args:
+            parse: Parses one piece.
+            pieces: All of them.
+            known: Text -> code of the texts in the blocks yielded so far; whoever merges the blocks fills it in
+                before asking for the next one, and Ray looks up there which texts are new.
+
+        Raises:
+            DataError: A file as a whole cannot be read.
+        """
+        ...
+
+    def text_id(self, text: str) -> str:
+        """Return the `text_id` of a text, or of the text that a key stands for."""
+        ...
+
+
+class InThisProcess:
+    """Parse one piece after the other, here."""
+
+    hand_over, distant = False, None
+
+    def map(self, parse: ParsePiece, pieces: Iterable[Piece], known: Mapping[str, int]) -> ParsedStream:
+        for piece in pieces:
+            yield from parse(piece)
+
+    def text_id(self, text: str) -> str:
+        return text_id(text)
+
+
+class InProcesses:
+    """Parse pieces in several processes of this machine.
+
+    Args:
+        workers: How many.
+    """
+
+    hand_over, distant = True, None
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def map(self, parse: ParsePiece, pieces: Iterable[Piece], known: Mapping[str, int]) -> ParsedStream:
+        waiting: deque[Future[list[ParsedRows]]] = deque()
+        # What parses may hold whole joined files, so each process gets it once and not with every piece.
+        with ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"), _begin, (parse,)) as pool:
+            try:
+                for piece in pieces:
+                    waiting.append(pool.submit(_parse, piece))
+                    if len(waiting) > WAITING * self.workers:
+                        yield from waiting.popleft().result()
+                while waiting:
+                    yield from waiting.popleft().result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # where somebody stops early
+
+    def text_id(self, text: str) -> str:
+        return text_id(text)
+
+
+def mapper_of(engine: str, workers: int) -> Mapper:
+    """Return who parses.
+
+    Args:
+        engine: `local` or `ray`.
+        workers: Processes.
+
+    Raises:
+        DataError: Ray is not installed or does not answer.
+    """
+    if engine == "ray":
+        from data_prep.read.on_ray import OnRay
+
+        return OnRay(workers)
+    return InThisProcess() if workers == 1 else InProcesses(workers)
+
+
+def parse_input(
+    input: str | Path | None,
+    parse: Parse[Any],
+    mapper: Mapper | None = None,
+    pack: Callable[[list[Any]], Any] = list,
+    split: str = "train",
+    known: Mapping[str, int] | None = None,
+) -> Iterator[ParsedRows]:
+    """Yield what an input says, some thousand rows at a time, in the order of its files.
 
     Args:
         input: File, folder or `hub:<dataset id>`.
         parse: Reads what one row says.
-        gatherer: Receives the rows.
-        rejected: Receives the rows that cannot be read or that `parse` refuses.
-        options: `workers` processes read, 1 for this one; `engine` says whether on Ray.
+        mapper: Who parses; this process where left out.
+        pack: As in `parse_piece`.
+        split: Split of a hub dataset to read where it has several.
+        known: As in `Mapper.map`.
 
     Raises:
         DataError: The input as a whole cannot be read, or a rating needs a scale that nobody stated.
     """
-    if options.engine == "ray":
-        from data_prep.read.on_ray import gather_on_ray
-
-        return gather_on_ray(cut(input), parse, gatherer, rejected, options.workers)
-    if options.workers == 1:
-        rejected += read_block(read_input(input, rejected), parse, gatherer)[1]
-        return gatherer
-    for read in _by_workers(input, parse, rejected, options.workers):
-        gatherer.merge(read.block)
-        rejected += read.rejected
-    return gatherer
+    mapper, offsets = mapper or InThisProcess(), LineOffsets()
+    pieces = split_input(input, mapper.hand_over, split)
+    # Closed at once where a row stops the work: an error keeps its frames, and they would keep the processes.
+    with closing(
+        mapper.map(partial(parse_piece, parse=parse, pack=pack), pieces, {} if known is None else known)
+    ) as parsed:
+        for found in parsed:
+            yield offsets.place(found)
 
 
-def in_file_order(rejected: list[Rejected]) -> list[Rejected]:
-    """Return the rows by file, as first named, and line."""
-    files = {one.file: number for number, one in reversed(list(enumerate(rejected)))}
-    return sorted(rejected, key=lambda one: (files[one.file], one.line))
+_parser: list[ParsePiece] = []
+"""What this worker parses with; set once, when it starts."""
 
 
-def _by_workers(input: str | Path | None, parse: Parse, rejected: list[Rejected], workers: int) -> Iterator[Read]:
-    """Yield what several processes read, in order: pieces of an input that is cut, else rows handed over to them."""
-    pieces, offsets = cut(input), Offsets()
-    work: Iterator[tuple[Piece, Piece | list[Place]]]
-    if len(pieces) > 1 and all(piece.part is not None for piece in pieces):
-        work = ((piece, piece) for piece in pieces)
-    else:  # lines of rows handed over are those of their file already, so any piece places them
-        work = ((pieces[0], rows) for rows in _handed_over(read_input(input, rejected)))
-    waiting: deque[tuple[Piece, Future[list[Read]]]] = deque()
-
-    def come(left: int) -> Iterator[Read]:
-        while len(waiting) > left:
-            piece, made = waiting.popleft()
-            yield from (offsets.place(piece, read) for read in made.result())
-
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (parse,)) as pool:
-        for piece, part in work:
-            waiting.append((piece, pool.submit(_read, part)))
-            yield from come(WAITING * workers)
-        yield from come(0)
-
-
-def _handed_over(rows: Iterator[Place]) -> Iterator[list[Place]]:
-    while part := list(islice(rows, ROWS_AT_ONCE)):
-        yield part
-
-
-_parser: list[Parse] = []
-"""What this worker reads rows with; set once, when it starts."""
-
-
-def _begin(parse: Parse) -> None:
+def _begin(parse: ParsePiece) -> None:
     _parser.append(parse)
 
 
-def _read(part: Piece | list[Place]) -> list[Read]:
-    if isinstance(part, Piece):
-        return list(read_piece(part, _parser[-1]))
-    gatherer = Gatherer()
-    _, refused = read_block(iter(part), _parser[-1], gatherer)
-    return [Read(gatherer.block(), refused)]
+def _parse(piece: Piece) -> list[ParsedRows]:
+    return list(_parser[-1](piece))

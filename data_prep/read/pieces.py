@@ -1,184 +1,123 @@
-"""Cut an input into pieces that processes and machines read apart, and read a piece into blocks of numbers."""
+"""Cut an input into pieces that processes and machines read apart, and read the rows of a piece."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.read.answers import Answers
-from data_prep.read.cells import ScaleUnknown
-from data_prep.read.gather import Block, Gatherer
-from data_prep.read.row_files import HUB, Row, data_files, is_hub, read_hub, read_rows
-from data_prep.sources.registry import Rejected
+from data_prep.read.file_formats import read_rows
+from data_prep.read.row import NumberedRow, Rejected
+from data_prep.read.row_files import HUB, data_files, is_hub, read_hub
 from gmt.errors import DataError
 
-Parse = Callable[[str, int, Row], Sequence[Answers]]
-"""Reads what a row says; it must be picklable where several processes read."""
-
 PIECE_BYTES = 16 << 20
-"""Bytes of a JSONL file, or of the row groups of a Parquet file, that are read at once."""
+"""Bytes of a JSONL file, or of the row groups of a Parquet file, that make a piece."""
 ROWS_AT_ONCE = 4000
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Name a part of an input.
+    """Name a part of an input, or hold its rows.
 
     Args:
         source: A file, or `hub:<dataset id>`.
         part: What to read of the file, as in `read_rows`; None for all of it.
+        split: Split of a hub dataset to read where it has several.
+        rows: The rows, where they are read already; nothing is read of the source then.
+        rejected: The rows that could not be read on the way to them.
     """
 
     source: str
     part: tuple[int, int] | None = None
+    split: str = "train"
+    rows: Sequence[NumberedRow] | None = None
+    rejected: Sequence[Rejected] = ()
 
     @property
     def file(self) -> str:
-        """The name that lines are told by."""
+        """The name by which rejected rows are told."""
         return self.source.removeprefix(HUB) if is_hub(self.source) else Path(self.source).name
 
 
-@dataclass(frozen=True, eq=False)
-class Read:
-    """Hold rows of one piece that were read together.
+def split_input(input: str | Path | None, hand_over: bool, split: str = "train") -> Iterator[Piece]:
+    """Yield the pieces of a file, a folder or a hub dataset, in order.
 
-    Args:
-        block: What they say; lines count from where the piece begins.
-        rejected: The rows that could not be read, likewise.
-        lines: How many lines the piece has; 0 but for its last rows.
-        fault: The row for which the call as a whole is wrong, likewise; nothing is read after it.
-    """
-
-    block: Block
-    rejected: list[Rejected]
-    lines: int = 0
-    fault: Rejected | None = None
-
-    def moved(self, lines: int) -> Read:
-        """Return the same rows where the piece begins after so many lines of its file."""
-        if not lines:
-            return self
-        columns = self.block.columns | {"line": self.block.columns["line"] + lines}
-        rejected = [replace(one, line=one.line + lines) for one in self.rejected]
-        fault = None if self.fault is None else replace(self.fault, line=self.fault.line + lines)
-        return Read(replace(self.block, columns=columns), rejected, self.lines, fault)
-
-
-class WrongCall(DataError):
-    """A row shows that an option is wrong or missing.
-
-    Args:
-        row: The row and what is wrong.
-    """
-
-    def __init__(self, row: Rejected) -> None:
-        super().__init__(str(row))
-        self.row = row
-
-    def __reduce__(self) -> tuple[type[WrongCall], tuple[Rejected]]:
-        return WrongCall, (self.row,)  # an exception is pickled by its message else
-
-
-def cut(input: str | Path | None) -> list[Piece]:
-    """Return the pieces of a file, a folder or a hub dataset, in order.
-
-    JSONL files are cut between lines and Parquet files between row groups; files of other kinds are read whole, for
+    JSONL files are cut between lines and Parquet files between row groups. Files of other kinds are read whole, for
     only who reads a CSV file from its beginning knows which line breaks are quoted.
+
+    Args:
+        input: File, folder or `hub:<dataset id>`.
+        hand_over: Read here what is not cut, and hand over its rows; else it is one piece.
+        split: Split of a hub dataset to read where it has several.
 
     Raises:
         DataError: There is no input, or nothing in it to read.
     """
-    if is_hub(input):
-        return [Piece(str(input))]
-    pieces: list[Piece] = []
-    for path in data_files(input):
-        parts: Sequence[tuple[int, int] | None] = [None]
-        if path.suffix == ".jsonl":
-            parts = _lines(path)
+    for source in [str(input)] if is_hub(input) else map(str, data_files(input)):
+        path = Path(source)
+        if is_hub(source):
+            yield from _handed_over(Piece(source, split=split)) if hand_over else [Piece(source, split=split)]
+        elif path.suffix == ".jsonl":
+            yield from (Piece(source, part) for part in _line_parts(path))
         elif path.suffix == ".parquet":
-            parts = _row_groups(path)
-        pieces += [Piece(str(path), part) for part in parts]
-    return pieces
+            yield from (Piece(source, part) for part in _row_group_parts(path))
+        else:
+            yield from _handed_over(Piece(source)) if hand_over else [Piece(source)]
 
 
-def read_piece(piece: Piece, parse: Parse) -> Iterator[Read]:
-    """Yield a piece's rows, `ROWS_AT_ONCE` at a time.
+class PieceReader:
+    """Iterate over the rows of a piece.
 
-    Raises:
-        DataError: The file as a whole cannot be read.
+    Attributes:
+        lines: How many lines the piece has, known when its last row was read.
     """
-    refused: list[Rejected] = []
-    lines = 0
 
-    def places() -> Iterator[tuple[str, int, Row]]:
-        nonlocal lines
-        if is_hub(piece.source):
-            yield from read_hub(piece.source, "train")
-            return
-        rows = read_rows(Path(piece.source), refused, piece.part)
+    def __init__(self, piece: Piece) -> None:
+        self.piece = piece
+        self.lines = 0
+        self._refused: list[Rejected] = []
+
+    def __iter__(self) -> Iterator[NumberedRow]:
+        piece = self.piece
+        if piece.rows is not None:
+            yield from piece.rows
+        elif is_hub(piece.source):
+            yield from read_hub(piece.source, piece.split)
+        else:
+            self.lines = yield from self._rows_of_file()
+
+    def taken(self) -> list[Rejected]:
+        """Return the rows that could not be read since this was last asked."""
+        refused, self._refused[:] = list(self._refused), []
+        return refused
+
+    def _rows_of_file(self) -> Any:
+        rows = read_rows(Path(self.piece.source), self._refused, self.piece.part)
         while True:
             try:
                 line, row = next(rows)
             except StopIteration as end:
-                lines = end.value
-                return
-            yield piece.file, line, row
-
-    left = places()
-    while True:
-        gatherer = Gatherer()
-        try:
-            count, bad = read_block(islice(left, ROWS_AT_ONCE), parse, gatherer)
-        except WrongCall as error:  # whoever knows where the piece begins can name the line
-            yield Read(gatherer.block(), refused, fault=error.row)
-            return
-        found, refused[:] = [*refused, *bad], []
-        yield Read(gatherer.block(), found, lines if count < ROWS_AT_ONCE else 0)
-        if count < ROWS_AT_ONCE:
-            return
+                return end.value
+            yield self.piece.file, line, row
 
 
-def read_block(rows: Iterator[tuple[str, int, Row]], parse: Parse, gatherer: Gatherer) -> tuple[int, list[Rejected]]:
-    """Read (file, line, row) into a gatherer; return how many there were and those that `parse` refused."""
-    refused, count = [], 0
-    for file, line, row in rows:
-        count += 1
-        try:
-            gatherer.extend(parse(file, line, row))
-        except ScaleUnknown as error:
-            raise WrongCall(Rejected(file, line, str(error))) from error
-        except DataError as error:
-            refused.append(Rejected(file, line, str(error)))
-    return count, refused
+def _handed_over(piece: Piece) -> Iterator[Piece]:
+    """Read a piece and yield its rows as pieces; their lines are those of the file already."""
+    reader = PieceReader(piece)
+    rows = iter(reader)
+    while some := list(islice(rows, ROWS_AT_ONCE)):
+        yield replace(piece, rows=some, rejected=reader.taken())
+    if refused := reader.taken():
+        yield replace(piece, rows=(), rejected=refused)
 
 
-class Offsets:
-    """Turn lines counted from where a piece begins into lines of its file."""
-
-    def __init__(self) -> None:
-        self.file, self.lines = "", 0
-
-    def place(self, piece: Piece, read: Read) -> Read:
-        """Return what was read with lines of its file; pieces and their rows must come in order.
-
-        Raises:
-            DataError: A rating needs a scale that nobody stated.
-        """
-        if piece.source != self.file:
-            self.file, self.lines = piece.source, 0
-        moved = read.moved(self.lines)
-        self.lines += read.lines
-        if moved.fault is not None:
-            raise WrongCall(moved.fault)
-        return moved
-
-
-def _lines(path: Path) -> list[tuple[int, int]]:
+def _line_parts(path: Path) -> list[tuple[int, int]]:
     """Cut a file into parts of about `PIECE_BYTES`, each from the beginning of a line."""
     parts, start, size = [], 0, path.stat().st_size
     with path.open("rb") as file:
@@ -190,15 +129,16 @@ def _lines(path: Path) -> list[tuple[int, int]]:
     return parts
 
 
-def _row_groups(path: Path) -> list[tuple[int, int]]:
+def _row_group_parts(path: Path) -> list[tuple[int, int]]:
+    """Cut a file into runs of row groups of about `PIECE_BYTES`."""
     try:
-        told = pq.ParquetFile(path).metadata
+        metadata = pq.ParquetFile(path).metadata
     except pa.ArrowException as error:
         raise DataError(f"{path.name} is not readable Parquet ({error}); download it again") from error
     parts, first, held = [], 0, 0
-    for group in range(told.num_row_groups):
-        held += told.row_group(group).total_byte_size
-        if held >= PIECE_BYTES or group == told.num_row_groups - 1:
+    for group in range(metadata.num_row_groups):
+        held += metadata.row_group(group).total_byte_size
+        if held >= PIECE_BYTES or group == metadata.num_row_groups - 1:
             parts.append((first, group + 1))
             first, held = group + 1, 0
     return parts

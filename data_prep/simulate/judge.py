@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.simulate.judge_backends import Judge
 from data_prep.simulate.judge_ledger import Ledger, Prices
 from data_prep.simulate.judge_prompt import SYSTEM, Verdict, parse, prompt
+from data_prep.simulate.judge_protocol import Judge
 from data_prep.simulate.judge_run import Estimate, Pace, ask_all, estimate
 from data_prep.simulate.response_table import ResponseTable
 from data_prep.simulate.rows_out import check_suffix, write_people

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from data_prep.simulate.judge_backends import Busy, Judge, Reply
 from data_prep.simulate.judge_ledger import Ledger, Prices
 from data_prep.simulate.judge_prompt import Verdict
+from data_prep.simulate.judge_protocol import Busy, Judge, Reply
 from gmt.errors import UserError
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds

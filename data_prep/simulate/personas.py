@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.read.row_files import read_json
+from data_prep.read.file_formats import read_json
 from gmt.errors import DataError
 
 WRITTEN: Mapping[str, str] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ import numpy as np
 from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
 from data_prep.simulate.planted_table import answer_costs, conversation_name
 from data_prep.simulate.planted_texts import compose_answer, remarks
-from data_prep.simulate.world import World, user_name
-from gmt.files import write_json
+from data_prep.simulate.world import World, truth_paths, user_name
+from gmt.files import replace_file, write_json
 
 
 def write_planted(
@@ -30,38 +29,33 @@ def write_planted(
     Returns:
         Counts and the paths written.
     """
-    world, count = draw_world(settings), 0
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            writer = _Writer(world, settings)
-            for rounds in draw_rounds(world, settings):
-                for line in writer.lines(rounds, count):
-                    file.write(line)
-                count += len(rounds.user)
-                if progress is not None:
-                    progress(len(rounds.user) // settings.votes)
-        truth = world.save(out)
-        models = out.with_name(f"{out.stem}.models.json")
-        write_json(models, {name: info.to_json() for name, info in world.models.items()})
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    writer = _RowWriter(draw_world(settings), settings, progress)
+    models = out.with_name(f"{out.stem}.models.json")
+
+    def write(part: Path) -> None:
+        writer.write(part)
+        # Rows without their truth would be of no use, so it is there when they get their name.
+        writer.world.save(out)
+        write_json(models, {name: info.to_json() for name, info in writer.world.models.items()})
+
+    replace_file(out, write)
     return {
         "out": str(out),
         "models": str(models),
-        "truth": [str(path) for path in truth],
+        "truth": [str(path) for path in truth_paths(out)],
         "users": settings.users,
-        "comparisons": count,
+        "comparisons": writer.count,
     }
 
 
-class _Writer:
+class _RowWriter:
     """Turn rounds into lines, with everything that repeats made JSON once."""
 
-    def __init__(self, world: World, settings: PlantedSettings) -> None:
-        self.world, self.settings = world, settings
+    def __init__(
+        self, world: World, settings: PlantedSettings, progress: Callable[[int], object] | None = None
+    ) -> None:
+        self.world, self.settings, self.progress = world, settings, progress
+        self.count = 0
         self.queries = [json.dumps(text, ensure_ascii=False) for text in world.questions]
         self.questions = [
             f'"question": "{name}", "task": "{world.topics[topic]}", "query": {query}'
@@ -71,6 +65,15 @@ class _Writer:
         self.remarks = [json.dumps(text, ensure_ascii=False) for text in remarks(settings.rank)]
         self.costs = answer_costs(world)
         self.answers: dict[tuple[int, int], str] = {}
+
+    def write(self, path: Path) -> None:
+        """Write all rows and count their comparisons."""
+        with path.open("w", encoding="utf-8") as file:
+            for rounds in draw_rounds(self.world, self.settings):
+                file.writelines(self.lines(rounds, self.count))
+                self.count += len(rounds.user)
+                if self.progress is not None:
+                    self.progress(len(rounds.user) // self.settings.votes)
 
     def lines(self, rounds: Rounds, first: int) -> Iterator[str]:
         """Yield the lines of rounds: one for a vote, one a candidate otherwise."""

@@ -8,10 +8,11 @@ from typing import Any
 
 from data_prep.pool import read_models
 from data_prep.read.cells import label
-from data_prep.read.row_files import SUFFIXES, read_json, read_rows
+from data_prep.read.file_formats import SUFFIXES, read_json, read_rows
+from data_prep.read.row import Rejected
 from data_prep.simulate.prices import priced
 from data_prep.simulate.response_table import Answer, ResponseTable, Round, cells, of_table, shrunk
-from data_prep.sources.registry import Rejected, SourceOptions
+from data_prep.sources.source import SourceOptions
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import InteractionTable, text_id, winner_ratings
 from gmt.errors import DataError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import SPLITS, InteractionTable
 from gmt.errors import DataError
-from gmt.files import write_json
+from gmt.files import replace_file, write_json
 
 SUFFIXES = (".jsonl", ".parquet")
 WINNERS = {("1.0", "0.0"): "model_a", ("0.0", "1.0"): "model_b", ("0.5", "0.5"): "tie"}
@@ -73,15 +72,11 @@ def check_suffix(out: Path) -> None:
 
 
 def _write_lines(table: InteractionTable, out: Path, with_split: bool) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            for line in lines_of(table, with_split):
-                file.write(line)
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    def write(part: Path) -> None:
+        with part.open("w", encoding="utf-8") as file:
+            file.writelines(lines_of(table, with_split))
+
+    replace_file(out, write)
 
 
 def lines_of(table: InteractionTable, with_split: bool = False) -> Iterator[str]:

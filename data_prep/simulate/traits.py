@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from data_prep.simulate.in_memory import embedded
 from data_prep.simulate.response_table import ResponseTable
 from data_prep.simulate.rows_out import write_people
 from data_prep.simulate.trait_features import TRAITS, raw_traits, round_keys, standardised
+from data_prep.simulate.truth_arrays import write_arrays
 from data_prep.splits import assign
 from gmt.data.dataset import Dataset
 from gmt.data.embed import TextEncoder
@@ -141,11 +141,7 @@ class TraitTruth:
     def save_z(self, out: Path) -> Path:
         """Write the z-scores to `<stem>.truth.npz`."""
         path = out.with_name(f"{out.stem}.truth.npz")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, z=self.z, weights=self.weights)
-        os.replace(temporary, path)
+        write_arrays(path, {"z": self.z, "weights": self.weights})
         return path
 
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.simulate.truth_arrays import write_arrays
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
@@ -120,11 +120,7 @@ class World:
     def save(self, out: Path) -> tuple[Path, Path]:
         """Write `<stem>.truth.json` and `<stem>.truth.npz` beside the rows in `out`; return both paths."""
         text, arrays = truth_paths(out)
-        arrays.parent.mkdir(parents=True, exist_ok=True)
-        temporary = arrays.with_name(f".{arrays.name}.{os.getpid()}.part")
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **{name: getattr(self, name) for name in ARRAYS})
-        os.replace(temporary, arrays)
+        write_arrays(arrays, {name: getattr(self, name) for name in ARRAYS})
         write_json(
             text,
             {

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_prep.read.answers import Answers
-from data_prep.read.cells import chat_rounds, label, needed, timestamp
-from data_prep.read.gather import APART, Gatherer
-from data_prep.read.parallel import gather, in_file_order
-from data_prep.read.row_files import Row
-from data_prep.sources.registry import RawData, Rejected, SourceOptions
+from data_prep.read.cells import label, needed, timestamp
+from data_prep.read.chat_messages import message_rounds
+from data_prep.read.rated_input import Grouping, read_rated
+from data_prep.read.row import RatedRow, Row
+from data_prep.sources.source import RawData, SourceOptions
 from gmt.data.interactions import Candidate, winner_ratings
 from gmt.errors import DataError
 
@@ -21,19 +20,17 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     as a whole and is known only after the last round, so it stands there; earlier rounds are
     unrated. Rounds that only one side has are left out.
     """
-    rejected: list[Rejected] = []
-    gatherer = Gatherer(numbered=True)
-    gathered = gather(input, _battle, gatherer, rejected, options).gathered(rejected)
+    found = read_rated(input, _battle, options.mapper, Grouping(line_is_conversation=True))
     return RawData(
-        rejected=in_file_order(rejected),
-        rows=len(gathered.names["conversation"]),
+        grouped=found.grouped,
+        rejected=found.rejected,
+        rows=len(found.grouped.names["conversation"]),
         rating_scale="winner of a battle: 1 and 0, tie 0.5, on its last round",
-        gathered=gathered,
-        distant=gatherer.distant,
+        distant=found.distant,
     )
 
 
-def _battle(file: str, line: int, row: Row) -> list[Answers]:
+def _battle(file: str, line: int, row: Row) -> list[RatedRow]:
     models = [needed(label(row.get(name), name), name) for name in ("model_a", "model_b")]
     if models[0] == models[1]:
         raise DataError(f"{models[0]} was set against itself; expected two different models")
@@ -42,14 +39,13 @@ def _battle(file: str, line: int, row: Row) -> list[Answers]:
     *ratings, feedback = winner_ratings(needed(label(row.get("winner"), "winner"), "winner"))
     when = timestamp(row.get("tstamp"), "tstamp")
     task = label(row.get("task"), "task") or label(row.get("category"), "category")
-    a, b = (chat_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b"))
+    a, b = (message_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b"))
     rounds = list(zip(a, b, strict=False))
     if not rounds:
         raise DataError("the two conversations have no answered question in common; expected one or more")
     for turn, (one, two) in enumerate(rounds):
         if one[0] != two[0]:
             raise DataError(f"round {turn + 1} asks the two models different questions; expected the same")
-    conversation = APART.join((question, file, str(line)))  # every battle is a conversation of its own
     found = []
     for turn, sides in enumerate(rounds):
         last = turn == len(rounds) - 1
@@ -57,5 +53,5 @@ def _battle(file: str, line: int, row: Row) -> list[Answers]:
             Candidate(model, side[1], rating if last else None, feedback if last else None)
             for model, side, rating in zip(models, sides, ratings, strict=True)
         ]
-        found.append(Answers(file, line, user, sides[0][0], candidates, conversation, turn, None, question, task, when))
+        found.append(RatedRow(file, line, user, sides[0][0], candidates, question, turn, None, question, task, when))
     return found

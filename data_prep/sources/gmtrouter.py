@@ -1,29 +1,31 @@
-"""Read and write the JSONL that GMTRouter released: one line per user, question and model, with embeddings."""
+"""Read the JSONL that GMTRouter released: one line per user, question and model, with embeddings."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from data_prep.read.cells import Numbering, ScaleUnknown, answer, label, needed, scale_text, scaled, text, whole
-from data_prep.read.row_files import Row, read_input
-from data_prep.sources.registry import RawData, Rejected, SourceOptions
-from gmt.data.dataset import Dataset
-from gmt.data.interactions import Candidate, Comparison
+from data_prep.read.cells import answer, label, needed, scale_text, scaled, text, whole
+from data_prep.read.numbering import Numbering
+from data_prep.read.parallel import parse_input
+from data_prep.read.rated_input import group_rated
+from data_prep.read.row import RatedRow, Rejected, Row, in_file_order
+from data_prep.sources.source import RawData, SourceOptions
+from gmt.data.interactions import Candidate
 from gmt.errors import DataError
 
 
 @dataclass(frozen=True)
 class _Line:
-    """Hold one line: a model's rounds with one user, the first of them at `offset`."""
+    """Hold one line: a model's rounds with one user, the first of them at `offset`, and the vectors it brings."""
 
+    file: str
+    line: int
     user: str
     question: str
     model: str
@@ -32,10 +34,16 @@ class _Line:
     offset: int
     queries: tuple[str, ...]
     candidates: tuple[Candidate, ...]
+    vectors: dict[str, np.ndarray]
+    model_vector: np.ndarray | None
 
     @property
     def key(self) -> tuple[object, ...]:
         return self.user, self.question, self.turn, self.name
+
+
+_Round = tuple[str, tuple[Candidate, ...]]
+"""Query and candidates of one round."""
 
 
 @dataclass
@@ -44,10 +52,13 @@ class _Group:
 
     lines: list[_Line]
 
-    def rounds(self) -> Iterator[tuple[int, str, tuple[Candidate, ...]]]:
+    def rounds(self) -> dict[int, _Round]:
+        """Return turn -> query and candidates."""
         first = self.lines[0]
-        for at, query in enumerate(first.queries):
-            yield first.offset + at, query, tuple(line.candidates[at] for line in self.lines)
+        return {
+            first.offset + at: (query, tuple(line.candidates[at] for line in self.lines))
+            for at, query in enumerate(first.queries)
+        }
 
 
 @dataclass
@@ -57,9 +68,9 @@ class _Session:
     name: str
     models: frozenset[str]
     numbers: set[int] = field(default_factory=set)
-    rounds: dict[int, Comparison] = field(default_factory=dict)
+    rounds: dict[int, _Round] = field(default_factory=dict)
 
-    def takes(self, group: _Group, rounds: dict[int, Comparison]) -> bool:
+    def takes(self, group: _Group, rounds: dict[int, _Round]) -> bool:
         """Tell whether the group carries this conversation on rather than being another with the same models."""
         first = group.lines[0]
         if first.name is None and (first.turn in self.numbers or {line.model for line in group.lines} != self.models):
@@ -85,23 +96,53 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     Raises:
         DataError: A rating is outside 0..1 and no scale was stated.
     """
-    data = RawData(rating_scale=scale_text(options.rating_scale), vectors={}, model_vectors={})
-    lines: list[_Line] = []
-    for file, number, row in read_input(input, data.rejected):
-        try:
-            lines.append(_line(row, options.rating_scale, data))
-        except ScaleUnknown as error:
-            raise DataError(f"{file} line {number}: {error}") from error
-        except DataError as error:
-            data.rejected.append(Rejected(file, number, str(error)))
-    data.rows = len(lines)
-    data.rounds = _conversations(_groups(lines))
-    if not data.vectors:
-        data.vectors = data.model_vectors = None
-    return data
+    lines, known = [], _KnownVectors()
+    rejected: list[Rejected] = []
+    for found in parse_input(input, partial(_line, scale=options.rating_scale)):
+        rejected += found.rejected
+        for line in found.rows:
+            try:
+                known.add(line)
+            except DataError as error:
+                rejected.append(Rejected(line.file, line.line + found.before, str(error)))
+            else:
+                lines.append(line)
+    grouped = group_rated(_rated_rows(_groups(lines)), rejected)
+    return RawData(
+        grouped=grouped,
+        rejected=in_file_order(rejected),
+        rows=len(lines),
+        rating_scale=scale_text(options.rating_scale),
+        vectors=known.texts or None,
+        model_vectors=known.models if known.texts else None,
+    )
 
 
-def _line(row: Row, scale: tuple[float, float] | None, data: RawData) -> _Line:
+class _KnownVectors:
+    """Collect the vectors of texts and models; the first one of each stands."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, np.ndarray] = {}
+        self.models: dict[str, np.ndarray] = {}
+
+    def add(self, line: _Line) -> None:
+        """Take a line's vectors, or none of them.
+
+        Raises:
+            DataError: They are not as wide as one another or as those before.
+        """
+        own = [line.model_vector] if line.model_vector is not None else []
+        earlier = (self.texts or self.models).values()
+        widths = {len(vector) for vector in [*islice(earlier, 1), *own, *line.vectors.values()]}
+        if len(widths) > 1:
+            raise DataError(f"embeddings have {' and '.join(map(str, sorted(widths)))} numbers; expected one width")
+        for name, vector in line.vectors.items():
+            self.texts.setdefault(name, vector)
+        for vector in own:
+            self.models.setdefault(line.model, vector)
+
+
+def _line(file: str, number: int, row: Row, scale: tuple[float, float] | None) -> list[_Line]:
     user, question, model = (needed(label(row.get(key), key), key) for key in ("judge", "question_id", "model"))
     turn = whole(row.get("turn"), "turn") or 1
     rounds = row.get("conversation")
@@ -112,22 +153,23 @@ def _line(row: Row, scale: tuple[float, float] | None, data: RawData) -> _Line:
         Candidate(model, answer(item.get("response"), "response"), scaled(item.get("rating"), "rating", scale))
         for item in rounds
     )
-    found = [(model, _vector(row, "model_emb"), data.model_vectors)]
+    model_vector = _vector(row, "model_emb")
+    found = []
     for item, query, candidate in zip(rounds, queries, candidates, strict=True):
-        found.append((query, _vector(item, "query_emb"), data.vectors))
+        found.append((query, _vector(item, "query_emb")))
         if candidate.response is not None:
-            found.append((candidate.response, _vector(item, "response_emb"), data.vectors))
-    earlier = (data.vectors or data.model_vectors or {}).values()
-    widths = {
-        len(vector) for vector in [*islice(earlier, 1), *(vector for _, vector, _ in found)] if vector is not None
-    }
-    if len(widths) > 1:
-        raise DataError(f"embeddings have {' and '.join(map(str, sorted(widths)))} numbers; expected one width")
-    for name, vector, known in found:
-        if vector is not None and known is not None:
-            known.setdefault(name, vector)
-    conversation = label(row.get("conversation_id"), "conversation_id")
-    return _Line(user, question, model, turn, conversation, max(turn - len(rounds), 0), queries, candidates)
+            found.append((candidate.response, _vector(item, "response_emb")))
+    # Two texts that are the same count once; the first vector stands, and one of another width is told.
+    vectors: dict[str, np.ndarray] = {}
+    for name, vector in found:
+        if vector is not None and len(vectors.setdefault(name, vector)) != len(vector):
+            widths = sorted({len(vectors[name]), len(vector)})
+            raise DataError(f"embeddings have {' and '.join(map(str, widths))} numbers; expected one width")
+    name, offset = label(row.get("conversation_id"), "conversation_id"), max(turn - len(rounds), 0)
+    line = _Line(
+        file, number, user, question, model, turn, name, offset, queries, candidates, vectors, model_vector
+    )  # fmt: skip
+    return [line]
 
 
 def _vector(row: Row, name: str) -> np.ndarray | None:
@@ -156,95 +198,24 @@ def _groups(lines: list[_Line]) -> list[_Group]:
     return groups
 
 
-def _conversations(groups: list[_Group]) -> list[Comparison]:
-    """Put groups that continue one another into one conversation, in order of appearance."""
+def _rated_rows(groups: Sequence[_Group]) -> Iterator[RatedRow]:
+    """Put groups that continue one another into one conversation, and yield its rounds, in order of appearance."""
     names = Numbering()
     sessions: dict[tuple[str, str, str | None], list[_Session]] = {}
-    ordered: list[_Session] = []
+    ordered: list[tuple[_Line, _Session]] = []
     for group in groups:
-        first = group.lines[0]
+        first, rounds = group.lines[0], group.rounds()
         known = sessions.setdefault((first.user, first.question, first.name), [])
-        plain = {
-            turn: Comparison(first.user, "-", turn, query, candidates, first.question)
-            for turn, query, candidates in group.rounds()
-        }
-        session = next((session for session in known if session.takes(group, plain)), None)
+        session = next((session for session in known if session.takes(group, rounds)), None)
         if session is None:
             name = names.unique(first.name or f"{first.user}/{first.question}")
             session = _Session(name, frozenset(line.model for line in group.lines))
             known.append(session)
-            ordered.append(session)
+            ordered.append((first, session))
         session.numbers.add(first.turn)
-        session.rounds |= plain
-    return [
-        Comparison(found.user, session.name, turn, found.query, found.candidates, found.question)
-        for session in ordered
-        for turn, found in sorted(session.rounds.items())
-    ]
-
-
-def write(data: Dataset, path: Path) -> None:
-    """Write a data set in the released form; `read` of it gives the same comparisons and vectors.
-
-    The form has no place for tasks, costs, feedback and times, nor for two comparisons of one round;
-    the vectors of responses go into the key `response_emb`.
-
-    Raises:
-        DataError: A conversation compares twice in the same round.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    vector_of = dict(zip(data.table.texts, data.vectors, strict=True))
-    model_vector = dict(zip(data.table.models, data.model_vectors, strict=True))
-    with temporary.open("w", encoding="utf-8") as file:
-        for rounds in _runs(data.table.to_comparisons()):
-            for at, candidate in enumerate(rounds[0].candidates):
-                line = {
-                    "judge": rounds[0].user,
-                    "model": candidate.model,
-                    "question_id": rounds[0].question,
-                    "turn": rounds[-1].turn + 1,
-                    "conversation_id": rounds[0].conversation,
-                    "conversation": [_round(item.query, item.candidates[at], vector_of) for item in rounds],
-                    "model_emb": model_vector[candidate.model].tolist(),
-                    "encoder": data.encoder.id,
-                }
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    os.replace(temporary, path)
-
-
-def _round(query: str, candidate: Candidate, vector_of: dict[str, np.ndarray]) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "query": query,
-        "query_emb": vector_of[query].tolist(),
-        "response": candidate.response,
-        "rating": candidate.rating,
-    }
-    if candidate.response is not None:
-        found["response_emb"] = vector_of[candidate.response].tolist()
-    return found
-
-
-def _runs(comparisons: list[Comparison]) -> list[list[Comparison]]:
-    """Cut conversations into runs of rounds that follow one another with the same models and question."""
-    conversations: dict[str, list[Comparison]] = {}
-    for item in comparisons:
-        conversations.setdefault(item.conversation, []).append(item)
-    runs: list[list[Comparison]] = []
-    for name, rounds in conversations.items():
-        rounds.sort(key=lambda item: item.turn)
-        for at, item in enumerate(rounds):
-            before = rounds[at - 1] if at else None
-            if before is not None and before.turn == item.turn:
-                raise DataError(f"conversation {name} compares twice in turn {item.turn}; this form holds one a turn")
-            if before is not None and _continues(before, item):
-                runs[-1].append(item)
-            else:
-                runs.append([item])
-    return runs
-
-
-def _continues(before: Comparison, item: Comparison) -> bool:
-    same_models = [found.model for found in before.candidates] == [found.model for found in item.candidates]
-    return same_models and before.turn + 1 == item.turn and before.question == item.question
+        session.rounds |= rounds
+    for first, session in ordered:
+        for turn, (query, candidates) in sorted(session.rounds.items()):
+            yield RatedRow(
+                first.file, first.line, first.user, query, candidates, session.name, turn, None, first.question
+            )

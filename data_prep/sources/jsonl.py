@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.read.answers import Answers, vote
 from data_prep.read.cells import ScaleUnknown, answer, label, needed, number, scale_text, scaled, text, timestamp, whole
-from data_prep.read.gather import Gatherer
-from data_prep.read.parallel import gather, in_file_order
-from data_prep.read.pieces import read_block
-from data_prep.read.row_files import Row, is_hub, read_json
-from data_prep.sources.registry import RawData, Rejected, SourceOptions
+from data_prep.read.file_formats import read_json
+from data_prep.read.parsing import parse_rows
+from data_prep.read.rated_input import group_rated, read_rated
+from data_prep.read.row import RatedRow, Row, in_file_order, vote
+from data_prep.read.row_files import is_hub
+from data_prep.sources.source import RawData, SourceOptions
 from gmt.data.interactions import SPLITS, Candidate, Comparison, winner_ratings
 from gmt.errors import DataError
 
@@ -61,7 +61,7 @@ def _stated_scale(path: Path) -> tuple[float, float] | None:
 
 
 def read_history(path: str | Path, user: str | None = None) -> RawData:
-    """Read a person's history in the same form.
+    """Read a user's history in the same form.
 
     Args:
         path: A JSONL file.
@@ -76,12 +76,9 @@ def read_rows(rows: Iterable[Mapping[str, Any]], user: str | None = None) -> lis
     Raises:
         DataError: A row cannot be read; rows count from 1.
     """
-    rejected: list[Rejected] = []
     given = (("row", number, dict(row)) for number, row in enumerate(rows, start=1))
-    gatherer = Gatherer()
-    _, refused = read_block(given, partial(_answers, user=user, scale=None), gatherer)
-    rejected += refused
-    found = gatherer.gathered(rejected)
+    parsed, rejected = parse_rows(given, partial(parse_row, user=user, scale=None))
+    found = group_rated(parsed, rejected)
     if rejected:
         raise DataError(str(in_file_order(rejected)[0]))
     return found.comparisons()
@@ -106,17 +103,15 @@ def rows_of(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
 
 
 def _read(input: str | Path | None, user: str | None, options: SourceOptions) -> RawData:
-    rejected: list[Rejected] = []
-    gatherer, scale = Gatherer(), options.rating_scale
-    parse = partial(_answers, user=user, scale=scale)
-    found = gather(input, parse, gatherer, rejected, options).gathered(rejected)
+    parse = partial(parse_row, user=user, scale=options.rating_scale)
+    found = read_rated(input, parse, options.mapper)
     return RawData(
-        rejected=in_file_order(rejected),
-        rows=found.rows,
-        rating_scale=scale_text(scale),
-        gathered=found,
-        distant=gatherer.distant,
-        splits=_stated_splits(found.splits),
+        grouped=found.grouped,
+        rejected=found.rejected,
+        rows=found.grouped.rows,
+        rating_scale=scale_text(options.rating_scale),
+        distant=found.distant,
+        splits=_stated_splits(found.grouped.splits),
     )
 
 
@@ -134,11 +129,21 @@ def _stated_splits(splits: np.ndarray) -> np.ndarray | None:
     return splits.astype(np.int8)
 
 
-def _answers(file: str, line: int, row: Row, user: str | None, scale: tuple[float, float] | None) -> list[Answers]:
+def parse_row(file: str, line: int, row: Row, user: str | None, scale: tuple[float, float] | None) -> list[RatedRow]:
+    """Read what one row says.
+
+    Args:
+        file, line, row: The row.
+        user: Whose history it is, for a row that names no user.
+        scale: Lowest and highest rating; None stands for 0 to 1.
+
+    Raises:
+        DataError: It cannot be read.
+    """
     owner = label(row.get("user"), "user")
     if user is not None and owner not in (None, user):
         raise DataError(f"user is {owner!r}; expected {user}, whose history this is")
-    found = Answers(
+    found = RatedRow(
         file,
         line,
         needed(owner or user, "user"),

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from data_prep.read.cells import answer, chat_rounds, label, needed, text, whole
-from data_prep.read.row_files import SUFFIXES, Row, is_hub, read_input, read_rows
-from data_prep.sources.registry import RawData, Rejected, SourceOptions
-from gmt.data.interactions import Candidate, Comparison, winner_ratings
+from data_prep.read.cells import answer, label, needed, text, whole
+from data_prep.read.chat_messages import message_rounds
+from data_prep.read.file_formats import SUFFIXES, read_rows
+from data_prep.read.parallel import parse_input
+from data_prep.read.rated_input import group_rated
+from data_prep.read.row import RatedRow, Rejected, Row, in_file_order
+from data_prep.read.row_files import is_hub
+from data_prep.sources.source import RawData, SourceOptions
+from gmt.data.interactions import Candidate, winner_ratings
 from gmt.errors import DataError
 
 # The benchmark numbers its questions 81 to 160, ten to a category; the upstream votes name none.
@@ -22,19 +29,27 @@ Round = tuple[str, tuple[str | None, str | None]]  # query, the two answers
 class _Vote:
     """Hold one vote with the rounds up to the one it judges."""
 
+    file: str
+    line: int
+    user: str
+    question: str
+    turn: int
     models: tuple[str, str]
     winner: str
     rounds: tuple[Round, ...]
     task: str | None
 
-    def comparison(self, user: str, conversation: str, turn: int, question: str, rated: bool) -> Comparison:
+    def rated_row(self, conversation: str, turn: int, rated: bool) -> RatedRow:
+        """Return one of the rounds, rated as this vote says or not at all."""
         query, answers = self.rounds[turn]
         *ratings, feedback = winner_ratings(self.winner)
-        candidates = tuple(
+        candidates = [
             Candidate(model, answer, rating if rated else None, feedback if rated else None)
             for model, answer, rating in zip(self.models, answers, ratings, strict=True)
+        ]
+        return RatedRow(
+            self.file, self.line, self.user, query, candidates, conversation, turn, None, self.question, self.task
         )
-        return Comparison(user, conversation, turn, query, candidates, question, self.task)
 
 
 class _Texts:
@@ -79,30 +94,37 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         input: A file of votes, a folder that holds one, or `hub:lmsys/mt_bench_human_judgments`.
         options: None of them is used.
     """
-    data = RawData(rating_scale="winner of a pair: 1 and 0, tie 0.5")
+    rejected: list[Rejected] = []
+    votes: list[_Vote] = []
     votes_file = input if is_hub(input) or input is None else _votes_file(Path(input))
-    texts = _Texts(votes_file.parent, data.rejected) if isinstance(votes_file, Path) else None
+    texts = _Texts(votes_file.parent, rejected) if isinstance(votes_file, Path) else None
+    for found in parse_input(votes_file, partial(_vote, texts=texts), split="human"):
+        votes += found.rows
+        rejected += found.rejected
+    grouped = group_rated(_rated_rows(votes), rejected)
+    return RawData(
+        grouped=grouped,
+        rejected=in_file_order(rejected),
+        rows=len(votes),
+        rating_scale="winner of a pair: 1 and 0, tie 0.5",
+    )
+
+
+def _rated_rows(votes: Sequence[_Vote]) -> Iterator[RatedRow]:
+    """Yield the rounds of every conversation, those that were only shown along the way included."""
     sessions: dict[tuple[str, str, tuple[str, ...]], dict[int, list[_Vote]]] = defaultdict(lambda: defaultdict(list))
-    for file, line, row in read_input(votes_file, data.rejected, split="human"):
-        try:
-            user, question, turn, vote = _vote(row, texts)
-        except DataError as error:
-            data.rejected.append(Rejected(file, line, str(error)))
-            continue
-        data.rows = (data.rows or 0) + 1
-        sessions[user, question, tuple(sorted(vote.models))][turn].append(vote)
+    for vote in votes:
+        sessions[vote.user, vote.question, tuple(sorted(vote.models))][vote.turn].append(vote)
     for (user, question, pair), turns in sessions.items():
-        for number in range(max(len(votes) for votes in turns.values())):
+        for number in range(max(len(found) for found in turns.values())):
             name = f"{user}/{question}/{'+'.join(pair)}" + (f"#{number + 1}" if number else "")
-            cast = {turn: votes[number] for turn, votes in sorted(turns.items()) if number < len(votes)}
+            cast = {turn: found[number] for turn, found in sorted(turns.items()) if number < len(found)}
             last = cast[max(cast)]
             for turn in range(max(cast) + 1):
-                vote = cast.get(turn, last)
-                data.rounds.append(vote.comparison(user, name, turn, question, turn in cast))
-    return data
+                yield cast.get(turn, last).rated_row(name, turn, turn in cast)
 
 
-def _vote(row: Row, texts: _Texts | None) -> tuple[str, str, int, _Vote]:
+def _vote(file: str, line: int, row: Row, texts: _Texts | None) -> list[_Vote]:
     judge = row.get("judge")
     judge = "/".join(str(part) for part in judge) if isinstance(judge, list) else judge
     user = needed(label(judge, "judge"), "judge")
@@ -117,7 +139,7 @@ def _vote(row: Row, texts: _Texts | None) -> tuple[str, str, int, _Vote]:
     if number not in (1, 2):
         raise DataError(f"turn is {row.get('turn')}; expected 1 or 2")
     if row.get("conversation_a") is not None:
-        sides = [chat_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b")]
+        sides = [message_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b")]
         rounds: list[Round] = [(one[0], (one[1], two[1])) for one, two in zip(*sides, strict=False)]
         if any(one[0] != two[0] for one, two in zip(*sides, strict=False)):
             raise DataError("the two models were asked different questions; expected the same")
@@ -127,7 +149,8 @@ def _vote(row: Row, texts: _Texts | None) -> tuple[str, str, int, _Vote]:
         raise DataError("the row has no conversation_a; expected the texts of both conversations")
     if len(rounds) < number:
         raise DataError(f"turn is {number} and the conversation has {len(rounds)} rounds; expected as many")
-    return user, question, number - 1, _Vote(models, winner, tuple(rounds[:number]), _category(question, texts))
+    task = _category(question, texts)
+    return [_Vote(file, line, user, question, number - 1, models, winner, tuple(rounds[:number]), task)]
 
 
 def _category(question: str, texts: _Texts | None) -> str | None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from data_prep.pool import read_models
 from data_prep.read.cells import label, needed, number, text
-from data_prep.read.row_files import read_json, read_rows
-from data_prep.sources.registry import Rejected
+from data_prep.read.file_formats import read_json, read_rows
+from data_prep.read.row import Rejected
 from data_prep.sources.score_matrix import ScoreMatrix, answer_costs
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import SPLITS, TEST, TRAIN, InteractionTable

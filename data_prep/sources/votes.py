@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.read.answers import Answers, vote
 from data_prep.read.cells import answer, label, needed, number, scale_text, scaled, text, timestamp, whole
-from data_prep.read.gather import Gatherer
-from data_prep.read.joins import Column, Columns
-from data_prep.read.parallel import gather, in_file_order
-from data_prep.read.row_files import HUB, Row, is_hub, read_input
-from data_prep.sources.registry import RawData, Rejected, SourceOptions
+from data_prep.read.columns import Columns
+from data_prep.read.joins import Column
+from data_prep.read.rated_input import Grouping, read_rated
+from data_prep.read.row import RatedRow, Rejected, Row, vote
+from data_prep.read.row_files import HUB, is_hub, read_input
+from data_prep.sources.source import RawData, SourceOptions
 from gmt.data.interactions import Candidate
 from gmt.errors import DataError
 
@@ -38,6 +38,22 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     """
     wanted = _wanted(options)
     rejected: list[Rejected] = []
+    reader = _RowReader(_columns(input, wanted, options, rejected), options)
+    single = "rating" in wanted
+    parse = reader.single if single else reader.pair
+    grouping = Grouping(same_query=single, renumber=True)
+    found = read_rated(input, parse, options.mapper, grouping, rejected)
+    scale = scale_text(options.rating_scale) if single else "winner of a pair: 1 and 0, tie 0.5"
+    return RawData(
+        grouped=found.grouped, rejected=found.rejected, rows=found.grouped.rows, rating_scale=scale,
+        distant=found.distant,
+    )  # fmt: skip
+
+
+def _columns(
+    input: str | Path | None, wanted: dict[str, str], options: SourceOptions, rejected: list[Rejected]
+) -> dict[str, Column]:
+    """Return role -> where its column stands."""
     # A hub dataset has no folder, so joined files are looked for here.
     path = Path(str(input).removeprefix(HUB).replace("/", "_") if is_hub(input) or input is None else input)
     columns = Columns(path, lambda: (row for _, _, row in read_input(input, [])), options.join, rejected)
@@ -50,18 +66,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         first = next(rows, None)
         if first is not None and not join.match(first) and not any(join.match(row) for row in rows):
             raise DataError(f"{join.missing(first)}, nor for any other row; check the keys of --join")
-    reader = _Reader(found, options)
-    single = "rating" in found
-    gatherer = Gatherer(same_query=single, renumber=True)
-    parse = reader.single if single else reader.pair
-    gathered = gather(input, parse, gatherer, rejected, options).gathered(rejected)
-    return RawData(
-        rejected=in_file_order(rejected),
-        rows=gathered.rows,
-        rating_scale=scale_text(options.rating_scale) if single else "winner of a pair: 1 and 0, tie 0.5",
-        gathered=gathered,
-        distant=gatherer.distant,
-    )
+    return found
 
 
 def _wanted(options: SourceOptions) -> dict[str, str]:
@@ -79,7 +84,7 @@ def _wanted(options: SourceOptions) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _RowReader:
     """Read single rows by the columns found for each role."""
 
     columns: dict[str, Column]
@@ -99,8 +104,8 @@ class _Reader:
             raise DataError(f"{self.name_of(role)} is missing: {join.missing(row)}")
         return needed(found, self.name_of(role))
 
-    def shared(self, file: str, line: int, row: Row, candidates: list[Candidate]) -> list[Answers]:
-        found = Answers(
+    def shared(self, file: str, line: int, row: Row, candidates: list[Candidate]) -> list[RatedRow]:
+        found = RatedRow(
             file,
             line,
             self.must(row, "user"),
@@ -115,7 +120,7 @@ class _Reader:
         )
         return [found]
 
-    def pair(self, file: str, line: int, row: Row) -> list[Answers]:
+    def pair(self, file: str, line: int, row: Row) -> list[RatedRow]:
         a, b = self.must(row, "model_a"), self.must(row, "model_b")
         responses = (
             answer(self.cell(row, "response_a"), self.name_of("response_a")),
@@ -138,7 +143,7 @@ class _Reader:
         expected = ", ".join(self.options.labels or LABELS[:3])
         raise DataError(f"{self.name_of('winner')} is {winner or ''!r}; expected one of {expected}")
 
-    def single(self, file: str, line: int, row: Row) -> list[Answers]:
+    def single(self, file: str, line: int, row: Row) -> list[RatedRow]:
         rating = scaled(self.cell(row, "rating"), self.name_of("rating"), self.options.rating_scale)
         if rating is None and "conversation" not in self.columns:
             low, high = self.options.rating_scale or (0, 1)

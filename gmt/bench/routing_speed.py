@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.prepare import PrepOptions, prepare
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.source import SourceOptions
 from gmt.bench.made_data import made_dataset
 from gmt.bench.timing import Timing, peak_memory
 from gmt.data.embed import EmbeddingStore

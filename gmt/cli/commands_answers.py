@@ -103,7 +103,8 @@ def judge(
     import os
 
     from data_prep.simulate.judge import JudgeSettings, Simulation
-    from data_prep.simulate.judge_backends import Endpoint, LocalModel
+    from data_prep.simulate.judge_endpoint import Endpoint
+    from data_prep.simulate.judge_local import LocalModel
     from data_prep.simulate.judge_ledger import Ledger, Prices
     from data_prep.simulate.judge_run import Pace
     from data_prep.simulate.personas import personas as drawn

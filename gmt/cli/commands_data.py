@@ -73,7 +73,7 @@ def prep(
 ) -> None:
     """Convert raw conversations and votes into a data folder."""
     from data_prep.prepare import PrepOptions
-    from data_prep.sources.registry import SourceOptions
+    from data_prep.sources.source import SourceOptions
 
     shares, scale = _shares(fractions), _scale(rating_scale)
     columns = SourceOptions(

@@ -15,7 +15,7 @@ from pathlib import Path
 from data_prep.prepare import PrepOptions, prepare
 from data_prep.simulate.planted import PlantedSettings
 from data_prep.simulate.planted_file import write_planted
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.source import SourceOptions
 from gmt.studies.entry import run_study
 from gmt.studies.seed_runs import join_runs, measured_run, prepared, run_options
 

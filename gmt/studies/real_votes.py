@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from data_prep.prepare import PrepOptions, prepare
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.source import SourceOptions
 from gmt.errors import DataError
 from gmt.studies.entry import run_study
 from gmt.studies.seed_runs import join_runs, measured_run, prepared, run_options

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from data_prep.prepare import PrepOptions, prepare
-from data_prep.sources.registry import SourceOptions, load_source
+from data_prep.sources.source import SourceOptions
+from data_prep.sources.source_registry import load_source
 from gmt.data.dataset import Dataset
 from gmt.errors import DataError
 from tests.data_prep.samples import jsonl
@@ -137,7 +138,7 @@ def test_embeddings_of_the_file_are_kept_where_they_are_whole(tmp_path: Path) ->
 def test_released_files_without_vectors_of_answers_are_encoded_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data_prep.prepare.DEFAULT_ENCODER", "hash")
+    monkeypatch.setattr("data_prep.table_vectors.DEFAULT_ENCODER", "hash")
     card = prepare(PrepOptions("gmtrouter", tmp_path / "out", gmtrouter(tmp_path)))
     assert card["encoder"]["id"].startswith("hash")
     assert "8 answers have no embedding in set.jsonl" in card["notes"][0]

@@ -60,7 +60,7 @@ def stop_at(step: int):
 def small(tmp_path_factory) -> tuple[Path, Path]:
     """Return a data folder of few people, and a run of 20 steps on it."""
     from data_prep.prepare import PrepOptions, prepare
-    from data_prep.sources.registry import SourceOptions
+    from data_prep.sources.source import SourceOptions
     from tests.factories import random_table
 
     folder = tmp_path_factory.mktemp("small")

@@ -9,9 +9,9 @@ import pytest
 from data_prep.prepare import PrepOptions, prepare
 from data_prep.read import on_ray, pieces
 from data_prep.read.on_ray import session
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.source import SourceOptions
 from gmt.errors import DataError
-from tests.data_prep.read.test_gather import VOTES, write_battles, write_rows, write_votes
+from tests.data_prep.read.test_rated_input import VOTES, write_battles, write_rows, write_votes
 
 pytest.importorskip("ray", reason="needs Ray: pip install 'gmt-router[ray]'")
 

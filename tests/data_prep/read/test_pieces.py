@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.read import pieces
-from data_prep.read.answers import Answers
-from data_prep.read.pieces import Offsets, Piece, cut, read_piece
+from data_prep.read.parallel import parse_input
+from data_prep.read.pieces import Piece, split_input
+from data_prep.read.row import RatedRow
 from data_prep.read.row_files import read_input
 from gmt.data.interactions import Candidate
 from gmt.errors import DataError
@@ -17,7 +18,7 @@ from gmt.errors import DataError
 def parse(file, line, row):
     if row["n"] == 13:
         raise DataError("unlucky")
-    return [Answers(file, line, "ana", f"query {row['n']}", [Candidate("M"), Candidate("N")])]
+    return [RatedRow(file, line, "ana", f"query {row['n']}", [Candidate("M"), Candidate("N")])]
 
 
 def whole(path):
@@ -27,13 +28,15 @@ def whole(path):
 
 
 def in_pieces(path):
-    offsets, lines, refused = Offsets(), [], []
-    for piece in cut(path):
-        for read in read_piece(piece, parse):
-            moved = offsets.place(piece, read)
-            lines += moved.block.columns["line"].tolist()
-            refused += [bad.line for bad in moved.rejected if bad.reason != "unlucky"]
+    lines, refused = [], []
+    for found in parse_input(path, parse):
+        lines += [row.line + found.before for row in found.rows]
+        refused += [bad.line for bad in found.rejected if bad.reason != "unlucky"]
     return lines, sorted(refused)
+
+
+def cut(path):
+    return list(split_input(path, hand_over=False))
 
 
 @given(

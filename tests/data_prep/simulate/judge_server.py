@@ -21,7 +21,8 @@ class Service:
 
     Args:
         fault: Chooses what goes wrong: `busy` (429), `down` (503), `broken` (no JSON), `empty` (JSON
-            without choices), `silent` (usage left out), `vague` (no number), `denied` (401), `slow`.
+            without choices), `silent` (usage left out), `vague` (no number), `denied` (401), `slow`,
+            `dropped` (the connection is closed without an answer).
     """
 
     def __init__(self, fault: Fault = lambda number, before: None) -> None:
@@ -50,6 +51,9 @@ class Service:
             self.most_under_way = max(self.most_under_way, self.under_way)
             self.keys.add(handler.headers.get("Authorization"))
         fault = self.fault(number, before)
+        if fault == "dropped":
+            handler.close_connection = True
+            return
         time.sleep(0.05 if fault == "slow" else 0.002)
         code, sent = self._answer(fault, prompt)
         with self.lock:

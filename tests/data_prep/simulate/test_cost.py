@@ -9,8 +9,8 @@ import pytest
 from data_prep.prepare import PrepOptions, prepare
 from data_prep.simulate.cost import CostSettings, CostTruth, cost_dataset, cost_table, write_cost
 from data_prep.sources.jsonl import read
-from data_prep.sources.registry import SourceOptions
 from data_prep.sources.score_matrix import ScoreMatrix
+from data_prep.sources.source import SourceOptions
 from gmt.data.dataset import Dataset, ModelInfo
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.errors import ConfigError, DataError

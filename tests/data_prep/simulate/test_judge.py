@@ -1,6 +1,7 @@
 """Check the judge against a real service with faults and a tiny model: order, retries, resuming, money."""
 
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -8,14 +9,16 @@ import numpy as np
 import pytest
 
 from data_prep.simulate.judge import JudgeSettings, Outcome, Simulation, plan
-from data_prep.simulate.judge_backends import Endpoint, LocalModel
+from data_prep.simulate.judge_endpoint import Endpoint
 from data_prep.simulate.judge_ledger import Ledger, Prices
+from data_prep.simulate.judge_local import LocalModel
 from data_prep.simulate.judge_prompt import parse
+from data_prep.simulate.judge_protocol import Busy
 from data_prep.simulate.judge_run import JudgeError, Pace
 from data_prep.simulate.personas import WRITTEN, personas, read_personas
 from data_prep.simulate.response_table import ResponseTable
 from data_prep.sources.jsonl import read
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.source import SourceOptions
 from gmt.errors import ConfigError, DataError
 from tests.data_prep.simulate.judge_server import Fault, Service, serving
 from tests.data_prep.simulate.test_traits import answers
@@ -183,6 +186,24 @@ def test_a_refusal_is_final_and_keeps_the_key_to_itself(tmp_path: Path) -> None:
     closed = simulation(service, tmp_path / "l.jsonl")
     with pytest.raises(JudgeError, match="cannot be reached"):
         closed.run(Pace(1, 1, 0.001))
+
+
+def test_without_a_key_none_is_sent_whatever_the_environment_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "somebody's")
+    with serving() as service:
+        Endpoint(service.url, "judge").ask([{"role": "user", "content": "### Answer 1\nhalf a \ud83d\n\nWhich answer"}])
+    assert service.keys == {None}
+
+
+def test_a_judge_that_breaks_off_may_have_charged_and_a_missing_client_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving(lambda number, before: "dropped") as service, pytest.raises(Busy, match="broke off") as error:
+        Endpoint(service.url, "judge").ask([{"role": "user", "content": "?"}])
+    assert error.value.charged
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(ConfigError, match=r'needs the openai package .*pip install "gmt-router\[judge\]"'):
+        Endpoint(service.url, "judge")
 
 
 def test_rounds_of_a_conversation_are_judged_in_turn(tmp_path: Path) -> None:

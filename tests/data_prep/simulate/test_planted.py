@@ -15,7 +15,7 @@ from data_prep.simulate.planted_file import write_planted
 from data_prep.simulate.planted_table import planted_dataset, planted_table
 from data_prep.simulate.world import World
 from data_prep.sources.jsonl import read
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.source import SourceOptions
 from gmt.data.interactions import InteractionTable
 from gmt.errors import ConfigError, DataError
 

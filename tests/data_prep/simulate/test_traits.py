@@ -14,7 +14,7 @@ from data_prep.simulate.response_table import Answer, ResponseTable, Round
 from data_prep.simulate.trait_features import raw_traits, standardised
 from data_prep.simulate.traits import TraitSettings, TraitTruth, trait_dataset, trait_table, write_traits
 from data_prep.sources.jsonl import read
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.source import SourceOptions
 from gmt.data.dataset import ModelInfo
 from gmt.errors import ConfigError, DataError
 from tests.data_prep.samples import jsonl, real

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from data_prep.sources.arena import read
-from data_prep.sources.registry import RawData, SourceOptions
+from data_prep.sources.source import RawData, SourceOptions
 from tests.data_prep.samples import chat, jsonl
 
 

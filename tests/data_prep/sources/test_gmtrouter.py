@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.sources.gmtrouter import read, write
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.gmtrouter import read
+from data_prep.sources.gmtrouter_export import write
+from data_prep.sources.source import SourceOptions
 from gmt.data.dataset import Dataset, ModelInfo
 from gmt.data.embed import EncoderCard
 from gmt.data.interactions import Candidate, Comparison, InteractionTable

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.sources.jsonl import read, read_history
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.source import SourceOptions
 from gmt.errors import DataError
 from tests.data_prep.samples import jsonl
 

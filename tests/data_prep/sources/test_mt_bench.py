@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_prep.sources.mt_bench import read
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.source import SourceOptions
 from gmt.errors import DataError
 from tests.data_prep.samples import chat, jsonl, real
 

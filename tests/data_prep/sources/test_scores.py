@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from data_prep.prepare import PrepOptions, prepare
-from data_prep.sources.registry import SourceOptions
 from data_prep.sources.router_data import matrix_from, read_matrix
 from data_prep.sources.score_matrix import EVERYBODY
 from data_prep.sources.scores import read
+from data_prep.sources.source import SourceOptions
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.errors import DataError

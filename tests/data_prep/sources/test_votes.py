@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.source import SourceOptions
 from data_prep.sources.votes import read
 from gmt.errors import DataError
 from tests.data_prep.samples import jsonl, real

@@ -1,34 +1,23 @@
-"""Name the sources of conversations and say what each of them hands over."""
+"""Say what a source of conversations is given and what it hands over."""
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from data_prep.read.comparisons import GroupedRows
+from data_prep.read.parallel import Mapper, mapper_of
+from data_prep.read.row import Rejected
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import Comparison, InteractionTable
 from gmt.errors import DataError
 
 if TYPE_CHECKING:
-    from data_prep.read.gathered import Gathered
-    from data_prep.read.on_ray import DistantTexts
+    from data_prep.read.ray_texts import DistantTexts
 
-SOURCES = {
-    "demo": "data_prep.sources.demo",
-    "arena": "data_prep.sources.arena",
-    "mt-bench": "data_prep.sources.mt_bench",
-    "votes": "data_prep.sources.votes",
-    "gmtrouter": "data_prep.sources.gmtrouter",
-    "scores": "data_prep.sources.scores",
-    "jsonl": "data_prep.sources.jsonl",
-}
-ON_RAY = ("votes", "jsonl", "arena")
-"""Sources that read row by row, and so on several machines."""
 ENGINES = ("local", "ray")
 
 
@@ -37,7 +26,7 @@ class SourceOptions:
     """Hold every option of `gmt prep` that a source may read; most name a column.
 
     Args:
-        user, query: Columns of the person's name and of what was asked.
+        user, query: Columns of the user's name and of the query.
         winner, model_a, model_b: Columns of a pairwise vote.
         labels: What the winner column says for A, for B, for a tie and, where there is a fourth,
             for "both bad". None stands for `model_a,model_b,tie`.
@@ -89,41 +78,34 @@ class SourceOptions:
             if not (np.isfinite(low) and np.isfinite(high) and low < high):
                 raise DataError(f"the rating scale is {low:g},{high:g}; expected LO,HI with LO below HI, e.g. 1,5")
 
-
-@dataclass(frozen=True)
-class Rejected:
-    """Name a row that could not be read: its file, its line (from 1) and why."""
-
-    file: str
-    line: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.file} line {self.line}: {self.reason}"
+    @property
+    def mapper(self) -> Mapper:
+        """Who parses what is read row by row."""
+        return mapper_of(self.engine, self.workers)
 
 
 @dataclass
 class RawData:
-    """Hold what a source read, before it becomes a table.
+    """Hold what a source read, before it is split and encoded.
 
     Args:
-        rounds: The rounds in file order, from sources that make them one by one.
+        grouped: The comparisons as numbers, from sources that read row by row.
+        table: The comparisons as a table, from sources that fill columns or make their data; one of the two is given.
         models: What the source knows of its models; names without an entry describe themselves.
         rejected: Rows that could not be read.
         rows: How many rows were read well; None where each is one comparison.
         rating_scale: How the source's ratings became numbers in [0, 1], in words.
         vectors: Text -> (D,) vector, where the source brings its own embeddings.
         model_vectors: Model name -> (D,) vector of its description, likewise.
-        extras: Path within the data folder -> text of a file that ships with the data, e.g. a
-            person's true tastes or the history of somebody to adapt to.
-        gathered: The rounds as numbers, from sources that read row by row; `rounds` is empty then.
-        distant: Where the texts are, if those of `gathered` only stand for them.
-        table: The rounds as a table, from sources that fill columns; `rounds` is empty then.
+        extras: Path within the data folder -> text of a file that ships with the data, e.g. the
+            true preferences of simulated users or the history of somebody to adapt to.
+        distant: Where the texts are, if those of `grouped` are only keys of them.
         splits: (C,) split codes, where the source itself says what is train and what is test.
-        notes: What the person who preps the data should hear.
+        notes: What whoever preps the data should hear.
     """
 
-    rounds: list[Comparison] = field(default_factory=list)
+    grouped: GroupedRows | None = None
+    table: InteractionTable | None = None
     models: dict[str, ModelInfo] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     rows: int | None = None
@@ -131,28 +113,26 @@ class RawData:
     vectors: dict[str, np.ndarray] | None = None
     model_vectors: dict[str, np.ndarray] | None = None
     extras: dict[str, str] = field(default_factory=dict)
-    gathered: Gathered | None = None
     distant: DistantTexts | None = None
-    table: InteractionTable | None = None
     splits: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
-        held = self.table if self.table is not None else self.gathered
-        return len(self.rounds) if held is None else len(held)
+        held = self.grouped if self.table is None else self.table
+        return 0 if held is None else len(held)
 
     @property
     def comparisons(self) -> list[Comparison]:
-        """The rounds one by one; a small history is read so, a log of millions is not."""
-        if self.gathered is not None:
-            return self.gathered.comparisons()
-        return self.rounds if self.table is None else self.table.to_comparisons()
+        """The comparisons one by one; a small history is read so, a log of millions is not."""
+        if self.grouped is not None:
+            return self.grouped.comparisons()
+        return [] if self.table is None else self.table.to_comparisons()
 
     def as_table(self) -> InteractionTable:
-        """Return the rounds as one table, split as the source says or not at all."""
+        """Return the comparisons as one table, split as the source says or not at all."""
         found = self.table
         if found is None:
-            found = self.gathered.table() if self.gathered else InteractionTable.from_comparisons(self.rounds)
+            found = InteractionTable.from_comparisons([]) if self.grouped is None else self.grouped.table()
         return found if self.splits is None else found.with_split(self.splits)
 
 
@@ -166,16 +146,3 @@ class Source(Protocol):
             DataError: The input as a whole cannot be read; single bad rows are collected instead.
         """
         ...
-
-
-def load_source(name: str) -> Source:
-    """Return the source called `name`, importing it only now.
-
-    Raises:
-        DataError: There is no such source.
-    """
-    if name not in SOURCES:
-        close = get_close_matches(name, SOURCES, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Expected one of {', '.join(SOURCES)}."
-        raise DataError(f"there is no source {name!r}. {hint}")
-    return importlib.import_module(SOURCES[name])  # type: ignore[return-value]

@@ -1,16 +1,52 @@
-"""Say what one row tells: a vote on two answers, or one rated answer."""
+"""Say what a row is: its cells as read from a file, what it says once parsed, or why it cannot be read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from gmt.data.interactions import Candidate, text_id
+from gmt.data.interactions import Candidate
 from gmt.errors import DataError
+
+Row = dict[str, Any]
+"""Column -> cell, as a file holds it."""
+NumberedRow = tuple[str, int, Row]
+"""File name, line (from 1) and cells of a row."""
+Parsed = TypeVar("Parsed")
+Parse = Callable[[str, int, Row], Sequence[Parsed]]
+"""Reads what a row (its file, line and cells) says; it must be picklable where several processes read."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Name a row that could not be read: its file, its line (from 1) and why."""
+
+    file: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file} line {self.line}: {self.reason}"
+
+
+class WrongCall(DataError):
+    """Report a row which shows that an option of the call is wrong or missing.
+
+    Args:
+        row: The row and what is wrong.
+    """
+
+    def __init__(self, row: Rejected) -> None:
+        super().__init__(str(row))
+        self.row = row
+
+    def __reduce__(self) -> tuple[type[WrongCall], tuple[Rejected]]:
+        return WrongCall, (self.row,)  # an exception is pickled by its message else
 
 
 @dataclass
-class Answers:
+class RatedRow:
     """Hold what one row says: a vote on two answers, or one rated answer.
 
     Args:
@@ -26,7 +62,7 @@ class Answers:
     line: int
     user: str
     query: str
-    candidates: list[Candidate]
+    candidates: Sequence[Candidate]
     conversation: str | None = None
     turn: int | None = None
     comparison: str | None = None
@@ -56,20 +92,7 @@ def vote(
     ]
 
 
-def content_name(
-    comparison: str | None,
-    query: str,
-    timestamp: float | None,
-    candidates: Sequence[Candidate],
-    name: Callable[[str], str] = text_id,
-) -> str:
-    """Name a conversation of one round by what it holds, so that it keeps its name in another file.
-
-    Args:
-        comparison, timestamp: As the row states them.
-        query: The query, or what stands for it.
-        candidates: Their responses stand for texts as `query` does.
-        name: Returns the `text_id` of the text that something stands for.
-    """
-    answers = [(one.model, None if one.response is None else name(one.response), one.rating) for one in candidates]
-    return text_id(repr((comparison, name(query), timestamp, answers)))
+def in_file_order(rejected: Sequence[Rejected]) -> list[Rejected]:
+    """Return the rows by file, as first named, and line."""
+    files = {one.file: number for number, one in reversed(list(enumerate(rejected)))}
+    return sorted(rejected, key=lambda one: (files[one.file], one.line))

@@ -1,20 +1,60 @@
-"""Say which rows form one comparison, and which contradict the one they name."""
+"""Put rows into comparisons: say which form one, and which contradict the one they name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from data_prep.sources.registry import Rejected
+from data_prep.read.blocks import MergedRows
+from data_prep.read.comparisons import GroupedRows
+from data_prep.read.row import Rejected
 
 ALIKE = ("query", "conversation", "turn", "split")  # what rows that name one comparison must agree on
 
 
+def group_rows(
+    merged: MergedRows, same_query: bool, renumber: bool, rejected: list[Rejected], text_id: Callable[[str], str]
+) -> GroupedRows:
+    """Put rows into comparisons and conversations.
+
+    A vote is a comparison. Rated answers with the same `comparison`, or with the same
+    conversation, turn and query, form one; a repeated model starts the next. Names of
+    conversations that several users share are told apart by the user.
+
+    Args:
+        merged: The rows.
+        same_query: Join rated answers of one user to one query where no conversation is named.
+        renumber: Turns of a conversation are known by their order only; count them from 0.
+        rejected: Receives rows that contradict the comparison they name.
+        text_id: As in `GroupedRows`.
+    """
+    row = merged.row
+    groups = RowGroups(row, merged.candidate["model"], merged.names, same_query)
+    head = groups.heads(rejected)
+    firsts = np.unique(head[head >= 0])
+    kept = np.flatnonzero(head >= 0)
+    order = kept[np.argsort(head[kept], kind="stable")]  # the rows of a comparison, side by side
+    sizes = row["count"][order]
+    # Where the candidates of these rows stand: each row's run, behind that of the row before.
+    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    at = np.repeat(groups.begin[order], sizes) + within
+    shown = np.bincount(np.searchsorted(firsts, head[order]), sizes, len(firsts))
+    return GroupedRows(
+        merged.names,
+        {name: values[firsts] for name, values in row.items()},
+        {name: values[at] for name, values in merged.candidate.items()},
+        np.concatenate([[0], np.cumsum(shown)]).astype(np.int64),
+        renumber,
+        len(kept),
+        text_id,
+    )
+
+
 @dataclass(frozen=True, eq=False)
-class Grouping:
+class RowGroups:
     """Find the comparisons among N rows held as numbers.
 
     Args:
@@ -54,8 +94,8 @@ class Grouping:
         key[alone] = np.stack([zero + 3, own, zero, zero, zero], axis=1)[alone]
         _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
         head = first[group.reshape(-1)]
-        for rows in self._troubled(head):
-            self._settle(rows, head, rejected)
+        for rows in self._groups_in_doubt(head):
+            self._split_group(rows, head, rejected)
         return head
 
     @cached_property
@@ -68,7 +108,7 @@ class Grouping:
         """(N + 1,) where the candidates of each row stand."""
         return np.concatenate([[0], np.cumsum(self.row["count"])]).astype(np.int64)
 
-    def _troubled(self, head: np.ndarray) -> list[np.ndarray]:
+    def _groups_in_doubt(self, head: np.ndarray) -> list[np.ndarray]:
         """Return the rows of every group in which a model stands twice or a row differs from the first."""
         models = int(self.model.max(initial=0)) + 1
         cells, count = np.unique(np.repeat(head, self.row["count"]) * models + self.model, return_counts=True)
@@ -78,8 +118,8 @@ class Grouping:
         rows = rows[np.argsort(head[rows], kind="stable")]
         return np.split(rows, np.flatnonzero(np.diff(head[rows])) + 1) if len(rows) else []
 
-    def _settle(self, rows: np.ndarray, head: np.ndarray, rejected: list[Rejected]) -> None:
-        """Go through one troubled group row by row: a named comparison rejects, others begin the next."""
+    def _split_group(self, rows: np.ndarray, head: np.ndarray, rejected: list[Rejected]) -> None:
+        """Go through one group in doubt row by row: a named comparison rejects, others begin the next."""
         first, seen = int(rows[0]), set[int]()
         named = self.named[first]
         for at in rows.tolist():

@@ -3,7 +3,10 @@
 import csv
 import dataclasses
 import json
+import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,14 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.prepare import PrepOptions, prepare
-from data_prep.read import parallel, pieces
-from data_prep.read.answers import Answers
-from data_prep.read.gather import Gatherer
+from data_prep.read import pieces
+from data_prep.read.blocks import pack_rows
+from data_prep.read.parallel import InThisProcess
+from data_prep.read.rated_input import Grouping, group_blocks, group_rated, read_rated
+from data_prep.read.row import RatedRow
 from data_prep.sources import arena, jsonl
-from data_prep.sources.registry import SourceOptions
+from data_prep.sources.source import SourceOptions
 from gmt.data.interactions import Candidate, InteractionTable
 from gmt.errors import DataError
 
+PARSE = partial(jsonl.parse_row, user=None, scale=None)
 VOTES = SourceOptions(user="u", query="q", winner="w", model_a="a", model_b="b")
 
 
@@ -27,11 +33,11 @@ def one_of(*values):
 
 
 @st.composite
-def answers(draw):
+def rated_rows(draw):
     models = draw(st.permutations("MNOP"))[: draw(one_of(1, 1, 2))]
     ratings = one_of(None, 0.0, 0.5, 1.0)
     candidates = [Candidate(m, draw(one_of(None, "x", "y")), draw(ratings), draw(one_of(None, "f"))) for m in models]
-    return Answers(
+    return RatedRow(
         file="rows", line=0, user=draw(one_of("ana", "bo")), query=draw(one_of("q", "r")),
         candidates=candidates, conversation=draw(one_of(None, "c", "d")), turn=draw(one_of(None, 0, 1, 3)),
         comparison=draw(one_of(None, None, "k", "l")), question=draw(one_of(None, "w")), task=draw(one_of(None, "t")),
@@ -46,17 +52,15 @@ def same(one: InteractionTable, other: InteractionTable) -> bool:
     )
 
 
-@given(st.lists(answers(), max_size=14), st.booleans(), st.booleans(), st.data())
+@given(st.lists(rated_rows(), max_size=14), st.booleans(), st.booleans(), st.data())
 @settings(deadline=None, max_examples=150)
 def test_blocks_merge_to_what_one_reading_gives(rows, same_query, renumber, data):
     rows = [dataclasses.replace(row, line=number) for number, row in enumerate(rows, start=1)]
-    whole, parts = (Gatherer(same_query, renumber) for _ in range(2))
-    whole.extend(rows)
+    grouping = Grouping(same_query, renumber)
     cuts = sorted({0, len(rows), *data.draw(st.lists(st.integers(0, len(rows)), max_size=3))})
-    for low, high in zip(cuts, cuts[1:], strict=False):
-        parts.merge(Gatherer().extend(rows[low:high]).block())
+    blocks = [pack_rows(rows[low:high]) for low, high in zip(cuts, cuts[1:], strict=False)]
     refused, again = [], []
-    one, other = whole.gathered(refused), parts.gathered(again)
+    one, other = group_rated(rows, refused, grouping), group_blocks(blocks, again, grouping)
     assert refused == again and one.rows == other.rows == len(rows) - len(refused)
     assert np.array_equal(one.splits, other.splits)
     comparisons = one.comparisons()
@@ -72,13 +76,80 @@ def test_blocks_merge_to_what_one_reading_gives(rows, same_query, renumber, data
         assert same(one.table(), wanted) and same(other.table(), wanted)
 
 
+def votes_and_ratings(draw_from):
+    """Return rows of a JSONL log: votes, ratings and rows that cannot be read."""
+    vote = {"user": "ana", "query": "why", "model_a": "M", "model_b": "N", "winner": "tie"}
+    return [
+        {"vote": vote | {"query": f"why {n % 3}"}, "rating": {"user": "bo", "query": "q", "model": "M", "rating": 0.5},
+         "named": {"user": "bo", "query": "q", "model": "NM"[n % 2], "rating": 1, "comparison": f"k{n // 3}"},
+         "bad": {"user": "bo", "query": "q", "model": "M", "rating": "much"}}[kind]
+        for n, kind in enumerate(draw_from)
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mapped_by_one_pool():
+    """Return a mapper whose two processes serve every example, for a process takes a second to start."""
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+
+        class Pooled(InThisProcess):
+            hand_over = True
+
+            def map(self, parse, pieces, known):
+                for made in [pool.submit(listed, parse, piece) for piece in pieces]:
+                    yield from made.result()
+
+        yield Pooled()
+
+
+def listed(parse, piece):
+    return list(parse(piece))
+
+
+@given(
+    st.lists(st.sampled_from(["vote", "rating", "named", "bad"]), max_size=12),
+    st.sampled_from(["jsonl", "json", "csv"]),
+    st.integers(1, 200),
+    st.integers(1, 5),
+)
+@settings(deadline=None, max_examples=40)
+def test_whoever_maps_and_however_large_the_blocks_the_table_is_the_same(
+    tmp_path_factory, mapped_by_one_pool, kinds, suffix, piece_bytes, rows_at_once
+):
+    rows = votes_and_ratings(kinds)
+    path = tmp_path_factory.mktemp("log") / f"rows.{suffix}"
+    with path.open("w", newline="") as file:
+        if suffix == "csv":
+            columns = ["user", "query", "model_a", "model_b", "winner", "model", "rating", "comparison"]
+            out = csv.DictWriter(file, columns)
+            out.writeheader()
+            out.writerows(rows)
+        else:
+            file.write("\n".join(map(json.dumps, rows)) if suffix == "jsonl" else json.dumps(rows))
+    wanted = None
+    for mapper, bytes_, count in (
+        (InThisProcess(), 16 << 20, 4000),
+        (InThisProcess(), piece_bytes, rows_at_once),
+        (mapped_by_one_pool, piece_bytes, rows_at_once),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pieces, "PIECE_BYTES", bytes_)
+            patch.setattr(pieces, "ROWS_AT_ONCE", count)
+            found = read_rated(path, PARSE, mapper)
+        if wanted is None:
+            wanted = found
+        assert found.rejected == wanted.rejected
+        assert found.grouped.comparisons() == wanted.grouped.comparisons()
+        assert same(found.grouped.table(), wanted.grouped.table())
+
+
 def test_a_row_that_contradicts_its_comparison_is_named():
     def row(line, query, model):
-        return Answers("f", line, "ana", query, [Candidate(model)], comparison="7")
+        return RatedRow("f", line, "ana", query, [Candidate(model)], comparison="7")
 
     refused = []
-    found = Gatherer().extend([row(1, "q", "M"), row(2, "r", "N"), row(3, "q", "M"), row(4, "q", "N")])
-    assert [c.model for item in found.gathered(refused).comparisons() for c in item.candidates] == ["M", "N"]
+    found = group_rated([row(1, "q", "M"), row(2, "r", "N"), row(3, "q", "M"), row(4, "q", "N")], refused)
+    assert [c.model for item in found.comparisons() for c in item.candidates] == ["M", "N"]
     assert [bad.line for bad in refused] == [2, 3]
     assert "query differs" in refused[0].reason and "M stands twice" in refused[1].reason
 
@@ -123,7 +194,7 @@ def write_battles(path):
 
 
 def test_several_processes_write_the_same_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(parallel, "ROWS_AT_ONCE", 70)
+    monkeypatch.setattr(pieces, "ROWS_AT_ONCE", 70)
     path = write_votes(tmp_path / "votes.csv")
     cards = {}
     for workers in (1, 2):
@@ -162,7 +233,7 @@ def test_pieces_of_a_file_are_read_by_several_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(pieces, "PIECE_BYTES", 300)
     path = write_rows(tmp_path / "rows.jsonl")
     one, several = (jsonl.read(path, SourceOptions(workers=workers)) for workers in (1, 2))
-    assert len(pieces.cut(path)) > 5 and one.comparisons == several.comparisons
+    assert len(list(pieces.split_input(path, hand_over=True))) > 5 and one.comparisons == several.comparisons
     assert one.rejected == several.rejected and [bad.line for bad in one.rejected] == [21, 44]
 
 
@@ -181,7 +252,7 @@ def test_battles_of_one_question_are_numbered_across_pieces(tmp_path, monkeypatc
     monkeypatch.setattr(pieces, "PIECE_BYTES", 300)
     path = write_battles(tmp_path / "battles.jsonl")
     one, several = (arena.read(path, SourceOptions(workers=workers)) for workers in (1, 2))
-    assert len(pieces.cut(path)) > 3 and one.comparisons == several.comparisons
+    assert len(list(pieces.split_input(path, hand_over=True))) > 3 and one.comparisons == several.comparisons
     assert {"q1", "q1#2", "q1#3"} < {item.conversation for item in one.comparisons}
     assert one.rows == several.rows == 11 and one.rejected == several.rejected != []
 

@@ -1,0 +1,95 @@
+"""Find columns by name in our file and in the files joined to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+from data_prep.read.cells import label
+from data_prep.read.joins import Column, Join, read_join
+from data_prep.read.row import Rejected, Row
+from gmt.errors import DataError
+
+WITH_HEADER = (".csv", ".tsv", ".parquet")
+
+
+class Columns:
+    """Know the columns of our file and of the files joined to it.
+
+    Args:
+        path: Our file.
+        rows: Reads its rows from the first one on.
+        specs: The joins, as on the command line; a later one may use columns of an earlier one.
+        rejected: Receives rows of joined files that cannot be read.
+
+    Raises:
+        DataError: A join is malformed, its file or a column is missing, or a key names two rows.
+    """
+
+    def __init__(
+        self, path: Path, rows: Callable[[], Iterator[Row]], specs: tuple[str, ...], rejected: list[Rejected]
+    ) -> None:
+        self.path = path
+        self.rows = rows
+        self.columns = _column_names(path, rows())
+        self.joins: list[Join] = []
+        for spec in specs:
+            self.joins.append(read_join(spec, path, self.find, rejected))
+
+    def find(self, name: str, near: str | None = None) -> Column:
+        """Return where the column `name` (or `prefix.name`) stands.
+
+        Args:
+            name: The name given on the command line.
+            near: A column of ours; where two joins hold `name`, the one joined on it is meant. So a
+                file of answers joined for both sides needs no prefix.
+
+        Raises:
+            DataError: No file has it, or several do and differ.
+        """
+        plain = [Column(name)] if name in self.columns else []
+        plain += [Column(name, join) for join in self.joins if name in join.columns]
+        places = plain or self._prefixed(name)
+        if len(places) > 1 and near is not None:
+            joined_on = [at for at in places if at.join and near in {key.name for key in at.join.our_keys}]
+            places = joined_on if len(joined_on) == 1 else places
+        if places and self._agree(places):
+            return places[0]
+        if places:
+            files = " and ".join(at.join.path.name if at.join else self.path.name for at in places)
+            prefixes = [at.join.prefix if at.join else self.path.stem for at in places]
+            if len(set(prefixes)) < len(prefixes):
+                repair = f"give the joins prefixes (--join a={files.split(' and ')[-1]}:…) and name it a.{name}"
+            else:
+                repair = f"name it {' or '.join(f'{prefix}.{name}' for prefix in prefixes)}"
+            raise DataError(f"column {name!r} stands in {files}; {repair}")
+        known = sorted(self.columns | {column for join in self.joins for column in join.columns})
+        close = get_close_matches(name, known, n=3, cutoff=0.5) or known
+        raise DataError(f"there is no column {name!r} in {self._files()}; the nearest are {', '.join(close)}")
+
+    def _prefixed(self, name: str) -> list[Column]:
+        places = [
+            Column(name[len(join.prefix) + 1 :], join)
+            for join in self.joins
+            if name.startswith(join.prefix + ".") and name[len(join.prefix) + 1 :] in join.columns
+        ]
+        own = name.removeprefix(self.path.stem + ".")
+        return places + ([Column(own)] if own != name and own in self.columns else [])
+
+    def _agree(self, places: list[Column]) -> bool:
+        """Tell whether it does not matter which of several columns of one name is read."""
+        return len(places) == 1 or all(
+            len({label(at.value(row), at.name) for at in places if at.join is None or at.join.match(row)}) <= 1
+            for row in self.rows()
+        )
+
+    def _files(self) -> str:
+        return " or ".join(dict.fromkeys([self.path.name, *(join.path.name for join in self.joins)]))
+
+
+def _column_names(path: Path, rows: Iterator[Row]) -> frozenset[str]:
+    """Return the names of all columns; in files with a header the first row has them all."""
+    if path.suffix in WITH_HEADER:
+        return frozenset(next(rows, {}))
+    return frozenset(name for row in rows for name in row)

@@ -1,0 +1,34 @@
+"""Name the sources of conversations, and import them when they are asked for."""
+
+from __future__ import annotations
+
+import importlib
+from difflib import get_close_matches
+
+from data_prep.sources.source import Source
+from gmt.errors import DataError
+
+SOURCES = {
+    "demo": "data_prep.sources.demo",
+    "arena": "data_prep.sources.arena",
+    "mt-bench": "data_prep.sources.mt_bench",
+    "votes": "data_prep.sources.votes",
+    "gmtrouter": "data_prep.sources.gmtrouter",
+    "scores": "data_prep.sources.scores",
+    "jsonl": "data_prep.sources.jsonl",
+}
+ON_RAY = ("votes", "jsonl", "arena")
+"""Sources that read row by row, and so on several machines."""
+
+
+def load_source(name: str) -> Source:
+    """Return the source called `name`, importing it only now.
+
+    Raises:
+        DataError: There is no such source.
+    """
+    if name not in SOURCES:
+        close = get_close_matches(name, SOURCES, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"Expected one of {', '.join(SOURCES)}."
+        raise DataError(f"there is no source {name!r}. {hint}")
+    return importlib.import_module(SOURCES[name])  # type: ignore[return-value]
