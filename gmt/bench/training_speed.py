@@ -12,8 +12,9 @@ from gmt.bench.made_data import made_dataset
 from gmt.bench.timing import Timing, interleaved, matmul, operations, peak_memory, settle
 from gmt.config import RunConfig, load_config
 from gmt.data.episodes import EpisodeSampler
-from gmt.data.graph import GraphBatch, turn_schema
+from gmt.data.graph_batch import GraphBatch
 from gmt.data.interactions import TRAIN
+from gmt.data.schema import turn_schema
 from gmt.data.turn_links import TurnLinks
 from gmt.model.encoder import GraphEncoder
 from gmt.model.leaf import Leaf

@@ -17,10 +17,12 @@ from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import Tensor
 
 from gmt.config import RunConfig, TrainConfig
+from gmt.data.build_graph import build_graph
 from gmt.data.dataset import Dataset
 from gmt.data.episodes import EpisodeSampler
-from gmt.data.graph import GraphBatch, build_graph, graph_schema
+from gmt.data.graph_batch import GraphBatch
 from gmt.data.interactions import TRAIN, VALID
+from gmt.data.schema import graph_schema
 from gmt.errors import RunError
 from gmt.evaluation.metrics import pairs_of, weighted_auc
 from gmt.files import write_json, write_text

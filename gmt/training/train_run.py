@@ -14,8 +14,8 @@ import yaml
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
 from gmt.data.embed import EmbeddingStore
-from gmt.data.graph import graph_schema
 from gmt.data.interactions import TEST, TRAIN, VALID
+from gmt.data.schema import graph_schema
 from gmt.errors import DataError, RunError
 from gmt.evaluation.metrics import pairs_of, weighted_auc
 from gmt.files import write_json, write_text
