@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -15,10 +16,32 @@ from gmt.data.outcome_links import OutcomeLinks
 from gmt.data.turn_links import TurnLinks
 from gmt.errors import DataError
 
-if TYPE_CHECKING:
-    from gmt.data.graph_batch import GraphBatch
-
 EdgeType = tuple[str, str, str]
+
+
+class BatchParts(Protocol):
+    """Name what a schema reads of a `GraphBatch`; shapes as there."""
+
+    @cached_property
+    def links(self) -> TurnLinks: ...
+    @cached_property
+    def outcomes(self) -> OutcomeLinks: ...
+    @property
+    def user_code(self) -> Tensor: ...
+    @property
+    def turn_user(self) -> Tensor: ...
+    @property
+    def query(self) -> Tensor: ...
+    @property
+    def response(self) -> Tensor: ...
+    @property
+    def turn_response(self) -> Tensor: ...
+    @property
+    def feedback(self) -> Tensor: ...
+    @property
+    def task(self) -> Tensor: ...
+    @property
+    def llm(self) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -72,11 +95,11 @@ class GraphSchema(ABC):
         return found
 
     @abstractmethod
-    def edges_of(self, batch: GraphBatch) -> dict[EdgeType, Tensor]:
+    def edges_of(self, batch: BatchParts) -> dict[EdgeType, Tensor]:
         """Return edge type -> (2, E) source and target nodes of a batch, in schema order."""
 
     @abstractmethod
-    def nodes_of(self, batch: GraphBatch) -> dict[str, Tensor]:
+    def nodes_of(self, batch: BatchParts) -> dict[str, Tensor]:
         """Return node type -> (N, W) what its nodes are known by in a batch; users by nothing."""
 
     def carries_outcome(self, edge: EdgeType) -> bool:
@@ -106,10 +129,10 @@ class TurnSchema(GraphSchema):
         }
         return {edge: known[edge[1]] for edge in self.edge_types}
 
-    def edges_of(self, batch: GraphBatch) -> dict[EdgeType, Tensor]:
+    def edges_of(self, batch: BatchParts) -> dict[EdgeType, Tensor]:
         return self.edges(batch.links)
 
-    def nodes_of(self, batch: GraphBatch) -> dict[str, Tensor]:
+    def nodes_of(self, batch: BatchParts) -> dict[str, Tensor]:
         return {
             "user": torch.zeros(len(batch.user_code), 1),
             "turn": torch.zeros(len(batch.turn_user), 1),
@@ -142,10 +165,10 @@ class OutcomeSchema(GraphSchema):
         }
         return {edge: known[edge[1]] for edge in self.edge_types}
 
-    def edges_of(self, batch: GraphBatch) -> dict[EdgeType, Tensor]:
+    def edges_of(self, batch: BatchParts) -> dict[EdgeType, Tensor]:
         return self.edges(batch.outcomes)
 
-    def nodes_of(self, batch: GraphBatch) -> dict[str, Tensor]:
+    def nodes_of(self, batch: BatchParts) -> dict[str, Tensor]:
         return {
             "user": torch.zeros(len(batch.user_code), 1),
             "task": batch.task[batch.outcomes.task_code],

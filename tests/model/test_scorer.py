@@ -95,7 +95,7 @@ def test_a_switch_adds_its_own_weights_and_they_move_the_scores(rich, switch):
     prefixes = {
         "bind": ("bind", "affinity", "patience"),
         "strengths": ("strength", "llm_residual"),
-        "query_terms": ("cell",),
+        "query_terms": ("term",),
     }
     assert own and all(name.startswith(prefixes[switch]) for name in own)
     assert set(off.state_dict()) < set(on.state_dict())
