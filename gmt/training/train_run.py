@@ -23,8 +23,10 @@ from gmt.hybrid.gmt_router import ClosedForm, GmtRouter, new_posterior, save_pos
 from gmt.hybrid.graph_router import GraphRouter
 from gmt.routing.pairwise import fit_temperature
 from gmt.runs import RunFolder, read_json
+from gmt.training.accelerator import new_accelerator
 from gmt.training.learn_traits import learn_traits
-from gmt.training.train_network import Report, new_accelerator, resumable, train_scorer
+from gmt.training.train_network import Report, train_scorer
+from gmt.training.training_progress import resumable
 from gmt.training.validation import Validation, pair_losses, paired_gain
 from gmt.utility.utility_router import UtilityRouter
 
