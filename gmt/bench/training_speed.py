@@ -12,16 +12,18 @@ from gmt.bench.made_data import made_dataset
 from gmt.bench.timing import Timing, interleaved, matmul, operations, peak_memory, settle
 from gmt.config import RunConfig, load_config
 from gmt.data.episodes import EpisodeSampler
-from gmt.data.graph import GraphBatch, turn_schema
+from gmt.data.graph_batch import GraphBatch
 from gmt.data.interactions import TRAIN
+from gmt.data.schema import turn_schema
 from gmt.data.turn_links import TurnLinks
 from gmt.model.encoder import GraphEncoder
 from gmt.model.leaf import Leaf
 from gmt.model.turn_layer import TurnStates
+from gmt.training.accelerator import new_accelerator
 from gmt.training.allocator import keep_freed_memory
 from gmt.training.losses import loss_of
-from gmt.training.prefetch import ahead, core_to_spare
-from gmt.training.train_network import episode_batch, new_accelerator, new_scorer
+from gmt.training.prefetch import core_to_spare, prefetch
+from gmt.training.train_network import episode_batch, new_scorer
 
 STEP = (
     *("model.width=384", "model.hidden=256", "model.heads=4", "model.layers=2", "graph.turn_edges=false"),
@@ -148,7 +150,7 @@ def step(users: int, votes: int, config: RunConfig, repeats: int) -> dict[str, A
         return batch, time.perf_counter() - started
 
     keep_freed_memory()
-    for number, (made, building) in ahead(build, range(repeats + 2), core_to_spare(accelerator.device)):
+    for number, (made, building) in prefetch(build, range(repeats + 2), core_to_spare(accelerator.device)):
         settle()
         started, before = time.perf_counter(), ended
         batch = made.to(accelerator.device)

@@ -104,8 +104,8 @@ def judge(
 
     from data_prep.simulate.judge import JudgeSettings, Simulation
     from data_prep.simulate.judge_endpoint import Endpoint
-    from data_prep.simulate.judge_local import LocalModel
     from data_prep.simulate.judge_ledger import Ledger, Prices
+    from data_prep.simulate.judge_local import LocalModel
     from data_prep.simulate.judge_run import Pace
     from data_prep.simulate.personas import personas as drawn
     from data_prep.simulate.personas import read_personas

@@ -1,4 +1,4 @@
-"""Join the table with its text vectors and model cards, and cut it into what is visible and what is asked."""
+"""Join the table with its text vectors and model cards, and cut it into visible history and questions."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Questions:
 
     Args:
         comparison: (C,) comparison ids, for bookkeeping only.
-        user: (C,) codes into `Dataset.table.users`; -1 for somebody unknown.
+        user: (C,) codes into `Dataset.table.users`; -1 for an unknown user.
         conversation, turn, question, task, query: (C,) codes as in the table.
         timestamp: (C,) UTC seconds or NaN.
         candidates: (C, K) model codes, -1 under padding.
-        earlier: Earlier rounds of the conversations asked. Of question i only rounds with the
+        earlier: Earlier rounds of the questions' conversations. Of question i only rounds with the
             same conversation and a smaller turn may be read (`earlier_of`). Their ratings are
             blank unless they were revealed on purpose.
     """
@@ -65,7 +65,7 @@ class Questions:
 
     @property
     def mask(self) -> np.ndarray:
-        """(C, K) true where a candidate exists, false under padding."""
+        """(C, K) true where a candidate exists."""
         return self.candidates >= 0
 
     def earlier_of(self, index: int) -> np.ndarray:
@@ -87,7 +87,7 @@ class Dataset:
     Args:
         table: The comparisons.
         vectors: (T, D) unit-length text vectors aligned with `table.texts`; of a loaded folder they are read-only and
-            mapped from its file, so that what is not asked for takes no memory.
+            mapped from its file, so that what is not read takes no memory.
         model_vectors: (M, D) vectors of the model descriptions, aligned with `table.models`.
         models: Name -> description and prices, one entry for every name in `table.models`.
         encoder: Which encoder made the vectors.
@@ -115,7 +115,7 @@ class Dataset:
         try:
             return (float(low), float(high)) if dots else (0.0, 1.0)
         except ValueError:
-            return 0.0, 1.0  # a scale told in words
+            return 0.0, 1.0  # a scale described in words
 
     def select(self, positions: np.ndarray) -> Dataset:
         """Return the same data with only the comparisons at `positions` (indices or mask)."""
@@ -131,25 +131,25 @@ class Dataset:
         return replace(self, vectors=blank[0], model_vectors=blank[1])
 
     def questions(self, positions: np.ndarray, reveal_earlier: bool = False) -> Questions:
-        """Ask the comparisons at `positions`; their ratings and responses stay behind.
+        """Turn the comparisons at `positions` into questions; their ratings and responses stay behind.
 
         Args:
             positions: (C,) indices into the table.
             reveal_earlier: Show the ratings of earlier rounds of the same conversations too.
         """
         table = self.table
-        asked = table.select(positions)
-        earlier = table.select(_earlier(table, asked))
+        targets = table.select(positions)
+        earlier = table.select(_earlier_rounds(table, targets))
         return Questions(
-            comparison=asked.comparison,
-            user=asked.user,
-            conversation=asked.conversation,
-            turn=asked.turn,
-            question=asked.question,
-            task=asked.task,
-            query=asked.query,
-            timestamp=asked.timestamp,
-            candidates=asked.candidates,
+            comparison=targets.comparison,
+            user=targets.user,
+            conversation=targets.conversation,
+            turn=targets.turn,
+            question=targets.question,
+            task=targets.task,
+            query=targets.query,
+            timestamp=targets.timestamp,
+            candidates=targets.candidates,
             earlier=earlier if reveal_earlier else earlier.without_ratings(),
         )
 
@@ -210,13 +210,13 @@ class Dataset:
         return cls(table, store.vectors(list(table.texts)), described, cards, store.encoder, card)
 
 
-def _earlier(table: InteractionTable, asked: InteractionTable) -> np.ndarray:
-    """Return positions of rounds before the last one asked of their conversation; takes as long as the table is."""
-    talks, talk = np.unique(asked.conversation, return_inverse=True)
-    if not len(talks) or not asked.turn.any():
+def _earlier_rounds(table: InteractionTable, targets: InteractionTable) -> np.ndarray:
+    """Return positions of rounds before the last target of their conversation, in time linear in the table."""
+    talks, talk = np.unique(targets.conversation, return_inverse=True)
+    if not len(talks) or not targets.turn.any():
         return np.zeros(0, np.int64)
     last_turn = np.zeros(len(talks), np.int64)
-    np.maximum.at(last_turn, talk.reshape(-1), asked.turn)
+    np.maximum.at(last_turn, talk.reshape(-1), targets.turn)
     place = np.minimum(np.searchsorted(talks, table.conversation), len(talks) - 1)
     return np.flatnonzero((talks[place] == table.conversation) & (table.turn < last_turn[place]))
 

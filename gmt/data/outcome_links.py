@@ -1,4 +1,4 @@
-"""Say who is joined to whom in the graph of a single-turn history: people, their tasks, their queries, and llms."""
+"""Say who is joined to whom in the graph of a single-turn history: users, their tasks, their queries, and llms."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 class OutcomeLinks:
     """Hold the links of a graph whose edges carry outcomes.
 
-    A task node is one person's view of a task, and a query node one query as one person asked it,
-    so that nobody's outcomes reach another person but through the llms.
+    A task node is one user's view of a task, and a query node one query as one user asked it,
+    so that nobody's outcomes reach another user but through the llms.
 
     Args:
-        task_user: (A,) the person of each task node.
+        task_user: (A,) the user of each task node.
         task_code: (A,) the text of its task.
         query_task: (B,) the task node of each query node.
         query_code: (B,) the text of its query.

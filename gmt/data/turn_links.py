@@ -1,4 +1,4 @@
-"""Index a turn graph: which nodes each turn reads and which users hear it, laid out to be pooled without scatter."""
+"""Index a turn graph: which nodes each turn reads and which users it updates, laid out to be pooled without scatter."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 
 from gmt.errors import DataError
 
-SMALL_AUDIENCE = 4096
+SMALL_GROUP = 4096
 """Padded cells (users x longest history) up to which one batch of users is not cut further."""
 
 
 @dataclass(frozen=True, eq=False)
-class Audience:
-    """Hold B users with histories of about one length.
+class UserGroup:
+    """Hold B users that about equally many turns update.
 
     Args:
         users: (B,) user nodes.
-        turns: (B, L) the turns each hears, 0 under padding.
-        padding: (B, L) true where there is no turn; None where every user hears L turns.
+        turns: (B, L) the turns that update each, 0 under padding.
+        padding: (B, L) true where there is no turn; None where L turns update every user.
     """
 
     users: Tensor
@@ -37,7 +37,7 @@ class TurnLinks:
         users: V.
         user, query, response, llm: (T,) the nodes each turn reads.
         precedes: (2, P) turn -> next turn of the same conversation; a turn has one before it at most.
-        tells: (2, E) turn -> each user node that hears it.
+        updates: (2, E) turn -> each user node that it updates.
 
     Raises:
         DataError: A turn has two turns before it.
@@ -49,7 +49,7 @@ class TurnLinks:
     response: Tensor
     llm: Tensor
     precedes: Tensor
-    tells: Tensor
+    updates: Tensor
 
     def __post_init__(self) -> None:
         if len(self.precedes[1].unique()) < self.precedes.shape[1]:
@@ -59,34 +59,35 @@ class TurnLinks:
         return len(self.user)
 
     @cached_property
-    def heard(self) -> Tensor:
-        """(V,) number of turns each user node hears."""
-        return torch.bincount(self.tells[1], minlength=self.users)
+    def turn_count(self) -> Tensor:
+        """(V,) number of turns that update each user node."""
+        return torch.bincount(self.updates[1], minlength=self.users)
 
     @cached_property
-    def audiences(self) -> list[Audience]:
-        """Every user node that hears a turn, in groups of similar length so that little is padded."""
-        turn, user = self.tells
+    def groups(self) -> list[UserGroup]:
+        """Every user node that some turn updates, in groups of similar length so that little is padded."""
+        turn, user = self.updates
         by_user = torch.argsort(user, stable=True)
-        count = self.heard
+        count = self.turn_count
         begin = torch.cumsum(count, 0) - count
         rank = torch.argsort(count, stable=True)
         rank = rank[count[rank] > 0]
         groups = []
+        # One stable sort by user, then by length: each group's turns are slices of one array.
         for users in torch.split(rank, _group_sizes(count[rank])):
             length = int(count[users[-1]])
             within = torch.arange(length, device=user.device)
             padding = within >= count[users].unsqueeze(1)
             place = torch.where(padding, 0, begin[users].unsqueeze(1) + within)
             turns = torch.where(padding, 0, turn[by_user][place])
-            groups.append(Audience(users, turns, padding if bool(padding.any()) else None))
+            groups.append(UserGroup(users, turns, padding if bool(padding.any()) else None))
         return groups
 
 
 def _group_sizes(lengths: Tensor) -> list[int]:
     """Cut ascending lengths where they have grown by half; a small graph stays whole."""
     values = lengths.tolist()
-    if not values or len(values) * values[-1] <= SMALL_AUDIENCE:
+    if not values or len(values) * values[-1] <= SMALL_GROUP:
         return [len(values)] if values else []
     sizes, first = [0], max(values[0], 8)
     for value in values:

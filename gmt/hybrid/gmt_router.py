@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset, Questions
-from gmt.data.graph import graph_schema
+from gmt.data.schema import graph_schema
 from gmt.errors import RunError
 from gmt.hybrid.closed_form import load_posterior
 from gmt.hybrid.graph_router import GraphRouter

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from gmt.config import GraphConfig
+from gmt.data.build_graph import build_graph
 from gmt.data.dataset import Dataset, Questions
-from gmt.data.graph import build_graph
 from gmt.model.build import Scorer
 
 EXPLAINED_ROUNDS = 40

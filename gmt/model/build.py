@@ -1,13 +1,22 @@
-"""Build the network that a schema asks for."""
+"""Build the network that reads the graphs of a schema."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from gmt.config import ModelConfig
-from gmt.data.graph import GraphSchema
+from gmt.data.schema import GraphSchema, OutcomeSchema, TurnSchema
 from gmt.model.outcome_scorer import OutcomeScorer
 from gmt.model.scorer import GraphScorer
 
 Scorer = GraphScorer | OutcomeScorer
+
+NETWORKS: dict[str, Callable[[ModelConfig, Any, int, int], Scorer]] = {
+    TurnSchema.name: GraphScorer,
+    OutcomeSchema.name: OutcomeScorer,
+}
+"""Name of a schema -> the network that reads its graphs."""
 
 
 def scorer_for(config: ModelConfig, schema: GraphSchema, text_width: int, models: int) -> Scorer:
@@ -19,5 +28,4 @@ def scorer_for(config: ModelConfig, schema: GraphSchema, text_width: int, models
         text_width: W, the width of the text vectors.
         models: Number of models trained on.
     """
-    kind = GraphScorer if "turn" in schema.node_types else OutcomeScorer
-    return kind(config, schema, text_width, models)
+    return NETWORKS[schema.name](config, schema, text_width, models)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,18 +11,25 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gmt.errors import RunError
+from gmt.files import replace_file
+
+RENAMED = {
+    "turn__tells__user": "turn__updates__user",
+    "task__tells__user": "task__updates__user",
+    "cell_query": "term_query",
+    "cell_llm": "term_llm",
+}
+"""Parts of the names of weights as runs of earlier versions hold them -> as they are called now."""
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, str] | None = None) -> None:
-    """Write tensors under a temporary name, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, temporary, dict(note or {}))
-    os.replace(temporary, path)
+    """Write tensors whole or not at all."""
+    held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    replace_file(path, lambda part: save_file(held, part, dict(note or {})))
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Read tensors written by `save_tensors`.
+    """Read tensors written by `save_tensors`, under the names of today.
 
     Raises:
         RunError: The file is missing or no safetensors file.
@@ -31,7 +37,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise RunError(f"{path} does not exist; train the run again")
     try:
-        return load_file(path)
+        return {_renamed(name): value for name, value in load_file(path).items()}
     except SafetensorError as error:
         raise RunError(f"{path} is damaged ({error}); restore it or train the run again") from error
 
@@ -71,3 +77,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         index, _, name = full.partition(".")
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _renamed(name: str) -> str:
+    return ".".join(RENAMED.get(part, part) for part in name.split("."))

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gmt.data.graph import GraphSchema, turn_edges
+from gmt.data.schema import TurnSchema
 from gmt.data.turn_links import TurnLinks
 from gmt.model.hgt import HGTLayer
 from gmt.model.turn_layer import TurnStates, update_turns, update_users
@@ -34,17 +34,12 @@ class GraphEncoder(nn.Module):
         heads: int,
         layers: int,
         dropout: float,
-        schema: GraphSchema,
+        schema: TurnSchema,
         outputs: tuple[str, ...] | None = None,
         backend: str = "turn",
     ) -> None:
         super().__init__()
-        self.schemas: list[GraphSchema] = []
-        wanted = set(outputs or schema.node_types)
-        for _ in range(layers):  # from the last layer to the first
-            edges = tuple(edge for edge in schema.edge_types if edge[2] in wanted)
-            self.schemas.insert(0, GraphSchema(schema.node_types, edges))
-            wanted |= {edge[0] for edge in edges}
+        self.schemas = schema.restricted(layers, outputs or schema.node_types)
         self.schema, self.width, self.backend = schema, width, backend
         self.layers = nn.ModuleList(HGTLayer(width, heads, part) for part in self.schemas)
         self.norms = nn.ModuleList(
@@ -58,7 +53,7 @@ class GraphEncoder(nn.Module):
 
         Args:
             states: What the nodes start from.
-            links: Who reads and hears whom.
+            links: What turns read and whom they update.
         """
         return self._by_hgtconv(states, links) if self.backend == "pyg" else self._by_turns(states, links)
 
@@ -81,7 +76,7 @@ class GraphEncoder(nn.Module):
             "llm": states.llm.state,
         }
         for layer, norms, part in zip(self.layers, self.norms, self.schemas, strict=True):
-            nodes = layer(nodes, turn_edges(part, links))
+            nodes = layer(nodes, part.edges(links))
             for kind, norm in norms.items():  # pyright: ignore[reportCallIssue]
                 nodes[kind] = norm(self.dropout(nodes[kind]))
         return replace(states, user=nodes["user"], turn=nodes["turn"])

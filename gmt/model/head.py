@@ -1,4 +1,4 @@
-"""Score candidates for a person and a query."""
+"""Score candidates for a user and a query."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class PreferenceHead(nn.Module):
 
 
 class ProductHead(nn.Module):
-    """Score candidates by the product of one vector of person, task and query with each of them.
+    """Score candidates by the product of one vector of user, task and query with each of them.
 
     Source: PersonalizedRouter (arXiv 2511.16883), h_uqt = MLP([h_u; h_t; h_q]); score = h_uqt · h_m.
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gmt.data.graph import EdgeType, GraphSchema
+from gmt.data.schema import EdgeType, GraphSchema
 
 
 def key(edge: EdgeType) -> str:
@@ -87,9 +87,13 @@ class HGTLayer(nn.Module):
         for kind in self.schema.node_types:
             for part, shape in (("weight", (self.width, self.width)), ("bias", (self.width,))):
                 zero = self.skip[next(iter(self.skip))].new_zeros(shape)
-                both: Any = getattr(self.key_value[kind], part) if kind in self.key_value else torch.cat([zero, zero])
-                asked: Any = getattr(self.query[kind], part) if kind in self.query else zero
-                named[f"kqv_lin.lins.{kind}.{part}"] = torch.cat([both[: self.width], asked, both[self.width :]])
+                key_and_value: Any = (
+                    getattr(self.key_value[kind], part) if kind in self.key_value else torch.cat([zero, zero])
+                )
+                query: Any = getattr(self.query[kind], part) if kind in self.query else zero
+                named[f"kqv_lin.lins.{kind}.{part}"] = torch.cat(
+                    [key_and_value[: self.width], query, key_and_value[self.width :]]
+                )
                 named[f"out_lin.lins.{kind}.{part}"] = getattr(self.out[kind], part) if kind in self.out else zero
             named[f"skip.{kind}"] = self.skip[kind] if kind in self.skip else zero[:1]
         # HGTConv numbers its relation matrices head by head, in the order of the edge types.

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from gmt.config import ModelConfig
-from gmt.data.graph import FEEDBACK, EdgeType, GraphBatch, GraphSchema
+from gmt.data.feedback_features import FEEDBACK
+from gmt.data.graph_batch import GraphBatch
+from gmt.data.schema import EdgeType, OutcomeSchema
 from gmt.model.head import ProductHead
 from gmt.model.hgt import HGTLayer, key
 from gmt.model.known_models import known_models, pad_rows
@@ -30,10 +32,10 @@ class OutcomeLayer(nn.Module):
         bind: Whether values hold the product of outcome and source.
     """
 
-    def __init__(self, width: int, heads: int, schema: GraphSchema, bind: bool) -> None:
+    def __init__(self, width: int, heads: int, schema: OutcomeSchema, bind: bool) -> None:
         super().__init__()
         self.hgt, self.schema = HGTLayer(width, heads, schema), schema
-        carrying = [edge for edge in schema.edge_types if "llm" in edge]
+        carrying = [edge for edge in schema.edge_types if schema.carries_outcome(edge)]
         self.outcome = nn.ModuleDict({key(edge): nn.Linear(len(FEEDBACK), 2 * width) for edge in carrying})
         self.bind = nn.ModuleDict({key(edge): nn.Linear(width, width, bias=False) for edge in carrying if bind})
 
@@ -52,6 +54,8 @@ class OutcomeLayer(nn.Module):
         return found
 
     def _update(self, kind: str, nodes: dict[str, Tensor], edges: dict[EdgeType, Tensor], outcome: Tensor) -> Tensor:
+        from torch_geometric.utils import softmax  # takes seconds to import, and multi-turn runs never need it
+
         heads, size = self.hgt.heads, self.hgt.head_width
         state = nodes[kind]
         query = self.hgt.query[kind](state).view(-1, heads, size)
@@ -73,41 +77,39 @@ class OutcomeLayer(nn.Module):
             values.append(torch.einsum("ehd,hdf->ehf", value.view(-1, heads, size), self.hgt.value_relation[key(edge)]))
             into.append(target)
         target = torch.cat(into)
-        share = _softmax(torch.cat(weights), target, len(state))
-        told = share.unsqueeze(2) * torch.cat(values)
-        heard = told.new_zeros(query.shape).index_add(0, target, told)
-        new = self.hgt.out[kind](nn.functional.gelu(heard.reshape(len(state), heads * size)))
+        # One softmax over all edges into a node, of whatever type, as HGT has it.
+        share = softmax(torch.cat(weights), target, num_nodes=len(state))
+        messages = share.unsqueeze(2) * torch.cat(values)
+        pooled = messages.new_zeros(query.shape).index_add(0, target, messages)
+        new = self.hgt.out[kind](nn.functional.gelu(pooled.reshape(len(state), heads * size)))
         keep = torch.sigmoid(self.hgt.skip[kind])
         return keep * new + (1 - keep) * state
 
 
 class OutcomeScorer(nn.Module):
-    """Score candidates from what their person's outcomes say, in PersonalizedRouter's way.
+    """Score candidates from what their user's outcomes say, in PersonalizedRouter's way.
 
-    People start at zero, tasks and queries from their texts, llms from their descriptions and, where
-    `strengths` is on, a learned residual. After the layers the states of person and task and the query
-    asked make one vector, which meets every candidate by a product.
+    Users start at zero, tasks and queries from their texts, llms from their descriptions and, where
+    `strengths` is on, a learned residual. After the layers the states of user and task and the target's
+    query make one vector, which meets every candidate by a product.
 
     Source: PersonalizedRouter (arXiv 2511.16883). Its users are one-hot and its tasks shared by all;
-    here people and their views of tasks are told by their own outcomes alone, so that somebody new is
-    served, and the score depends on the person.
+    here users and their views of tasks are known by their own outcomes alone, so that a cold-start user
+    is served, and the score depends on the user.
 
     Args:
         config: Widths and switches.
-        schema: As `outcome_schema` gives it.
+        schema: Node and edge types.
         text_width: W.
         models: Number of models trained on; llm nodes beyond it have no residual.
     """
 
-    def __init__(self, config: ModelConfig, schema: GraphSchema, text_width: int, models: int) -> None:
+    def __init__(self, config: ModelConfig, schema: OutcomeSchema, text_width: int, models: int) -> None:
         super().__init__()
         self.config, self.trained_models, self.schema = config, models, schema
         width = config.width
         self.project = nn.ModuleDict({kind: nn.Linear(text_width, width) for kind in ("task", "query", "llm")})
-        parts, wanted = [], {"user", "task", "llm"}  # a layer leaves alone what nobody reads after it
-        for _ in range(config.layers):
-            parts.insert(0, GraphSchema(schema.node_types, tuple(e for e in schema.edge_types if e[2] in wanted)))
-            wanted |= {edge[0] for edge in parts[0].edge_types}
+        parts = schema.restricted(config.layers, ("user", "task", "llm"))
         self.layers = nn.ModuleList(OutcomeLayer(width, config.heads, part, config.bind) for part in parts)
         self.norms = nn.ModuleList(
             nn.ModuleDict({kind: nn.LayerNorm(width) for kind in sorted({e[2] for e in part.edge_types})})
@@ -120,12 +122,12 @@ class OutcomeScorer(nn.Module):
             self.strength_residual = nn.Parameter(torch.zeros(models))
             self.llm_residual = nn.Parameter(torch.zeros(models, width))
 
-    def forward(self, batch: GraphBatch, user_shift: Tensor | None = None) -> Tensor:
+    def forward(self, batch: GraphBatch, user_offset: Tensor | None = None) -> Tensor:
         """Return (C, K) scores, -inf under padding.
 
         Args:
             batch: The graph and its questions.
-            user_shift: (V, D) added to the people's final states; what `adapt --steps` learns.
+            user_offset: (V, D) added to the users' final states; what `adapt --steps` learns.
         """
         links, config = batch.outcomes, self.config
         dropout = self.config.residual_dropout if self.training else 0.0
@@ -143,21 +145,12 @@ class OutcomeScorer(nn.Module):
             read = {edge: batch.edges[edge] for edge in layer.schema.edge_types}  # pyright: ignore[reportGeneralTypeIssues, reportAttributeAccessIssue]
             new = layer(nodes, read, batch.feedback)
             nodes = nodes | {kind: norm(self.dropout(new[kind])) for kind, norm in norms.items()}  # pyright: ignore[reportCallIssue]
-        user = nodes["user"] if user_shift is None else nodes["user"] + user_shift
-        asked = self.project["query"](batch.target_query)
+        user = nodes["user"] if user_offset is None else nodes["user"] + user_offset
+        target_query = self.project["query"](batch.target_query)
         scores = self.head(
-            user[batch.target_user], nodes["task"][links.target_task], asked, nodes["llm"][batch.candidates]
+            user[batch.target_user], nodes["task"][links.target_task], target_query, nodes["llm"][batch.candidates]
         )
         if config.strengths:
             strength = self.strength(batch.llm).squeeze(1) + pad_rows(self.strength_residual, len(batch.llm)) * known
             scores = scores + strength[batch.candidates]
         return scores.masked_fill(~batch.mask, float("-inf"))
-
-
-def _softmax(weights: Tensor, target: Tensor, count: int) -> Tensor:
-    """Return (E, H) weights that add up to 1 over the edges into each of `count` nodes."""
-    place = target.unsqueeze(1).expand_as(weights)
-    largest = weights.new_full((count, weights.shape[1]), float("-inf")).scatter_reduce(0, place, weights, "amax")
-    size = (weights - largest.detach()[target]).exp()
-    total = size.new_zeros(count, weights.shape[1]).index_add(0, target, size)
-    return size / total[target]

@@ -6,7 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from gmt.config import ModelConfig
-from gmt.data.graph import FEEDBACK, GraphBatch, GraphSchema
+from gmt.data.feedback_features import FEEDBACK
+from gmt.data.graph_batch import GraphBatch
+from gmt.data.schema import TurnSchema
+from gmt.data.turn_links import TurnLinks
 from gmt.model.encoder import GraphEncoder
 from gmt.model.head import PreferenceHead
 from gmt.model.known_models import known_models, pad_rows
@@ -17,15 +20,15 @@ RATED, ADVANTAGE = FEEDBACK.index("rated"), FEEDBACK.index("advantage")
 
 
 class GraphScorer(nn.Module):
-    """Score the candidates of each question from the graph of what its person said before.
+    """Score the candidates of each question from the graph of what its user rated before.
 
     With `bind`, `strengths` and `query_terms` off this is GMTRouter (arXiv 2511.08590): users and turns
     start at zero, queries, llms and responses from their texts, and only the preference head
     scores. `bind` starts each turn from what the rating says about *this* model, query and answer, and
-    lets the person's state meet each candidate directly, weighed by how much is known of the
-    person. `strengths` adds a score per model: a prior read from its text plus a learned residual
+    lets the user's state meet each candidate directly, weighed by how much is known of the
+    user. `strengths` adds a score per model: a prior read from its text plus a learned residual
     that starts at zero, so a model never trained on is judged by its text alone. `query_terms` adds a
-    question x model term read from both texts.
+    query x model term read from both texts.
 
     Args:
         config: Widths and switches.
@@ -34,7 +37,7 @@ class GraphScorer(nn.Module):
         models: Number of models trained on; llm nodes beyond it have no residual.
     """
 
-    def __init__(self, config: ModelConfig, schema: GraphSchema, text_width: int, models: int) -> None:
+    def __init__(self, config: ModelConfig, schema: TurnSchema, text_width: int, models: int) -> None:
         super().__init__()
         self.config, self.trained_models = config, models
         width, hidden = config.width, config.hidden
@@ -60,15 +63,15 @@ class GraphScorer(nn.Module):
             self.strength_residual = nn.Parameter(torch.zeros(models))
             self.llm_residual = nn.Parameter(torch.zeros(models, width))
         if config.query_terms:
-            self.cell_query = nn.Linear(text_width, hidden)
-            self.cell_llm = nn.Linear(width, hidden)
+            self.term_query = nn.Linear(text_width, hidden)
+            self.term_llm = nn.Linear(width, hidden)
 
-    def forward(self, batch: GraphBatch, user_shift: Tensor | None = None) -> Tensor:
+    def forward(self, batch: GraphBatch, user_offset: Tensor | None = None) -> Tensor:
         """Return (C, K) scores, -inf under padding.
 
         Args:
             batch: The graph and its questions.
-            user_shift: (V, D) added to the people's final states; what `adapt --steps` learns.
+            user_offset: (V, D) added to the users' final states; what `adapt --steps` learns.
         """
         config = self.config
         dropout = self.config.residual_dropout if self.training else 0.0
@@ -76,40 +79,44 @@ class GraphScorer(nn.Module):
         llm = self.project_llm(batch.llm)
         if config.strengths:
             llm = llm + pad_rows(self.llm_residual, len(batch.llm)) * known.unsqueeze(-1)
-        people = self._people(self._initial_states(batch, llm), batch)
-        if people is None:
-            people = llm.new_zeros(len(batch.user_code), llm.shape[-1])
-        if user_shift is not None:
-            people = people + user_shift
-        user, offered = people[batch.target_user], llm[batch.candidates]
+        users = self._users(self._initial_states(batch, llm), batch)
+        if users is None:  # no layers: nothing was read of anybody
+            users = llm.new_zeros(len(batch.user_code), llm.shape[-1])
+        if user_offset is not None:
+            users = users + user_offset
+        user, offered = users[batch.target_user], llm[batch.candidates]
         scores = self.head(user, batch.target_query, offered, batch.mask)
         if config.bind:
             wish = torch.tanh(self.affinity_user(user)) * (1 + self.affinity_query(batch.target_query))  # (C, H)
             scores = scores + self._trust(batch) * torch.einsum("ch,ckh->ck", wish, self.affinity_llm(offered))
         if config.query_terms:
-            asked = torch.tanh(self.cell_query(batch.target_query))
-            scores = scores + torch.einsum("ch,ckh->ck", asked, self.cell_llm(llm)[batch.candidates])
+            wish = torch.tanh(self.term_query(batch.target_query))
+            scores = scores + torch.einsum("ch,ckh->ck", wish, self.term_llm(llm)[batch.candidates])
         if config.strengths:
             strength = self.strength(batch.llm).squeeze(-1)
             strength = strength + pad_rows(self.strength_residual, len(batch.llm)) * known
             scores = scores + strength[batch.candidates]
         return scores.masked_fill(~batch.mask, float("-inf"))
 
-    def _people(self, states: TurnStates, batch: GraphBatch) -> Tensor | None:
-        """Return (V, D) what is known of each person, by messages or, where there is no graph, by means."""
-        turn, links = states.turn, batch.links
+    def _users(self, states: TurnStates, batch: GraphBatch) -> Tensor | None:
+        """Return (V, D) what is known of each user, by messages or, where there is no graph, by means."""
+        links = batch.links
         if self.config.history == "graph":
             return self.encoder(states, links).user
-        if self.config.history == "apart":
-            parts = {
-                "query": nn.functional.embedding(links.query, states.query.state),
-                "response": states.responses(links),
-                "llm": nn.functional.embedding(links.llm, states.llm.state),
-            }
-            turn = torch.stack([torch.tanh(self.apart[kind](part)) for kind, part in parts.items()]).sum(0)
-        assert turn is not None
-        heard = turn.new_zeros(links.users, turn.shape[1]).index_add(0, batch.tells[1], turn[batch.tells[0]])
-        return heard / links.heard.clamp_min(1).unsqueeze(1)
+        turn = self._turns_apart(states, links) if self.config.history == "apart" else states.turn
+        if turn is None:
+            return None
+        pooled = turn.new_zeros(links.users, turn.shape[1]).index_add(0, batch.updates[1], turn[batch.updates[0]])
+        return pooled / links.turn_count.clamp_min(1).unsqueeze(1)
+
+    def _turns_apart(self, states: TurnStates, links: TurnLinks) -> Tensor:
+        """Return (T, D) each turn's query, answer and model, read one by one and added up."""
+        parts = {
+            "query": nn.functional.embedding(links.query, states.query.state),
+            "response": states.responses(links),
+            "llm": nn.functional.embedding(links.llm, states.llm.state),
+        }
+        return torch.stack([torch.tanh(self.apart[kind](part)) for kind, part in parts.items()]).sum(0)
 
     def _initial_states(self, batch: GraphBatch, llm: Tensor) -> TurnStates:
         query = Leaf(batch.query, self.project_query.weight, self.project_query.bias)
@@ -130,13 +137,13 @@ class GraphScorer(nn.Module):
         """Return (T, D) what each rating says about its model, its query and its answer."""
         gained = batch.feedback[:, ADVANTAGE].unsqueeze(-1)
         model = nn.functional.embedding(batch.turn_llm, llm)
-        asked = self.bind_query(model * nn.functional.embedding(batch.turn_query, query))
+        queries = self.bind_query(model * nn.functional.embedding(batch.turn_query, query))
         answer = nn.functional.embedding(batch.turn_response, self.bind_response(batch.response))
-        return gained * (nn.functional.embedding(batch.turn_llm, self.bind_llm(llm)) + asked + answer)
+        return gained * (nn.functional.embedding(batch.turn_llm, self.bind_llm(llm)) + queries + answer)
 
     def _trust(self, batch: GraphBatch) -> Tensor:
-        """Return (C, 1) in [0, 1): how much the person's own votes count, n / (n + e^patience)."""
+        """Return (C, 1) in [0, 1): how much the user's own votes count, n / (n + e^patience)."""
         rated = batch.feedback[:, RATED]
-        votes = rated.new_zeros(len(batch.user_code)).index_add(0, batch.tells[1], rated[batch.tells[0]])
+        votes = rated.new_zeros(len(batch.user_code)).index_add(0, batch.updates[1], rated[batch.updates[0]])
         votes = votes[batch.target_user].unsqueeze(-1)
         return votes / (votes + self.patience.exp())

@@ -1,4 +1,4 @@
-"""Describe a model on a query by traits that a person may like, learned so that past votes foretell others."""
+"""Describe a model on a query by traits that a user may like, learned so that past votes predict others."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ KERNELS = ("liking", "memory", "style")
 
 
 class TraitNetwork(nn.Module):
-    """Map a query and a model to F traits, whose products join the kernel between a person's votes.
+    """Map a query and a model to F traits, whose products join the kernel between a user's votes.
 
     φ(q, m) = e_m ∘ (1 + V x_q + w_task): what is asked decides how much each trait of a model weighs,
     by its text and, where a source names tasks, by its task. e_m is read from the model's
     description plus a learned residual, which a model never trained on does without. How much a
-    person likes each trait is no parameter but the posterior given their votes, so somebody new
+    user likes each trait is no parameter but the posterior given their votes, so a cold-start user
     needs no gradient step.
 
     Args:

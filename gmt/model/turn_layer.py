@@ -14,7 +14,7 @@ from gmt.model.hgt import HGTLayer
 from gmt.model.leaf import Leaf, relate
 
 OPENS, ANSWERS, WRITES = (("query", "opens", "turn"), ("response", "answers", "turn"), ("llm", "writes", "turn"))
-ASKS, PRECEDES, TELLS = (("user", "asks", "turn"), ("turn", "precedes", "turn"), ("turn", "tells", "user"))
+ASKS, PRECEDES, UPDATES = (("user", "asks", "turn"), ("turn", "precedes", "turn"), ("turn", "updates", "user"))
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TurnStates:
     Args:
         user, turn: (V, D) and (T, D); None where all are zero.
         query, llm: The Q and M leaves.
-        response: The R distinct answers; what the person said of one is added per turn.
+        response: The R distinct answers; the user's rating and words of it are added per turn.
         feedback: (T, F) features of each turn's rating.
         feedback_weight: (D, F) what they add to the response.
         written: The distinct feedback texts, the first of them adding nothing; None if there is none.
@@ -109,14 +109,15 @@ def _logits(slots: list[Slot], layer: HGTLayer, query: Tensor) -> list[Tensor]:
         query: (T, D), or (1, D) the same for all turns; then a node's logits are a scalar per head.
     """
     heads, size = layer.heads, layer.head_width
-    asked = query.unflatten(1, (heads, size))
+    by_head = query.unflatten(1, (heads, size))
     sums, tables, indices, places = [], [], [], []
     for place, slot in enumerate(slots):
         weight, bias, relation = layer.keys(slot.edge)
         offset = relate(slot.offset(weight, bias), relation).view(heads, size)
-        total = torch.einsum("thd,hd->th", asked, offset)
+        total = torch.einsum("thd,hd->th", by_head, offset)
         if len(query) == 1:
-            one = (relation @ asked.view(heads, size, 1)).transpose(1, 2)  # (H, 1, d)
+            # One query for all turns: folded into the projection, it makes a node's logits a matrix product.
+            one = (relation @ by_head.view(heads, size, 1)).transpose(1, 2)  # (H, 1, d)
             direct = (one @ weight.view(heads, size, -1)).squeeze(1)  # (H, D)
             total = sum((_spread(leaf.project(direct), index) for leaf, index in slot.parts), start=total)
         else:
@@ -138,40 +139,40 @@ def update_turns(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tenso
     query = asks.bias.unsqueeze(0) if states.turn is None else asks(states.turn)
     slots = _slots(states, links, layer)
     logits = [found.expand(len(links), -1) for found in _logits(slots, layer, query)]
-    heard, tables, indices = [], [], []
+    shares, tables, indices = [], [], []
     for slot, share in zip(slots, torch.stack(logits).softmax(0), strict=True):
         weight, bias, relation = layer.values(slot.edge)
-        said = [(relate(slot.offset(weight, bias), relation).unsqueeze(0), None)]
-        said += [(leaf.send(weight, relation), index) for leaf, index in slot.parts]
-        for table, index in said:
-            heard, tables, indices = [*heard, share], [*tables, table], [*indices, index]
-    return _next_state(layer, "turn", attend(heard, tables, indices).flatten(1), states.turn)
+        messages = [(relate(slot.offset(weight, bias), relation).unsqueeze(0), None)]
+        messages += [(leaf.send(weight, relation), index) for leaf, index in slot.parts]
+        for table, index in messages:
+            shares, tables, indices = [*shares, share], [*tables, table], [*indices, index]
+    return _next_state(layer, "turn", attend(shares, tables, indices).flatten(1), states.turn)
 
 
 def update_users(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tensor:
     """Return the user nodes' next states, (V, D)."""
     heads, size = layer.heads, layer.head_width
-    matrix, bias, relation = layer.values(TELLS)
+    matrix, bias, relation = layer.values(UPDATES)
     value_bias = relate(bias, relation)
-    if states.turn is None:  # every turn says the same
-        pooled = (links.heard > 0).to(bias.dtype).unsqueeze(1) * value_bias
+    if states.turn is None:  # every turn sends the same
+        pooled = (links.turn_count > 0).to(bias.dtype).unsqueeze(1) * value_bias
         return _next_state(layer, "user", pooled, states.user)
-    if not links.audiences:
+    if not links.groups:
         return _next_state(layer, "user", value_bias.new_zeros(links.users, layer.width), states.user)
-    key, _, key_relation = layer.keys(TELLS)  # the bias of the key is the same for all turns: it cancels
+    key, _, key_relation = layer.keys(UPDATES)  # the bias of the key is the same for all turns: it cancels
     asks: Any = layer.query["user"]
     queries = []
-    for audience in links.audiences:
-        query = asks.bias.view(1, -1) if states.user is None else asks(states.user[audience.users])
-        asked = query.unflatten(1, (heads, size)).transpose(0, 1) @ key_relation.transpose(1, 2)
-        queries.append((asked @ key.view(heads, size, -1)).transpose(0, 1))  # (B or 1, H, D): met by the state itself
-    rows, none = [audience.turns for audience in links.audiences], links.user.new_zeros(0, dtype=torch.bool)
-    hidden = [none if audience.padding is None else audience.padding for audience in links.audiences]
-    heard = torch.cat(pool(states.turn, queries, rows, hidden)).transpose(0, 1)  # (H, V, D)
-    heard = heard @ matrix.view(heads, size, -1).transpose(1, 2) @ relation
-    told = heard.transpose(0, 1).reshape(-1, layer.width) + value_bias
-    users = torch.cat([audience.users for audience in links.audiences])
-    pooled = told.new_zeros(links.users, layer.width).index_copy(0, users, told)
+    for group in links.groups:
+        query = asks.bias.view(1, -1) if states.user is None else asks(states.user[group.users])
+        related = query.unflatten(1, (heads, size)).transpose(0, 1) @ key_relation.transpose(1, 2)
+        queries.append((related @ key.view(heads, size, -1)).transpose(0, 1))  # (B or 1, H, D): met by the state itself
+    rows, none = [group.turns for group in links.groups], links.user.new_zeros(0, dtype=torch.bool)
+    hidden = [none if group.padding is None else group.padding for group in links.groups]
+    read = torch.cat(pool(states.turn, queries, rows, hidden)).transpose(0, 1)  # (H, V, D)
+    read = read @ matrix.view(heads, size, -1).transpose(1, 2) @ relation
+    sent = read.transpose(0, 1).reshape(-1, layer.width) + value_bias
+    users = torch.cat([group.users for group in links.groups])
+    pooled = sent.new_zeros(links.users, layer.width).index_copy(0, users, sent)
     return _next_state(layer, "user", pooled, states.user)
 
 

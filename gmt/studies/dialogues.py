@@ -24,8 +24,8 @@ from scipy.stats import spearmanr
 
 from data_prep.simulate.in_memory import embedded
 from gmt.config import RunConfig
+from gmt.data.build_graph import build_graph
 from gmt.data.dataset import Dataset, ModelInfo
-from gmt.data.graph import build_graph
 from gmt.data.interactions import Candidate, Comparison, InteractionTable
 from gmt.model.build import Scorer
 from gmt.report.markdown import interval_cell, table

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from gmt.config import load_config
+from gmt.data.build_graph import build_graph
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.episodes import EpisodeSampler
-from gmt.data.graph import build_graph
 from gmt.data.interactions import TRAIN
 from gmt.errors import ConfigError
 from gmt.model.scorer import GraphScorer

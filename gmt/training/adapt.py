@@ -10,7 +10,7 @@ import torch
 from accelerate.utils import set_seed
 
 from data_prep.sources.jsonl import read_history
-from gmt.data.graph import build_graph
+from gmt.data.build_graph import build_graph
 from gmt.data.interactions import Comparison
 from gmt.errors import DataError, UserError
 from gmt.hybrid.graph_router import GraphRouter

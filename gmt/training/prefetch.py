@@ -1,4 +1,4 @@
-"""Make the next thing in a thread while the last one is used."""
+"""Make the next item in a thread while the last one is used."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def core_to_spare(device: torch.device) -> bool:
     return device.type != "cpu" or (os.cpu_count() or 1) > torch.get_num_threads()
 
 
-def ahead(make: Callable[[int], T], numbers: Iterable[int], threaded: bool) -> Iterator[tuple[int, T]]:
+def prefetch(make: Callable[[int], T], numbers: Iterable[int], threaded: bool) -> Iterator[tuple[int, T]]:
     """Yield each number with what is made of it, in order.
 
     Args:
-        make: What it raises is raised where its thing would come.
+        make: What it raises is raised where its item would come.
         numbers: What to make.
         threaded: Call `make` in a thread of its own, one call at a time, one number before it is wanted; it must not
-            depend on what is done with the last thing meanwhile. Else everything is made when it is wanted.
+            depend on what is done with the last item meanwhile. Else everything is made when it is wanted.
     """
     if not threaded:
         yield from ((number, make(number)) for number in numbers)
         return
-    with ThreadPoolExecutor(1, "ahead") as pool:
+    with ThreadPoolExecutor(1, "prefetch") as pool:
         last = None
         for number in numbers:
             coming = number, pool.submit(make, number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -12,60 +11,36 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs, set_seed
-from torch import Tensor
 
 from gmt.config import RunConfig, TrainConfig
-from gmt.data.dataset import Dataset
+from gmt.data.build_graph import build_graph
+from gmt.data.dataset import Dataset, Questions
 from gmt.data.episodes import EpisodeSampler
-from gmt.data.graph import GraphBatch, build_graph, graph_schema
+from gmt.data.graph_batch import GraphBatch
 from gmt.data.interactions import TRAIN, VALID
-from gmt.errors import RunError
+from gmt.data.schema import graph_schema
 from gmt.evaluation.metrics import pairs_of, weighted_auc
-from gmt.files import write_json, write_text
+from gmt.files import write_text
 from gmt.hybrid.graph_router import GraphRouter
 from gmt.model.build import Scorer, scorer_for
-from gmt.model.checkpoint import load_tensors, load_weights, optimizer_tensors, restore_optimizer, save_tensors
+from gmt.model.checkpoint import load_weights
+from gmt.model.seeding import seeded
 from gmt.routing.pairwise import choices
-from gmt.runs import RunFolder, read_jsonl, read_run_json
+from gmt.runs import RunFolder
+from gmt.training.accelerator import new_accelerator
 from gmt.training.allocator import keep_freed_memory
 from gmt.training.losses import loss_of
-from gmt.training.prefetch import ahead, core_to_spare
+from gmt.training.prefetch import core_to_spare, prefetch
+from gmt.training.training_progress import TrainingProgress, restore_progress, save_progress
 
 Report = Callable[[Mapping[str, Any]], None]
 
 
-@dataclass
-class Progress:
-    """Hold where training stands; written with every validation so that it can go on from there."""
-
-    step: int = 0
-    best_step: int = 0
-    best: float = -math.inf
-    best_auc: float = -math.inf
-    best_accuracy: float = math.nan
-    stale: int = 0
-    done: bool = False
-    seconds: float = 0.0
-
-
 def new_scorer(config: RunConfig, data: Dataset) -> Scorer:
     """Return an untrained scorer for this data, weights drawn from `config.seed`."""
-    set_seed(config.seed)
     schema = graph_schema(config.graph)
-    return scorer_for(config.model, schema, data.vectors.shape[1], len(data.table.models))
-
-
-def new_accelerator(config: RunConfig) -> Accelerator:
-    """Return what places tensors and joins the processes of a training."""
-    AcceleratorState._reset_state()  # an earlier training of this process may have had another precision
-    return Accelerator(
-        mixed_precision=config.train.precision,
-        gradient_accumulation_steps=config.train.accumulate,
-        # feedback in words and turn edges are not in every batch
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
+    with seeded(config.seed):
+        return scorer_for(config.model, schema, data.vectors.shape[1], len(data.table.models))
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -78,13 +53,60 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return 0.1 + 0.45 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
+@dataclass(frozen=True, eq=False)
+class Training:
+    """Hold what every step of a training needs.
+
+    Args:
+        config: Settings.
+        accelerator: Places tensors and joins processes.
+        model: The scorer, as Accelerate wraps it.
+        optimizer: Its optimiser, as Accelerate wraps it.
+    """
+
+    config: RunConfig
+    accelerator: Accelerator
+    model: Any
+    optimizer: Any
+
+    def step(self, number: int, batch: GraphBatch, share: float) -> float:
+        """Take one step and return its loss per pair, over all processes.
+
+        Args:
+            number: The step, from 0; decides dropout and the learning rate.
+            batch: This process's part of the graph.
+            share: 1, or 0 where this process has no target.
+        """
+        accelerator, config = self.accelerator, self.config.train
+        device = accelerator.device
+        # 1. Dropout is a function of the step, so that a resumed run is identical.
+        gpus = [device.index or 0] if device.type == "cuda" else []
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.lr * learning_rate(number, config)
+        with seeded(_mix(self.config.seed, number), gpus), accelerator.accumulate(self.model):
+            # 2. The mean is over the pairs of all processes, so that their number does not matter:
+            #    Accelerate averages gradients over processes, hence the factor.
+            scores = self.model(batch.to(device))
+            loss, pairs = loss_of(config, scores, batch.rating.to(device))
+            total: Any = accelerator.reduce(torch.tensor(pairs * share, device=device), "sum")
+            objective = loss * accelerator.num_processes / total.clamp_min(1.0) * share
+            accelerator.backward(objective)
+            # 3. An update only after the last of `accumulate` steps; Accelerate skips the others.
+            if accelerator.sync_gradients:
+                accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        summed: Any = accelerator.reduce(loss.detach() * share, "sum")
+        return float(summed) / max(float(total), 1.0)
+
+
 def train_scorer(
     data: Dataset, config: RunConfig, run: RunFolder, resume: bool = False, report: Report | None = None
-) -> tuple[Scorer, Progress]:
-    """Train on the TRAIN comparisons, choose the weights by the VALID ones, asked in eval mode.
+) -> tuple[Scorer, TrainingProgress]:
+    """Train on the TRAIN comparisons, choose the weights by the VALID ones, scored in eval mode.
 
     Every step's episode is drawn from (seed, step) alone; several processes draw the same
-    episode and each works on its share of the people, so the losses do not depend on their number.
+    episode and each works on its share of the users, so the losses do not depend on their number.
 
     Args:
         data: TRAIN and VALID comparisons; others are never read.
@@ -103,52 +125,42 @@ def train_scorer(
     accelerator = new_accelerator(config)
     shown = data.select(data.table.split == TRAIN)
     sampler = EpisodeSampler(shown.table, config.episode, config.seed)
+    # 1. Weights and where to begin: at the first step, or behind the last checkpoint.
     scorer = new_scorer(config, data)
     optimizer = torch.optim.AdamW(scorer.parameters(), config.train.lr, weight_decay=config.train.weight_decay)
-    progress = Progress()
+    progress = TrainingProgress()
     if resume:
-        progress = _restore(run, config, scorer, optimizer)
+        progress = restore_progress(run, config, scorer, optimizer)
     elif accelerator.is_main_process:
         write_text(run.metrics, "")
-    model, optimizer = accelerator.prepare(scorer, optimizer)
-    validation = _validation(data)
+    training = Training(config, accelerator, *accelerator.prepare(scorer, optimizer))
+    validation = NetworkValidation.of(data)
     started = time.monotonic() - progress.seconds
     loss_sum, loss_count = 0.0, 0
 
     def build(step: int) -> tuple[GraphBatch, float]:
         return episode_batch(shown, sampler, step, config, accelerator)
 
+    # 2. Steps; the next batch is built in a thread where a core is free for it.
     keep_freed_memory()
-    spare = core_to_spare(accelerator.device)
-    for step, (batch, share) in ahead(build, range(progress.step, 0 if progress.done else config.train.steps), spare):
-        set_seed(_mix(config.seed, step))  # dropout is a function of the step, so a resumed run is identical
-        for group in optimizer.param_groups:
-            group["lr"] = config.train.lr * learning_rate(step, config.train)
-        with accelerator.accumulate(model):
-            scores = model(batch.to(accelerator.device))
-            loss, pairs = loss_of(config.train, scores, batch.rating.to(accelerator.device))
-            total: Any = accelerator.reduce(torch.tensor(pairs * share, device=accelerator.device), "sum")
-            objective = loss * accelerator.num_processes / total.clamp_min(1.0) * share
-            accelerator.backward(objective)
-            if accelerator.sync_gradients:
-                accelerator.clip_grad_norm_(model.parameters(), config.train.clip)
-            optimizer.step()
-            optimizer.zero_grad()
-        summed: Any = accelerator.reduce(loss.detach() * share, "sum")
-        value = float(summed) / max(float(total), 1.0)
-        loss_sum, loss_count = loss_sum + value, loss_count + 1
+    steps = range(progress.step, 0 if progress.done else config.train.steps)
+    for number, (batch, share) in prefetch(build, steps, core_to_spare(accelerator.device)):
+        loss = training.step(number, batch, share)
+        loss_sum, loss_count = loss_sum + loss, loss_count + 1
         progress.step += 1
-        line: dict[str, Any] = {"step": progress.step, "loss": value}
+        line: dict[str, Any] = {"step": progress.step, "loss": loss}
+        # 3. Validation, which alone decides what is kept and when to stop.
         if progress.step % config.train.eval_every == 0 or progress.step == config.train.steps:
             line = {"step": progress.step, "loss": loss_sum / loss_count}
             loss_sum, loss_count = 0.0, 0
             progress.seconds = time.monotonic() - started
-            scorer = accelerator.unwrap_model(model)
-            line |= _validate(scorer, shown, validation, config, accelerator.device)
-            line |= {"lr": optimizer.param_groups[0]["lr"], "seconds": round(progress.seconds, 3)}
-            better = _note(progress, line, config.train)
+            scorer = accelerator.unwrap_model(training.model)
+            router = GraphRouter(scorer, config.graph, accelerator.device)
+            line |= {} if validation is None else validation.measure(router, shown)
+            line |= {"lr": training.optimizer.param_groups[0]["lr"], "seconds": round(progress.seconds, 3)}
+            better = progress.validated(line, config.train)
             if accelerator.is_main_process:
-                _save(run, config, scorer, optimizer, progress, line, better)
+                save_progress(run, config, scorer, training.optimizer, progress, line, better)
             accelerator.wait_for_everyone()
         if report:
             report(line)
@@ -166,106 +178,53 @@ def _mix(seed: int, step: int) -> int:
 def episode_batch(
     shown: Dataset, sampler: EpisodeSampler, step: int, config: RunConfig, accelerator: Accelerator
 ) -> tuple[GraphBatch, float]:
-    """Return this process's share of a step's graph, and 1 (0 where it has nothing to ask)."""
+    """Return this process's share of a step's graph, and 1 (0 where it has no target)."""
     episode = sampler.draw(step)
     near = shown.select(episode.rows)  # all that a step reads: its time does not grow with the table
     history, targets = (np.searchsorted(episode.rows, part) for part in (episode.history, episode.targets))
     count, rank = accelerator.num_processes, accelerator.process_index
     share = 1.0
     if count > 1:
-        people = np.unique(near.table.user[targets])
-        mine = people[rank::count]
+        users = np.unique(near.table.user[targets])
+        mine = users[rank::count]
         if len(mine):
             targets = targets[np.isin(near.table.user[targets], mine)]
             history = history[np.isin(near.table.user[history], mine)]
         else:  # every process must take part in the step; its loss counts nothing
             share = 0.0
-    asked = near.questions(targets)
-    return build_graph(near.select(history), asked, config.graph, near.table.select(targets).ratings), share
+    ratings = near.table.select(targets).ratings
+    return build_graph(near.select(history), near.questions(targets), config.graph, ratings), share
 
 
-def _validation(data: Dataset) -> tuple[Any, np.ndarray] | None:
-    positions = np.flatnonzero((data.table.split == VALID) & data.table.rated)
-    if not len(positions):
-        return None
-    return data.questions(positions), data.table.select(positions).ratings
+@dataclass(frozen=True, eq=False)
+class NetworkValidation:
+    """Hold the rated VALID comparisons as questions, with the answers to them.
 
-
-def _validate(
-    scorer: Scorer, shown: Dataset, validation: tuple[Any, np.ndarray] | None, config: RunConfig, device: Any
-) -> dict[str, float]:
-    if validation is None:
-        return {}
-    questions, ratings = validation
-    scores = GraphRouter(scorer, config.graph, device).score(shown, questions)
-    gap = pairs_of(ratings).differences(scores)
-    if not len(gap):
-        return {}
-    everybody = np.zeros(len(gap), np.int64)
-    return {
-        "valid_auc": float(weighted_auc(gap, everybody, np.ones((1, 1)))[0]),
-        "valid_accuracy": float(np.mean((gap > 0) + 0.5 * (gap == 0))),
-        "valid_reward": float(choices(scores, ratings)[0].mean()),
-    }
-
-
-def _note(progress: Progress, line: Mapping[str, Any], config: TrainConfig) -> bool:
-    """Record a validation; return whether these weights are to be kept."""
-    found = line.get(f"valid_{config.select}", math.nan)
-    if math.isnan(found):  # nothing to validate on: the last weights are the best known
-        progress.best_step = progress.step
-        return True
-    if found > progress.best:
-        progress.best, progress.best_step, progress.stale = found, progress.step, 0
-        progress.best_auc, progress.best_accuracy = line["valid_auc"], line["valid_accuracy"]
-        return True
-    progress.stale += 1
-    progress.done = bool(config.patience) and progress.stale >= config.patience
-    return False
-
-
-def _save(
-    run: RunFolder,
-    config: RunConfig,
-    scorer: Scorer,
-    optimizer: Any,
-    progress: Progress,
-    line: Mapping[str, Any],
-    better: bool,
-) -> None:
-    weights: dict[str, Tensor] = scorer.state_dict()
-    if better:
-        save_tensors(run.weights, weights)
-    inner = getattr(optimizer, "optimizer", optimizer)
-    save_tensors(run.last / "model.safetensors", weights)
-    save_tensors(run.last / "optimizer.safetensors", optimizer_tensors(inner))
-    kept = [item for item in read_jsonl(run.metrics) if item["step"] < progress.step]
-    write_text(run.metrics, "".join(json.dumps(item) + "\n" for item in [*kept, line]))
-    write_json(run.last / "state.json", {"progress": vars(progress), "config": config.to_dict()})
-
-
-def resumable(run: RunFolder, config: RunConfig) -> Progress:
-    """Return where a run stopped.
-
-    Raises:
-        RunError: There is nothing to resume, or it was made with other settings.
+    Args:
+        questions: C questions.
+        ratings: (C, K) their ratings.
     """
-    path = run.last / "state.json"
-    if not path.is_file():
-        raise RunError(f"{run.root} holds nothing to resume; leave --resume out to start")
-    state = read_run_json(path)
-    wanted, found = config.to_dict(), state["config"]
-    for section in wanted:
-        if wanted[section] != found.get(section):
-            raise RunError(
-                f"{run.root} was trained with {section} = {found.get(section)}, now {wanted[section]}; "
-                "resume with the settings it was started with"
-            )
-    return Progress(**state["progress"])
 
+    questions: Questions
+    ratings: np.ndarray
 
-def _restore(run: RunFolder, config: RunConfig, scorer: Scorer, optimizer: torch.optim.Optimizer) -> Progress:
-    progress = resumable(run, config)
-    load_weights(scorer, run.last / "model.safetensors")
-    restore_optimizer(optimizer, load_tensors(run.last / "optimizer.safetensors"))
-    return progress
+    @classmethod
+    def of(cls, data: Dataset) -> NetworkValidation | None:
+        """Return the VALID comparisons of some data, or None where none is rated."""
+        positions = np.flatnonzero((data.table.split == VALID) & data.table.rated)
+        if not len(positions):
+            return None
+        return cls(data.questions(positions), data.table.select(positions).ratings)
+
+    def measure(self, router: GraphRouter, shown: Dataset) -> dict[str, float]:
+        """Return AUC and accuracy over pairs, and the mean reward of the choices; nothing where there is no pair."""
+        scores = router.score(shown, self.questions)
+        gap = pairs_of(self.ratings).differences(scores)
+        if not len(gap):
+            return {}
+        together = np.zeros(len(gap), np.int64)
+        return {
+            "valid_auc": float(weighted_auc(gap, together, np.ones((1, 1)))[0]),
+            "valid_accuracy": float(np.mean((gap > 0) + 0.5 * (gap == 0))),
+            "valid_reward": float(choices(scores, self.ratings)[0].mean()),
+        }

@@ -18,8 +18,10 @@ from gmt.hybrid.closed_form import save_posterior
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.pairwise import fit_temperature
 from gmt.runs import RunFolder, read_run_json
+from gmt.training.accelerator import new_accelerator
 from gmt.training.fit_parts import fit_parts
-from gmt.training.train_network import Report, new_accelerator, resumable
+from gmt.training.train_network import Report
+from gmt.training.training_progress import resumable
 from gmt.training.write_run import card_hash, clear_run, first_card, write_history
 
 

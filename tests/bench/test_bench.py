@@ -12,7 +12,7 @@ from gmt.bench.speed_report import PARTS, QUICK, rows_of, run_bench, write_bench
 from gmt.bench.timing import Timing, interleaved, matmul, operations
 from gmt.bench.training_speed import encoder, encoder_parts, step, step_config
 from gmt.cli.main import main
-from gmt.data.graph import turn_schema
+from gmt.data.schema import turn_schema
 from gmt.model.encoder import GraphEncoder
 
 CPU = torch.device("cpu")

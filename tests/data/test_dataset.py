@@ -20,7 +20,7 @@ def arrays(questions):
 
 
 def columns(table):
-    return {item.name: np.asarray(getattr(table, item.name)) for item in dataclasses.fields(table)}
+    return {item.name: np.asarray(getattr(table, item.name)) for item in dataclasses.fields(table) if item.init}
 
 
 def assert_equal(questions, others):

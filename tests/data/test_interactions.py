@@ -278,3 +278,22 @@ def test_missing_columns_and_files_are_named(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 not at all")
     with pytest.raises(DataError, match="not a readable interaction table"):
         InteractionTable.read(tmp_path / "bad.parquet")
+
+
+def test_a_grown_table_has_more_names_the_same_rows_and_is_not_laid_out_again():
+    table = random_table(0, users=2)
+    laid_out = table.ratings
+    grown = table.grown(texts=(*table.texts, "new"))
+    assert grown.texts[-1] == "new" and len(table.texts) == len(grown.texts) - 1
+    assert grown.ratings is laid_out and grown.to_comparisons() == table.to_comparisons()
+    assert len(grown.select(np.array([1, 2]))) == 2
+    with pytest.raises(DataError, match="texts hold 1 names instead of .* behind the old ones"):
+        table.grown(texts=("only this",))
+
+
+def test_other_rows_are_laid_out_anew():
+    table = random_table(0, users=2, max_candidates=3)
+    assert table.mask.tolist() == (table.candidates >= 0).tolist()
+    blank = table.without_ratings()
+    assert np.isnan(blank.ratings).all() and not np.isnan(table.ratings[table.mask]).all()
+    assert table.select(np.array([3])).candidates.tolist() == [table.candidates[3][table.mask[3]].tolist()]

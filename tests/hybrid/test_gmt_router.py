@@ -8,8 +8,8 @@ import torch
 
 from gmt.config import GraphConfig, ModelConfig, load_config
 from gmt.data.dataset import Dataset
-from gmt.data.graph import turn_schema
 from gmt.data.interactions import TEST, TRAIN, VALID
+from gmt.data.schema import turn_schema
 from gmt.evaluation.metrics import pairs_of
 from gmt.hybrid.closed_form import new_posterior
 from gmt.hybrid.gmt_router import GmtRouter

@@ -4,7 +4,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from gmt.config import ModelConfig
-from gmt.data.graph import turn_schema
+from gmt.data.schema import turn_schema
 from gmt.errors import RunError
 from gmt.model.checkpoint import load_tensors, load_weights, optimizer_tensors, restore_optimizer, save_tensors
 from gmt.model.scorer import GraphScorer
@@ -118,3 +118,16 @@ def test_the_state_of_an_optimiser_before_its_first_step_is_empty():
     assert optimizer_tensors(optimizer) == {}
     restore_optimizer(optimizer, {})
     assert optimizer.state_dict()["state"] == {}
+
+
+def test_weights_written_under_earlier_names_are_read_under_those_of_today(tmp_path):
+    made = scorer(0)
+    old = {
+        name.replace("turn__updates__user", "turn__tells__user").replace("term_", "cell_"): value
+        for name, value in made.state_dict().items()
+    }
+    assert len(set(old) - set(made.state_dict())) == 10  # of each of two layers the prior and two relations
+    save_tensors(tmp_path / "model.safetensors", old)
+    again = scorer(1)
+    load_weights(again, tmp_path / "model.safetensors")
+    assert all(torch.equal(again.state_dict()[name], value) for name, value in made.state_dict().items())

@@ -7,7 +7,7 @@ from torch import nn
 from torch_geometric.nn import HGTConv
 
 from gmt.config import load_config
-from gmt.data.graph import turn_edges, turn_schema
+from gmt.data.schema import turn_schema
 from gmt.data.turn_links import TurnLinks
 from gmt.errors import DataError
 from gmt.model.encoder import GraphEncoder
@@ -39,10 +39,10 @@ def random_links(seed=0, users=5, turns=23, queries=7, responses=9, llms=4, talk
     extra = (
         torch.stack([draw(turns, count=3 * turns), draw(users, users - views, 3 * turns)]) if views and turns else None
     )
-    tells = torch.stack([torch.arange(turns), owner])
+    updates = torch.stack([torch.arange(turns), owner])
     if extra is not None:
-        tells = torch.cat([tells, extra], 1)[:, torch.randperm(4 * turns, generator=generator)]
-    return TurnLinks(users, owner, draw(queries), draw(responses), draw(llms), pairs, tells)
+        updates = torch.cat([updates, extra], 1)[:, torch.randperm(4 * turns, generator=generator)]
+    return TurnLinks(users, owner, draw(queries), draw(responses), draw(llms), pairs, updates)
 
 
 def random_states(links, seed=0, user=True, turn=True, width=WIDTH, texts=True, queries=7, responses=9, llms=4):
@@ -191,7 +191,7 @@ def test_the_plain_backend_is_hgtconv_with_the_weights_renamed(turn_schema_edges
     layer = shaken(HGTLayer(WIDTH, HEADS, schema))
     conv = twin(layer)
     links = random_links(1)
-    edges = turn_edges(schema, links)
+    edges = schema.edges(links)
     nodes = {kind: state.detach() for kind, state in nodes_of(random_states(links, 2), links).items()}
     ours, theirs = layer(nodes, edges), conv(nodes, edges)
     for kind in nodes:
@@ -217,7 +217,7 @@ def test_the_published_encoder_equals_a_stack_of_hgtconv(backend):
     wanted = nodes_of(states, links)
     for layer, norms in zip(encoder.layers, encoder.norms, strict=True):
         assert isinstance(layer, HGTLayer) and isinstance(norms, nn.ModuleDict)
-        for kind, out in twin(layer)(wanted, turn_edges(schema, links)).items():
+        for kind, out in twin(layer)(wanted, schema.edges(links)).items():
             wanted[kind] = norms[kind](out)
     found = encoder(states, links)
     torch.testing.assert_close(found.user, wanted["user"], rtol=1e-9, atol=1e-9)
@@ -244,7 +244,7 @@ def test_what_nobody_reads_afterwards_is_left_out_and_changes_no_output(layers, 
 def test_edges_in_another_order_change_hgtconv_and_are_refused_by_ours():
     schema, links = turn_schema(), random_links()
     layer = shaken(HGTLayer(WIDTH, HEADS, schema))
-    nodes, edges = nodes_of(random_states(links), links), turn_edges(schema, links)
+    nodes, edges = nodes_of(random_states(links), links), schema.edges(links)
     turned = dict(reversed(edges.items()))
     conv = twin(layer)
     assert (conv(nodes, edges)["turn"] - conv(nodes, turned)["turn"]).abs().max() > 1e-3
@@ -277,10 +277,11 @@ def test_numbering_nodes_and_edges_otherwise_changes_nothing():
     generator = torch.Generator().manual_seed(6)
     user, turn, query = (torch.randperm(n, generator=generator) for n in (links.users, len(links), 7))
     place = {"user": user.argsort(), "turn": turn.argsort(), "query": query.argsort()}
-    tells = links.tells[:, torch.randperm(links.tells.shape[1], generator=generator)]
+    updates = links.updates[:, torch.randperm(links.updates.shape[1], generator=generator)]
     moved = TurnLinks(
         links.users, place["user"][links.user[turn]], place["query"][links.query[turn]], links.response[turn],
-        links.llm[turn], place["turn"][links.precedes], torch.stack([place["turn"][tells[0]], place["user"][tells[1]]]),
+        links.llm[turn], place["turn"][links.precedes],
+        torch.stack([place["turn"][updates[0]], place["user"][updates[1]]]),
     )  # fmt: skip
     same = replace(
         states, user=states.user[user], turn=states.turn[turn], feedback=states.feedback[turn],

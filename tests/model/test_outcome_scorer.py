@@ -8,12 +8,13 @@ import torch
 from torch import nn
 
 from gmt.config import EpisodeConfig, GraphConfig, ModelConfig, load_config
+from gmt.data.build_graph import build_graph
 from gmt.data.episodes import EpisodeSampler
-from gmt.data.graph import build_graph, graph_schema, outcome_edges, outcome_schema
+from gmt.data.schema import graph_schema, outcome_schema
 from gmt.errors import DataError
 from gmt.hybrid.graph_router import GraphRouter
 from gmt.model.build import scorer_for
-from gmt.model.outcome_scorer import OutcomeLayer, OutcomeScorer, _softmax
+from gmt.model.outcome_scorer import OutcomeLayer, OutcomeScorer
 from gmt.runs import RunFolder
 from gmt.training.losses import loss_of
 from gmt.training.train_network import train_scorer
@@ -75,17 +76,31 @@ def test_wrong_edge_order_is_refused():
     data = tasked()
     history, positions = halves(data)
     batch = build_graph(history, data.questions(positions), GRAPH)
-    edges = outcome_edges(batch.schema, batch.outcomes)
+    edges = batch.schema.edges(batch.outcomes)
     turned = dict(reversed(edges.items()))
     with pytest.raises(DataError, match="in this order"):
         OutcomeLayer(8, 2, outcome_schema(), True)({}, turned, batch.feedback)
 
 
-def test_attention_over_edges_adds_up_to_one():
-    target = torch.tensor([0, 0, 2, 2, 2])
-    share = _softmax(torch.randn(5, 3, dtype=torch.float64) * 30, target, 4)
-    total = torch.zeros(4, 3, dtype=torch.float64).index_add(0, target, share)
-    assert total[[0, 2]] == pytest.approx(1) and (total[[1, 3]] == 0).all()
+def test_a_message_that_comes_twice_counts_once_and_without_messages_nothing_is_added():
+    """Attention adds up to one over the edges into a node, and to nothing where there is none."""
+    schema = outcome_schema()
+    layer = OutcomeLayer(8, 2, schema, bind=True)
+    nodes = {kind: torch.randn(3, 8) for kind in schema.node_types}
+    none, one = torch.zeros(2, 0, dtype=torch.long), torch.tensor([[1], [2]])
+
+    def queries(index):
+        edges = dict.fromkeys(schema.edge_types, none)
+        edges["llm", "got", "query"] = index
+        edges["query", "rates", "llm"] = index.flip(0)
+        return layer(nodes, edges, torch.ones(index.shape[1], 6))["query"]
+
+    once, twice, never = queries(one), queries(one.expand(2, 2)), queries(none)
+    torch.testing.assert_close(once, twice)
+    keep = torch.sigmoid(layer.hgt.skip["query"])
+    torch.testing.assert_close(never, keep * layer.hgt.out["query"].bias + (1 - keep) * nodes["query"])
+    torch.testing.assert_close(once[:2], never[:2])
+    assert (once[2] - never[2]).abs().max() > 1e-4
 
 
 @pytest.mark.parametrize("layers", [0, 1, 2, 5])

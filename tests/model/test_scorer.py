@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from gmt.config import EpisodeConfig, GraphConfig, ModelConfig
+from gmt.data.build_graph import build_graph
 from gmt.data.episodes import EpisodeSampler
-from gmt.data.graph import build_graph, turn_schema
 from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.schema import turn_schema
 from gmt.hybrid import graph_router
 from gmt.hybrid.graph_router import GraphRouter
 from gmt.model.scorer import GraphScorer
@@ -82,7 +83,7 @@ def test_every_weight_learns_but_what_meets_people_in_the_first_layer():
     # People start at zero, so what the first layer multiplies their state with learns nothing.
     wanted = {"encoder.layers.0.key_value.user.weight", "encoder.layers.0.query.user.weight"}
     # The one bias of a linear score, and whatever adds the same to all candidates, cancels in every pair.
-    assert idle - wanted <= {"head.score.bias", "cell_llm.bias", "affinity_llm.bias"} and wanted <= idle
+    assert idle - wanted <= {"head.score.bias", "term_llm.bias", "affinity_llm.bias"} and wanted <= idle
 
 
 @pytest.mark.parametrize("switch", ["bind", "strengths", "query_terms"])
@@ -94,7 +95,7 @@ def test_a_switch_adds_its_own_weights_and_they_move_the_scores(rich, switch):
     prefixes = {
         "bind": ("bind", "affinity", "patience"),
         "strengths": ("strength", "llm_residual"),
-        "query_terms": ("cell",),
+        "query_terms": ("term",),
     }
     assert own and all(name.startswith(prefixes[switch]) for name in own)
     assert set(off.state_dict()) < set(on.state_dict())
@@ -336,7 +337,7 @@ def test_giving_people_each_others_history_costs_the_accuracy(camps):
 
 
 def rows_of(graph, user):
-    return graph.tells[0][graph.tells[1] == user]
+    return graph.updates[0][graph.updates[1] == user]
 
 
 def test_a_pooled_history_is_the_mean_of_bound_turns_and_reads_no_messages(rich):
@@ -346,7 +347,7 @@ def test_a_pooled_history_is_the_mean_of_bound_turns_and_reads_no_messages(rich)
     with torch.no_grad():
         llm = scorer.project_llm(graph.llm) + scorer.llm_residual
         states = scorer._initial_states(graph, llm)
-        people = scorer._people(states, graph)
+        people = scorer._users(states, graph)
     for user in range(len(graph.user_code)):
         own = states.turn[rows_of(graph, user)]
         assert torch.allclose(people[user], own.mean(0) if len(own) else torch.zeros(16), atol=1e-5)

@@ -1,41 +1,41 @@
-"""Check that things come in order, one ahead, from another thread, and that an error comes where its thing would."""
+"""Check that items come in order, one beforehand, from another thread, and that an error comes where its item would."""
 
 import threading
 
 import pytest
 import torch
 
-from gmt.training.prefetch import ahead, core_to_spare
+from gmt.training.prefetch import core_to_spare, prefetch
 
 
-def test_things_come_in_order_and_no_more_than_one_is_made_too_many():
+def test_items_come_in_order_and_no_more_than_one_is_made_too_many():
     made = []
 
     def make(number):
         made.append(number)
         return threading.current_thread() is threading.main_thread()
 
-    for number, here in ahead(make, range(3, 9), True):
+    for number, here in prefetch(make, range(3, 9), True):
         assert not here
         if number == 5:
             break
     assert made in ([3, 4, 5], [3, 4, 5, 6])
-    assert [number for number, _ in ahead(make, range(4), True)] == [0, 1, 2, 3]
-    assert list(ahead(make, (), True)) == []
+    assert [number for number, _ in prefetch(make, range(4), True)] == [0, 1, 2, 3]
+    assert list(prefetch(make, (), True)) == []
 
 
 @pytest.mark.parametrize("threaded", [False, True])
-def test_an_error_comes_where_its_thing_would(threaded):
+def test_an_error_comes_where_its_item_would(threaded):
     seen = []
     with pytest.raises(ZeroDivisionError):
-        for number, _ in ahead(lambda number: 1 // (2 - number), range(5), threaded):
+        for number, _ in prefetch(lambda number: 1 // (2 - number), range(5), threaded):
             seen.append(number)
     assert seen == [0, 1]
 
 
-def test_without_a_thread_a_thing_is_made_when_it_is_wanted():
+def test_without_a_thread_an_item_is_made_when_it_is_wanted():
     made = []
-    for number, _ in ahead(made.append, range(4), False):
+    for number, _ in prefetch(made.append, range(4), False):
         assert made == list(range(number + 1))
 
 

@@ -92,7 +92,7 @@ def test_halves_train_nearly_the_same(small, tmp_path, more):
 
 
 @pytest.mark.parametrize("spare", [False, True])
-def test_batches_built_ahead_give_the_same_run(small, tmp_path, monkeypatch, spare):
+def test_prefetched_batches_give_the_same_run(small, tmp_path, monkeypatch, spare):
     monkeypatch.setattr("gmt.training.train_network.core_to_spare", lambda device: spare)
     run = train(small, tmp_path)
     assert equal(run, small[1]) and lines(run) == lines(small[1])
@@ -183,7 +183,8 @@ def test_the_validation_auc_can_be_recomputed(tiny_run, demo_data):
     from sklearn.metrics import roc_auc_score
 
     from gmt.hybrid.graph_router import GraphRouter
-    from gmt.training.train_network import load_weights, new_scorer
+    from gmt.model.checkpoint import load_weights
+    from gmt.training.train_network import new_scorer
 
     data = Dataset.load(demo_data)
     scorer = new_scorer(config_of(), data)
@@ -300,7 +301,7 @@ PLAIN = ("model.dropout=0", "model.residual_dropout=0", "train.steps=6", "train.
 
 @pytest.mark.slow
 def test_two_processes_learn_the_same_as_one(small, tmp_path):
-    """Train with many people, and with one, so that a process has nobody to ask."""
+    """Train with many users, and with one, so that a process has no target."""
     script = tmp_path / "train.py"
     script.write_text(
         "import sys\n"
@@ -308,14 +309,14 @@ def test_two_processes_learn_the_same_as_one(small, tmp_path):
         "from gmt.config import load_config\n"
         "from gmt.runs import RunFolder\n"
         "from gmt.training.train_run import train_run\n"
-        "for people in (12, 1):\n"
-        "    config = load_config(None, [*sys.argv[3:], f'episode.users={people}'])\n"
-        "    train_run(Path(sys.argv[1]), config, RunFolder(Path(sys.argv[2]) / str(people)))\n"
+        "for users in (12, 1):\n"
+        "    config = load_config(None, [*sys.argv[3:], f'episode.users={users}'])\n"
+        "    train_run(Path(sys.argv[1]), config, RunFolder(Path(sys.argv[2]) / str(users)))\n"
     )
     sets = [*TINY, *PLAIN]
-    for people in (12, 1):
-        config = load_config(None, [*sets, f"episode.users={people}"])
-        train_run(small[0], config, RunFolder(tmp_path / "one" / str(people)))
+    for users in (12, 1):
+        config = load_config(None, [*sets, f"episode.users={users}"])
+        train_run(small[0], config, RunFolder(tmp_path / "one" / str(users)))
     here = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
@@ -323,14 +324,14 @@ def test_two_processes_learn_the_same_as_one(small, tmp_path):
         env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(here)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,  # a guard against a process that waits for ever, not a measure of speed
         cwd=tmp_path,
     )
     if done.returncode and not (tmp_path / "two").exists():
         pytest.skip(f"torchrun cannot start here: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
-    for people in ("12", "1"):
-        one, two = tmp_path / "one" / people, tmp_path / "two" / people
+    for users in ("12", "1"):
+        one, two = tmp_path / "one" / users, tmp_path / "two" / users
         for a, b in zip(lines(one), lines(two), strict=True):
             assert b == pytest.approx(a, abs=1e-4)
         found = weights(two)

@@ -1,3 +1,5 @@
+"""Check what a graph shows: all that is visible, once, to whom it belongs, and nothing of a target's outcome."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmt.config import EpisodeConfig, GraphConfig
+from gmt.data.build_graph import build_graph
 from gmt.data.episodes import EpisodeSampler
-from gmt.data.graph import FEEDBACK, GraphBatch, GraphSchema, build_graph, feedback_features, turn_schema
+from gmt.data.feedback_features import FEEDBACK, feedback_features
+from gmt.data.graph_batch import GraphBatch
 from gmt.data.interactions import Candidate, Comparison, InteractionTable
 from gmt.errors import DataError
 from tests.data.strategies import tables
@@ -25,7 +29,7 @@ def rows_of_turns(graph, data):
     return np.array([row[vector.tobytes()] for vector in graph.response[graph.turn_response].numpy()], dtype=np.int64)
 
 
-def heard_by(graph, node, depth=20):
+def reaching(graph, node, depth=20):
     """Return every turn node from which `node` can be reached, over all edges."""
     seen = {("user", node)}
     for _ in range(depth):
@@ -52,44 +56,8 @@ def assert_same(graph, other, but=()):
             assert a is None or torch.equal(torch.nan_to_num(a, 7.0), torch.nan_to_num(b, 7.0)), name
 
 
-def test_the_schema_has_one_order():
-    nodes, edges = turn_schema().metadata
-    assert nodes == ["user", "turn", "query", "response", "llm"]
-    assert [edge[1] for edge in edges] == ["asks", "opens", "answers", "writes", "precedes", "tells"]
-    assert [edge[1] for edge in turn_schema(False).edge_types] == ["asks", "opens", "answers", "writes", "tells"]
-    assert edges[-1] == ("turn", "tells", "user") and {edge[2] for edge in edges[:-1]} == {"turn"}
-
-
-def test_edges_in_another_order_are_refused():
-    schema, data = turn_schema(), random_dataset(0, max_turns=2)
-    edges = build_graph(data, data.questions(np.arange(3)), GraphConfig()).edges
-    schema.check(edges)
-    turned = dict(reversed(edges.items()))
-    with pytest.raises(DataError, match="expected .'asks', 'opens'.* in this order"):
-        schema.check(turned)
-    with pytest.raises(DataError, match="in this order"):
-        schema.check({edge: index for edge, index in edges.items() if edge[1] != "precedes"})
-
-
-def test_hetero_data_has_the_types_in_schema_order_and_runs_through_hgtconv():
-    from torch_geometric.nn import HGTConv
-
-    data = random_dataset(0, users=4, max_turns=3)
-    graph = build_graph(data, data.questions(np.arange(10)), GraphConfig())
-    hetero = graph.to_hetero_data()
-    assert hetero.node_types == list(graph.schema.node_types) and hetero.edge_types == list(graph.schema.edge_types)
-    assert hetero.validate()
-    for edge, index in graph.edges.items():
-        assert torch.equal(hetero[edge].edge_index, index)
-    widths = {kind: hetero[kind].x.shape[1] for kind in hetero.node_types}
-    torch.manual_seed(0)
-    out = HGTConv(widths, 8, hetero.metadata(), heads=2)(hetero.x_dict, hetero.edge_index_dict)
-    assert out["user"].shape == (len(graph.user_code), 8) and out["turn"].shape == (len(graph.turn_user), 8)
-    assert torch.isfinite(out["user"]).all() and out["user"].abs().sum() > 0
-
-
 @given(tables(), st.randoms(use_true_random=False), st.booleans(), st.booleans())
-def test_nobody_hears_the_round_asked_or_a_later_one_or_somebody_else(table, random, reveal, turn_edges):
+def test_no_message_comes_from_a_target_or_a_later_round_or_another_user(table, random, reveal, turn_edges):
     data = dataset_of(table)
     history, targets = cut_by_conversation(table, random)
     questions = data.questions(targets, reveal)
@@ -98,28 +66,28 @@ def test_nobody_hears_the_round_asked_or_a_later_one_or_somebody_else(table, ran
     of = table.row_comparison
     wanted = np.zeros(table.ratings.shape, bool)
     wanted[of, np.arange(len(of)) - table.start[:-1][of]] = table.feedback >= 0
-    told = feedback_features(table.ratings, wanted)[of, np.arange(len(of)) - table.start[:-1][of]]
+    shown_features = feedback_features(table.ratings, wanted)[of, np.arange(len(of)) - table.start[:-1][of]]
     for number, target in enumerate(targets):
         node = int(graph.target_user[number])
         assert int(graph.user_code[node]) == table.user[target]
-        direct = graph.tells[0][graph.tells[1] == node].numpy()
-        heard = np.array(heard_by(graph, node), dtype=np.int64)
-        for turn in heard:
+        direct = graph.updates[0][graph.updates[1] == node].numpy()
+        found_turns = np.array(reaching(graph, node), dtype=np.int64)
+        for turn in found_turns:
             comparison = of[rows[turn]]
             assert table.user[comparison] == table.user[target] and comparison != target
             if table.conversation[comparison] == table.conversation[target]:
                 assert table.turn[comparison] < table.turn[target]
-                shown = told[rows[turn]] if reveal else np.zeros(len(FEEDBACK))
+                shown = shown_features[rows[turn]] if reveal else np.zeros(len(FEEDBACK))
                 np.testing.assert_array_equal(graph.feedback[turn].numpy(), shown)
             else:
                 assert comparison in history
-                np.testing.assert_array_equal(graph.feedback[turn].numpy(), told[rows[turn]])
+                np.testing.assert_array_equal(graph.feedback[turn].numpy(), shown_features[rows[turn]])
         own = np.flatnonzero(table.user == table.user[target])
         visible = [c for c in own if c in history] + [
             c for c in own if table.conversation[c] == table.conversation[target] and table.turn[c] < table.turn[target]
         ]
         assert sorted(rows[direct]) == sorted(np.flatnonzero(np.isin(of, visible)))  # all of it, and once
-        assert set(heard) == set(direct)
+        assert set(found_turns) == set(direct)
 
 
 @given(tables(), st.randoms(use_true_random=False), st.integers(0, 100))
@@ -161,14 +129,14 @@ def test_ratings_to_learn_from_are_those_asked_and_nan_elsewhere():
         replace(graph, rating=torch.from_numpy(filled))
 
 
-def test_an_unknown_user_hears_nothing():
+def test_no_turn_updates_an_unknown_user():
     data = random_dataset(0)
     questions = data.questions(np.arange(4))
     questions = replace(questions, user=np.array([-1, 0, -1, 1]))
     graph = build_graph(data.select(np.arange(20, 200)), questions, GraphConfig())
     assert graph.user_code.tolist() == [-1, 0, 1]
     assert graph.target_user.tolist() == [0, 1, 0, 2]
-    assert not (graph.tells[1] == 0).any() and not (graph.turn_user == 0).any()
+    assert not (graph.updates[1] == 0).any() and not (graph.turn_user == 0).any()
     assert len(build_graph(data, replace(questions, user=np.full(4, -1)), GraphConfig()).turn_user) == 0
 
 
@@ -253,7 +221,7 @@ def test_an_index_out_of_range_is_refused():
         "turn_response",
         "turn_llm",
         "turn_written",
-        "tells",
+        "updates",
         "target_user",
         "candidates",
     ):
@@ -262,54 +230,6 @@ def test_an_index_out_of_range_is_refused():
             wrong.view(-1)[0] = value
             with pytest.raises(DataError, match=f"{name} reaches outside"):
                 replace(graph, **{name: wrong})
-
-
-NONE = float("nan")
-
-
-@pytest.mark.parametrize(
-    ("ratings", "wanted"),
-    [
-        pytest.param([1, 0], [[1, 1, 1, 1, 0], [1, -1, -1, 0, 0]], id="vote"),
-        pytest.param([0.5, 0.5], [[1, 0, 0, 0, 1], [1, 0, 0, 0, 1]], id="tie"),
-        pytest.param([0.75, 0.25], [[1, 0.5, 0.5, 1, 0], [1, -0.5, -0.5, 0, 0]], id="ratings"),
-        pytest.param([1, 1], [[1, 1, 0, 0, 1], [1, 1, 0, 0, 1]], id="two equally good"),
-        pytest.param([0, 0.5, 1], [[1, -1, -0.75, 0, 0], [1, 0, 0, 0, 0], [1, 1, 0.75, 1, 0]], id="ranking"),
-        pytest.param([1, 1, 0], [[1, 1, 0.5, 0, 0], [1, 1, 0.5, 0, 0], [1, -1, -1, 0, 0]], id="shared first place"),
-        pytest.param([1], [[1, 1, 1, 0, 0]], id="thumb up"),
-        pytest.param([0], [[1, -1, -1, 0, 0]], id="thumb down"),
-        pytest.param([0, NONE], [[1, -1, -1, 0, 0], [0, 0, 0, 0, 0]], id="one of two rated"),
-        pytest.param([1, NONE, 0], [[1, 1, 1, 1, 0], [0] * 5, [1, -1, -1, 0, 0]], id="two of three rated"),
-        pytest.param([NONE, NONE], [[0] * 5, [0] * 5], id="nothing rated"),
-    ],
-)
-def test_feedback_of_any_form_becomes_features(ratings, wanted):
-    assert FEEDBACK == ("rated", "rating", "advantage", "best", "tie", "written")
-    padded = np.array([[*map(float, ratings), NONE]])  # padding changes nothing
-    found = feedback_features(padded, np.zeros(padded.shape, bool))
-    assert found.dtype == np.float32 and np.isfinite(found).all()
-    np.testing.assert_allclose(found[0, :-1, :-1], wanted, atol=1e-6)
-    assert (found[0, -1] == 0).all() and (found[..., -1] == 0).all()
-
-
-def test_written_feedback_is_marked_also_without_a_rating():
-    found = feedback_features(np.array([[NONE, 1.0]]), np.array([[True, False]]))
-    assert found[0, 0].tolist() == [0, 0, 0, 0, 0, 1] and found[0, 1, -1] == 0
-
-
-@given(st.lists(st.sampled_from([NONE, 0.0, 0.3, 1.0]), min_size=1, max_size=5), st.randoms(use_true_random=False))
-def test_features_follow_their_candidate(ratings, random):
-    order = random.sample(range(len(ratings)), len(ratings))
-    row = np.array([ratings])
-    found = feedback_features(row, np.zeros(row.shape, bool))
-    turned = feedback_features(row[:, order], np.zeros(row.shape, bool))
-    np.testing.assert_allclose(turned, found[:, order], atol=1e-6)
-
-
-def test_a_schema_is_checked_by_name_not_by_length():
-    schema = GraphSchema(("a",), (("a", "x", "a"), ("a", "y", "a")))
-    with pytest.raises(DataError, match=r"\['y', 'x'\]; expected \['x', 'y'\]"):
-        schema.check({("a", "y", "a"): 0, ("a", "x", "a"): 0})
 
 
 def test_two_votes_on_one_round_are_both_shown_once_and_not_joined():

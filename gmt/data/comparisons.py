@@ -1,0 +1,106 @@
+"""Hold one round as its source gives it: who asked what, which models answered, and how they were rated."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+from gmt.errors import DataError
+
+
+def text_id(text: str) -> str:
+    """Return a short stable id of a text (first 16 hex digits of its SHA-256)."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Hold one model's answer within a comparison.
+
+    Args:
+        model: Name of the model that answered.
+        response: Its answer, or None where the source does not keep it.
+        rating: Rating in [0, 1], scaled by the source's own scale; None where nobody rated.
+        feedback: Free-text feedback on this answer.
+        cost: Price paid for this answer, any one unit per source.
+
+    Raises:
+        DataError: The name is empty, or the rating or cost is not a finite number in range.
+    """
+
+    model: str
+    response: str | None = None
+    rating: float | None = None
+    feedback: str | None = None
+    cost: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.model or not self.model.strip():
+            raise DataError("a candidate has no model name; expected a non-empty name")
+        if self.rating is not None and not (math.isfinite(self.rating) and 0.0 <= self.rating <= 1.0):
+            raise DataError(
+                f"rating {self.rating} of model {self.model} is outside [0, 1]; scale it by the source's own scale"
+            )
+        if self.cost is not None and not math.isfinite(self.cost):
+            raise DataError(f"cost {self.cost} of model {self.model} is not finite; leave it out where unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Hold one round: a user asked something and saw the answers of one or more models.
+
+    Args:
+        user: Name of the user.
+        conversation: Name of the conversation; rounds of one conversation share it.
+        turn: Number of the round within its conversation, from 0.
+        query: What was asked.
+        candidates: The answers in the order they were shown; each model once.
+        question: The source's id of the question; defaults to a hash of the query.
+        task: Name of the task or category.
+        timestamp: UTC seconds since the epoch.
+
+    Raises:
+        DataError: A name is empty, the turn is negative, or a model stands twice.
+    """
+
+    user: str
+    conversation: str
+    turn: int
+    query: str
+    candidates: tuple[Candidate, ...]
+    question: str | None = None
+    task: str | None = None
+    timestamp: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.user or not self.user.strip():
+            raise DataError("user is empty; expected a non-empty name")
+        if not self.conversation:
+            raise DataError("conversation is empty; expected a non-empty name")
+        if self.turn < 0:
+            raise DataError(f"turn is {self.turn}; turns count from 0")
+        if not self.candidates:
+            raise DataError("no model answered; expected at least one candidate")
+        names = [candidate.model for candidate in self.candidates]
+        if len(set(names)) < len(names):
+            raise DataError(f"a model stands twice in one comparison ({', '.join(names)}); expected each model once")
+
+
+def winner_ratings(winner: str) -> tuple[float, float, str | None]:
+    """Translate a pairwise verdict into (rating of a, rating of b, feedback).
+
+    `winner` is one of `model_a`, `model_b`, `tie`, `tie (bothbad)`; a tie is 0.5 and 0.5.
+
+    Raises:
+        DataError: The verdict is none of these.
+    """
+    known = {
+        "model_a": (1.0, 0.0, None),
+        "model_b": (0.0, 1.0, None),
+        "tie": (0.5, 0.5, None),
+        "tie (bothbad)": (0.5, 0.5, "both bad"),
+    }
+    if winner not in known:
+        raise DataError(f"winner is {winner!r}; expected one of {', '.join(known)}")
+    return known[winner]
