@@ -1,0 +1,356 @@
+"""Keep what training made whole: list it in a manifest, find damage, and put a new build in the place of an old one.
+
+A run folder holds **artefacts**, which training makes and nobody changes, beside what may change (`CHANGING`). The
+artefacts are listed with size and SHA-256 in `manifest.json`. A new build is made in a folder of its own and takes
+their place by `switch`, whose one commit point is the rename of a journal into the run: a crash before it leaves the
+old build, a crash after it leaves what `recover` completes into the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from gmt.errors import RunError
+from gmt.files import PART, locked, part_of, write_json
+
+MANIFEST = "manifest.json"
+JOURNAL = ".switch.json"
+ALIVE = ".alive"
+"""In the folder of a build that is being made; its lock is held as long as its maker lives."""
+FORMAT = 2
+CHANGING = ("state.db", "state.db-wal", "state.db-shm", "results", "users", "last")
+"""What stands beside the artefacts and belongs to no build."""
+READ = (".json", ".jsonl", ".yaml", ".safetensors", ".parquet", ".npy")
+"""Endings a run is read from; a note or a picture that somebody lays beside them does not matter."""
+BLOCK = 1 << 22
+ATTEMPTS = 20
+ABANDONED = 3600.0
+"""Seconds after which an unfinished result, which is written in milliseconds, has no writer any more."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Say what a file must be.
+
+    Args:
+        bytes: Its size.
+        sha256: The hash of its content, in hex.
+    """
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """List the artefacts of one build of a run.
+
+    Args:
+        run: Name of the run for the database of its state; it outlives retraining.
+        build: Name of this build alone, by which a reader sees that the artefacts were replaced.
+        made: When, as ISO 8601 in UTC.
+        files: Path inside the run -> what the file must be.
+    """
+
+    run: str
+    build: str
+    made: str
+    files: Mapping[str, Mark]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `manifest.json` holds."""
+        files = {name: {"bytes": mark.bytes, "sha256": mark.sha256} for name, mark in sorted(self.files.items())}
+        return {"format": FORMAT, "run": self.run, "build": self.build, "made": self.made, "files": files}
+
+
+def artefacts_of(folder: Path) -> list[str]:
+    """Return the paths, inside a folder, of all files that a run is read from and that do not change."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in name.parts)
+        if not hidden and name.parts[0] not in CHANGING and name.suffix in READ and path.is_file():
+            found.append(name.as_posix())
+    return [name for name in found if name != MANIFEST]
+
+
+def seal(folder: Path, run: str | None = None) -> Manifest:
+    """Write the manifest of a finished folder, with all of its artefacts on the disk first.
+
+    Args:
+        folder: Holds the artefacts.
+        run: The name of the run they are for; a new one by default.
+    """
+    files = {name: _mark(folder / name, sync=True) for name in artefacts_of(folder)}
+    manifest = Manifest(run or str(uuid.uuid4()), str(uuid.uuid4()), datetime.now(UTC).isoformat("T", "seconds"), files)
+    write_json(folder / MANIFEST, manifest.to_json())
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a run.
+
+    Raises:
+        RunError: There is none, it is damaged, or a newer gmt wrote it.
+    """
+    path = folder / MANIFEST
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        if found["format"] > FORMAT:
+            raise RunError(f"{path} has format {found['format']} and this gmt reads {FORMAT}; install a newer gmt")
+        files = {str(name): Mark(int(mark["bytes"]), str(mark["sha256"])) for name, mark in found["files"].items()}
+        manifest = Manifest(str(found["run"]), str(found["build"]), str(found["made"]), files)
+    except FileNotFoundError:
+        raise RunError(f"{folder} holds no {MANIFEST}; write it with gmt runs upgrade {folder}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise RunError(f"{path} is damaged; restore it, or train the run again") from None
+    outside = [name for name in files if not _is_inside(name)]
+    if outside:
+        raise RunError(f"{path} lists {outside[0][:100]!r}, which is outside the run; restore it")
+    return manifest
+
+
+def verify(folder: Path, hashes: bool = True) -> Manifest:
+    """Check that every artefact is what the manifest says, and that no other one lies beside them.
+
+    Args:
+        folder: The run.
+        hashes: Also read the files and compare their hashes; sizes are compared always.
+
+    Raises:
+        RunError: An artefact is missing, damaged or not listed; the first one is named.
+    """
+    manifest = read_manifest(folder)
+    repair = "restore it from a copy, or train the run again"
+    for name, mark in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise RunError(f"{path} is missing, and {MANIFEST} lists it; {repair}")
+        size = path.stat().st_size
+        if size != mark.bytes:
+            raise RunError(f"{path} has {size:,} bytes and {MANIFEST} says {mark.bytes:,}; {repair}")
+        if hashes and _mark(path).sha256 != mark.sha256:
+            raise RunError(f"{path} is not what training wrote (another SHA-256 than in {MANIFEST}); {repair}")
+    for name in artefacts_of(folder):
+        if name not in manifest.files:
+            raise RunError(f"{folder / name} is not listed in {MANIFEST}; move it out of the run")
+    return manifest
+
+
+@contextlib.contextmanager
+def making(run: Path) -> Iterator[Path]:
+    """Give an empty folder to make a build in, and switch it into the run when the block ends without an error.
+
+    Whoever reads the run meanwhile reads the old build. A block that fails leaves the run as it was.
+
+    Args:
+        run: The run folder; it need not exist.
+    """
+    run = run.resolve()
+    with contextlib.ExitStack() as stack:
+        # Under the run's lock, so that nobody takes the folder for that of a dead command before it is locked.
+        with locked(run):
+            made = part_of(run)
+            made.mkdir(parents=True)
+            stack.enter_context(_alive(made))
+        try:
+            yield made
+            with locked(run):
+                _roll_forward(run)
+                seal(made)
+                _commit(run, made)
+        finally:
+            if not _is_committed(run, made):
+                shutil.rmtree(made, ignore_errors=True)
+
+
+def switch(run: Path, made: Path) -> None:
+    """Put a sealed folder in the place of a run's artefacts; nothing of what changes is touched.
+
+    Args:
+        run: The run folder; it need not exist.
+        made: The sealed folder, beside the run; it is gone afterwards.
+
+    Raises:
+        RunError: `made` is not sealed or not whole; the run stays as it was.
+    """
+    run, made = run.resolve(), made.resolve()
+    if made.parent != run.parent:
+        raise RunError(f"{made} does not lie beside {run}; make the build there, for only a rename is atomic")
+    with locked(run):
+        _roll_forward(run)
+        _commit(run, made)
+
+
+def recover(run: Path) -> None:
+    """Complete what a killed command left of a run: finish its switch, delete what it had not finished.
+
+    Whoever opens a run calls this first. Where there is nothing to do, nothing is locked or written.
+    """
+    run = run.resolve()
+    if not (run / JOURNAL).is_file() and not any(_leftovers(run)):
+        return
+    with locked(run):
+        _roll_forward(run)
+        for path in list(_leftovers(run)):
+            if not path.is_dir():
+                path.unlink(missing_ok=True)
+            elif _is_dead(path):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def read_whole(run: Path, load: Callable[[], T]) -> T:
+    """Load a run so that all that was read is of one build, also while others replace it.
+
+    Args:
+        run: The run folder.
+        load: Reads what it needs; is called again where the build changed under it.
+
+    Raises:
+        RunError: The run was replaced every time.
+    """
+    for _ in range(ATTEMPTS):
+        recover(run)
+        before = _manifest_of(run)
+        try:
+            found = load()
+        except Exception:
+            # A file that vanished or does not fit may only be the new build's.
+            if _manifest_of(run) == before and not (run / JOURNAL).is_file():
+                raise
+            continue
+        if _manifest_of(run) == before and not (run / JOURNAL).is_file():
+            return found
+    raise RunError(f"{run} was replaced {ATTEMPTS} times while it was read; wait for its training to end")
+
+
+def _commit(run: Path, made: Path) -> None:
+    """Write the journal, the one commit point, and carry it out; the run's lock is held."""
+    manifest, before = verify(made, hashes=False), _manifest_of(run)
+    if before is not None and before.run != manifest.run:  # what people told the run stays its own when it is retrained
+        write_json(made / MANIFEST, replace(manifest, run=before.run).to_json())
+    run.mkdir(parents=True, exist_ok=True)
+    old = [name for name in artefacts_of(run) if name not in manifest.files]
+    write_json(run / JOURNAL, {"made": made.name, "move": [*manifest.files, MANIFEST], "delete": old})
+    _roll_forward(run)
+
+
+def _roll_forward(run: Path) -> None:
+    """Do what the journal says that is not done yet; every step may have been done before."""
+    path = run / JOURNAL
+    if not path.is_file():
+        return
+    try:
+        journal = json.loads(path.read_text("utf-8"))
+        made, move, delete = str(journal["made"]), list(journal["move"]), list(journal["delete"])
+        whole = _is_inside(made) and made.endswith(PART) and "/" not in made and all(map(_is_inside, move + delete))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:  # also where a stranger's run would have files outside of it moved or deleted
+        raise RunError(f"{path} is damaged; restore the run from a copy, or delete {JOURNAL} and train again")
+    made = run.parent / made
+    # 1. The files of the old build that the new one lacks go first, the manifest comes last: while the two are
+    # mixed, the old manifest finds a file missing or changed and no reader takes the mixture for a run.
+    for name in delete:
+        (run / name).unlink(missing_ok=True)
+    for name in move:
+        target = run / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (made / name).is_file():
+            os.replace(made / name, target)
+        elif not target.is_file():
+            raise RunError(f"{made / name} is gone before it was moved into {run}; train the run again")
+    # 2. The names must lie on the disk before the journal that would bring them there is deleted.
+    for folder in {(run / name).parent for name in move}:
+        _sync(folder)
+    path.unlink()
+    _sync(run)
+    shutil.rmtree(made, ignore_errors=True)
+
+
+def _is_committed(run: Path, made: Path) -> bool:
+    """Tell whether a journal still needs the folder."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return json.loads((run / JOURNAL).read_text("utf-8"))["made"] == made.name
+    return False
+
+
+def _is_inside(name: str) -> bool:
+    """Tell whether a path that a file names leads to a place inside its folder."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+def _manifest_of(run: Path) -> Manifest | None:
+    try:
+        return read_manifest(run)
+    except RunError:
+        return None
+
+
+def _leftovers(run: Path) -> Iterator[Path]:
+    """Yield what commands left unfinished in and beside a run; folders may belong to one that still lives."""
+    name = re.compile(re.escape(f".{run.name[:80]}.") + "[0-9a-f]{12}" + re.escape(PART))
+    yield from (path for path in run.parent.glob(f".*{PART}") if name.fullmatch(path.name))
+    for folder in (run, run / "embeddings"):
+        yield from folder.glob(f".*{PART}")
+    for path in (run / "results").glob(f"**/.*{PART}"):  # results are written without the run's lock
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                yield path
+
+
+@contextlib.contextmanager
+def _alive(made: Path) -> Iterator[None]:
+    """Hold the lock that says a build is still being made; the system frees it when the process dies."""
+    from filelock import FileLock
+
+    with FileLock(made / ALIVE):
+        yield
+
+
+def _is_dead(made: Path) -> bool:
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(made / ALIVE, timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+def _mark(path: Path, sync: bool = False) -> Mark:
+    """Return what a file is, read block by block; `sync` brings it to the disk."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+            size += len(block)
+        if sync:
+            os.fsync(file.fileno())
+    return Mark(size, digest.hexdigest())
+
+
+def _sync(folder: Path) -> None:
+    """Ask the system to bring the names in a folder to the disk."""
+    if os.name == "nt":
+        return  # Windows opens no folder
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
