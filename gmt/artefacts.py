@@ -2,8 +2,8 @@
 
 A run folder holds **artefacts**, which training makes and nobody changes, beside what may change (`CHANGING`). The
 artefacts are listed with size and SHA-256 in `manifest.json`. A new build is made in a folder of its own and takes
-their place by `switch`, whose one commit point is the rename of a journal into the run: a crash before it leaves the
-old build, a crash after it leaves what `recover` completes into the new one.
+their place at the end of `making`, whose one commit point is the rename of a journal into the run: a crash before it
+leaves the old build, a crash after it leaves what `recover` completes into the new one.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ def verify(folder: Path, hashes: bool = True) -> Manifest:
 def making(run: Path) -> Iterator[Path]:
     """Give an empty folder to make a build in, and switch it into the run when the block ends without an error.
 
-    Whoever reads the run meanwhile reads the old build. A block that fails leaves the run as it was.
+    Whoever reads the run meanwhile reads the old build. A block that fails leaves the run as it was. Nothing of what
+    changes beside the artefacts is touched, and people's votes stay the run's own.
 
     Args:
         run: The run folder; it need not exist.
@@ -176,24 +177,6 @@ def making(run: Path) -> Iterator[Path]:
         finally:
             if not _is_committed(run, made):
                 shutil.rmtree(made, ignore_errors=True)
-
-
-def switch(run: Path, made: Path) -> None:
-    """Put a sealed folder in the place of a run's artefacts; nothing of what changes is touched.
-
-    Args:
-        run: The run folder; it need not exist.
-        made: The sealed folder, beside the run; it is gone afterwards.
-
-    Raises:
-        RunError: `made` is not sealed or not whole; the run stays as it was.
-    """
-    run, made = run.resolve(), made.resolve()
-    if made.parent != run.parent:
-        raise RunError(f"{made} does not lie beside {run}; make the build there, for only a rename is atomic")
-    with locked(run):
-        _roll_forward(run)
-        _commit(run, made)
 
 
 def recover(run: Path) -> None:

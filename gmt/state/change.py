@@ -136,7 +136,6 @@ class Change:
                 event = by_content.get(one.content)
             if event is not None:
                 found[position] = event
-                found[position] = by_content[one.content]
             elif one.content in fresh:
                 place[position] = fresh[one.content]
             elif one.content not in trained:
