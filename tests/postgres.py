@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -51,7 +52,7 @@ def postgres_server():
             _wait(port, server)
             yield f"postgresql://gmt@127.0.0.1:{port}"
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # at once; by SIGTERM it waits for its clients to go
             server.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -143,6 +143,7 @@ models = Table(
     UniqueConstraint("run_id", "name"),
     ForeignKeyConstraint(["run_id", "key"], ["texts.run_id", "texts.key"]),
     Index(None, "run_id", "key"),
+    Index(None, "run_id", "version"),
 )
 forgotten = Table(
     "forgotten",
@@ -151,4 +152,5 @@ forgotten = Table(
     Column("hash", String(HASH), primary_key=True),
     Column("at", Double, nullable=False),
     Column("version", number, nullable=False),
+    Index(None, "run_id", "version"),
 )

@@ -111,6 +111,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_models"),
         sa.UniqueConstraint("run_id", "name", name="uq_models_run_id_name"),
     )
+    op.create_index("ix_forgotten_run_id_version", "forgotten", ["run_id", "version"], unique=False)
+    op.create_index("ix_models_run_id_version", "models", ["run_id", "version"], unique=False)
     op.create_index("ix_models_run_id_key", "models", ["run_id", "key"], unique=False)
     op.create_table(
         "vectors",
