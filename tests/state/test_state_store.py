@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmt.artefacts import seal
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import Candidate, Comparison
 from gmt.data.store import key_of
 from gmt.errors import DataError, RunError, UserError
+from gmt.manifest import seal
 from gmt.state.events import stored_key
 from gmt.state.state_store import StateStore
 from tests.state.plain import PlainState, content, vote
@@ -207,7 +207,7 @@ def test_readers_follow_by_version(store):
 
 
 def test_more_events_than_a_page_are_read_once_each(store, monkeypatch):
-    monkeypatch.setattr("gmt.state.state_store.PAGE", 7)
+    monkeypatch.setattr("gmt.state.state_reader.PAGE", 7)
     for low in (0, 20, 40):
         store.add("ana", [vote(n) for n in range(low, low + 20)])
     assert contents(store) == [content(vote(n)) for n in range(60)]
