@@ -3,11 +3,12 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
 READY = .venv/.ready
 
-.PHONY: demo test check format clean help
+.PHONY: demo test soak check format clean help
 
 help:
 	@echo "make demo    the whole job on data the project makes itself"
 	@echo "make test    run the tests"
+	@echo "make soak    run the long form of the tests: crashes, many writers, large logs"
 	@echo "make check   lint, formatting and types"
 	@echo "make format  rewrite the code in the house format"
 	@echo "make clean   remove .venv and what tools left behind"
@@ -17,6 +18,9 @@ demo: $(READY)
 
 test: $(READY)
 	.venv/bin/python -m pytest -n 2
+
+soak: $(READY)
+	.venv/bin/python -m pytest -m soak -v
 
 check: $(READY)
 	.venv/bin/ruff check .

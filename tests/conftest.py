@@ -6,10 +6,12 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.postgres import postgres_database, postgres_server, postgres_shared
 from tests.trained import demo_data, gmt, good_copy, good_run, network_copy, network_run, run_copy, tiny_run
 
 # Fixtures for all tests.
 __all__ = ["demo_data", "gmt", "good_copy", "good_run", "network_copy", "network_run", "run_copy", "tiny_run"]
+__all__ += ["postgres_database", "postgres_server", "postgres_shared"]
 
 settings.register_profile("gmt", deadline=None, derandomize=True, database=None, max_examples=40)
 settings.load_profile("gmt")

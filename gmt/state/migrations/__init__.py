@@ -1,0 +1,1 @@
+"""Hold the schema's history: one file per change, read by Alembic."""

@@ -1,0 +1,1 @@
+"""Hold one file per revision of the schema."""

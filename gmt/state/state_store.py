@@ -1,0 +1,157 @@
+"""Keep what changes after training in one database: open it, read it, and change it in whole transactions."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from sqlalchemy import URL, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from gmt.data.dataset import ModelInfo
+from gmt.data.interactions import Comparison
+from gmt.manifest import read_manifest
+from gmt.state.change import Added, Change, Forgotten
+from gmt.state.engine import WRITE, database_url, one_line_errors
+from gmt.state.events import Event
+from gmt.state.migrate import bring_up_to_date
+from gmt.state.schema import runs
+from gmt.state.scrub import scrub
+from gmt.state.state_reader import StateReader
+
+
+class StateStore(StateReader):
+    """Hold the state of one run: people, what they told, their texts and vectors, and models added.
+
+    Limitations:
+        Any number of threads and processes may read and write at once. There is one writer at a time per run (per
+        file with SQLite); others wait up to 60 s and are then refused, with nothing written. SQLite needs a local
+        disk: on network file systems its locks do not hold; use PostgreSQL there. Where the connection to
+        PostgreSQL breaks during a commit, only an idempotency key tells whether the vote was taken.
+
+    Args:
+        url: Of the database.
+        run: Name of the run, from its manifest.
+        encoder: Names the encoder that vectors are of, with its revision; those of others are neither read nor lost.
+        keep_texts: Write texts; otherwise only their hashes and vectors.
+    """
+
+    def __init__(self, url: URL, run: str, encoder: str = "", keep_texts: bool = True) -> None:
+        super().__init__(url, run, encoder)
+        self.keep_texts = keep_texts
+        with one_line_errors(url):
+            bring_up_to_date(self._engine)
+            self._run_id = self._find_run()
+        if self._reading_scalar(select(runs.c.scrub).where(runs.c.id == self._run_id)):
+            self._scrub()  # a command was killed between forgetting and overwriting
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path,
+        url: str | None = None,
+        *,
+        run: str | None = None,
+        encoder: str = "",
+        keep_texts: bool = True,
+    ) -> Self:
+        """Open the state of a run folder, made or upgraded where that is needed.
+
+        Args:
+            folder: The run; `state.db` in it is the database unless `url` names another.
+            url: `postgresql://…` or `sqlite:///…`.
+            run: Name of the run; the one in the folder's manifest by default.
+            encoder, keep_texts: As in the class.
+
+        Raises:
+            RunError: There is no manifest, or the database cannot be opened or read by this gmt.
+            UserError: The URL is none of these.
+        """
+        folder = Path(folder)
+        return cls(database_url(folder, url), run or read_manifest(folder).run, encoder, keep_texts)
+
+    def close(self) -> None:
+        """Close all connections; the last one to close an SQLite file leaves nothing beside it."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[Change]:
+        """Open a transaction: what the block does to the `Change` is kept whole, or not at all if it fails."""
+        with self._connection(write=True) as connection:
+            change = Change(connection, self._run_id, self.run, self._encoder, self.keep_texts)
+            yield change
+            change.finish()
+
+    def add(
+        self,
+        user: str,
+        rounds: Sequence[Comparison],
+        *,
+        keys: Sequence[str | None] | None = None,
+        replace: bool = False,
+        vectors: Mapping[str, np.ndarray] | None = None,
+        known: Sequence[Comparison] = (),
+        source: str = "api",
+    ) -> Added:
+        """Append rounds of a person in one transaction; see `Change.add`."""
+        with self.change() as change:
+            return change.add(user, rounds, keys=keys, replace=replace, vectors=vectors, known=known, source=source)
+
+    def revoke(self, event: int, user: str | None = None) -> bool:
+        """Take back one event; see `Change.revoke`."""
+        with self.change() as change:
+            return change.revoke(event, user)
+
+    def forget(self, user: str) -> Forgotten:
+        """Delete all a person told, so that neither name nor text is left in the file; see `Change.forget`."""
+        with self.change() as change:
+            found = change.forget(user)
+        return replace(found, remains=self._scrub())
+
+    def add_model(self, name: str, info: ModelInfo, vector: np.ndarray | None = None) -> bool:
+        """Offer one more model; see `Change.add_model`."""
+        with self.change() as change:
+            return change.add_model(name, info, vector)
+
+    def set_offset(self, user: str, offset: np.ndarray | None) -> None:
+        """Keep the (D,) vector that is added to a person's state, or drop it."""
+        with self.change() as change:
+            change.set_offset(user, offset)
+
+    def rebuild(self, user: str) -> list[Event]:
+        """Drop what was derived from a person's events, check every one of them, and return those that count.
+
+        Raises:
+            RunError: An event is damaged.
+        """
+        with self.change() as change:
+            change.set_offset(user, None)
+        return self.events_of(user)
+
+    def _find_run(self) -> int:
+        """Return the number of the run, which is written down when its state is first opened."""
+        query = select(runs.c.id).where(runs.c.uuid == self.run)
+        with self._connection() as connection:
+            found = connection.execute(query).scalar()
+        if found is None:
+            row = {"uuid": self.run, "created": time.time(), "version": 0, "scrub": False}
+            engine = self._engine.execution_options(**{WRITE: True})
+            with contextlib.suppress(IntegrityError), engine.begin() as connection:
+                connection.execute(insert(runs), row)
+            found = self._reading_scalar(query)  # written here, or by another process that came first
+        return found
+
+    def _scrub(self) -> str | None:
+        with one_line_errors(self.url), self._writing:
+            return scrub(self._engine, self._run_id)

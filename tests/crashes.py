@@ -1,0 +1,56 @@
+"""Kill a piece of work before each of its writes: trace what Python changes on the disk, die at the n-th."""
+
+import os
+import sys
+
+CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+DIED, DONE, FAILED = 77, 0, 78
+
+
+def is_change(event, args):
+    """Tell whether an audit event changes the disk; opening for writing counts."""
+    return event in CHANGES or (event == "open" and isinstance(args[2], int) and bool(args[2] & WRITING))
+
+
+def die_before(change, work):
+    """Do some work in a process of its own that dies, as by kill -9, before its n-th change; say how it ended.
+
+    Args:
+        change: n, from 0; where the work makes fewer changes, it finishes.
+        work: Called without arguments.
+
+    Returns:
+        DIED, DONE, or FAILED where the work raised.
+    """
+    return _apart(change, work, lambda: os._exit(DIED))
+
+
+def fail_at(change, work, error):
+    """Do some work in a process of its own in which only the n-th change raises an error; say how it ended."""
+
+    def fail():
+        raise error
+
+    return _apart(change, work, fail)
+
+
+def _apart(change, work, act):
+    child = os.fork()
+    if child == 0:
+        seen = 0
+
+        def watch(event, args):
+            nonlocal seen
+            if is_change(event, args):
+                seen += 1
+                if seen == change + 1:
+                    act()
+
+        try:
+            sys.addaudithook(watch)
+            work()
+        except BaseException:
+            os._exit(FAILED)
+        os._exit(DONE)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
