@@ -1,1 +1,1 @@
-"""Route by the closed-form posterior: what answers are worth to everybody, and what each user adds."""
+"""Route by the closed-form posterior: answer quality for everybody, and what each user adds."""

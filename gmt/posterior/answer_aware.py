@@ -23,7 +23,7 @@ class AnswerAwareBradleyTerry(HierarchicalBradleyTerry):
     initial = HierarchicalSettings(answer_variance=0.1)
 
     def style_choices(self) -> tuple[float, ...]:
-        """Return the variance of style that stands: read from the very answers it is worth having."""
+        """Return the variance of style that stands; style read from the very answers is never left out."""
         return (self.settings.style_variance,)
 
 

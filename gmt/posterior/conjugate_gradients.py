@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 MOST_STEPS = 400
-"""Steps after which a system is left as it is; the Newton step that asked for it forgives a solve that is not exact."""
+"""Steps after which a system is left as it is; a Newton step forgives a solve that is not exact."""
 
 
 def conjugate_gradients(apply: Callable[[np.ndarray], np.ndarray], right: np.ndarray, tolerance: float) -> np.ndarray:

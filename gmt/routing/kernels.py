@@ -12,7 +12,7 @@ from gmt.routing.query_keys import QueryKeys
 
 # The parts of K_q add up to 1 for a query with itself, so that quality_variance is the variance of one answer.
 SAME_QUERY = 0.5
-"""Share of K_q that only the very same query has: much of an answer's quality is told by no other query."""
+"""Share of K_q that only the very same query has: much of an answer's quality is predicted by no other query."""
 SAME_TASK = 0.2
 """Share of K_q that queries of one task have in common."""
 TEXT = 0.3

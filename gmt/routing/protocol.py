@@ -1,4 +1,4 @@
-"""State what every router offers, and what a closed form adds: it is conditioned on a history and then asked."""
+"""State what every router offers, and what a closed form adds: it is conditioned on a history and answers from it."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class ClosedForm(Protocol):
         ...
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score as `RoutingMethod.score` says; equal to conditioning and asking."""
+        """Score as `RoutingMethod.score` says; equal to conditioning and scoring."""
         ...
 
     def condition(self, history: Dataset) -> Conditioned:

@@ -62,7 +62,7 @@ def train_run(
         write_json(run.card, card)
     processes.wait_for_everyone()
 
-    # 3. The card gets `network_weight` last of all: a run without it did not end.
+    # 3. The card is written again last of all: one without `network_weight` is of a training that did not end.
     router, found = fit_parts(learn, config, run, resume, report)
     card |= found
     card |= _validated(router, learn)

@@ -37,13 +37,13 @@ class Ability:
 
     Args:
         weights: (D, M) w.
-        log_spread: (T + 1,) logs of s, how much difficulty differs between the queries of a task.
+        log_difficulty_scale: (T + 1,) logs of s, how much difficulty differs between the queries of a task.
         log_noise: Log of the noise of a comparison of two utilities.
         lapse: Logit of the share of votes given by chance.
     """
 
     weights: np.ndarray
-    log_spread: np.ndarray
+    log_difficulty_scale: np.ndarray
     log_noise: float
     lapse: float
 
@@ -55,17 +55,17 @@ class Ability:
     def chances(self, features: np.ndarray, task: np.ndarray) -> np.ndarray:
         """Return the (C, M) chances that each model's answer is right."""
         logit = features @ self.weights
-        spread = np.exp(self.log_spread[task])[:, None]
+        scale = np.exp(self.log_difficulty_scale[task])[:, None]
         out = np.zeros_like(logit)
         for node, weight in zip(NODES, NODE_WEIGHTS, strict=True):
-            out += weight * expit(logit + spread * node)
+            out += weight * expit(logit + scale * node)
         return out
 
     def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return weights, log_spread, log_noise and lapse in double precision."""
-        values = (self.weights, self.log_spread, self.log_noise, self.lapse)
-        weights, spread, noise, lapse = (torch.tensor(value, dtype=torch.float64) for value in values)
-        return weights, spread, noise, lapse
+        """Return weights, log_difficulty_scale, log_noise and lapse in double precision."""
+        values = (self.weights, self.log_difficulty_scale, self.log_noise, self.lapse)
+        weights, scale, noise, lapse = (torch.tensor(value, dtype=torch.float64) for value in values)
+        return weights, scale, noise, lapse
 
 
 @dataclass(frozen=True, eq=False)

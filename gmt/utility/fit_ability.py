@@ -68,15 +68,15 @@ def fit_new_models(
     new = torch.zeros(start.shape[0], start.shape[1] - known, dtype=torch.float64, requires_grad=True)
     deviation = NEW_MODEL * deviation
     unit, weight = torch.tensor(deviation), torch.tensor(chances[observed.user])
-    spread, noise, lapse = ability.tensors()[1:]
+    scale, noise, lapse = ability.tensors()[1:]
 
     def loss() -> Tensor:
         weights = torch.cat([start[:, :known], start[:, known:] + unit * new], dim=1)
         if observed.votes:
-            found = vote_log_likelihoods(observed, weights, spread, noise, lapse)
+            found = vote_log_likelihoods(observed, weights, scale, noise, lapse)
             fit = -torch.logsumexp(found + weight.clamp_min(1e-12).log(), dim=1).sum()
         else:
-            fit = reward_loss(observed, weights, spread, weight @ torch.tensor(GRID))
+            fit = reward_loss(observed, weights, scale, weight @ torch.tensor(GRID))
         return fit + 0.5 * (new**2).sum()
 
     _minimise([new], loss)
@@ -87,28 +87,28 @@ def fit_new_models(
 def _fit_votes(outcomes: ObservedOutcomes, ability: Ability, prior: AbilityPrior, users: int) -> Ability:
     """Fit abilities, difficulty, noise and lapses to votes by their marginal likelihood over α."""
     common, own = prior.split(ability.weights)
-    spread, noise, lapse = (value.requires_grad_() for value in ability.tensors()[1:])
+    scale, noise, lapse = (value.requires_grad_() for value in ability.tensors()[1:])
     user = torch.tensor(outcomes.user)
 
     def loss() -> Tensor:
-        found = vote_log_likelihoods(outcomes, prior.joined(common, own), spread, noise, lapse)
+        found = vote_log_likelihoods(outcomes, prior.joined(common, own), scale, noise, lapse)
         # A user's votes share one α, so their likelihoods are multiplied before α is summed out.
         total = torch.zeros(users, len(GRID), dtype=torch.float64).index_add(0, user, found)
-        held = sum((part**2).sum() for part in (common, own, spread, noise - np.log(FIRST_NOISE), lapse - FIRST_LAPSE))
+        held = sum((part**2).sum() for part in (common, own, scale, noise - np.log(FIRST_NOISE), lapse - FIRST_LAPSE))
         return 0.5 * held - torch.logsumexp(total, dim=1).sum()
 
-    _minimise([common, own, spread, noise, lapse], loss)
+    _minimise([common, own, scale, noise, lapse], loss)
     weights = prior.joined(common, own).detach().numpy()
-    return Ability(weights, spread.detach().numpy(), noise.item(), lapse.item())
+    return Ability(weights, scale.detach().numpy(), noise.item(), lapse.item())
 
 
 def _fit_rewards(outcomes: ObservedOutcomes, ability: Ability, prior: AbilityPrior, chances: np.ndarray) -> Ability:
     """Fit abilities to rewards; their means need no deviation of difficulty, so it stays as it is."""
     common, own = prior.split(ability.weights)
-    alpha, spread = torch.tensor(chances[outcomes.user] @ GRID), ability.tensors()[1]
+    alpha, scale = torch.tensor(chances[outcomes.user] @ GRID), ability.tensors()[1]
 
     def loss() -> Tensor:
-        fit = reward_loss(outcomes, prior.joined(common, own), spread, alpha)
+        fit = reward_loss(outcomes, prior.joined(common, own), scale, alpha)
         return fit + 0.5 * ((own**2).sum() + (common**2).sum())
 
     _minimise([common, own], loss)

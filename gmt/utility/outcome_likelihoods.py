@@ -33,15 +33,15 @@ def log_likelihoods(outcomes: ObservedOutcomes, ability: Ability) -> np.ndarray:
     return out
 
 
-def chances_of_right(outcomes: ObservedOutcomes, weights: Tensor, log_spread: Tensor) -> Tensor:
+def chances_of_right(outcomes: ObservedOutcomes, weights: Tensor, log_difficulty_scale: Tensor) -> Tensor:
     """Return (Q, M, N) chances of being right at every node of difficulty."""
     logit = torch.tensor(outcomes.features) @ weights
-    own = log_spread.exp()[torch.tensor(outcomes.task)]
+    own = log_difficulty_scale.exp()[torch.tensor(outcomes.task)]
     return torch.sigmoid(logit[:, :, None] + own[:, None, None] * torch.tensor(NODES))
 
 
 def vote_log_likelihoods(
-    outcomes: ObservedOutcomes, weights: Tensor, log_spread: Tensor, log_noise: Tensor, lapse: Tensor
+    outcomes: ObservedOutcomes, weights: Tensor, log_difficulty_scale: Tensor, log_noise: Tensor, lapse: Tensor
 ) -> Tensor:
     """Return (V, G) log likelihoods of votes at every α.
 
@@ -51,7 +51,7 @@ def vote_log_likelihoods(
     Source: Bradley and Terry (1952), on utilities; the weight of quality against cost is the question of
     PersonalizedRouter (arXiv 2511.16883).
     """
-    chances = chances_of_right(outcomes, weights, log_spread)
+    chances = chances_of_right(outcomes, weights, log_difficulty_scale)
     right_a, right_b = (chances[outcomes.query, models] for models in (outcomes.a, outcomes.b))
     share = torch.tensor(NODE_WEIGHTS)
     # Both right and both wrong leave cost alone to decide, so three cases do.
@@ -85,19 +85,19 @@ def _reward_log_likelihoods(outcomes: ObservedOutcomes, right: np.ndarray) -> np
     return np.log((1 - PARTLY_RIGHT) * clear + PARTLY_RIGHT * between + 1e-9)
 
 
-def reward_loss(outcomes: ObservedOutcomes, weights: Tensor, log_spread: Tensor, alpha: Tensor) -> Tensor:
+def reward_loss(outcomes: ObservedOutcomes, weights: Tensor, log_difficulty_scale: Tensor, alpha: Tensor) -> Tensor:
     """Return the log loss of how right every answer was, which a reward says where α is known.
 
     An outcome of a user who does not mind quality says nothing of it, and counts for nothing.
 
     Args:
         outcomes: V rewards.
-        weights, log_spread: Of the abilities.
+        weights, log_difficulty_scale: Of the abilities.
         alpha: (V,) weight of quality of each one's user.
     """
     cost = torch.tensor(outcomes.cost_a)
     right = ((torch.tensor(outcomes.y) + (1 - alpha) * cost) / alpha.clamp_min(1e-3)).clamp(0, 1)
-    nodes = chances_of_right(outcomes, weights, log_spread)
+    nodes = chances_of_right(outcomes, weights, log_difficulty_scale)
     chance = (nodes @ torch.tensor(NODE_WEIGHTS))[outcomes.query, outcomes.a]
     losses = torch.nn.functional.binary_cross_entropy(chance.clamp(1e-6, 1 - 1e-6), right, reduction="none")
     return (alpha.clamp_max(1) * losses).sum()

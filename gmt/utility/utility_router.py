@@ -1,4 +1,4 @@
-"""Route by an explicit utility: α · quality − (1 − α) · cost, each told apart, α inferred for every user."""
+"""Route by an explicit utility: α · quality − (1 − α) · cost, each estimated apart, α inferred for every user."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEXT_VARIANCES = (0.0, 0.001, 0.005)
 MOST_VOTES = 60_000
 """So many votes at most teach abilities; all count for their users' own weights."""
 TEXT_NOISE = 0.1
-"""Share of a model's ability that its text does not tell, as a variance beside the kernel of texts."""
+"""Variance, beside the kernel of texts, of what a model's text does not predict of its ability."""
 
 
 class UtilityRouter:
@@ -75,21 +75,21 @@ class UtilityRouter:
             )
         # 1. A sample of the votes teaches abilities, for a fit of millions takes hours and gains nothing.
         reader = OutcomeReader.of(history, costs.scale, self.half_life)
-        every, asked = reader.read(history, costs), reader.read(valid, costs)
+        every, held_out = reader.read(history, costs), reader.read(valid, costs)
         drawn = np.random.default_rng(0).permutation(len(every))[: MOST_VOTES if every.votes else None]
         outcomes = every.select(np.sort(drawn))
         users = len(history.table.users)
 
         # 2. VALID chooses how much texts say, where it holds outcomes of the same kind.
-        choosing = len(asked) > 0 and outcomes.votes == asked.votes
+        choosing = len(held_out) > 0 and outcomes.votes == held_out.votes
         candidates = self._candidates(reader, history, outcomes, choosing)
         losses = (
-            (_surprise(outcomes, asked, ability, users) if len(asked) else 0.0, ability, variance)
+            (_surprise(outcomes, held_out, ability, users) if len(held_out) else 0.0, ability, variance)
             for ability, variance in candidates
         )
         _, ability, self.text_variance = min(losses, key=lambda one: one[0])
 
-        # 3. An unknown user is weighed like the users known, not like anybody thinkable.
+        # 3. An unknown user is weighed like the users known, not like any user thinkable.
         chances = weight_posterior(every.user, log_likelihoods(every, ability), users)
         unknown = chances[np.unique(every.user)].mean(axis=0) if len(every) else EVEN
         self.fitted, self._last = FittedUtility(reader, ability, costs, unknown, self.text_variance), None
@@ -112,7 +112,7 @@ class UtilityRouter:
         """
         fitted = self.fitted
         if fitted is None:
-            raise DataError("the utility router was not fitted; fit it before it is asked")
+            raise DataError("the utility router was not fitted; fit it before it scores")
         reader = replace(fitted.reader, half_life=self.half_life)
         with threadpool_limits(1):
             # Without a cost in sight, those of training stand.
@@ -121,7 +121,7 @@ class UtilityRouter:
             ability = replace(fitted.ability, weights=_with_new_models(fitted.ability.weights, history.model_vectors))
             likelihood = reader.likelihoods(history, outcomes, ability)
             if ability.weights.shape[1] > known:
-                # New models are fitted to users whose α the known ones tell.
+                # New models are fitted to users whose α their outcomes of known models decide.
                 old = (outcomes.a < known) & (outcomes.b < known)
                 deviation = AbilityPrior.of(len(ability.weights), reader.tasks, fitted.text_variance).own
                 chances = weight_posterior(outcomes.user[old], likelihood[old], users)
@@ -167,10 +167,10 @@ class UtilityRouter:
         return self
 
 
-def _surprise(outcomes: ObservedOutcomes, asked: ObservedOutcomes, ability: Ability, users: int) -> float:
+def _surprise(outcomes: ObservedOutcomes, held_out: ObservedOutcomes, ability: Ability, users: int) -> float:
     """Return the mean negative log likelihood of other outcomes of the same users."""
     chances = weight_posterior(outcomes.user, log_likelihoods(outcomes, ability), users)
-    found = log_likelihoods(asked, ability) + np.log(np.maximum(chances[asked.user], 1e-300))
+    found = log_likelihoods(held_out, ability) + np.log(np.maximum(chances[held_out.user], 1e-300))
     return float(-np.logaddexp.reduce(found, axis=1).mean())
 
 

@@ -12,8 +12,8 @@ from gmt.utility.outcome_reader import OutcomeReader
 
 EARLIER_NUMBERS = ("half_life", "text_variance", "tasks", "scale", "log_noise", "lapse", "mean_cost")
 """What stood where in the one array `numbers` of earlier states."""
-EARLIER_UNKNOWN_USER = "stranger"
-"""What the entry `unknown_user` was called in them."""
+EARLIER_NAMES = {"unknown_user": "stranger", "log_difficulty_scale": "log_spread"}
+"""What other entries were called in earlier states."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class FittedUtility:
             numbers["rewards"] = reader.rewards
         return {
             "weights": ability.weights,
-            "log_spread": ability.log_spread,
+            "log_difficulty_scale": ability.log_difficulty_scale,
             "unknown_user": self.unknown_user,
             "centre": reader.centre,
             "basis": reader.basis,
@@ -68,15 +68,15 @@ class FittedUtility:
             KeyError: An entry is missing.
         """
         if "numbers" in state:
-            earlier = dict(zip(EARLIER_NUMBERS, state["numbers"], strict=True))
-            state = {**state, **earlier, "unknown_user": state[EARLIER_UNKNOWN_USER]}
+            state = {**state, **dict(zip(EARLIER_NUMBERS, state["numbers"], strict=True))}
+        state = state | {name: state[old] for name, old in EARLIER_NAMES.items() if old in state}
         scale = float(state["scale"])
         rewards = bool(state["rewards"]) if "rewards" in state else None
         return cls(
             OutcomeReader(
                 int(state["tasks"]), state["centre"], state["basis"], scale, rewards, float(state["half_life"])
             ),
-            Ability(state["weights"], state["log_spread"], float(state["log_noise"]), float(state["lapse"])),
+            Ability(state["weights"], state["log_difficulty_scale"], float(state["log_noise"]), float(state["lapse"])),
             CostModel(state["cost_line"], state["cost_means"], float(state["mean_cost"]), scale),
             state["unknown_user"],
             float(state["text_variance"]),

@@ -1,4 +1,4 @@
-"""Check tastes that wander: newer ratings count more, validation decides, and where they stay nothing changes."""
+"""Check user effects that drift: newer ratings count more, validation decides, and where they stay nothing changes."""
 
 from dataclasses import replace
 
@@ -20,16 +20,16 @@ from tests.factories import random_dataset, random_table
 CHANGED = PlantedSettings(users=120, votes=40, models=6, drift_at=0.5, seed=3)
 
 
-def test_what_was_rated_since_counts_a_persons_own_ratings_by_time():
+def test_what_was_rated_since_counts_a_users_own_ratings_by_time():
     table = random_table(0, users=3, comparisons_per_user=8, unrated=0.3, timestamps=True)
     table = replace(table, timestamp=table.timestamp[::-1].copy())  # the table's order is not time's
     since = rated_since(table)
     for at in np.flatnonzero(table.rated):
         later = (table.user == table.user[at]) & table.rated & (table.timestamp > table.timestamp[at])
         assert since[at] == later.sum()
-    untold = rated_since(replace(table, timestamp=np.full(len(table), np.nan)))
+    undated = rated_since(replace(table, timestamp=np.full(len(table), np.nan)))
     own = np.flatnonzero((table.user == 0) & table.rated)
-    assert untold[own].tolist() == list(range(len(own)))[::-1]
+    assert undated[own].tolist() == list(range(len(own)))[::-1]
     first = replace(table, timestamp=np.where(np.arange(len(table)) == own[0], np.nan, table.timestamp))
     assert rated_since(first)[own[0]] == 0  # one without a time was added last
 
@@ -47,11 +47,11 @@ def fitted(data, **more):
     return router.condition(data.select(data.table.split == TRAIN))
 
 
-def test_a_wandering_taste_has_a_kernel_that_fades_with_what_lies_between():
+def test_drifting_effects_have_a_kernel_that_fades_with_what_lies_between():
     data = random_dataset(1, users=3, timestamps=True)
-    steady, wandering = fitted(data), fitted(data, half_life=4.0)
+    steady, drifting = fitted(data), fitted(data, half_life=4.0)
     kernels = []
-    for posterior in (steady, wandering):
+    for posterior in (steady, drifting):
         index = next(iter(posterior.votes.batches(posterior.votes.user)))[1]
         users = posterior.effects.batch(index)
         kernels.append((users.among().blend(1.0, 1.0, (0.05,)), users.since, users.mask))
@@ -62,7 +62,7 @@ def test_a_wandering_taste_has_a_kernel_that_fades_with_what_lies_between():
     assert np.linalg.eigvalsh(faint * both).min() > -1e-9
 
 
-def test_the_newest_of_two_opposite_votes_wins_where_tastes_wander():
+def test_the_newest_of_two_opposite_votes_wins_where_effects_drift():
     data = random_dataset(2, users=4, timestamps=True)
     table = data.table
     history = data.select((table.split == TRAIN) & (table.user == 0))
@@ -75,14 +75,14 @@ def test_the_newest_of_two_opposite_votes_wins_where_tastes_wander():
     assert np.allclose(fitted(data).score(data, question), fitted(flipped).score(flipped, question))
 
 
-def test_the_parts_of_a_wandering_score_add_up():
+def test_the_parts_of_a_drifting_score_add_up():
     data = random_dataset(3, timestamps=True)
     posterior = fitted(data, half_life=3.0)
     questions = data.questions(np.flatnonzero(data.table.split == TEST))
     scores = posterior.score(data, questions)
     for at in range(3):
-        told = posterior.explain(data, questions, at)
-        assert np.allclose(told.shared + told.votes.sum(axis=0), scores[at])
+        said = posterior.explain(data, questions, at)
+        assert np.allclose(said.shared + said.votes.sum(axis=0), scores[at])
 
 
 def auc(router, data):
@@ -97,19 +97,19 @@ def auc(router, data):
 def test_validation_notices_that_people_changed_and_that_others_did_not():
     data, _ = planted_dataset(CHANGED, "hash:64", "drift")
     learn = data.select(data.table.split != TEST)
-    wandering, steady = (AnswerAwareBradleyTerry(drift=drift).fit(learn) for drift in (True, False))
-    assert wandering.settings.half_life > 0 and steady.settings.half_life == 0
-    assert auc(wandering, data) > auc(steady, data) + 0.01
-    again = AnswerAwareBradleyTerry(drift=True).load_state_dict(wandering.state_dict())
-    assert again.settings == wandering.settings and auc(again, data) == auc(wandering, data)
+    drifting, steady = (AnswerAwareBradleyTerry(drift=drift).fit(learn) for drift in (True, False))
+    assert drifting.settings.half_life > 0 and steady.settings.half_life == 0
+    assert auc(drifting, data) > auc(steady, data) + 0.01
+    again = AnswerAwareBradleyTerry(drift=True).load_state_dict(drifting.state_dict())
+    assert again.settings == drifting.settings and auc(again, data) == auc(drifting, data)
     same, _ = planted_dataset(replace(CHANGED, drift_at=None), "hash:64", "seen")
     assert AnswerAwareBradleyTerry(drift=True).fit(same.select(same.table.split != TEST)).settings.half_life == 0
 
 
-def test_without_times_tastes_stay_and_old_runs_are_read():
+def test_without_times_effects_stay_and_old_runs_are_read():
     data, _ = planted_dataset(replace(CHANGED, users=40), "hash:64", "drift")
-    untold = data.with_table(replace(data.table, timestamp=np.full(len(data.table), np.nan)))
-    router = AnswerAwareBradleyTerry(drift=True).fit(untold.select(data.table.split != TEST))
+    undated = data.with_table(replace(data.table, timestamp=np.full(len(data.table), np.nan)))
+    router = AnswerAwareBradleyTerry(drift=True).fit(undated.select(data.table.split != TEST))
     assert router.settings.half_life == 0
     state = router.state_dict()
     del state["settings.half_life"]
@@ -119,7 +119,7 @@ def test_without_times_tastes_stay_and_old_runs_are_read():
         AnswerAwareBradleyTerry().load_state_dict(state)
 
 
-def test_what_is_asked_never_decides_whether_tastes_wander():
+def test_targets_never_decide_whether_effects_drift():
     data, _ = planted_dataset(replace(CHANGED, users=40), "hash:64", "drift")
     table = data.table
     asked = np.isin(table.row_comparison, np.flatnonzero(table.split == TEST))

@@ -211,6 +211,7 @@ def test_a_state_saved_as_a_row_of_numbers_is_read():
     state = router.state_dict()
     order = ("half_life", "text_variance", "tasks", "scale", "log_noise", "lapse", "mean_cost")
     old = {name: value for name, value in state.items() if name not in (*order, "rewards", "unknown_user")}
+    old["log_spread"] = old.pop("log_difficulty_scale")
     old |= {"numbers": np.array([float(state[name]) for name in order]), "stranger": state["unknown_user"]}
     again = UtilityRouter().load_state_dict(old)
     questions, history = data.questions(np.arange(20)), data.select(data.table.split == TRAIN)
