@@ -14,8 +14,9 @@ from gmt.data.embed import EmbeddingStore
 from gmt.data.interactions import TEST
 from gmt.errors import DataError, RunError
 from gmt.evaluation.evaluate import evaluate
+from gmt.evaluation.predictions import ORACLE
 from gmt.evaluation.protocols import foreign_trials
-from gmt.evaluation.results import ORACLE, Result
+from gmt.evaluation.results import Result
 from gmt.rivals.registry import RIVALS, make_router
 from gmt.routing.protocol import RoutingMethod
 from gmt.runs import RunFolder

@@ -10,7 +10,8 @@ import numpy as np
 
 from gmt.errors import DataError
 from gmt.evaluation.blocks import ScoreBlock, bootstrap
-from gmt.evaluation.results import Result, blocks_of, report
+from gmt.evaluation.predictions import blocks_of
+from gmt.evaluation.results import Result, report
 
 COUNTS = ("comparisons", "pairs", "ties", "unrated", "users")
 

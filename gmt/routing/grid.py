@@ -55,12 +55,15 @@ class ValidationVotes:
 
     @classmethod
     def of(cls, data: Dataset) -> Self | None:
-        """Read them from a data set; None where TRAIN holds no rating or VALID no vote."""
+        """Read them from a data set; None where TRAIN holds no rating, or VALID no vote that somebody won.
+
+        Ties alone would choose whatever says least.
+        """
         table = data.table
         valid = np.flatnonzero((table.split == VALID) & table.rated)
         targets, history = table.select(valid), data.select(table.split == TRAIN)
         votes = votes_of(targets)
-        if not len(votes) or not history.table.rated.any():
+        if not (votes.y != 0.5).any() or not history.table.rated.any():
             return None
         first = targets.start[votes.comparison]
         return cls(history, data.questions(valid), votes, votes.row_a - first, votes.row_b - first)

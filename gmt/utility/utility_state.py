@@ -13,7 +13,7 @@ from gmt.utility.outcome_reader import OutcomeReader
 EARLIER_NUMBERS = ("half_life", "text_variance", "tasks", "scale", "log_noise", "lapse", "mean_cost")
 """What stood where in the one array `numbers` of earlier states."""
 EARLIER_NAMES = {"unknown_user": "stranger", "log_difficulty_scale": "log_spread"}
-"""What other entries were called in them."""
+"""What other entries were called in earlier states."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +68,8 @@ class FittedUtility:
             KeyError: An entry is missing.
         """
         if "numbers" in state:
-            earlier = dict(zip(EARLIER_NUMBERS, state["numbers"], strict=True))
-            state = {**state, **earlier, **{name: state[old] for name, old in EARLIER_NAMES.items()}}
+            state = {**state, **dict(zip(EARLIER_NUMBERS, state["numbers"], strict=True))}
+        state = state | {name: state[old] for name, old in EARLIER_NAMES.items() if old in state}
         scale = float(state["scale"])
         rewards = bool(state["rewards"]) if "rewards" in state else None
         return cls(

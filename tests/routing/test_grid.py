@@ -62,6 +62,8 @@ def test_there_is_nothing_to_choose_by_without_votes_on_either_side():
         hidden = (every.table.split == code)[every.table.row_comparison]
         blank = every.with_table(replace(every.table, rating=np.where(hidden, np.nan, every.table.rating)))
         assert ValidationVotes.of(blank) is None
+        tied = every.with_table(replace(every.table, rating=np.where(hidden, 0.5, every.table.rating)))
+        assert (ValidationVotes.of(tied) is None) == (code == VALID)  # ties alone choose nothing
     assert ValidationVotes.of(dataset_of(random_table(0))) is None
     assert ValidationVotes.of(every.select(every.table.split != TEST)) is not None
 
