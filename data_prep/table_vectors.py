@@ -113,12 +113,12 @@ def _without_vector(
     Raises:
         DataError: A query or a model lacks one: the file is damaged.
     """
-    asked = {table.texts[code] for code in np.unique(table.query)}
-    queries = [text for text in asked if text not in vectors]
+    stated = {table.texts[code] for code in np.unique(table.query)}
+    queries = [text for text in stated if text not in vectors]
     names = [name for name in table.models if name not in model_vectors]
     if queries or names:
         raise DataError(
-            f"{file} lacks the embedding of {len(queries)} of {len(asked)} queries and {len(names)} of "
+            f"{file} lacks the embedding of {len(queries)} of {len(stated)} queries and {len(names)} of "
             f"{len(table.models)} models; pass --encoder {DEFAULT_ENCODER} to encode all texts anew"
         )
     return sum(text not in vectors for text in table.texts)

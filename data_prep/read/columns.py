@@ -57,16 +57,20 @@ class Columns:
         if places and self._agree(places):
             return places[0]
         if places:
-            files = " and ".join(at.join.path.name if at.join else self.path.name for at in places)
-            prefixes = [at.join.prefix if at.join else self.path.stem for at in places]
-            if len(set(prefixes)) < len(prefixes):
-                repair = f"give the joins prefixes (--join a={files.split(' and ')[-1]}:…) and name it a.{name}"
-            else:
-                repair = f"name it {' or '.join(f'{prefix}.{name}' for prefix in prefixes)}"
-            raise DataError(f"column {name!r} stands in {files}; {repair}")
+            raise DataError(self._ambiguous(name, places))
         known = sorted(self.columns | {column for join in self.joins for column in join.columns})
         close = get_close_matches(name, known, n=3, cutoff=0.5) or known
         raise DataError(f"there is no column {name!r} in {self._files()}; the nearest are {', '.join(close)}")
+
+    def _ambiguous(self, name: str, places: list[Column]) -> str:
+        """Say where several columns of one name stand, and how to tell them apart."""
+        files = " and ".join(at.join.path.name if at.join else self.path.name for at in places)
+        prefixes = [at.join.prefix if at.join else self.path.stem for at in places]
+        if len(set(prefixes)) < len(prefixes):
+            repair = f"give the joins prefixes (--join a={files.split(' and ')[-1]}:…) and name it a.{name}"
+        else:
+            repair = f"name it {' or '.join(f'{prefix}.{name}' for prefix in prefixes)}"
+        return f"column {name!r} stands in {files}; {repair}"
 
     def _prefixed(self, name: str) -> list[Column]:
         places = [

@@ -41,7 +41,7 @@ class Piece:
 
     @property
     def file(self) -> str:
-        """The name by which rejected rows are told."""
+        """The name that messages on its rows give."""
         return self.source.removeprefix(HUB) if is_hub(self.source) else Path(self.source).name
 
 

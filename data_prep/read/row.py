@@ -51,7 +51,7 @@ class RatedRow:
 
     Args:
         file, line: Where the row stands.
-        user, query: Who asked what.
+        user, query: As in `Comparison`.
         candidates: Two for a vote, one for a rated answer.
         conversation, turn, comparison: The row's own grouping, None where it states none.
         question, task, timestamp: As in `Comparison`.

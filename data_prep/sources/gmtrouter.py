@@ -159,7 +159,7 @@ def _line(file: str, number: int, row: Row, scale: tuple[float, float] | None) -
         found.append((query, _vector(item, "query_emb")))
         if candidate.response is not None:
             found.append((candidate.response, _vector(item, "response_emb")))
-    # Two texts that are the same count once; the first vector stands, and one of another width is told.
+    # Two texts that are the same count once; the first vector stands, and one of another width is refused.
     vectors: dict[str, np.ndarray] = {}
     for name, vector in found:
         if vector is not None and len(vectors.setdefault(name, vector)) != len(vector):

@@ -28,7 +28,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     `comparison`, `conversation` and `turn` group the rows; a row without them is a conversation
     of its own. `question, task, response (response_a, response_b), feedback, cost (cost_a, cost_b),
     timestamp` are read where they stand. A rating that is null leaves the round unrated. Where all
-    rows state a `split` (train, valid, test), `gmt prep` keeps it unless told otherwise.
+    rows state a `split` (train, valid, test), `gmt prep` keeps it unless `--protocol` says otherwise.
 
     Beside `rows.jsonl`, `rows.card.json` may hold `rating_scale`, the numbers [low, high] that the
     ratings, already in [0, 1], stand for.

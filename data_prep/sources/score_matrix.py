@@ -60,7 +60,7 @@ class ScoreMatrix:
         """Return a table in which people asked these questions.
 
         Args:
-            user, question: (C,) numbers of person and question.
+            user, question: (C,) numbers of user and question.
             users: Names of the people.
             rating: (C, M) in [0, 1], NaN where unrated.
             shown: (C, K) models in the order shown, -1 under padding; all with a rating where left out.
@@ -103,7 +103,7 @@ class ScoreMatrix:
 
     @classmethod
     def of_table(cls, table: InteractionTable, models: dict[str, ModelInfo], stated: bool) -> ScoreMatrix:
-        """Read the matrix back from a table of one person, as `table` or `gmt prep scores` makes it.
+        """Read the matrix back from a table of one user, as `table` or `gmt prep scores` makes it.
 
         Args:
             table: One comparison a question.
@@ -132,7 +132,7 @@ class ScoreMatrix:
 
 
 def _conversations(user: np.ndarray, question: np.ndarray, users: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Name each round's conversation by person and question; a repeat gets a number."""
+    """Name each round's conversation by user and question; a repeat gets a number."""
     codes: dict[str, int] = {}
     for u, q in zip(user.tolist(), question.tolist(), strict=True):
         name, again = f"{users[u]}/{q}", 1

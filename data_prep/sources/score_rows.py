@@ -22,7 +22,7 @@ class ScoreRows:
         return len(self._model)
 
     def is_model(self, model: str, best: str) -> float:
-        """Return 1 where the best model, told by its name or its number, is the one of the next row, else 0."""
+        """Return 1 where the best model, given by its name or its number, is the one of the next row, else 0."""
         place = self._codes["model"].get(model, len(self._codes["model"]))
         return float(best in (model, str(place)))
 
@@ -67,7 +67,7 @@ class ScoreRows:
         of, first = place[of.reshape(-1)], np.sort(first)
         order = np.argsort(of, kind="stable")
         names = {name: tuple(codes) for name, codes in self._codes.items()}
-        asked, question = np.unique(query[first], return_inverse=True)
+        distinct, question = np.unique(query[first], return_inverse=True)
         repeat = again[first]
         return InteractionTable(
             users=names["user"],
@@ -77,7 +77,7 @@ class ScoreRows:
                 f"{names['user'][u]}/{'' if t < 0 else names['task'][t] + '/'}{q}" + (f"#{n + 1}" if n else "")
                 for u, t, q, n in zip(user[first], task[first], query[first], repeat, strict=True)
             ),
-            questions=tuple(text_id(names["text"][q]) for q in asked),
+            questions=tuple(text_id(names["text"][q]) for q in distinct),
             tasks=names["task"],
             comparison=np.arange(len(first)),
             user=user[first],
