@@ -1,4 +1,4 @@
-"""Replace a person's solve by a network that reads their votes, taught on simulated populations first."""
+"""Replace a user's solve by a network that reads their votes, taught on simulated populations first."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from gmt.training.learn_traits import WHOLE, Folds, fold_votes
 
 WIDTH, HEADS, LAYERS = 32, 4, 4
 PRETRAINING, TUNING, USERS = 1500, 300, 48
-SHOWN = 0.8  # share of a person's votes that are shown, at most
+SHOWN = 0.8  # share of a user's votes that are shown, at most
 
 
 class AmortisedSolve(nn.Module):
-    """Guess what a person thinks of asked pairs from their shown votes, by messages weighed with kernels.
+    """Guess what a user thinks of target pairs from their shown votes, by messages weighed with kernels.
 
     Each head's weights between two votes are a learned nonnegative mixture of the posterior's kernels; values and
-    updates are learned. Shown votes carry their outcome; asked ones only listen.
+    updates are learned. Shown votes carry their outcome; target ones carry none.
     """
 
     def __init__(self, kernels: int) -> None:
@@ -47,7 +47,7 @@ class AmortisedSolve(nn.Module):
         """Return (B, T) logits.
 
         Args:
-            kernels: (B, P, T, T) the posterior's kernels between the votes of a person.
+            kernels: (B, P, T, T) the posterior's kernels between the votes of a user.
             shift: (B, T) what everybody's votes say.
             y: (B, T) outcomes, read where `shown`.
             shown: (B, T).
@@ -68,7 +68,7 @@ class AmortisedSolve(nn.Module):
 
 
 def kernels_of(people: People) -> Tensor:
-    """Return (B, P, T, T) kernels between the votes of each person."""
+    """Return (B, P, T, T) kernels between the votes of each user."""
     parts = people.among()
     return torch.as_tensor(np.stack([parts.linear, parts.memory, *parts.features], axis=1), dtype=torch.float32)
 
@@ -85,7 +85,7 @@ def simulated(kernels: np.ndarray, shift: np.ndarray, generator: np.random.Gener
     amplitude = np.exp(generator.uniform(np.log([0.1, 0.05, 0.005]), np.log([3.0, 6.0, 0.3])))[: kernels.shape[1]]
     kernel = np.einsum("p,bpij->bij", amplitude, kernels)
     root = np.linalg.cholesky(kernel + 1e-4 * np.eye(kernel.shape[1]))
-    strong = np.sqrt(generator.gamma(2.0, 0.5, (size, 1)))  # some people care more than others
+    strong = np.sqrt(generator.gamma(2.0, 0.5, (size, 1)))  # some users care more than others
     latent = (root @ generator.standard_normal((*shift.shape, 1)))[:, :, 0] * strong + shift
     chance = expit(latent * np.exp(0.2 * generator.standard_normal()))
     slip = generator.uniform(0, 0.2)
@@ -101,7 +101,7 @@ def _step(
     generator: np.random.Generator,
     pretend: bool,
 ) -> tuple[Tensor, int]:
-    """Return the summed log loss of hidden votes of some people, and how many they are."""
+    """Return the summed log loss of hidden votes of some users, and how many they are."""
     past, part = folds.past, int(generator.integers(len(folds.shift)))
     everybody = np.unique(past.user)
     chosen = generator.choice(everybody, min(USERS, len(everybody)), replace=False)
@@ -146,12 +146,12 @@ def _train(
 
 
 def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
-    """Teach the network on made-up people with the same questions, then on the votes; VALID chooses when to stop."""
+    """Teach the network on simulated users with the same questions, then on the votes; VALID chooses when to stop."""
     train = learn.select(learn.table.split == TRAIN)
     asked = validation_of(learn)
     generator = np.random.default_rng([seed, 13])
     folds, covariance = fold_votes(router, train, generator), router.people(train)
-    with torch.random.fork_rng():  # the weights begin as the seed says, and nobody else's draws change
+    with torch.random.fork_rng():  # the weights begin as the seed says, and no other draw changes
         torch.manual_seed(seed)
         network = AmortisedSolve(3 if folds.past.groups else 2)
     posterior = router.condition(train)
@@ -185,13 +185,13 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Sco
         return log_loss(asked.pairs.differences(score(asked.history, asked.questions)))
 
     _train(network, PRETRAINING, 3e-3, lambda: _step(network, folds, covariance, generator, True), check)
-    print(f"amortised: taught on made-up people, VALID log loss {check():.4f}")
+    print(f"amortised: taught on simulated users, VALID log loss {check():.4f}")
     _train(network, TUNING, 5e-4, lambda: _step(network, folds, covariance, generator, False), check)
     return score
 
 
 def _joined(*several: Past) -> Past:
-    """Return the votes of several `Past`s as one, a person's side by side."""
+    """Return the votes of several `Past`s as one, a user's side by side."""
     columns = {name: np.concatenate([getattr(one, name) for one in several]) for name in OF_VOTES}
     joined = replace(several[0], **columns)
     return joined.select(np.argsort(joined.user, kind="stable"))

@@ -38,7 +38,7 @@ AMPLITUDES, MEMORIES, SPREADS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0), (0.0, 1.0, 3.0
 
 @dataclass(frozen=True, eq=False)
 class StateFeatures:
-    """Describe a question and a model by what the graph network multiplies a person's state with.
+    """Describe a question and a model by what the graph network multiplies a user's state with.
 
     Args:
         scorer: The trained network.

@@ -10,7 +10,7 @@ and asked on TEST beside the posterior alone:
   their amplitude chosen on VALID;
 - `residual`: means and deviations of the posterior, fitted without the fold that is asked, enter the turns and
   the head of the graph network, which learns only what the posterior misses;
-- `amortised`: a network that reads a person's votes through the posterior's kernels in place of its solve,
+- `amortised`: a network that reads a user's votes through the posterior's kernels in place of its solve,
   first taught on simulated populations of many tastes, then on the votes at hand.
 """
 
