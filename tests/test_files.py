@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from gmt.files import locked, replace_file, replace_folder, write_json, write_text
+from gmt.errors import DataError
+from gmt.files import locked, read_json, replace_file, replace_folder, write_json, write_text
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_stays(tmp_path):
@@ -13,6 +14,17 @@ def test_a_file_is_replaced_whole_and_nothing_else_stays(tmp_path):
     assert path.read_text("utf-8") == '{\n "ü": [\n  1\n ]\n}\n'
     write_text(path, "new")
     assert path.read_text() == "new" and list(path.parent.iterdir()) == [path]
+
+
+def test_json_that_is_missing_or_damaged_is_named_with_its_repair(tmp_path):
+    path = tmp_path / "a.json"
+    with pytest.raises(DataError, match=r"a\.json does not exist; make it$"):
+        read_json(path, DataError, "make it", "mend it")
+    path.write_text("{")
+    with pytest.raises(DataError, match=r"a\.json is not JSON \(.*\); mend it$"):
+        read_json(path, DataError, "make it", "mend it")
+    path.write_text('{"ü": 1}', "utf-8")
+    assert read_json(path, DataError, "make it") == {"ü": 1}
 
 
 def test_a_writer_that_fails_leaves_the_old_file_alone(tmp_path):

@@ -1,4 +1,4 @@
-"""Make data of any size for timing: people, rounds and votes by chance, vectors by chance."""
+"""Make data of any size for timing: users, rounds and votes by chance, vectors by chance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MODELS, QUERIES = 10, 320
 
 
 def made_dataset(users: int, votes: int, width: int = 384, seed: int = 0) -> Dataset:
-    """Return `users` people who each voted on `votes` pairs of ten models' answers; a fiftieth of the votes is VALID.
+    """Return `users` users who each voted on `votes` pairs of ten models' answers; a fiftieth of the votes is VALID.
 
     Args:
         users, votes: U and how many rounds each rated; every round is two turns of the graph.

@@ -61,7 +61,7 @@ def run_bench(
             training_speed.encoder(sizes.turns, sizes.width, 4, 1, sizes.repeats, device, general=True),
         ],
         "step": lambda: {
-            "graph encoder, 200 people": training_speed.step(200, 40, training_speed.step_config(), 2 * sizes.repeats),
+            "graph encoder, 200 users": training_speed.step(200, 40, training_speed.step_config(), 2 * sizes.repeats),
             "configs/default.yaml": training_speed.step(200, 40, training_speed.step_config(True), 2 * sizes.repeats),
         },
         "scale": lambda: training_speed.scaling(sizes.scale, 2 * sizes.repeats),
@@ -91,18 +91,18 @@ def rows_of(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     for name, one in (found.get("step") or {}).items():
         out += _steps("step", f"{name}, {one['asked']} pairs asked", one)
     for one in found.get("scale", ()):
-        out += _steps("scale", f"{one['users']:,} people, {one['turns']:,} turns", one)
+        out += _steps("scale", f"{one['users']:,} users, {one['turns']:,} turns", one)
     if found.get("route"):
         one = found["route"]
-        told = ", ".join(f"{name} {value:.2f}" for name, value in one["decision, ms"].items())
-        out.append(("route", f"one decision, {one['votes known']:,} votes known, ms", told))
+        percentiles = ", ".join(f"{name} {value:.2f}" for name, value in one["decision, ms"].items())
+        out.append(("route", f"one decision, {one['votes known']:,} votes known, ms", percentiles))
         out.append(("route", "(user, query, model) triples a second", f"{one['triples/s']:,.0f}"))
     for one in found.get("adapt", ()):
         out.append(("adapt", f"one more vote beside {one['votes']:,}", _time(one["one more vote"])))
     if found.get("prep"):
         one = found["prep"]
-        told = f"{one['rows/s']:,.0f} rows/s, {one['peak GiB']:.2f} GiB at most so far"
-        out.append(("prep", f"{one['rows']:,} votes, hashed texts", told))
+        rate = f"{one['rows/s']:,.0f} rows/s, {one['peak GiB']:.2f} GiB at most so far"
+        out.append(("prep", f"{one['rows']:,} votes, hashed texts", rate))
     return out
 
 
@@ -119,8 +119,8 @@ def _time(one: Mapping[str, float]) -> str:
 
 def write_bench(found: Mapping[str, Any], out: Path) -> tuple[Path, Path]:
     """Write bench.json and bench.md into a folder."""
-    told = found["machine"]
-    lines = [f"{told['processor']}, {told['threads']} threads, GPU {told['gpu'] or 'none'}, torch {told['torch']}", ""]
+    on = found["machine"]
+    lines = [f"{on['processor']}, {on['threads']} threads, GPU {on['gpu'] or 'none'}, torch {on['torch']}", ""]
     lines += ["| part | what | measured |", "|---|---|--:|"]
     lines += [f"| {part} | {what} | {value} |" for part, what, value in rows_of(found)]
     write_text(out / "bench.md", "\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""Time things side by side: interleaved, repeated, told by median and spread."""
+"""Time things side by side: interleaved, repeated, summed up by median and deciles."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def interleaved(works: Mapping[str, Callable[[], object]], repeats: int, warm: i
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for number in range(warm + repeats):
         for name, work in works.items():
-            settle()
+            wait_for_gpu()
             started = time.perf_counter()
             work()
-            settle()
+            wait_for_gpu()
             if number >= warm:
                 seconds[name].append(time.perf_counter() - started)
     return {name: Timing.of(found) for name, found in seconds.items()}
 
 
-def settle() -> None:
+def wait_for_gpu() -> None:
     """Wait for a GPU to finish, where there is one."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()

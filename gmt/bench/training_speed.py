@@ -1,4 +1,4 @@
-"""Time the encoder against PyTorch Geometric's, training steps, and how both grow with people and turns."""
+"""Time the encoder against PyTorch Geometric's, training steps, and how both grow with users and turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from gmt.bench.made_data import made_dataset
-from gmt.bench.timing import Timing, interleaved, matmul, operations, peak_memory, settle
+from gmt.bench.timing import Timing, interleaved, matmul, operations, peak_memory, wait_for_gpu
 from gmt.config import RunConfig, load_config
 from gmt.data.episodes import EpisodeSampler
 from gmt.data.graph_batch import GraphBatch
@@ -31,13 +31,13 @@ STEP = (
     *("episode.users=200", "episode.targets=2", "episode.asked_pairs=256", "episode.history=10"),
     "episode.history_length=fixed",
 )
-"""GMTRouter's sizes: 200 people, 10 visible comparisons each, 256 asked, width 384, two layers."""
+"""GMTRouter's sizes: 200 users, 10 visible comparisons each, 256 asked, width 384, two layers."""
 
 
 def encoder_parts(
     turns: int, width: int, device: torch.device, general: bool = False
 ) -> tuple[Callable[[], TurnStates], TurnLinks]:
-    """Return what makes states, and links of 200 people's two-turn conversations.
+    """Return what makes states, and links of 200 users' two-turn conversations.
 
     Args:
         turns: T.
@@ -128,7 +128,7 @@ def encoder(
 
 
 def step(users: int, votes: int, config: RunConfig, repeats: int) -> dict[str, Any]:
-    """Time whole training steps, as training runs them: draw and build ahead in a thread, forward, backward, update.
+    """Time whole training steps, as training runs them: batches prefetched in a thread, forward, backward, update.
 
     Args:
         users, votes: Size of the data.
@@ -151,14 +151,14 @@ def step(users: int, votes: int, config: RunConfig, repeats: int) -> dict[str, A
 
     keep_freed_memory()
     for number, (made, building) in prefetch(build, range(repeats + 2), core_to_spare(accelerator.device)):
-        settle()
+        wait_for_gpu()
         started, before = time.perf_counter(), ended
         batch = made.to(accelerator.device)
         loss, pairs = loss_of(config.train, model(batch), batch.rating)
         optimiser.zero_grad()
         (loss / max(pairs, 1)).backward()
         optimiser.step()
-        settle()
+        wait_for_gpu()
         ended = time.perf_counter()
         if number >= 2:
             for name, value in (("build", building), ("compute", ended - started), ("step", ended - before)):
@@ -177,6 +177,6 @@ def step_config(default: bool = False) -> RunConfig:
 
 
 def scaling(sizes: Sequence[tuple[int, int]], repeats: int) -> list[dict[str, Any]]:
-    """Time a step of equal work on ever more people."""
+    """Time a step of equal work on ever more users."""
     config = step_config()
     return [step(users, votes, config, repeats) for users, votes in sizes]

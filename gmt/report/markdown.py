@@ -34,7 +34,7 @@ def table(corner: str, heads: Sequence[str], rows: Mapping[str, Sequence[str]]) 
         rows: Name -> a cell for every column.
     """
     lines = [f"| {corner} | " + " | ".join(heads) + " |", "|---" + "|--:" * len(heads) + "|"]
-    return "\n".join([*lines, *(f"| {name} | " + " | ".join(cells) + " |" for name, cells in rows.items())]) + "\n"
+    return "\n".join([*lines, *(f"| {name} | " + " | ".join(row) + " |" for name, row in rows.items())]) + "\n"
 
 
 def comparison_table(corner: str, columns: Mapping[str, tuple[Mapping[str, Any], str]]) -> str:

@@ -14,7 +14,7 @@ from gmt.serving.messages import chat_rounds
 from gmt.serving.run_data import RunData, texts_of
 
 VOCABULARIES = ("users", "models", "texts", "conversations", "questions", "tasks")
-NOBODY = "somebody"
+UNNAMED = "somebody"
 """Stands in the rounds of a user who is not named."""
 
 
@@ -40,14 +40,14 @@ def conversation_question(
         UserError: A message has another role, or answers nothing.
     """
     # 1. Encode what the run has not met: the rounds' texts, and models that it does not offer.
-    rounds = chat_rounds(messages, user or NOBODY)
+    rounds = chat_rounds(messages, user or UNNAMED)
     texts = [query, *(text for item in rounds for text in texts_of(item))]
     unmet = {c.model for item in rounds for c in item.candidates} - set(run.data.models)
     store = run.texts.beside([*texts, *sorted(unmet)], run.folder.embeddings)
     # 2. Append the rounds and the question, so that the table's own code finds what came before.
     data = run.data
     here = rounds[0].conversation if rounds else "the question asked"
-    asked = Comparison(user or NOBODY, here, len(rounds), query, tuple(map(Candidate, candidates)), task=task)
+    asked = Comparison(user or UNNAMED, here, len(rounds), query, tuple(map(Candidate, candidates)), task=task)
     grown = data.append([*rounds, asked], store, data.models)
     questions = grown.questions(np.full(2, len(grown.table) - 1))
     # 3. Give back the old rows under the grown vocabularies: the conversation is no history.

@@ -1,11 +1,11 @@
-"""Take the router apart: every config of configs/ablation on the same splits, and what each part was worth.
+"""Take the router apart: every config of configs/ablation on the same splits, and what each part adds.
 
 Usage: python -m gmt.studies.ablations --out FOLDER --data DATA/llmfao-seen-0 … [--planted 0 1 2]
        [--configs no-query-quality network …] [--set train.steps=200 …]
 
-Data folders are those of `gmt prep`, named set-protocol-seed as benchmarks/real_votes.sh names them.
-`no-*` is compared with the default, `network-*` with the network alone. `one-graph-per-person` is the
-default, and `network-one-graph-per-person` the network, fitted to all and shown nobody's votes but the asker's.
+Data folders are those of `gmt prep`, named set-protocol-seed as gmt.studies.real_votes names them.
+`no-*` is compared with the default, `network-*` with the network alone. `one-graph-per-user` is the default, and
+`network-one-graph-per-user` the network, fitted to all and shown no user's votes but those of the one who asks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gmt.studies.entry import run_study
 from gmt.studies.harness import Alone, Blocks, add, ask, block, fit, joined, write
 
 CONFIGS = shipped_config()
-DEFAULT, NETWORK, ALONE = "default", "network", "one-graph-per-person"
+DEFAULT, NETWORK, ALONE = "default", "network", "one-graph-per-user"
 
 
 def names() -> list[str]:

@@ -1,7 +1,7 @@
-"""Measure choosing a model: regret on planted people, replay on real votes, and whether exploring pays.
+"""Measure choosing a model: regret on planted users, replay on real votes, and whether exploring pays.
 
 Usage:
-    python -m gmt.studies.choice regret  --people 200 --out BENCH/choice
+    python -m gmt.studies.choice regret  --users 200 --out BENCH/choice
     python -m gmt.studies.choice replay  BENCH/data/llmfao-seen-* --out BENCH/choice
     python -m gmt.studies.choice explore --worlds default --out BENCH/choice
 
@@ -34,23 +34,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     same.add_argument("--out", type=Path, required=True, help="folder for the results")
     same.add_argument("--name", help="stem of the files; made from the study where left out")
     drawn = argparse.ArgumentParser(add_help=False)
-    drawn.add_argument("--people", type=int, default=200, help="people to learn from")
+    drawn.add_argument("--users", type=int, default=200, help="users to learn from")
     drawn.add_argument("--votes", type=int, default=40, help="rounds each of them rates")
     drawn.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    studies.add_parser("regret", parents=[same, drawn], help="choose for planted people")
+    studies.add_parser("regret", parents=[same, drawn], help="choose for planted users")
     part = studies.add_parser("replay", parents=[same], help="replay on the test votes of data folders")
     part.add_argument("data", type=Path, nargs="+", help="folders made by gmt prep, one for each seed")
-    part = studies.add_parser("explore", parents=[same, drawn], help="let new people talk to the router")
-    part.add_argument("--newcomers", type=int, default=100, help="new people in each seed")
-    part.add_argument("--rounds", type=int, default=40, help="votes of each new person")
-    part.add_argument("--held", type=int, default=40, help="questions held out for each new person")
-    part.add_argument("--worlds", nargs="+", choices=WORLDS, default=["default"], help="who the people are")
+    part = studies.add_parser("explore", parents=[same, drawn], help="let new users talk to the router")
+    part.add_argument("--newcomers", type=int, default=100, help="new users in each seed")
+    part.add_argument("--rounds", type=int, default=40, help="votes of each new user")
+    part.add_argument("--held", type=int, default=40, help="questions held out for each new user")
+    part.add_argument("--worlds", nargs="+", choices=WORLDS, default=["default"], help="who the users are")
     part.add_argument("--no-traits", action="store_true", help="leave the learned traits out, which is faster")
     options = parser.parse_args(arguments)
     run = {"regret": regret, "replay": replayed, "explore": explored}[options.study]
     with matplotlib.rc_context(STYLE):
         card, text, figure = run(options)
-        stem = options.name or "-".join([options.study, str(getattr(options, "people", "votes"))])
+        stem = options.name or "-".join([options.study, str(getattr(options, "users", "votes"))])
         save_figure(figure, options.out / stem)
     command = f"python -m gmt.studies.choice {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
     write_json(options.out / f"{stem}.json", {"command": command, **card})

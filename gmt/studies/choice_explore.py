@@ -1,4 +1,4 @@
-"""Let users whom nobody has met talk to a router that proposes answers in several ways: does exploring pay?"""
+"""Let cold-start users talk to a router that proposes answers in several ways: does exploring pay?"""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 WORLDS: dict[str, dict[str, Any]] = {
     "default": {},
-    "sparse": {"known": 20},  # few people to learn from how people differ
-    "one-topic": {"topics": 1, "modulation": 0.0, "questions": 80},  # a taste is a fixed liking of models
+    "sparse": {"known": 20},  # few users to learn from how users differ
+    "one-topic": {"topics": 1, "modulation": 0.0, "questions": 80},  # a taste is a fixed preference among models
     "many-models": {"models": 40},
 }
 AFTER, PRINTED = (0, 1, 2, 5, 10, 15, 20, 30, 40), (2, 5, 10, 20, 40)
 
 
 def explored(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
-    """Meet planted people that nobody has met, and propose answers to them in several ways."""
+    """Meet planted users whom the router has not met, and propose answers to them in several ways."""
     card: dict[str, Any] = {}
     lines, panels = [], {}
     for name in options.worlds:
@@ -52,11 +52,11 @@ def explored(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
 def _courses(world_settings: Mapping[str, Any], seed: int, options: argparse.Namespace) -> dict[str, LearningCurve]:
     """Return what came of every way of proposing in one world."""
     given = dict(world_settings)
-    known = given.pop("known", options.people)
+    known = given.pop("known", options.users)
     settings = PlantedSettings(users=known + options.newcomers, votes=options.votes, seed=seed, **given)
     data, world = planted_dataset(settings)
-    people = np.array([user_number(name) for name in data.table.users])[data.table.user]
-    data = data.select(people < known)  # of the others not one vote is seen
+    users = np.array([user_number(name) for name in data.table.users])[data.table.user]
+    data = data.select(users < known)  # of the others not one vote is seen
     router = fitted_posterior(data, seed, not options.no_traits)
     train = data.select(data.table.split == TRAIN)
     meeting = newcomers(train, world, np.arange(known, settings.users), options, seed)
@@ -64,13 +64,13 @@ def _courses(world_settings: Mapping[str, Any], seed: int, options: argparse.Nam
     return compare_proposals(router.condition(train), train, meeting, after, seed)
 
 
-def newcomers(train: Dataset, world: World, people: np.ndarray, options: argparse.Namespace, seed: int) -> NewUsers:
-    """Let people ask the questions that stand in the history."""
+def newcomers(train: Dataset, world: World, users: np.ndarray, options: argparse.Namespace, seed: int) -> NewUsers:
+    """Let users ask the questions that stand in the history."""
     _, first = np.unique(train.table.query, return_index=True)
     number = {name: place for place, name in enumerate(world.question_ids)}
     asked = np.array([number[train.table.questions[code]] for code in train.table.question[first]])
-    users, questions = (grid.reshape(-1) for grid in np.meshgrid(people, asked, indexing="ij"))
-    utilities = world.utilities(users, questions).reshape(len(people), len(asked), -1)
+    who, questions = (grid.reshape(-1) for grid in np.meshgrid(users, asked, indexing="ij"))
+    utilities = world.utilities(who, questions).reshape(len(users), len(asked), -1)
     rng = np.random.default_rng([seed, 17])
     return NewUsers.draw(train.questions(first), utilities, options.rounds, options.held, rng)
 
@@ -86,7 +86,7 @@ def _auc(courses: Sequence[Mapping[str, LearningCurve]]) -> dict[int, Estimates]
     }
 
 
-def _explore_lines(world: str, found: Estimates, auc: Mapping[int, Estimates], people: int) -> list[str]:
+def _explore_lines(world: str, found: Estimates, auc: Mapping[int, Estimates], users: int) -> list[str]:
     """Return tables of what is known, what is chosen, and what it cost, after some votes."""
     after, lines = [votes for votes in auc if votes in PRINTED], []
     titles = {
@@ -103,7 +103,7 @@ def _explore_lines(world: str, found: Estimates, auc: Mapping[int, Estimates], p
             return source.interval(way, key) if less is None else source.difference(way, less, key)
 
         digits = 1 if metric in ("first", "shown") else 3
-        lines += [f"\n**{world}**: {title}, {people} new people\n"]
+        lines += [f"\n**{world}**: {title}, {users} new users\n"]
         rows = {way: [shown(interval(way, n), digits=digits) for n in after] for way in found.samples}
         for way in list(found.samples)[1:]:
             rows[f"{way} − best two"] = [shown(interval(way, n, "best two"), "+", digits) for n in after]

@@ -1,4 +1,4 @@
-"""Measure the regret of choosing among all models, on planted people whose utilities are known."""
+"""Measure the regret of choosing among all models, on planted users whose utilities are known."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def regret(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
-    """Choose among all models for every test question of planted people."""
+    """Choose among all models for every test question of planted users."""
     parts = []
     for seed in options.seeds:
-        data, world = planted_dataset(PlantedSettings(users=options.people, votes=options.votes, seed=seed))
+        data, world = planted_dataset(PlantedSettings(users=options.users, votes=options.votes, seed=seed))
         asked = np.flatnonzero(data.table.split == TEST)
         rounds = data.table.select(asked)
         truth = world.table_utilities(rounds)
@@ -40,5 +40,5 @@ def regret(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
     rows = {name: [shown(found.interval(name, metric)) for metric in heads] for name in found.samples}
     for rival in ("hierarchical_bradley_terry", "user_bradley_terry", "bradley_terry"):
         rows[f"gmt − {rival}"] = [shown(found.difference("gmt", rival, metric), "+") for metric in heads]
-    text = table(f"{options.people} × {options.votes}", list(heads.values()), rows)
+    text = table(f"{options.users} × {options.votes}", list(heads.values()), rows)
     return {"routers": measures(found)}, text, dots(found, list(found.samples), ("regret", "lost"), heads)

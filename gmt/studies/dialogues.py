@@ -1,13 +1,13 @@
-"""Predict what a person will say of the next answer of a dialogue, from the turns before it (HALIE).
+"""Predict how a user will rate the next answer of a dialogue, from the turns before it (HALIE).
 
 Everybody met one model, so nothing can be learned of choosing between models: what is measured is whether
 earlier turns tell how the next will be rated. The network is that of gmt; a turn is a comparison of one
 candidate, which the pairwise loss of training cannot learn from, so it learns here from pairs of turns of
-one dialogue. People are cut into folds; those asked were never trained on. Nothing chooses when to stop.
+one dialogue. Users are cut into folds; those asked were never trained on. Nothing chooses when to stop.
 
-Within a person a high mean so far foretells lower ratings even where their order means nothing, for what was
+Within a user a high mean so far predicts lower ratings even where their order means nothing, for what was
 drawn high is gone from the rest. The same predictors are therefore also measured on ratings shuffled within
-each person; only what is gained beyond that is owed to time.
+each user; only what is gained beyond that is owed to time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from gmt.report.markdown import interval_cell, table
 from gmt.training.train_network import new_scorer
 
 SAID = ("interestingness", "boringness", "preference", "fluency", "sensibility", "specificity", "humanness")
-FOLDS, PEOPLE, RESAMPLES = 3, 16, 1000
+FOLDS, USERS, RESAMPLES = 3, 16, 1000
 SHUFFLED = ", ratings shuffled"
 VARIANTS: dict[str, tuple[dict[str, bool], bool]] = {
     "network: the turn alone": ({"conversation": False}, False),
@@ -74,12 +74,12 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def train(data: Dataset, people: np.ndarray, config: RunConfig, reveal: bool) -> Scorer:
+def train(data: Dataset, users: np.ndarray, config: RunConfig, reveal: bool) -> Scorer:
     """Learn to put the turns of one dialogue in the order of their ratings.
 
     Args:
-        data: All dialogues; only those of `people` are read.
-        people: (P,) user codes.
+        data: All dialogues; only those of `users` are read.
+        users: (U,) user codes.
         config: Settings; `train.steps` and `train.lr` count.
         reveal: Whether the ratings of earlier turns are shown.
     """
@@ -88,7 +88,7 @@ def train(data: Dataset, people: np.ndarray, config: RunConfig, reveal: bool) ->
     nothing = data.select(np.zeros(0, np.int64))
     scorer.train()
     for _ in range(config.train.steps):
-        chosen = generator.choice(people, min(PEOPLE, len(people)), replace=False)
+        chosen = generator.choice(users, min(USERS, len(users)), replace=False)
         asked = np.flatnonzero(np.isin(data.table.user, chosen) & data.table.rated)
         batch = build_graph(nothing, data.questions(asked, reveal_earlier=reveal), config.graph)
         talk, rating = data.table.conversation[asked], data.table.ratings[asked, 0]
@@ -127,7 +127,7 @@ def within(data: Dataset, scores: np.ndarray) -> dict[str, float]:
 
 
 def dialogues(folder: Path, encoder: str, config: RunConfig) -> dict[str, Any]:
-    """Return predictor -> mean rank correlation within people with its 95 % bootstrap interval."""
+    """Return predictor -> mean rank correlation within users with its 95 % bootstrap interval."""
     data = read_dialogues(folder, encoder)
     rng = np.random.default_rng(config.seed)
     fold = rng.permutation(len(data.table.users)) % FOLDS
@@ -142,17 +142,17 @@ def dialogues(folder: Path, encoder: str, config: RunConfig) -> dict[str, Any]:
     found[f"mean rating so far{SHUFFLED}"] = within(mixed, so_far(mixed))
     found[f"network: and how that was rated{SHUFFLED}"] = within(mixed, _folded(mixed, fold, config, True))
     reference = found[next(iter(VARIANTS))]
-    people = sorted(reference)
-    draws = rng.integers(len(people), size=(RESAMPLES, len(people)))
-    out: dict[str, Any] = {"people": len(people), "turns": int(data.table.rated.sum()), "steps": config.train.steps}
+    users = sorted(reference)
+    draws = rng.integers(len(users), size=(RESAMPLES, len(users)))
+    out: dict[str, Any] = {"people": len(users), "turns": int(data.table.rated.sum()), "steps": config.train.steps}
     for name, values in found.items():
-        own, base = (np.array([group[user] for user in people]) for group in (values, reference))
+        own, base = (np.array([group[user] for user in users]) for group in (values, reference))
         out[name] = {"rank correlation": _interval(own, draws), "less the turn alone": _interval(own - base, draws)}
     return out
 
 
 def _folded(data: Dataset, fold: np.ndarray, config: RunConfig, reveal: bool) -> np.ndarray:
-    """Return (C,) scores of all turns, each from a network that was trained on the people of the other folds."""
+    """Return (C,) scores of all turns, each from a network that was trained on the users of the other folds."""
     scores = np.zeros(len(data.table))
     for part in range(FOLDS):
         scorer = train(data, np.flatnonzero(fold != part), config, reveal)
@@ -162,7 +162,7 @@ def _folded(data: Dataset, fold: np.ndarray, config: RunConfig, reveal: bool) ->
 
 
 def shuffled(data: Dataset, rng: np.random.Generator) -> Dataset:
-    """Return the same dialogues with each person's ratings in random order."""
+    """Return the same dialogues with each user's ratings in random order."""
     rating, rows = data.table.rating.copy(), data.table.row_comparison
     for user in np.unique(data.table.user):
         own = np.flatnonzero((data.table.user[rows] == user) & ~np.isnan(rating))

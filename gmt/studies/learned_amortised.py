@@ -28,10 +28,10 @@ SHOWN = 0.8  # share of a user's votes that are shown, at most
 
 
 class AmortisedSolve(nn.Module):
-    """Guess what a user thinks of asked pairs from their shown votes, by messages weighed with kernels.
+    """Guess what a user thinks of target pairs from their shown votes, by messages weighed with kernels.
 
     Each head's weights between two votes are a learned nonnegative mixture of the posterior's kernels; values and
-    updates are learned. Shown votes carry their outcome; asked ones only listen.
+    updates are learned. Shown votes carry their outcome; target ones carry none.
     """
 
     def __init__(self, kernels: int) -> None:

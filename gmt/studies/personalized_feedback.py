@@ -37,7 +37,7 @@ PARTIAL = (
     "boosted_trees",
     "bradley_terry",
 )
-"""Rivals that stand beside gmt under other feedback of 1,000 people than pairs."""
+"""Rivals that stand beside gmt under other feedback of 1,000 users than pairs."""
 
 
 def compare(

@@ -84,7 +84,7 @@ def models(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequenc
 
 
 def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
-    """Let people change after thirty votes; ask them after n more, with and without a half-life."""
+    """Let users change after thirty votes; ask them after n more, with and without a half-life."""
     lives, since = (0.0, 3.0, 10.0, 30.0), (0, 1, 2, 5, 10, 20, 30)
     rows: dict[str, Rewards] = {f"{count} votes after": {} for count in since}
     for seed in seeds:

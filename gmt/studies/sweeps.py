@@ -1,6 +1,6 @@
 """Sweep planted users: label noise, votes per user, users, and forms of feedback, with the oracle known.
 
-Usage: python -m gmt.studies.sweeps --out FOLDER [--sweeps noise votes people feedback] [--seeds 0 1 2]
+Usage: python -m gmt.studies.sweeps --out FOLDER [--sweeps noise votes users feedback] [--seeds 0 1 2]
 
 Whatever users said, each then casts eight clean votes, so that all points of a sweep are measured
 alike. One eighth of what they said is VALID. Planted users are drawn by `gmt simulate planted`.
@@ -46,8 +46,8 @@ FORMS = {
 }
 SWEEPS = {
     "noise": Sweep("label noise (%)", {str(n): {"noise_labels": n / 100} for n in (0, 10, 20, 30, 40)}),
-    "votes": Sweep("votes per person", {str(n): {"votes": n} for n in (2, 5, 10, 20, 50, 100)}, True),
-    "people": Sweep("people", {str(n): {"users": n} for n in (10, 30, 100, 300, 1000)}, True),
+    "votes": Sweep("votes per user", {str(n): {"votes": n} for n in (2, 5, 10, 20, 50, 100)}, True),
+    "users": Sweep("users", {str(n): {"users": n} for n in (10, 30, 100, 300, 1000)}, True),
     "feedback": Sweep("form of feedback", FORMS),
 }
 
@@ -60,7 +60,7 @@ def fitted(data: Dataset, config: RunConfig) -> tuple[dict[str, RoutingMethod], 
 
 
 def measure(settings: PlantedSettings, seeds: Sequence[int], overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Return every router's AUC on the clean votes of the people of several seeds, and gmt's differences."""
+    """Return every router's AUC on the clean votes of the users of several seeds, and gmt's differences."""
     blocks: Blocks = {}
     notes, counts = [], []
     for seed in seeds:
@@ -87,7 +87,7 @@ def markdown(name: str, points: Mapping[str, Any]) -> str:
         interval_cell(found["differences"][against]["auc"], "+") for found in points.values()
     ]
     seeds = ", ".join(str(seed) for seed in next(iter(points.values()))["seeds"])
-    asked = f"AUC on eight clean votes of each person, seeds {seeds}, 95 % intervals over people"
+    asked = f"AUC on eight clean votes of each user, seeds {seeds}, 95 % intervals over people"
     settings = next(iter(points.values())).get("set")
     asked += f", {' '.join(settings)}" if settings else ""
     return f"**{SWEEPS[name].title}** — {asked}\n\n{table('router', list(points), rows)}"
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sweeps", nargs="+", choices=list(SWEEPS), default=list(SWEEPS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--users", type=int, default=200, help="people, where that is not what is swept")
+    parser.add_argument("--users", type=int, default=200, help="users, where that is not what is swept")
     parser.add_argument("--set", nargs="+", default=[], help="settings, e.g. traits.networks=1 to be quicker")
     chosen = parser.parse_args(arguments)
     for name in chosen.sweeps:

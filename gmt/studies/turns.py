@@ -1,4 +1,4 @@
-"""Measure what turns are worth: earlier rounds of the conversation asked, and the edges between turns.
+"""Measure what turns add: earlier rounds of the conversation asked, and the edges between turns.
 
 Usage: python -m gmt.studies.turns --out FOLDER [--data DATA/mtbench-seen-0 …] [--planted 0 …]
        [--halie FOLDER/halie_dialogue] [--set train.steps=200 …]

@@ -35,7 +35,7 @@ def test_operations_of_a_matrix_product_are_counted_exactly():
 
 
 @pytest.mark.parametrize("general", [False, True])
-def test_both_encoders_get_the_same_graph_and_give_the_same_people(general):
+def test_both_encoders_get_the_same_graph_and_give_the_same_users(general):
     states, links = encoder_parts(200, 16, CPU, general)
     net = GraphEncoder(16, 4, 2, 0.0, turn_schema(), ("user",))
     assert (states().turn is not None) == general

@@ -11,7 +11,7 @@ def quick(monkeypatch):
 
 
 def test_regret_of_planted_users_is_least_for_the_oracle(tmp_path):
-    arguments = ["regret", "--people", "16", "--votes", "12", "--seeds", "0", "--out", str(tmp_path), "--name", "r"]
+    arguments = ["regret", "--users", "16", "--votes", "12", "--seeds", "0", "--out", str(tmp_path), "--name", "r"]
     choice.main(arguments)
     found = json.loads((tmp_path / "r.json").read_text())
     assert found["command"] == "python -m gmt.studies.choice " + " ".join(arguments)
@@ -22,7 +22,7 @@ def test_regret_of_planted_users_is_least_for_the_oracle(tmp_path):
 
 
 def test_exploring_is_measured_after_some_votes(tmp_path):
-    arguments = ["explore", "--people", "12", "--votes", "10", "--newcomers", "4", "--rounds", "5", "--held", "5"]
+    arguments = ["explore", "--users", "12", "--votes", "10", "--newcomers", "4", "--rounds", "5", "--held", "5"]
     choice.main([*arguments, "--seeds", "0", "--out", str(tmp_path), "--name", "e"])
     found = json.loads((tmp_path / "e.json").read_text())["default"]
     assert set(found["auc"]) == {"0", "1", "2", "5"} and "order@5" in found["measures"]["best two"]

@@ -83,8 +83,8 @@ def test_turns_and_ablations_write_their_tables(tmp_path, monkeypatch):
     names = ["default", "network", "no-query-quality", "network-no-graph"]
     ablations.main(["--out", str(tmp_path), "--planted", "0", "--configs", *names, "--set", *TINY])
     found = json.loads((tmp_path / "ablations.json").read_text())["planted-seen"]
-    assert set(found["routers"]) == {*names, "one-graph-per-person", "network-one-graph-per-person"}
+    assert set(found["routers"]) == {*names, "one-graph-per-user", "network-one-graph-per-user"}
     assert set(found["differences"]) == set(found["routers"]) - {"default", "network"}
     # The network's graphs join nobody with anybody: people share its weights alone.
-    alone, joint = (found["routers"][name]["auc"]["value"] for name in ("network-one-graph-per-person", "network"))
+    alone, joint = (found["routers"][name]["auc"]["value"] for name in ("network-one-graph-per-user", "network"))
     assert abs(alone - joint) < 1e-6
