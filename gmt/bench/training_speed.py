@@ -20,7 +20,6 @@ from gmt.model.encoder import GraphEncoder
 from gmt.model.leaf import Leaf
 from gmt.model.turn_layer import TurnStates
 from gmt.training.accelerator import new_accelerator
-from gmt.training.allocator import keep_freed_memory
 from gmt.training.losses import loss_of
 from gmt.training.prefetch import core_to_spare, prefetch
 from gmt.training.train_network import episode_batch, new_scorer
@@ -112,7 +111,6 @@ def encoder(
 
         return work
 
-    keep_freed_memory()
     product, size = matmul(max(turns, 1), width, width, device)
     times = interleaved({"gmt": run("turn"), "HGTConv": run("pyg"), "matmul": product}, repeats)
     done = operations(run("turn")) / times["gmt"].median
@@ -149,7 +147,6 @@ def step(users: int, votes: int, config: RunConfig, repeats: int) -> dict[str, A
         batch = episode_batch(shown, sampler, number, config, accelerator)[0]
         return batch, time.perf_counter() - started
 
-    keep_freed_memory()
     for number, (made, building) in prefetch(build, range(repeats + 2), core_to_spare(accelerator.device)):
         wait_for_gpu()
         started, before = time.perf_counter(), ended

@@ -1,4 +1,4 @@
-"""Draw training episodes: comparisons shown as history, others asked, nothing of the future."""
+"""Draw training episodes: comparisons shown as history, others as targets, nothing of the future."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gmt.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Episode:
-    """Hold the comparisons shown and asked in one training step, as positions in a table.
+    """Hold the history and the targets of one training step, as positions in a table.
 
     Args:
         table: Where the positions point.
         history: (H,) comparisons whose ratings are visible.
-        targets: (C,) comparisons that are asked.
-        rows: (N,) every comparison of the people of this step, in table order; a step reads no other.
+        targets: (C,) comparisons to be predicted.
+        rows: (N,) every comparison of the users of this step, in table order; a step reads no other.
 
     Raises:
         DataError: A comparison is both, or history holds a round of a target's conversation at
@@ -33,24 +33,24 @@ class Episode:
 
     def __post_init__(self) -> None:
         if len(np.intersect1d(self.history, self.targets)):
-            raise DataError("a comparison is both shown and asked; expected history and targets apart")
+            raise DataError("a comparison is both history and target; expected them apart")
         table = self.table
         talks = table.conversation[np.concatenate([self.targets, self.history])]
         _, talk = np.unique(talks, return_inverse=True)
-        asked, shown = np.split(talk.reshape(-1), [len(self.targets)])
-        asked_from = np.full(len(talks), np.iinfo(np.int64).max)
-        np.minimum.at(asked_from, asked, table.turn[self.targets])
-        if (table.turn[self.history] >= asked_from[shown]).any():
+        target_talk, shown = np.split(talk.reshape(-1), [len(self.targets)])
+        first_target = np.full(len(talks), np.iinfo(np.int64).max)
+        np.minimum.at(first_target, target_talk, table.turn[self.targets])
+        if (table.turn[self.history] >= first_target[shown]).any():
             raise DataError(
-                "history shows a round of an asked conversation at or after its turn; show earlier ones only"
+                "history shows a round of a target's conversation at or after its turn; show earlier ones only"
             )
 
 
 class EpisodeSampler:
     """Draw the episode of any step from a seed; equal (seed, step) give equal episodes everywhere.
 
-    Whole conversations are drawn as targets or as history, so no rating of a conversation that is
-    asked is ever shown.
+    Whole conversations are drawn as targets or as history, so no rating of a target's
+    conversation is ever shown.
 
     Args:
         table: The comparisons to learn from.
@@ -65,19 +65,21 @@ class EpisodeSampler:
         self.table, self.config, self.seed = table, config, seed
         self.by_user = np.argsort(table.user, kind="stable")
         sorted_users = table.user[self.by_user]
-        people = np.unique(table.user[table.rated])
-        if not len(people):
+        users = np.unique(table.user[table.rated])
+        if not len(users):
             raise DataError("no comparison carries a rating; training needs at least one rated comparison")
-        self.people = people
-        self.begin = np.searchsorted(sorted_users, people, side="left")
-        self.end = np.searchsorted(sorted_users, people, side="right")
+        self.users = users
+        self.begin = np.searchsorted(sorted_users, users, side="left")
+        self.end = np.searchsorted(sorted_users, users, side="right")
 
     def draw(self, step: int) -> Episode:
         """Return the episode of a step."""
         generator = np.random.default_rng([self.seed, step])
         config, table = self.config, self.table
-        chosen = generator.choice(len(self.people), min(config.users, len(self.people)), replace=False)
+        # 1. Some users, and all their comparisons.
+        chosen = generator.choice(len(self.users), min(config.users, len(self.users)), replace=False)
         rows = np.concatenate([self.by_user[self.begin[i] : self.end[i]] for i in chosen])
+        # 2. Their conversations in a random order, the rounds of each in theirs.
         _, talk = np.unique(table.conversation[rows], return_inverse=True)
         talk = talk.reshape(-1)
         draw_of = generator.permutation(int(talk.max(initial=-1)) + 1)[talk]
@@ -87,17 +89,18 @@ class EpisodeSampler:
         starts_user = np.concatenate([[True], owner[1:] != owner[:-1]])
         starts_talk = starts_user | np.concatenate([[True], conversation[1:] != conversation[:-1]])
         rank = np.arange(len(rows)) - np.maximum.accumulate(np.where(starts_user, np.arange(len(rows)), 0))
-        # a conversation goes where its first comparison falls, so that it is never cut
+        # 3. A conversation goes where its first comparison falls, so that it is never cut.
         rank = rank[np.maximum.accumulate(np.where(starts_talk, np.arange(len(rows)), 0))]
-        person = np.cumsum(starts_user) - 1
-        sizes = np.bincount(person)
-        asked = np.minimum(config.targets, np.maximum(sizes // 2, 1))
-        longest = np.minimum(config.history, np.maximum(sizes - asked, 0))
+        # 4. The first are targets, those behind them history, of a length that is mostly drawn too.
+        place = np.cumsum(starts_user) - 1
+        sizes = np.bincount(place)
+        count = np.minimum(config.targets, np.maximum(sizes // 2, 1))
+        longest = np.minimum(config.history, np.maximum(sizes - count, 0))
         if config.history_length == "varied":
             longest = np.floor(generator.random(len(sizes)) ** 0.5 * (longest + 1)).astype(np.int64)
             longest = np.where(generator.random(len(sizes)) < 0.08, 0, longest)
-        is_target = (rank < asked[person]) & table.rated[rows]
-        is_history = (rank >= asked[person]) & (rank < asked[person] + longest[person])
+        is_target = (rank < count[place]) & table.rated[rows]
+        is_history = (rank >= count[place]) & (rank < count[place] + longest[place])
         targets = rows[is_target]
         if config.asked_pairs and len(targets) > config.asked_pairs:
             targets = np.sort(generator.choice(targets, config.asked_pairs, replace=False))

@@ -6,8 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from gmt.data.encoders import EncoderCard
 from gmt.errors import DataError
+from gmt.files import replace_file, write_text
 
 HELD_BYTES = 256 << 20
 """Vectors added to a store that are held in memory."""
@@ -25,16 +25,6 @@ WRITTEN_AT_ONCE = 1 << 16
 def key_of(text: str) -> str:
     """Return the key that a store knows a text by (first 32 hex digits of its SHA-256)."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name beside it, then rename."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}-{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class EmbeddingStore:
@@ -104,7 +94,7 @@ class EmbeddingStore:
         self.add_keys([key_of(text) for text in texts], vectors)
 
     def add_keys(self, keys: Sequence[str], vectors: np.ndarray) -> None:
-        """Remember vectors of texts that are told by their keys, as `add` does."""
+        """Remember vectors of texts known by their keys alone, as `add` does."""
         if vectors.shape != (len(keys), self.encoder.width):
             raise DataError(f"vectors have shape {vectors.shape}; expected ({len(keys)}, {self.encoder.width})")
         if not np.isfinite(vectors).all():
@@ -152,7 +142,7 @@ class EmbeddingStore:
         card = json.dumps(asdict(self.encoder), indent=1)
         replace_file(self.folder / "vectors.npy", lambda path: self._write(path, rows))
         replace_file(self.folder / "keys.parquet", lambda path: pq.write_table(named, path))
-        replace_file(self.folder / "encoder.json", lambda path: path.write_text(card + "\n", "utf-8"))
+        write_text(self.folder / "encoder.json", card + "\n")
         self._rows = {key: row for row, key in enumerate(keys)}
         self._stored, self._added, self._file = [_mapped(self.folder / "vectors.npy")], [], None
         self._fresh = False

@@ -1,4 +1,4 @@
-"""Fit a trained run to one person: append their rounds and, if asked, learn a vector of their own."""
+"""Fit a trained run to one user: append their rounds and, with `steps`, learn a vector of their own."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate.utils import set_seed
 
 from data_prep.sources.jsonl import read_history
 from gmt.data.build_graph import build_graph
-from gmt.data.interactions import Comparison
+from gmt.data.comparisons import Comparison
 from gmt.errors import DataError, UserError
 from gmt.hybrid.graph_router import GraphRouter
 from gmt.model.checkpoint import save_tensors
@@ -26,18 +25,18 @@ SHRINKAGE = 0.05
 def adapt_user(
     run: Path, user: str, history: Path | None = None, shots: int | None = None, replace: bool = False, steps: int = 0
 ) -> dict[str, Any]:
-    """Append a person's rounds to a run.
+    """Append a user's rounds to a run.
 
     Args:
         run: Run folder.
-        user: Name of the person.
+        user: Name of the user.
         history: JSONL rows; by default `histories/<user>.jsonl` of the data the run was trained on.
         shots: Read rounds up to the N-th rated one only.
-        replace: Drop the person's earlier rounds first.
-        steps: Gradient steps on a vector added to the person's state; all other weights stay.
+        replace: Drop the user's earlier rounds first.
+        steps: Gradient steps on a vector added to the user's state; all other weights stay.
 
     Returns:
-        What `Router.add` says, and the person's ranking `before` and `after`.
+        What `Router.add` says, and the user's ranking `before` and `after`.
 
     Raises:
         UserError: There is no history to read, or `steps` are asked of a run whose network is switched off.
@@ -51,12 +50,12 @@ def adapt_user(
     data = read_history(path, user)
     if data.rejected:
         raise DataError(f"{data.rejected[0]}; mend the line and adapt again, nothing was added")
-    told = _first(data.comparisons, shots)
+    observed = _first(data.comparisons, shots)
     before = router.preferences(user)
-    found = router.add(user, told, replace_history=replace)
+    found = router.add(user, observed, replace_history=replace)
     router.refresh()  # what is shown must be what the run, loaded again, will say
     if steps and graph is not None:
-        _learn_shift(router, graph, user, steps)
+        _learn_offset(router, graph, user, steps)
     return found | {"user": user, "before": before, "after": router.preferences(user)}
 
 
@@ -82,29 +81,28 @@ def _first(comparisons: list[Comparison], shots: int | None) -> list[Comparison]
     return kept
 
 
-def _learn_shift(router: Router, graph: GraphRouter, user: str, steps: int) -> None:
-    """Learn a vector added to the person's state, from their own rounds asked with the others shown."""
+def _learn_offset(router: Router, graph: GraphRouter, user: str, steps: int) -> None:
+    """Learn a vector added to the user's state, from some of their own rounds as targets with the others shown."""
     table = router.data.table
     mine = np.flatnonzero((table.user == table.users.index(user)) & table.rated)
     talks = np.unique(table.conversation[mine])
     if len(talks) < 2:
         raise UserError(f"{user} has rated rounds in {len(talks)} conversations; --steps needs at least 2")
     config, scorer = router.config, graph.scorer
-    shift = torch.zeros(config.model.width, requires_grad=True)
-    optimizer = torch.optim.Adam([shift], LEARNING_RATE)
+    offset = torch.zeros(config.model.width, requires_grad=True)
+    optimizer = torch.optim.Adam([offset], LEARNING_RATE)
     generator = np.random.default_rng([config.seed, len(mine)])
-    set_seed(config.seed)
-    scorer.eval()
+    scorer.eval()  # no dropout, so that nothing is drawn but the held-out rounds
     for _ in range(steps):
-        asked = generator.choice(talks, max(1, round(HELD_OUT * len(talks))), replace=False)
-        targets = mine[np.isin(table.conversation[mine], asked)]
-        shown = np.flatnonzero((table.user == table.users.index(user)) & ~np.isin(table.conversation, asked))
+        held_out = generator.choice(talks, max(1, round(HELD_OUT * len(talks))), replace=False)
+        targets = mine[np.isin(table.conversation[mine], held_out)]
+        shown = np.flatnonzero((table.user == table.users.index(user)) & ~np.isin(table.conversation, held_out))
         batch = build_graph(
             router.data.select(shown), router.data.questions(targets), config.graph, table.select(targets).ratings
         )
-        loss, pairs = loss_of(config.train, scorer(batch, shift.expand(len(batch.user_code), -1)), batch.rating)
+        loss, pairs = loss_of(config.train, scorer(batch, offset.expand(len(batch.user_code), -1)), batch.rating)
         optimizer.zero_grad()
-        (loss / max(pairs, 1) + SHRINKAGE * shift.square().sum()).backward()
+        (loss / max(pairs, 1) + SHRINKAGE * offset.square().sum()).backward()
         optimizer.step()
-    save_tensors(router.user_files.path(user, "safetensors"), {"shift": shift})
-    router.router.user_offsets[user] = shift.detach()
+    save_tensors(router.user_files.path(user, "safetensors"), {"offset": offset})
+    router.router.user_offsets[user] = offset.detach()

@@ -28,7 +28,6 @@ from gmt.model.seeding import seeded
 from gmt.routing.pairwise import choices
 from gmt.runs import RunFolder
 from gmt.training.accelerator import new_accelerator
-from gmt.training.allocator import keep_freed_memory
 from gmt.training.losses import loss_of
 from gmt.training.prefetch import core_to_spare, prefetch
 from gmt.training.training_progress import TrainingProgress, restore_progress, save_progress
@@ -142,7 +141,6 @@ def train_scorer(
         return episode_batch(shown, sampler, step, config, accelerator)
 
     # 2. Steps; the next batch is built in a thread where a core is free for it.
-    keep_freed_memory()
     steps = range(progress.step, 0 if progress.done else config.train.steps)
     for number, (batch, share) in prefetch(build, steps, core_to_spare(accelerator.device)):
         loss = training.step(number, batch, share)

@@ -107,7 +107,7 @@ def test_nobody_with_a_rating_is_an_error():
 
 def test_an_episode_refuses_to_ask_what_it_shows():
     table = random_table(0)
-    with pytest.raises(DataError, match="both shown and asked"):
+    with pytest.raises(DataError, match="both history and target"):
         Episode(table, np.array([1, 2]), np.array([2, 3]))
 
 

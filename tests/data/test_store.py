@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gmt.data.embed import embed_texts
-from gmt.data.encoders import EncoderCard, card_of, load_encoder
+from gmt.data.encoder_by_name import load_encoder
+from gmt.data.encoders import EncoderCard, card_of
 from gmt.data.store import EmbeddingStore, key_of
 from gmt.errors import DataError
 from tests.data.test_embed import TEXTS

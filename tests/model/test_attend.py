@@ -1,32 +1,25 @@
-"""Check attention that gathers as it goes against the plain sums it stands for, forward and backward."""
+"""Check each hand-written pass against the plain function it stands for, outputs and gradients, in double precision."""
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torch.autograd import gradcheck
 
-from gmt.model import attend as module
+from gmt.model import attend_passes
 from gmt.model.attend import FEW, attend, meet, pool
+from gmt.model.attend_reference import plain_attend, plain_meet, plain_pool
 
 HEADS, WIDTH = 2, 6
+KINDS = st.sampled_from([0, -3, 1, 5, FEW, FEW + 1, FEW + 9])
+IN_A_ROW = st.booleans()
 
 
-def plain(weights, tables, indices):
-    total = 0
-    for weight, table, index in zip(weights, tables, indices, strict=True):
-        if index is None:
-            said = table.expand(len(weight), -1)
-        elif index.is_floating_point():
-            said = index @ table
-        else:
-            said = table[index]
-        total = total + weight.unsqueeze(-1) * said.view(len(weight), HEADS, -1)
-    return total
+def made(turns, kinds, in_a_row, seed):
+    """Return tables and indices; a kind is the rows of a table, 0 for an offset, or minus the shares.
 
-
-def made(turns, kinds, seed):
-    """Return weights, tables and indices; a kind is the rows of a table, 0 for an offset, or minus the shares."""
+    Args:
+        in_a_row: Turns read one row after the other where the table is long enough, which is read as a slice.
+    """
     generator = torch.Generator().manual_seed(seed)
 
     def draw(*shape):
@@ -36,76 +29,61 @@ def made(turns, kinds, seed):
     for kind in kinds:
         tables.append(draw(max(abs(kind), 1), WIDTH).requires_grad_())
         whole = torch.randint(max(kind, 1), (turns,), generator=generator)
+        if in_a_row and kind > turns:
+            whole = torch.arange(turns) + kind - turns
         indices.append(None if kind == 0 else draw(turns, -kind) if kind < 0 else whole)
-    return [draw(turns, HEADS).requires_grad_() for _ in kinds], tables, indices
+    return tables, indices, draw
 
 
-@given(
-    st.integers(1, 9),
-    st.lists(st.sampled_from([0, -3, 1, 5, FEW, FEW + 1, FEW + 9]), min_size=1, max_size=5),
-    st.integers(0, 99),
-)
-@settings(max_examples=60, deadline=None)
-def test_it_is_the_plain_sum_in_blocks_of_any_size_and_so_is_its_gradient(turns, kinds, seed):
-    weights, tables, indices = made(turns, kinds, seed)
-    wanted = plain(weights, tables, indices)
-    back = torch.randn(wanted.shape, dtype=torch.float64)
-    gradients = torch.autograd.grad(wanted, [*weights, *tables], back)
-    for block in (1, 4, 100):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "BLOCK", block)
-            found = attend(weights, tables, indices)
-            assert torch.allclose(found, wanted, atol=1e-12)
-            for one, other in zip(
-                torch.autograd.grad(found, [*weights, *tables], back, allow_unused=True), gradients, strict=True
-            ):
-                assert torch.allclose(torch.zeros_like(other) if one is None else one, other, atol=1e-12)
+def assert_equal(found, wanted, inputs, draw):
+    """Compare tensors, and the gradients of a random sum of them."""
+    back = [draw(*one.shape) for one in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+    ours, theirs = (torch.autograd.grad(out, inputs, back, materialize_grads=True) for out in (found, wanted))
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
-@given(st.integers(2, 9), st.lists(st.sampled_from([-3, 1, 5, FEW, FEW + 1, FEW + 9]), max_size=5), st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
-def test_queries_meet_what_turns_read_and_are_taught_by_it(turns, kinds, seed):
-    _, tables, indices = made(turns, kinds, seed)
-    query = torch.randn(turns, WIDTH, dtype=torch.float64, requires_grad=True)
-    one = [torch.ones(turns, HEADS, dtype=torch.float64)]
-    wanted = [
-        (plain(one, [table], [index]) * query.view(turns, HEADS, -1)).sum(-1)
-        for table, index in zip(tables, indices, strict=True)
-    ]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BLOCK", 4)
-        found = meet(query, tables, indices, HEADS)
-        back = [torch.randn(turns, HEADS, dtype=torch.float64) for _ in kinds]
-        assert len(found) == len(wanted)
-        for a, b in zip(found, wanted, strict=True):
-            assert torch.allclose(a, b, atol=1e-12)
-        if kinds:
-            ours, theirs = (torch.autograd.grad(out, [query, *tables], back) for out in (found, wanted))
-            assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(ours, theirs, strict=True))
+@pytest.fixture(autouse=True, params=[1, 4, 100], ids="block of {}".format)
+def block(request, monkeypatch):
+    monkeypatch.setattr(attend_passes, "BLOCK", request.param)
 
 
-def test_rows_that_stand_in_a_row_are_read_and_taught_like_any_others():
-    weights, tables, _ = made(4, [FEW + 8], 3)
-    for rows in (torch.arange(5, 9), torch.tensor([5, 6, 8, 8]), torch.tensor([8, 7, 6, 5])):
-        wanted = torch.autograd.grad(plain(weights, tables, [rows]).square().sum(), tables)[0]
-        found = torch.autograd.grad(attend(weights, tables, [rows]).square().sum(), tables)[0]
-        assert torch.allclose(found, wanted, atol=1e-12)
+SLOW_FIXTURE = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@pytest.mark.parametrize("block", [1, 100])
-def test_groups_are_pooled_and_taught_like_a_masked_softmax(monkeypatch, block):
-    monkeypatch.setattr(module, "BLOCK", block)
-    generator = torch.Generator().manual_seed(0)
-    states = torch.randn(7, WIDTH, generator=generator, dtype=torch.float64, requires_grad=True)
-    shared = torch.randn(1, HEADS, WIDTH, generator=generator, dtype=torch.float64, requires_grad=True)
-    own = torch.randn(2, HEADS, WIDTH, generator=generator, dtype=torch.float64, requires_grad=True)
-    rows = [torch.tensor([[0, 1, 2], [3, 4, 0]]), torch.tensor([[5, 2], [6, 5]])]
-    hidden = [torch.tensor([[False, False, False], [False, False, True]]), torch.zeros(0, dtype=torch.bool)]
+@given(st.integers(1, 9), st.lists(KINDS, min_size=1, max_size=5), IN_A_ROW, st.integers(0, 99))
+@SLOW_FIXTURE
+def test_attend_equals_the_plain_sum(turns, kinds, in_a_row, seed):
+    tables, indices, draw = made(turns, kinds, in_a_row, seed)
+    weights = [draw(turns, HEADS).requires_grad_() for _ in kinds]
+    found, wanted = attend(weights, tables, indices), plain_attend(weights, tables, indices)
+    assert_equal([found], [wanted], [*weights, *tables], draw)
 
-    def both(states, shared, own):
-        return tuple(pool(states, [shared, own], rows, hidden))
 
-    told = states[rows[0][1, :2]]
-    share = (shared[0] @ told.T).softmax(-1)
-    assert torch.allclose(both(states, shared, own)[0][1], share @ told)
-    assert gradcheck(both, (states, shared, own))
+@given(st.integers(2, 9), st.lists(KINDS.filter(bool), min_size=1, max_size=5), IN_A_ROW, st.integers(0, 99))
+@SLOW_FIXTURE
+def test_meet_equals_the_plain_product(turns, kinds, in_a_row, seed):
+    tables, indices, draw = made(turns, kinds, in_a_row, seed)
+    query = draw(turns, WIDTH).requires_grad_()
+    found, wanted = meet(query, tables, indices, HEADS), plain_meet(query, tables, indices, HEADS)
+    assert_equal(found, wanted, [query, *tables], draw)
+    assert meet(query, [], [], HEADS) == []
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 4), st.booleans(), st.booleans()), max_size=3), IN_A_ROW)
+@SLOW_FIXTURE
+def test_pool_equals_a_masked_softmax(groups, in_a_row):
+    _, _, draw = made(1, [], False, len(groups))
+    states = draw(20, WIDTH).requires_grad_()
+    queries, rows, hidden = [], [], []
+    for members, length, shared, masked in groups:
+        queries.append(draw(1 if shared else members, HEADS, WIDTH).requires_grad_())
+        place = torch.arange(members * length) if in_a_row else draw(members * length).abs().mul(7).long() % 20
+        rows.append(place.view(members, length))
+        mask = torch.arange(length) > torch.arange(members).unsqueeze(1) % length  # all read one at least
+        hidden.append(mask if masked else torch.zeros(0, dtype=torch.bool))
+    if groups:
+        found, wanted = pool(states, queries, rows, hidden), plain_pool(states, queries, rows, hidden)
+        assert_equal(found, wanted, [states, *queries], draw)
