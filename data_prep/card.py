@@ -11,7 +11,7 @@ import numpy as np
 
 from data_prep.read.row_files import is_hub
 from data_prep.sources.source import RawData
-from gmt.data.embed import EncoderCard
+from gmt.data.encoders import EncoderCard
 from gmt.data.interactions import SPLITS, InteractionTable
 
 

@@ -17,7 +17,7 @@ from data_prep.read.row import Rejected
 from data_prep.sources.source import RawData, SourceOptions
 from data_prep.sources.source_registry import ON_RAY, load_source
 from data_prep.table_vectors import embed_table
-from gmt.data.embed import Progress
+from gmt.data.encoders import Progress
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 from gmt.files import part_of, replace_file, replace_folder, write_json, write_text

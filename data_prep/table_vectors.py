@@ -11,8 +11,11 @@ import numpy as np
 from data_prep.card import input_sha256
 from data_prep.sources.source import RawData
 from gmt.data.dataset import ModelInfo
-from gmt.data.embed import EmbeddingStore, EncoderCard, Progress, card_of, embed_texts, key_of, load_encoder
+from gmt.data.embed import embed_texts
+from gmt.data.encoder_by_name import load_encoder
+from gmt.data.encoders import EncoderCard, Progress, card_of
 from gmt.data.interactions import InteractionTable
+from gmt.data.store import EmbeddingStore, key_of
 from gmt.errors import DataError
 
 DEFAULT_ENCODER = "minilm"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset, ModelInfo
-from gmt.data.embed import EncoderCard
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.encoders import EncoderCard
+from gmt.data.interactions import InteractionTable
 
 
 def random_table(

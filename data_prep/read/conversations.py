@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from data_prep.read.numbering import Numbering
-from gmt.data.interactions import text_id
+from gmt.data.comparisons import text_id
 
 
 def content_name(

@@ -24,7 +24,7 @@ from data_prep.read.parsing import ParsedRows
 from data_prep.read.pieces import Piece
 from data_prep.read.ray_texts import DistantTexts
 from data_prep.read.row_files import is_hub
-from gmt.data.embed import key_of
+from gmt.data.store import key_of
 from gmt.errors import DataError
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from data_prep.read.parsing import LineOffsets, ParsedRows, parse_piece
 from data_prep.read.pieces import Piece, split_input
 from data_prep.read.row import Parse
-from gmt.data.interactions import text_id
+from gmt.data.comparisons import text_id
 
 if TYPE_CHECKING:
     from data_prep.read.ray_texts import DistantTexts

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_prep.read.blocks import Block, BlockMerger, pack_rows
-from data_prep.read.comparisons import GroupedRows
+from data_prep.read.grouped_rows import GroupedRows
 from data_prep.read.parallel import InThisProcess, Mapper, parse_input
 from data_prep.read.row import Parse, RatedRow, Rejected, in_file_order
 from data_prep.read.row_groups import group_rows
-from gmt.data.interactions import text_id
+from gmt.data.comparisons import text_id
 
 if TYPE_CHECKING:
     from data_prep.read.ray_texts import DistantTexts

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gmt.data.embed import EmbeddingStore, Progress, load_encoder
+from gmt.data.encoder_by_name import load_encoder
+from gmt.data.encoders import Progress
+from gmt.data.store import EmbeddingStore
 from gmt.errors import DataError
 
 ENCODED_AT_ONCE = 512

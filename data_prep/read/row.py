@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gmt.data.interactions import Candidate
+from gmt.data.comparisons import Candidate
 from gmt.errors import DataError
 
 Row = dict[str, Any]

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from data_prep.read.blocks import MergedRows
-from data_prep.read.comparisons import GroupedRows
+from data_prep.read.grouped_rows import GroupedRows
 from data_prep.read.row import Rejected
 
 ALIKE = ("query", "conversation", "turn", "split")  # what rows that name one comparison must agree on

@@ -13,9 +13,10 @@ from data_prep.simulate.in_memory import embedded
 from data_prep.simulate.rows_out import write_people
 from data_prep.sources.score_matrix import ScoreMatrix
 from data_prep.splits import GIVEN, assign
+from gmt.data.comparisons import text_id
 from gmt.data.dataset import Dataset
-from gmt.data.embed import TextEncoder
-from gmt.data.interactions import TEST, TRAIN, InteractionTable, text_id
+from gmt.data.encoders import TextEncoder
+from gmt.data.interactions import TEST, TRAIN, InteractionTable
 from gmt.errors import ConfigError, DataError
 
 FEEDBACK = ("full", "random", "pair", "chosen")

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from gmt.data.dataset import Dataset, ModelInfo
-from gmt.data.embed import EmbeddingStore, TextEncoder, card_of, embed_texts, load_encoder
+from gmt.data.embed import embed_texts
+from gmt.data.encoder_by_name import load_encoder
+from gmt.data.encoders import TextEncoder, card_of
 from gmt.data.interactions import InteractionTable
+from gmt.data.store import EmbeddingStore
 
 
 def embedded(

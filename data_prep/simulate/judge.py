@@ -15,7 +15,8 @@ from data_prep.simulate.judge_protocol import Judge
 from data_prep.simulate.judge_run import Estimate, Pace, ask_all, estimate
 from data_prep.simulate.response_table import ResponseTable
 from data_prep.simulate.rows_out import check_suffix, write_people
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import InteractionTable
 from gmt.errors import ConfigError, DataError
 from gmt.files import write_json
 

@@ -12,7 +12,7 @@ from data_prep.simulate.planted_texts import compose_answer, remarks
 from data_prep.simulate.world import World, user_name
 from data_prep.splits import assign
 from gmt.data.dataset import Dataset
-from gmt.data.embed import TextEncoder
+from gmt.data.encoders import TextEncoder
 from gmt.data.interactions import InteractionTable
 
 ANSWER_TOKENS = 300  # what an answer is taken to be long for its price

@@ -13,8 +13,9 @@ from data_prep.read.row import Rejected
 from data_prep.simulate.prices import priced
 from data_prep.simulate.response_table import Answer, ResponseTable, Round, cells, of_table, shrunk
 from data_prep.sources.source import SourceOptions
+from gmt.data.comparisons import text_id, winner_ratings
 from gmt.data.dataset import ModelInfo
-from gmt.data.interactions import InteractionTable, text_id, winner_ratings
+from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 
 

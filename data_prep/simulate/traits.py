@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.simulate.answer_traits import TRAITS, raw_traits, round_keys, standardised
 from data_prep.simulate.feedback import FORMATS, rate
 from data_prep.simulate.in_memory import embedded
 from data_prep.simulate.response_table import ResponseTable
 from data_prep.simulate.rows_out import write_people
-from data_prep.simulate.trait_features import TRAITS, raw_traits, round_keys, standardised
 from data_prep.simulate.truth_arrays import write_arrays
 from data_prep.splits import assign
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset
-from gmt.data.embed import TextEncoder
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.encoders import TextEncoder
+from gmt.data.interactions import InteractionTable
 from gmt.errors import ConfigError, DataError
 
 START, BETWEEN_CONVERSATIONS, BETWEEN_ROUNDS = 1_767_600_000.0, 43_200.0, 120.0  # UTC seconds

@@ -9,7 +9,7 @@ from data_prep.read.chat_messages import message_rounds
 from data_prep.read.rated_input import Grouping, read_rated
 from data_prep.read.row import RatedRow, Row
 from data_prep.sources.source import RawData, SourceOptions
-from gmt.data.interactions import Candidate, winner_ratings
+from gmt.data.comparisons import Candidate, winner_ratings
 from gmt.errors import DataError
 
 

@@ -13,8 +13,9 @@ import numpy as np
 from data_prep.sources.demo_characters import ANA, CHARACTERS, NAMES, TASTES, TRAITS, Character
 from data_prep.sources.demo_texts import ROUNDS, TASKS, Task
 from data_prep.sources.source import RawData, SourceOptions
+from gmt.data.comparisons import Candidate, Comparison, winner_ratings
 from gmt.data.dataset import ModelInfo
-from gmt.data.interactions import Candidate, Comparison, InteractionTable, winner_ratings
+from gmt.data.interactions import InteractionTable
 
 MONDAY = 1_767_600_000.0  # the first vote of the demo, UTC seconds
 QUALITY_WEIGHT = 2.0

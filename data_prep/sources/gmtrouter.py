@@ -16,7 +16,7 @@ from data_prep.read.parallel import parse_input
 from data_prep.read.rated_input import group_rated
 from data_prep.read.row import RatedRow, Rejected, Row, in_file_order
 from data_prep.sources.source import RawData, SourceOptions
-from gmt.data.interactions import Candidate
+from gmt.data.comparisons import Candidate
 from gmt.errors import DataError
 
 

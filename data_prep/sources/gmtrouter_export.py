@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset
-from gmt.data.interactions import Candidate, Comparison
 from gmt.errors import DataError
 from gmt.files import replace_file
 

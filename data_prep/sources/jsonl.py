@@ -16,7 +16,8 @@ from data_prep.read.rated_input import group_rated, read_rated
 from data_prep.read.row import RatedRow, Row, in_file_order, vote
 from data_prep.read.row_files import is_hub
 from data_prep.sources.source import RawData, SourceOptions
-from gmt.data.interactions import SPLITS, Candidate, Comparison, winner_ratings
+from gmt.data.comparisons import Candidate, Comparison, winner_ratings
+from gmt.data.interactions import SPLITS
 from gmt.errors import DataError
 
 PAIR = ("winner", "model_a", "model_b")

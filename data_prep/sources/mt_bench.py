@@ -16,7 +16,7 @@ from data_prep.read.rated_input import group_rated
 from data_prep.read.row import RatedRow, Rejected, Row, in_file_order
 from data_prep.read.row_files import is_hub
 from data_prep.sources.source import RawData, SourceOptions
-from gmt.data.interactions import Candidate, winner_ratings
+from gmt.data.comparisons import Candidate, winner_ratings
 from gmt.errors import DataError
 
 # The benchmark numbers its questions 81 to 160, ten to a category; the upstream votes name none.

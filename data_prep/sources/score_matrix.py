@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gmt.data.comparisons import text_id
 from gmt.data.dataset import ModelInfo
-from gmt.data.interactions import TEST, TRAIN, InteractionTable, text_id
+from gmt.data.interactions import TEST, TRAIN, InteractionTable
 from gmt.errors import DataError
 
 EVERYBODY = "everybody"

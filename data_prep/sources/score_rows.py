@@ -6,7 +6,8 @@ from array import array
 
 import numpy as np
 
-from gmt.data.interactions import InteractionTable, text_id
+from gmt.data.comparisons import text_id
+from gmt.data.interactions import InteractionTable
 
 
 class ScoreRows:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from data_prep.read.comparisons import GroupedRows
+from data_prep.read.grouped_rows import GroupedRows
 from data_prep.read.parallel import Mapper, mapper_of
 from data_prep.read.row import Rejected
+from gmt.data.comparisons import Comparison
 from gmt.data.dataset import ModelInfo
-from gmt.data.interactions import Comparison, InteractionTable
+from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 
 if TYPE_CHECKING:

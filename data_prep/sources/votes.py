@@ -14,7 +14,7 @@ from data_prep.read.rated_input import Grouping, read_rated
 from data_prep.read.row import RatedRow, Rejected, Row, vote
 from data_prep.read.row_files import HUB, is_hub, read_input
 from data_prep.sources.source import RawData, SourceOptions
-from gmt.data.interactions import Candidate
+from gmt.data.comparisons import Candidate
 from gmt.errors import DataError
 
 LABELS = ("model_a", "model_b", "tie", "tie (bothbad)")

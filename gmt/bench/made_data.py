@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gmt.data.dataset import Dataset, ModelInfo
-from gmt.data.embed import EncoderCard
+from gmt.data.encoders import EncoderCard
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
 
 MODELS, QUERIES = 10, 320

@@ -16,8 +16,8 @@ from data_prep.prepare import PrepOptions, prepare
 from data_prep.sources.source import SourceOptions
 from gmt.bench.made_data import made_dataset
 from gmt.bench.timing import Timing, peak_memory
-from gmt.data.embed import EmbeddingStore
 from gmt.data.interactions import TRAIN
+from gmt.data.store import EmbeddingStore
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.serving.pretrained import Router
 from gmt.serving.text_vectors import TextVectors

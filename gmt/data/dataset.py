@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from gmt.data.embed import EmbeddingStore, EncoderCard
-from gmt.data.interactions import Comparison, InteractionTable
+from gmt.data.comparisons import Comparison
+from gmt.data.encoders import EncoderCard
+from gmt.data.interactions import InteractionTable
+from gmt.data.store import EmbeddingStore
 from gmt.errors import DataError
 
 

@@ -10,21 +10,10 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 
 from gmt.data.encoder_by_name import load_encoder
-from gmt.data.encoders import CHUNK, EncoderCard, Progress, TextEncoder, card_of
+from gmt.data.encoders import CHUNK, Progress, TextEncoder, card_of
 from gmt.data.store import EmbeddingStore, key_of
 from gmt.data.vector_cache import VectorCache
 from gmt.errors import DataError
-
-__all__ = [
-    "EmbeddingStore",
-    "EncoderCard",
-    "Progress",
-    "TextEncoder",
-    "card_of",
-    "embed_texts",
-    "key_of",
-    "load_encoder",
-]
 
 
 def embed_texts(

@@ -11,25 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gmt.data.comparisons import Candidate, Comparison, text_id, winner_ratings
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.table_arrow import SCHEMA, arrow_of, columns_of
 from gmt.data.table_builder import TableBuilder
 from gmt.data.table_columns import PER_COMPARISON, PER_ROW, SPLITS, TEST, TRAIN, VALID, TableColumns
 from gmt.errors import DataError
 from gmt.files import replace_file
 
-__all__ = [
-    "SCHEMA",
-    "SPLITS",
-    "TEST",
-    "TRAIN",
-    "VALID",
-    "Candidate",
-    "Comparison",
-    "InteractionTable",
-    "text_id",
-    "winner_ratings",
-]
+__all__ = ["SPLITS", "TEST", "TRAIN", "VALID", "InteractionTable"]
 
 WRITTEN_AT_ONCE = 100_000  # comparisons
 

@@ -11,12 +11,12 @@ import numpy as np
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
 from gmt.errors import DataError
-from gmt.evaluation.blocks import bootstrap
 from gmt.evaluation.ceiling import impersonal_ceiling
 from gmt.evaluation.metrics import count_pairs, pairs_of
 from gmt.evaluation.predictions import ScoredTargets, blocks_of, predictions_of
 from gmt.evaluation.protocols import trials
 from gmt.evaluation.results import Result, predictions_path, report, write_predictions, write_summary
+from gmt.evaluation.score_blocks import bootstrap
 from gmt.evaluation.trial import Trial
 from gmt.routing.pairwise import fit_temperature
 from gmt.routing.protocol import RoutingMethod

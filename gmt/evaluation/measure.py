@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from gmt.data.dataset import Dataset
-from gmt.data.embed import EmbeddingStore
 from gmt.data.interactions import TEST
+from gmt.data.store import EmbeddingStore
 from gmt.errors import DataError, RunError
 from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.predictions import ORACLE

@@ -8,7 +8,7 @@ import numpy as np
 
 from gmt.data.dataset import Questions
 from gmt.errors import DataError
-from gmt.evaluation.blocks import ScoreBlock
+from gmt.evaluation.score_blocks import ScoreBlock
 from gmt.evaluation.shares import Share
 from gmt.evaluation.top_choice import with_all_models
 from gmt.routing.pairwise import win_probability

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from gmt.data.interactions import InteractionTable
-from gmt.evaluation.blocks import ScoreBlock
+from gmt.evaluation.score_blocks import ScoreBlock
 from gmt.evaluation.trial import Trial
 
 ORACLE = "oracle"

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gmt.errors import DataError
-from gmt.evaluation.blocks import METRICS
 from gmt.evaluation.intervals import Estimates
+from gmt.evaluation.score_blocks import METRICS
 from gmt.files import replace_file, write_text
 
 

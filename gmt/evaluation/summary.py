@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gmt.errors import DataError
-from gmt.evaluation.blocks import ScoreBlock, bootstrap
 from gmt.evaluation.predictions import blocks_of
 from gmt.evaluation.results import Result, report
+from gmt.evaluation.score_blocks import ScoreBlock, bootstrap
 
 COUNTS = ("comparisons", "pairs", "ties", "unrated", "users")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gmt.posterior.answer_features import KnownAnswers
 from gmt.posterior.candidate_features import JoinedFeatures
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
-from gmt.posterior.settings import HierarchicalSettings
+from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.routing.costs import CostFeatures
 
 

@@ -12,8 +12,8 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.errors import DataError
 from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.candidate_features import CandidateFeatures
+from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import precision
-from gmt.posterior.settings import HierarchicalSettings
 from gmt.posterior.targets import TargetReader, Targets
 from gmt.posterior.user_effects import UserEffects
 from gmt.posterior.vote_history import VoteHistory

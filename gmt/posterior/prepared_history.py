@@ -10,7 +10,7 @@ from gmt.posterior.answer_features import KnownAnswers
 from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.candidate_features import CandidateFeatures
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
-from gmt.posterior.settings import HierarchicalSettings
+from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.user_effects import UserEffects
 from gmt.posterior.vote_history import VoteHistory
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import block_diag
 
-from gmt.posterior.settings import HierarchicalSettings
+from gmt.posterior.hierarchical_settings import HierarchicalSettings
 
 
 def initial_covariance(settings: HierarchicalSettings, strength_kernel: np.ndarray) -> np.ndarray:

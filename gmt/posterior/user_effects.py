@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import KernelTerms
-from gmt.posterior.settings import HierarchicalSettings
 from gmt.posterior.targets import Targets
 from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_history import VoteHistory

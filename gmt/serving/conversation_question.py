@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset, Questions
-from gmt.data.interactions import Candidate, Comparison
 from gmt.serving.messages import chat_rounds
 from gmt.serving.run_data import RunData, texts_of
 

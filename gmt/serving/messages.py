@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gmt.data.interactions import Candidate, Comparison
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.errors import UserError
 
 ASSISTANT = "an assistant whose model is not known"

@@ -13,8 +13,8 @@ import numpy as np
 from data_prep.read.cells import label
 from data_prep.sources.jsonl import read_rows
 from gmt.config import RunConfig, load_config
+from gmt.data.comparisons import Comparison
 from gmt.data.dataset import Dataset, ModelInfo, Questions
-from gmt.data.interactions import Comparison
 from gmt.errors import UserError
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.costs import price_shares

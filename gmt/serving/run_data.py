@@ -8,9 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from gmt.data.comparisons import Comparison
 from gmt.data.dataset import Dataset, ModelInfo
-from gmt.data.embed import EmbeddingStore
-from gmt.data.interactions import Comparison, InteractionTable
+from gmt.data.interactions import InteractionTable
+from gmt.data.store import EmbeddingStore
 from gmt.errors import RunError, UserError
 from gmt.files import write_json
 from gmt.runs import RunFolder, read_run_json

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gmt.data.embed import EmbeddingStore, TextEncoder, card_of, load_encoder
+from gmt.data.encoder_by_name import load_encoder
+from gmt.data.encoders import TextEncoder, card_of
+from gmt.data.store import EmbeddingStore
 from gmt.errors import RunError
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from sqlalchemy import delete, insert, select, update
 
+from gmt.data.comparisons import Comparison
 from gmt.data.dataset import ModelInfo
-from gmt.data.interactions import Comparison
 from gmt.data.store import key_of
 from gmt.errors import DataError, UserError
+from gmt.state.database_tables import conversations, events, models, runs, users, uses
 from gmt.state.events import COMPARISON, Encoded, encode, pack, payload_of, seal_of, storable, user_hash
 from gmt.state.run_rows import RunRows, chunks
-from gmt.state.schema import conversations, events, models, runs, users, uses
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gmt.data.interactions import Candidate, Comparison
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.store import key_of
 from gmt.errors import DataError, RunError
 

@@ -10,8 +10,8 @@ import numpy as np
 from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gmt.state.database_tables import conversations, forgotten, models, runs, texts, users, uses, vectors
 from gmt.state.events import pack, short_hash, user_hash
-from gmt.state.schema import conversations, forgotten, models, runs, texts, users, uses, vectors
 
 AT_ONCE = 500  # values in one statement; both databases take more
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import sqlite3
 
 from sqlalchemy import Engine, update
 
-from gmt.state.schema import runs
+from gmt.state.database_tables import runs
 
 SERVER = (
     "PostgreSQL keeps deleted rows until it reuses their pages, and its own log and backups; "

@@ -13,10 +13,10 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, Row, func, select
 
 from gmt.data.dataset import ModelInfo
 from gmt.errors import RunError
+from gmt.state.database_tables import events, forgotten, models, runs, texts, users, vectors
 from gmt.state.engine import WRITE, connect, one_line_errors
 from gmt.state.events import Event, decode, read_text, seal_of, short_hash, text_keys, unpack, user_hash
 from gmt.state.run_rows import chunks
-from gmt.state.schema import events, forgotten, models, runs, texts, users, vectors
 
 PAGE = 500
 """Events read at once."""

@@ -13,14 +13,14 @@ import numpy as np
 from sqlalchemy import URL, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from gmt.data.comparisons import Comparison
 from gmt.data.dataset import ModelInfo
-from gmt.data.interactions import Comparison
 from gmt.manifest import read_manifest
 from gmt.state.change import Added, Change, Forgotten
+from gmt.state.database_tables import runs
 from gmt.state.engine import WRITE, database_url, one_line_errors
 from gmt.state.events import Event
 from gmt.state.migrate import bring_up_to_date
-from gmt.state.schema import runs
 from gmt.state.scrub import scrub
 from gmt.state.state_reader import StateReader
 

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from data_prep.sources.jsonl import read_history, rows_of
-from gmt.data.interactions import Comparison, text_id
+from gmt.data.comparisons import Comparison, text_id
 from gmt.errors import RunError
 from gmt.files import write_text
 from gmt.model.checkpoint import load_tensors

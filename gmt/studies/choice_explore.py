@@ -13,10 +13,10 @@ from data_prep.simulate.planted_table import planted_dataset
 from data_prep.simulate.world import World, user_number
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TRAIN
-from gmt.evaluation.blocks import bootstrap
 from gmt.evaluation.explore import compare_proposals
 from gmt.evaluation.intervals import Estimates, Interval
 from gmt.evaluation.new_users import LearningCurve, NewUsers
+from gmt.evaluation.score_blocks import bootstrap
 from gmt.evaluation.shares import bootstrap_shares
 from gmt.report.look import line_of, shared_legend
 from gmt.report.markdown import table

@@ -25,8 +25,9 @@ from scipy.stats import spearmanr
 from data_prep.simulate.in_memory import embedded
 from gmt.config import RunConfig
 from gmt.data.build_graph import build_graph
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset, ModelInfo
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.interactions import InteractionTable
 from gmt.model.build import Scorer
 from gmt.report.markdown import interval_cell, table
 from gmt.training.train_network import new_scorer

@@ -13,8 +13,8 @@ from gmt.config import RunConfig
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TEST, TRAIN
 from gmt.errors import DataError
-from gmt.evaluation.blocks import ScoreBlock, bootstrap
 from gmt.evaluation.results import report
+from gmt.evaluation.score_blocks import ScoreBlock, bootstrap
 from gmt.files import write_json, write_text
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.grid import ValidationVotes

@@ -110,7 +110,7 @@ def _turn_graph(scorer: nn.Module) -> GraphScorer:
 
 
 class ResidualScorer(nn.Module):
-    """Add to the posterior's score what a graph network that was told the posterior makes of it.
+    """Add to the posterior's score what a graph network that is shown the posterior makes of it.
 
     Args:
         scorer: The network; the last two columns of every answer's vector are what the posterior had expected.
@@ -123,13 +123,13 @@ class ResidualScorer(nn.Module):
         self.read = nn.Sequential(nn.Linear(2, width), nn.Tanh(), nn.Linear(width, 1))
         self.scale = nn.Parameter(torch.tensor(0.1))
 
-    def forward(self, batch: object, told: Tensor) -> Tensor:
-        """Return (C, K) scores; `told` is (C, K, 2) posterior means, centred, and deviations."""
-        scores = self.scorer(batch) + self.read(told).squeeze(-1) * told[..., 0].abs().tanh()
-        return told[..., 0] + self.scale * scores
+    def forward(self, batch: object, expected: Tensor) -> Tensor:
+        """Return (C, K) scores; `expected` is (C, K, 2) posterior means, centred, and deviations."""
+        scores = self.scorer(batch) + self.read(expected).squeeze(-1) * expected[..., 0].abs().tanh()
+        return expected[..., 0] + self.scale * scores
 
 
-def told_by(router: AnswerAwareBradleyTerry, history: Dataset, data: Dataset, questions: Questions) -> np.ndarray:
+def expected_by(router: AnswerAwareBradleyTerry, history: Dataset, data: Dataset, questions: Questions) -> np.ndarray:
     """Return (C, K, 2) posterior means, centred within a question, and standard deviations."""
     posterior = router.condition(history)
     scores = posterior.score(data, questions)
@@ -137,23 +137,23 @@ def told_by(router: AnswerAwareBradleyTerry, history: Dataset, data: Dataset, qu
     return np.stack([scores - scores.mean(axis=1, keepdims=True), np.sqrt(np.maximum(variance, 0))], axis=2)
 
 
-def told_out_of_fold(router: AnswerAwareBradleyTerry, train: Dataset, seed: int) -> np.ndarray:
+def expected_out_of_fold(router: AnswerAwareBradleyTerry, train: Dataset, seed: int) -> np.ndarray:
     """Return (C, K, 2) of what the posterior says of every comparison when its fold of conversations is not seen."""
     fold = folds_of(train.table, np.random.default_rng([seed, 12]))
     out = np.zeros((*train.table.candidates.shape, 2))
     for part in range(FOLDS):
         at = np.flatnonzero(fold == part)
-        out[at] = told_by(router, train.select(fold != part), train, train.questions(at))
+        out[at] = expected_by(router, train.select(fold != part), train, train.questions(at))
     return out
 
 
-def with_expected(train: Dataset, told: np.ndarray) -> Dataset:
+def with_expected(train: Dataset, expected: np.ndarray) -> Dataset:
     """Return the history with an answer of its own for every row, which also says what the posterior had expected."""
     table = train.table
     rows = len(table.model)
     slot = np.arange(rows) - table.start[:-1][table.row_comparison]
     words = train.vectors[np.maximum(table.response, 0)] * (table.response >= 0)[:, None]
-    wide = np.concatenate([words, told[table.row_comparison, slot]], axis=1).astype(np.float32)
+    wide = np.concatenate([words, expected[table.row_comparison, slot]], axis=1).astype(np.float32)
     texts = (*table.texts, *(table.texts[code] if code >= 0 else "" for code in table.response))
     narrow = widened(train)
     own = replace(table, texts=texts, response=len(table.texts) + np.arange(rows))
@@ -174,8 +174,8 @@ def residual(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Scor
     """Train a network on what the posterior misses out of fold; VALID chooses when to stop."""
     config = load_config(None, (), seed)
     train = learn.select(learn.table.split == TRAIN)
-    told = told_out_of_fold(router, train, seed)
-    shown = with_expected(train, told)
+    expected = expected_out_of_fold(router, train, seed)
+    shown = with_expected(train, expected)
     valid = validation_of(learn)
     scorer = _turn_graph(new_scorer(config, shown))
     network = ResidualScorer(scorer)
@@ -184,11 +184,11 @@ def residual(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Scor
     to_tensor = lambda values: torch.as_tensor(values, dtype=torch.float32)  # noqa: E731
 
     def score(history: Dataset, questions: Questions) -> np.ndarray:
-        told = told_by(router, history, history, questions)
+        expected = expected_by(router, history, history, questions)
         network.eval()
         with torch.inference_mode():
             graph = build_graph(shown, questions, config.graph)
-            found = network(graph, to_tensor(told)).numpy()
+            found = network(graph, to_tensor(expected)).numpy()
         network.train()
         return found
 
@@ -207,7 +207,7 @@ def residual(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Scor
             config.graph,
             shown.table.select(episode.targets).ratings,
         )
-        loss, pairs = pairwise_loss(network(graph, to_tensor(told[episode.targets])), graph.rating)
+        loss, pairs = pairwise_loss(network(graph, to_tensor(expected[episode.targets])), graph.rating)
         optimizer.zero_grad()
         (loss / max(pairs, 1)).backward()
         nn.utils.clip_grad_norm_(network.parameters(), config.train.clip)

@@ -15,7 +15,7 @@ from data_prep.sources.score_matrix import ScoreMatrix
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST
-from gmt.evaluation.blocks import ScoreBlock
+from gmt.evaluation.score_blocks import ScoreBlock
 from gmt.report.look import COLOURS, STYLE, save_figure
 from gmt.report.markdown import interval_cell, table
 from gmt.rivals.registry import make_router

@@ -12,9 +12,9 @@ import numpy as np
 
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
-from gmt.data.embed import EmbeddingStore
 from gmt.data.interactions import TRAIN
 from gmt.data.schema import graph_schema
+from gmt.data.store import EmbeddingStore
 from gmt.errors import DataError, RunError
 from gmt.files import write_json
 from gmt.runs import RunFolder

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import InteractionTable
 
 RATINGS = st.sampled_from([None, 0.0, 0.25, 0.5, 1.0])
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from gmt.config import EpisodeConfig, GraphConfig
 from gmt.data.build_graph import build_graph
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.episodes import EpisodeSampler
 from gmt.data.feedback_features import FEEDBACK, feedback_features
 from gmt.data.graph_batch import GraphBatch
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 from tests.data.strategies import tables
 from tests.data.test_dataset import talk

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset, ModelInfo, Questions
-from gmt.data.embed import EmbeddingStore, EncoderCard
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.encoders import EncoderCard
+from gmt.data.interactions import InteractionTable
+from gmt.data.store import EmbeddingStore
 from gmt.errors import DataError
 from tests.factories import dataset_of, random_dataset, random_table
 

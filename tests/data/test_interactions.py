@@ -10,18 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmt.data.interactions import (
-    SCHEMA,
-    SPLITS,
-    TEST,
-    TRAIN,
-    VALID,
-    Candidate,
-    Comparison,
-    InteractionTable,
-    text_id,
-    winner_ratings,
-)
+from gmt.data.comparisons import Candidate, Comparison, text_id, winner_ratings
+from gmt.data.interactions import SPLITS, TEST, TRAIN, VALID, InteractionTable
+from gmt.data.table_arrow import SCHEMA
 from gmt.errors import DataError
 from tests.data.strategies import comparisons, tables
 from tests.factories import random_table

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gmt.errors import DataError
-from gmt.evaluation.blocks import METRICS, ScoreBlock, bootstrap
+from gmt.evaluation.score_blocks import METRICS, ScoreBlock, bootstrap
 
 
 def block(seed, users=8, comparisons=60, width=3, skill=1.0, first=0, temperature=0.8):

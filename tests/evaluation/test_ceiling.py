@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import InteractionTable
 from gmt.evaluation.ceiling import impersonal_ceiling
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from gmt.data.interactions import TEST
 from gmt.errors import DataError
-from gmt.evaluation.blocks import METRICS
 from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.predictions import COLUMNS
 from gmt.evaluation.results import Result
+from gmt.evaluation.score_blocks import METRICS
 from gmt.rivals.registry import RIVALS, make_router
 from tests.factories import random_dataset
 

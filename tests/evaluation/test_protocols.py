@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.splits import PROTOCOLS, assign
-from gmt.data.interactions import TEST, TRAIN, VALID, Candidate, Comparison, InteractionTable
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import TEST, TRAIN, VALID, InteractionTable
 from gmt.errors import DataError
 from gmt.evaluation.protocols import foreign_trials, trials
 from gmt.evaluation.trial import Trial

@@ -7,7 +7,8 @@ import pytest
 
 from data_prep.simulate.planted import PlantedSettings
 from data_prep.simulate.planted_table import planted_table
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 from gmt.evaluation.replay import Replay, replay, shown_chances
 from gmt.evaluation.top_choice import choice_shares

@@ -6,8 +6,9 @@ import torch
 
 from gmt.config import EpisodeConfig, GraphConfig, ModelConfig
 from gmt.data.build_graph import build_graph
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.episodes import EpisodeSampler
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.interactions import InteractionTable
 from gmt.data.schema import turn_schema
 from gmt.hybrid import graph_router
 from gmt.hybrid.graph_router import GraphRouter

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gmt.data.interactions import TEST, TRAIN, Candidate, Comparison, InteractionTable
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import TEST, TRAIN, InteractionTable
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.answer_features import ANSWER_COMPONENTS, KnownAnswers
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
-from gmt.posterior.settings import HierarchicalSettings
+from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.style import STYLE, AnswerStyle
 from gmt.routing.query_keys import QueryKeys
 from tests.factories import dataset_of, random_dataset, random_table

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from data_prep.simulate.cost import CostSettings, cost_dataset
-from gmt.data.interactions import TEST, TRAIN, Candidate, Comparison
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import TEST, TRAIN
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
-from gmt.posterior.settings import HierarchicalSettings
+from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.user_batch import UserBatch
 from gmt.utility.utility_router import UtilityRouter
 from tests.factories import random_dataset

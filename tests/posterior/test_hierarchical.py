@@ -7,14 +7,15 @@ from scipy.special import expit
 
 from data_prep.simulate.planted import PlantedSettings
 from data_prep.simulate.planted_table import planted_dataset
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset
-from gmt.data.interactions import TEST, TRAIN, VALID, Candidate, Comparison, InteractionTable
+from gmt.data.interactions import TEST, TRAIN, VALID, InteractionTable
 from gmt.errors import DataError
 from gmt.evaluation.metrics import pairs_of
 from gmt.posterior.alternating_fit import ROUNDS, alternating_fit
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
-from gmt.posterior.settings import HierarchicalSettings
+from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.style import AnswerStyle, style_of
 from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.user_covariance import extended_covariance

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 from gmt.report import user_graph
 

@@ -3,7 +3,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import InteractionTable
 from gmt.rivals.bradley_terry import BradleyTerry, UserBradleyTerry, offsets, strengths
 from gmt.routing.pairwise import votes_of
 from tests.factories import dataset_of, random_dataset, random_table

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gmt.data.interactions import TEST, TRAIN, VALID, Candidate, Comparison, InteractionTable
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import TEST, TRAIN, VALID, InteractionTable
 from gmt.rivals.elo import UserElo, in_order, own_ratings, shared_ratings
 from gmt.rivals.registry import make_router
 from gmt.routing.pairwise import votes_of

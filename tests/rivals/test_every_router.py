@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from gmt.data.interactions import TEST, TRAIN, VALID, Candidate, Comparison, InteractionTable
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import TEST, TRAIN, VALID, InteractionTable
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry, CostAwareBradleyTerry
 from gmt.rivals.registry import RIVALS, make_router
 from gmt.routing.protocol import RoutingMethod

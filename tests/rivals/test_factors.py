@@ -8,7 +8,8 @@ from scipy.optimize import approx_fprime
 from scipy.special import expit
 
 from data_prep.splits import assign
-from gmt.data.interactions import TEST, TRAIN, Candidate, Comparison, InteractionTable
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import TEST, TRAIN, InteractionTable
 from gmt.rivals.factor_models import FactorisationMachine, MatrixFactorisation
 from gmt.rivals.factors import Contexts, FactorProblem, FactorSettings
 from gmt.rivals.propagation import GraphPropagation, QueryGraph

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.interactions import InteractionTable
 from gmt.rivals.nearest_questions import NearestQuestions
 from tests.factories import dataset_of
 

@@ -13,7 +13,7 @@ from gmt.config import load_config
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.hybrid.closed_form import new_posterior
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
-from gmt.posterior.settings import HierarchicalSettings
+from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.routing.recency import rated_since, recency_weight
 from tests.factories import random_dataset, random_table
 

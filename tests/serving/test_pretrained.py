@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset, ModelInfo
-from gmt.data.interactions import TEST, TRAIN, Candidate, Comparison
+from gmt.data.interactions import TEST, TRAIN
 from gmt.errors import DataError, RunError, UserError
 from gmt.evaluation.metrics import pairs_of
 from gmt.model.checkpoint import load_tensors, save_tensors
@@ -336,8 +337,12 @@ def test_damaged_weights_are_refused(run_copy, name):
 
 def test_a_posterior_of_another_version_is_refused(run_copy):
     path = run_copy / "posterior.safetensors"
-    save_tensors(path, {name: value for name, value in load_tensors(path).items() if name != "settings.answer"})
-    with pytest.raises(RunError, match=r"posterior\.safetensors holds no settings\.answer; train the run again"):
+    save_tensors(
+        path, {name: value for name, value in load_tensors(path).items() if name != "settings.answer_variance"}
+    )
+    with pytest.raises(
+        RunError, match=r"posterior\.safetensors holds no settings\.answer_variance; train the run again"
+    ):
         Router.from_pretrained(run_copy)
 
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from gmt.data.embed import EmbeddingStore, card_of, load_encoder
+from gmt.data.encoder_by_name import load_encoder
+from gmt.data.encoders import card_of
+from gmt.data.store import EmbeddingStore
 from gmt.serving.text_vectors import TextVectors
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gmt.data.interactions import Candidate, Comparison
+from gmt.data.comparisons import Candidate, Comparison
 
 
 def vote(number, user="ana", conversation="c", words="question"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from gmt.data.interactions import Candidate, Comparison
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.store import key_of
 from gmt.errors import RunError
 from tests.crashes import DIED

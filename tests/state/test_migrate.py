@@ -12,7 +12,7 @@ from sqlalchemy import event, inspect, text
 from gmt.data.dataset import ModelInfo
 from gmt.errors import RunError
 from gmt.state import migrate
-from gmt.state.schema import metadata
+from gmt.state.database_tables import metadata
 from tests.state.conftest import Place
 from tests.state.plain import vote
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import ModelInfo
-from gmt.data.interactions import Candidate, Comparison
 from gmt.data.store import key_of
 from gmt.errors import DataError, RunError, UserError
 from gmt.manifest import seal

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.sources.jsonl import read_history
-from gmt.data.interactions import Candidate, Comparison
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.errors import RunError
 from gmt.state.user_files import UserFiles, fresh, to_jsonl
 

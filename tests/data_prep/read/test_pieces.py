@@ -11,7 +11,7 @@ from data_prep.read.parallel import parse_input
 from data_prep.read.pieces import Piece, split_input
 from data_prep.read.row import RatedRow
 from data_prep.read.row_files import read_input
-from gmt.data.interactions import Candidate
+from gmt.data.comparisons import Candidate
 from gmt.errors import DataError
 
 

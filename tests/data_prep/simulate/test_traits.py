@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from data_prep.prepare import PrepOptions, prepare
+from data_prep.simulate.answer_traits import raw_traits, standardised
 from data_prep.simulate.prices import priced, size
 from data_prep.simulate.response_files import read_responses
 from data_prep.simulate.response_table import Answer, ResponseTable, Round
-from data_prep.simulate.trait_features import raw_traits, standardised
 from data_prep.simulate.traits import TraitSettings, TraitTruth, trait_dataset, trait_table, write_traits
 from data_prep.sources.jsonl import read
 from data_prep.sources.source import SourceOptions

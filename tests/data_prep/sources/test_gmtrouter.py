@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from data_prep.sources.gmtrouter import read
 from data_prep.sources.gmtrouter_export import write
 from data_prep.sources.source import SourceOptions
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset, ModelInfo
-from gmt.data.embed import EncoderCard
-from gmt.data.interactions import Candidate, Comparison, InteractionTable
+from gmt.data.encoders import EncoderCard
+from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 from tests.data_prep.samples import jsonl
 

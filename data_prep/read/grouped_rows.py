@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 
 from data_prep.read.conversations import content_name, conversations_of, opening_queries, turns_of
-from gmt.data.interactions import Candidate, Comparison, InteractionTable, text_id
+from gmt.data.comparisons import Candidate, Comparison, text_id
+from gmt.data.interactions import InteractionTable
 
 
 @dataclass(frozen=True, eq=False)
