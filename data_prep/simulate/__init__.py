@@ -1,1 +1,1 @@
-"""Make people with known preferences, as rows that `gmt prep jsonl` reads and as tables in memory."""
+"""Make users with known preferences, as rows that `gmt prep jsonl` reads and as tables in memory."""

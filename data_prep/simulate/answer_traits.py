@@ -1,4 +1,4 @@
-"""Measure what people may weigh in an answer: quality, cost, length and rare words."""
+"""Measure what users may weigh in an answer: quality, cost, length and rare words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from data_prep.simulate.response_table import ResponseTable
 
 TRAITS = ("quality", "cost", "length", "rare words")
+# The usual rule for English; only ratios of costs count, for the logarithm is centred in each round.
 CHARACTERS_PER_TOKEN = 4
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
@@ -36,6 +37,7 @@ def raw_traits(table: ResponseTable) -> np.ndarray:
         for m, name in enumerate(names)
         if name in table.rounds[question][turn].answers
     }
+    # In how many answers, not how often: one answer that repeats a word does not make it common.
     used = Counter(word for found in words.values() for word in set(found))
     rarity = {word: np.log(len(words) / count) for word, count in used.items()}
     out = np.full((len(keys), len(names), len(TRAITS)), np.nan)
@@ -48,6 +50,7 @@ def raw_traits(table: ResponseTable) -> np.ndarray:
         ) / CHARACTERS_PER_TOKEN / 1e6  # fmt: skip
         out[r, m] = (
             np.nan if answer.quality is None else answer.quality,
+            # The floor, for a local model may cost nothing; far below the price of any other answer.
             np.log(dollars + 1e-9),
             np.log1p(len(found)),
             float(np.mean([rarity[word] for word in found])) if found else 0.0,
@@ -61,9 +64,11 @@ def standardised(raw: np.ndarray) -> np.ndarray:
     A trait that is not known of an answer, or equal everywhere, counts as 0; where there is no answer all are NaN.
     """
     known = ~np.isnan(raw)
+    # By hand and not by `nanmean`, which warns of every round in which nothing is known.
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
     mean = np.where(known, raw, 0.0).sum(axis=1, keepdims=True) / count
     gap = np.where(known, raw - mean, 0.0)
-    spread = np.sqrt((gap**2).sum(axis=(0, 1)) / np.maximum(known.sum(axis=(0, 1)), 1))
-    z = gap / np.where(spread > 1e-9, spread, np.inf)
+    deviation = np.sqrt((gap**2).sum(axis=(0, 1)) / np.maximum(known.sum(axis=(0, 1)), 1))
+    # A trait that never differs has a deviation of rounding errors; dividing by it would make them weigh.
+    z = gap / np.where(deviation > 1e-9, deviation, np.inf)
     return np.where(np.isnan(raw).all(axis=2, keepdims=True), np.nan, z)

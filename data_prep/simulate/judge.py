@@ -1,4 +1,4 @@
-"""Let a language model play people and pick the answer each of them likes best."""
+"""Let a language model play users and pick the answer each of them likes best."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from data_prep.simulate.judge_prompt import SYSTEM, Verdict, parse, prompt
 from data_prep.simulate.judge_protocol import Judge
 from data_prep.simulate.judge_run import Estimate, Pace, ask_all, estimate
 from data_prep.simulate.response_table import ResponseTable
-from data_prep.simulate.rows_out import check_suffix, write_people
+from data_prep.simulate.rows_out import check_suffix, write_simulated
 from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.interactions import InteractionTable
 from gmt.errors import ConfigError, DataError
@@ -67,28 +67,32 @@ class Outcome:
     first_places: list[int]
 
 
-def plan(responses: ResponseTable, people: Mapping[str, str], settings: JudgeSettings) -> list[Verdict]:
+def plan(responses: ResponseTable, personas: Mapping[str, str], settings: JudgeSettings) -> list[Verdict]:
     """Draw the questions, models and orders of every persona; one persona's draw depends on no other's.
 
     Raises:
-        DataError: There are fewer questions than asked for, or none with two answers.
+        DataError: There are fewer questions than requested, or none with two answers.
     """
     offered = {name: responses.complete(name) for name in responses.rounds}
     questions = [name for name, models in offered.items() if len(models) >= 2]
     if settings.per_user > len(questions):
         raise DataError(
-            f"{settings.per_user} questions a person were asked for and {len(questions)} have two answers or more; "
-            "ask for fewer"
+            f"{settings.per_user} questions per user were requested and {len(questions)} have two answers or more; "
+            "request fewer"
         )
     found = []
-    for number, (user, persona) in enumerate(people.items()):
+    for number, (user, persona) in enumerate(personas.items()):
+        # A generator for each persona: one more of them changes no prompt of the others, so their replies are still
+        # known.
         rng = np.random.default_rng([settings.seed, number])
         for talk, pick in enumerate(rng.permutation(len(questions))[: settings.per_user]):
             question = questions[pick]
             models = offered[question]
+            # Drawn once for a conversation, so that the judge compares the same assistants from round to round.
             shown = tuple(models[m] for m in rng.permutation(len(models))[: settings.candidates])
             rounds = responses.rounds[question]
             for turn in range(len(rounds)):
+                # Up to this round only: what is said later must not sway the verdict.
                 messages = prompt(persona, rounds[: turn + 1], shown, settings.longest)
                 found.append(Verdict(user, talk, question, turn, shown, messages))
     return found
@@ -107,6 +111,8 @@ def gather(responses: ResponseTable, verdicts: list[Verdict], judge: Judge, ledg
         if reply is None:
             unasked += 1
             continue
+        # A reply that cannot be read was paid for and counts as a round without a rating; left out in silence, it would
+        # make the judge look surer than it is.
         best = parse(reply, len(verdict.shown))
         if best is None:
             unparseable += 1
@@ -135,7 +141,7 @@ class Simulation:
 
     Args:
         responses: The answers to judge.
-        people: Name -> persona.
+        personas: Name -> description.
         settings: What is judged.
         judge: Who judges.
         ledger: What it has said and cost so far.
@@ -147,14 +153,15 @@ class Simulation:
     """
 
     def __init__(
-        self, responses: ResponseTable, people: Mapping[str, str], settings: JudgeSettings, judge: Judge,
+        self, responses: ResponseTable, personas: Mapping[str, str], settings: JudgeSettings, judge: Judge,
         ledger: Ledger, prices: Prices, most: int = 16,
     ) -> None:  # fmt: skip
+        # Without prices every request would count as free and the budget would never end.
         if ledger.budget is not None and not prices.input and not prices.output:
             raise ConfigError("a budget needs prices; state --input-price and --output-price in $ per million tokens")
-        self.responses, self.people, self.settings = responses, dict(people), settings
+        self.responses, self.personas, self.settings = responses, dict(personas), settings
         self.judge, self.ledger, self.prices, self.most = judge, ledger, prices, most
-        self.verdicts = plan(responses, people, settings)
+        self.verdicts = plan(responses, personas, settings)
 
     def estimate(self) -> Estimate:
         """Say what is to come."""
@@ -166,16 +173,17 @@ class Simulation:
         return gather(self.responses, self.verdicts, self.judge, self.ledger)
 
     def write(self, outcome: Outcome, out: Path) -> dict[str, Any]:
-        """Write rows, models and truth: the personas and what was asked."""
+        """Write rows, models and truth: the personas and the settings."""
+        # At once, for the replies may have cost money and the name is easily mended.
         check_suffix(out)
         truth = {
             "kind": "judge",
             "judge": self.judge.name,
             "settings": asdict(self.settings),
             "instruction": SYSTEM,
-            "users": self.people,
+            "users": self.personas,
         }
-        made = write_people(outcome.table, self.responses.models, truth, out)
+        made = write_simulated(outcome.table, self.responses.models, truth, out)
         facts = {
             "verdicts": len(outcome.table),
             "unparseable": outcome.unparseable,
@@ -183,5 +191,6 @@ class Simulation:
             "first_places": outcome.first_places,
             "spent": round(self.ledger.spent, 6),
         }
+        # Once more, with what came of it: the rows are there now, so the counts belong to them.
         write_json(Path(made["truth"]), truth | {"outcome": facts})
         return made | facts

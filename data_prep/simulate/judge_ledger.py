@@ -67,6 +67,7 @@ class Ledger:
                 raise DataError(
                     f"{self.path} line {number} is no entry of a judge's ledger ({error}); repair or remove it"
                 ) from error
+        # A last line that is whole but was cut off before its newline: the next entry must not be joined to it.
         if lines[-1].strip():
             with self.path.open("ab") as file:
                 file.write(b"\n")
@@ -74,6 +75,7 @@ class Ledger:
     def reserve(self, amount: float) -> bool:
         """Set money aside for a request; false where the budget does not allow it."""
         with self.lock:
+            # The tolerance is for sums of many small prices, which do not add up to the last digit.
             if self.budget is not None and self.spent + self.reserved + amount > self.budget + 1e-12:
                 return False
             self.reserved += amount
@@ -81,6 +83,7 @@ class Ledger:
 
     def release(self, amount: float) -> None:
         """Give back money set aside for a request that nobody charged."""
+        # Money is given back under the lock too, or two threads could lose each other's change.
         with self.lock:
             self.reserved -= amount
 
@@ -93,6 +96,8 @@ class Ledger:
             if key is not None:
                 self.replies[key] = reply
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Opened anew for each line and only ever appended to: a run that is killed loses one line at most. Lone
+            # surrogates that a judge may send must not lose a reply that was paid for.
             with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")
                 file.flush()

@@ -31,6 +31,7 @@ class LocalModel:
             loaded: Any = AutoModelForCausalLM.from_pretrained(path)
             self.model: Any = loaded.to(device).eval()
         except (OSError, ValueError) as error:
+            # The library explains itself over many lines; an error of ours has one.
             found = " ".join(str(error).split())[:160]
             raise DataError(
                 f"{path} is no model that transformers can load ({found}); name a folder or a hub id"
@@ -50,7 +51,9 @@ class LocalModel:
         if self.tokenizer.chat_template:
             text = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         else:
+            # A base model continues text and takes no instruction: the last words leave only a number to follow.
             text = "\n\n".join(message["content"] for message in messages) + "\n\nThe best answer is number"
+        # A chat template writes the special tokens itself; a second beginning would be read as part of the text.
         inputs = self.tokenizer(text, return_tensors="pt", add_special_tokens=not self.tokenizer.chat_template)
         ids = inputs["input_ids"].to(self.device)
         room = getattr(self.model.config, "max_position_embeddings", None)
@@ -58,6 +61,7 @@ class LocalModel:
             raise DataError(
                 f"a prompt has {ids.shape[1]} tokens and the model reads {room}; lower --max-chars or --candidates"
             )
+        # One prompt at a time: several threads ask, and the model already uses all cores or the whole device.
         with self.lock, torch.inference_mode():
             out = self.model.generate(
                 input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=self.most, do_sample=False,

@@ -1,4 +1,4 @@
-"""Write what a judge is asked, and read its verdict."""
+"""Write the prompt of a judge, and read its verdict."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from data_prep.simulate.response_table import Round
 
 Message = dict[str, str]
 
+# Every word of a prompt is part of the key its reply is remembered by: a changed word is paid for again.
 SYSTEM = (
     "{persona}\n\nYou compare answers of several assistants as this person and nobody else. The order in which they "
     "stand means nothing. Reply with the number of the answer you like best and nothing else."
@@ -38,6 +39,7 @@ class Verdict:
 
     def key(self, judge: str) -> str:
         """Return what this prompt to this judge is remembered by."""
+        # The judge's name is part of the key, for another model or length of reply gives another verdict.
         text = json.dumps([judge, self.messages], ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -53,7 +55,7 @@ class Verdict:
 
 
 def prompt(persona: str, rounds: list[Round], shown: tuple[str, ...], longest: int) -> tuple[Message, ...]:
-    """Ask which answer to the last of some rounds a person likes best.
+    """Ask which answer to the last of some rounds a user likes best.
 
     Args:
         persona: Description, addressed as `you`.
@@ -63,15 +65,17 @@ def prompt(persona: str, rounds: list[Round], shown: tuple[str, ...], longest: i
     """
     parts = []
     for number, model in enumerate(shown, start=1):
+        # Earlier rounds stand with each answer and not once before all, for every assistant had a conversation of its
+        # own.
         for item in rounds[:-1]:
             parts.append(f"[Earlier, asked: {_cut(item.query, longest)}]")
             parts.append(f"[Earlier, assistant {number}: {_cut(item.answers[model].text, longest)}]")
         parts.append(f"### Answer {number}\n{_cut(rounds[-1].answers[model].text, longest)}")
-    asked = f"You asked: {_cut(rounds[-1].query, longest)}"
+    opening = f"You asked: {_cut(rounds[-1].query, longest)}"
     closing = f"Which answer do you like best? Reply with one number from 1 to {len(shown)}."
     return (
         {"role": "system", "content": SYSTEM.format(persona=persona)},
-        {"role": "user", "content": "\n\n".join([asked, *parts, closing])},
+        {"role": "user", "content": "\n\n".join([opening, *parts, closing])},
     )
 
 
@@ -85,6 +89,8 @@ def parse(text: str, count: int) -> int | None:
     A verdict is a lone number, a number after a word such as "answer" or "best", or a text in which
     exactly one number from 1 to `count` occurs.
     """
+    # From the surest sign to the weakest; a reading that finds two numbers is passed over and never resolved by order,
+    # which would favour the answer that is named first.
     named = re.findall(r"(?:answer|assistant|best|choice|verdict|option)\W{0,12}(?:is\W{0,4})?(?<!\d)(\d+)", text, re.I)
     for found in (re.findall(r"^\W*(\d+)\W*$", text), named, re.findall(r"(?<![\d.])\d+(?!\.?\d)", text)):
         numbers = {int(number) for number in found}

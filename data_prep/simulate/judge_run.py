@@ -13,6 +13,7 @@ from data_prep.simulate.judge_prompt import Verdict
 from data_prep.simulate.judge_protocol import Busy, Judge, Reply
 from gmt.errors import UserError
 
+# Long enough that a server under load recovers, short enough that a night's run does not stand still.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds
 CHARACTERS_PER_TOKEN = 4
 
@@ -33,7 +34,7 @@ class Pace:
         at_once: Requests under way at the same time.
         retries: Further attempts when it is busy.
         first_pause: Seconds before the first of them; each pause is twice the one before, within a
-            half, and never shorter than what the judge asked for.
+            half, and never shorter than the judge wants.
     """
 
     at_once: int = 8
@@ -53,7 +54,8 @@ class Estimate:
 
 
 def estimate(verdicts: Sequence[Verdict], judge: Judge, ledger: Ledger, prices: Prices, most: int) -> Estimate:
-    """Say what these verdicts will cost, before anything is asked."""
+    """Say what these verdicts will cost, before any request goes out."""
+    # By key, so that equal prompts are counted once, as they are paid for once.
     fresh = {key: verdict for verdict in verdicts if (key := verdict.key(judge.name)) not in ledger.replies}
     read = sum(verdict.characters for verdict in fresh.values()) // CHARACTERS_PER_TOKEN
     written = most * len(fresh)
@@ -82,7 +84,7 @@ def ask_all(
         prices: What the judge charges.
         most: Tokens of a reply.
         pace: How hard to press.
-        progress: Hears how many verdicts were just answered.
+        progress: Called with how many verdicts were just answered.
         sleep: How to wait.
 
     Returns:
@@ -95,12 +97,15 @@ def ask_all(
     pace = pace or Pace()
     waiting = {key: verdict for verdict in verdicts if (key := verdict.key(judge.name)) not in ledger.replies}
     asker = _Asker(judge, ledger, prices, most, pace, sleep)
+    # Reversed, for `pop` takes from the end and verdicts should be asked in their order.
     complete, queue = True, list(waiting.items())[::-1]
     with ThreadPoolExecutor(pace.at_once) as pool:
         running: set[Future[None]] = set()
         try:
             while queue or running:
                 while queue and len(running) < pace.at_once:
+                    # Set aside before the request goes out: requests under way at the same time could otherwise spend
+                    # the same money.
                     amount = asker.bound(queue[-1][1])
                     if not ledger.reserve(amount):
                         break
@@ -114,6 +119,7 @@ def ask_all(
                 if progress is not None:
                     progress(len(done))
         finally:
+            # Whatever went wrong, no thread begins another attempt that costs money after the caller has gone.
             asker.stopped = True
             for future in running:
                 future.cancel()
@@ -148,6 +154,7 @@ class _Asker:
                 reply = self.judge.ask(verdict.messages)
             except Busy as busy:
                 if busy.charged:
+                    # Counted at its highest price, for the budget must hold even if the server charged for it.
                     self.ledger.settle(amount, amount)
                 else:
                     self.ledger.release(amount)
@@ -159,6 +166,7 @@ class _Asker:
                 self.sleep(self._pause(attempt, busy.wait))
                 if not self.ledger.reserve(amount):
                     raise _OutOfBudget from busy
+            # Also an interrupt from the keyboard: money that stays set aside would shrink the budget of the rest.
             except BaseException:
                 self.ledger.release(amount)
                 raise
@@ -166,12 +174,13 @@ class _Asker:
                 self.ledger.settle(amount, self._cost(reply, amount), key, reply.text)
                 return
 
-    def _pause(self, attempt: int, asked: float | None) -> float:
+    def _pause(self, attempt: int, wanted: float | None) -> float:
+        # Within a half at random, or requests that were refused together would come back together.
         pause = min(LONGEST_PAUSE, self.pace.first_pause * 2**attempt) * random.uniform(0.5, 1.5)
-        return max(pause, min(asked or 0.0, 10 * LONGEST_PAUSE))
+        return max(pause, min(wanted or 0.0, 10 * LONGEST_PAUSE))
 
     def _cost(self, reply: Reply, amount: float) -> float:
-        """Return what a reply cost; the most it can have cost where the judge does not tell."""
+        """Return what a reply cost; the most it can have cost where the judge does not state it."""
         if reply.read is None or reply.written is None:
             return amount
         return self.prices.of(reply.read, reply.written)

@@ -1,4 +1,4 @@
-"""Describe people a judge can play: twelve written by hand, and as many profiles as wanted drawn from lists."""
+"""Describe users a judge can play: twelve written by hand, and as many profiles as wanted drawn from lists."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from data_prep.read.file_formats import read_json
 from gmt.errors import DataError
 
+# By hand first: whole characters with conflicting wishes, which a product of lists does not make.
 WRITTEN: Mapping[str, str] = {
     "hurried-manager": "You run a team of thirty and read between two meetings. You want the conclusion in the first "
     "line and nothing you could have guessed. Every sentence that could be cut costs an answer your goodwill.",
@@ -68,14 +69,16 @@ def personas(count: int, seed: int = 0) -> dict[str, str]:
     """Return name -> description: the written ones first, then different profiles drawn from lists.
 
     Raises:
-        ValueError: `count` is beyond what the lists can tell apart.
+        ValueError: `count` is more than the lists can distinguish.
     """
     found = dict(list(WRITTEN.items())[:count])
+    # Their order is the order of a mixed-radix number: one more entry in a list changes every profile of a seed.
     parts = (WORK, AGES, LENGTHS, SHAPES, TONES, VALUES, DISLIKES)
     sizes = tuple(map(len, parts))
     most = int(np.prod(sizes))
     if count - len(found) > most:
-        raise ValueError(f"{count} profiles; at most {most + len(WRITTEN)} can be told apart")
+        raise ValueError(f"{count} profiles; at most {most + len(WRITTEN)} can be distinguished")
+    # A permutation of all combinations, so that no profile is drawn twice.
     drawn = np.random.default_rng(seed).permutation(most)[: count - len(found)]
     for number, place in enumerate(drawn, start=1):
         work, age, *rest = (part[at] for part, at in zip(parts, np.unravel_index(place, sizes), strict=True))
@@ -90,6 +93,7 @@ def read_personas(path: Path) -> dict[str, str]:
         DataError: The file is no such JSON.
     """
     found = read_json(Path(path))
+    # Empty texts too: a judge without a description would play nobody in particular.
     if not isinstance(found, dict) or not found or not all(isinstance(text, str) and text for text in found.values()):
         raise DataError(f"{path} is not JSON of name -> description; expected texts that begin with 'You …'")
     return found

@@ -1,4 +1,4 @@
-"""Write planted people's rounds as JSON lines, some thousand people at a time, with their truth beside them."""
+"""Write planted users' rounds as JSON lines, some thousand users at a time, with their truth beside them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import numpy as np
 from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
 from data_prep.simulate.planted_table import answer_costs, conversation_name
 from data_prep.simulate.planted_texts import compose_answer, remarks
-from data_prep.simulate.world import World, truth_paths, user_name
+from data_prep.simulate.truth_files import truth_paths
+from data_prep.simulate.world import World, user_name
 from gmt.files import replace_file, write_json
 
 
@@ -22,9 +23,9 @@ def write_planted(
     """Write the rows, `<stem>.models.json`, `<stem>.truth.json` and `<stem>.truth.npz`.
 
     Args:
-        settings: Who the people are.
+        settings: Who the users are.
         out: The JSON-lines file.
-        progress: Hears how many people were just done.
+        progress: Called with how many users were just written.
 
     Returns:
         Counts and the paths written.
@@ -56,6 +57,7 @@ class _RowWriter:
     ) -> None:
         self.world, self.settings, self.progress = world, settings, progress
         self.count = 0
+        # Millions of rows repeat some hundred texts; escaping these row by row would take most of the time.
         self.queries = [json.dumps(text, ensure_ascii=False) for text in world.questions]
         self.questions = [
             f'"question": "{name}", "task": "{world.topics[topic]}", "query": {query}'
@@ -78,10 +80,13 @@ class _RowWriter:
     def lines(self, rounds: Rounds, first: int) -> Iterator[str]:
         """Yield the lines of rounds: one for a vote, one a candidate otherwise."""
         columns = (rounds.user, rounds.conversation, rounds.turn, rounds.question, rounds.time, rounds.is_vote)
+        # Lists, for reading single cells of arrays costs many times more than reading Python numbers.
         lists = [column.tolist() for column in (*columns, rounds.shown, rounds.rating, rounds.remark)]
         for place, (user, talk, turn, question, time, is_vote, shown, rating, remark) in enumerate(
             zip(*lists, strict=True)
         ):
+            # Names are our own letters and digits, so they stand between quotes as they are; `repr` of a float is the
+            # shortest text that reads back as the same float.
             head = (
                 f'{{"user": "{user_name(user)}", "conversation": "{conversation_name(user, talk)}", "turn": {turn}, '
                 f'{self.questions[question]}, "timestamp": {time!r}'
@@ -89,12 +94,13 @@ class _RowWriter:
             if is_vote:
                 yield head + self._vote(question, shown, rating)
                 continue
-            for model, value, said in zip(shown, rating, remark, strict=True):
+            for model, value, note in zip(shown, rating, remark, strict=True):
                 if model >= 0:
-                    yield f'{head}, "comparison": {first + place}' + self._answer(question, model, value, said)
+                    yield f'{head}, "comparison": {first + place}' + self._answer(question, model, value, note)
 
     def _vote(self, question: int, shown: list[int], rating: list[float]) -> str:
         a, b = shown[:2]
+        # A vote's ratings are exactly 0, ½ or 1, so comparing floats is safe.
         winner = "tie" if rating[0] == rating[1] else "model_a" if rating[0] > rating[1] else "model_b"
         more = ""
         if self.settings.mix_cost:
@@ -114,6 +120,7 @@ class _RowWriter:
         return f', "model": "{self.models[model]}"{more}}}\n'
 
     def _text(self, question: int, model: int) -> str:
+        # Users meet the same answers again and again; composing one costs more than the rest of its row.
         found = self.answers.get((question, model))
         if found is None:
             text = compose_answer(self.world.questions[question], self.world.traits[model])

@@ -1,4 +1,4 @@
-"""Make planted people's rounds a table and a data set in memory, for studies of many populations."""
+"""Make planted users' rounds a table and a data set in memory, for studies of many populations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ANSWER_TOKENS = 300  # what an answer is taken to be long for its price
 
 
 def planted_table(settings: PlantedSettings) -> tuple[InteractionTable, World]:
-    """Draw people and their rounds; the table is the one `gmt prep jsonl` makes of the written rows.
+    """Draw users and their rounds; the table is the one `gmt prep jsonl` makes of the written rows.
 
     Returns:
         The table, all TRAIN, and the truth.
@@ -35,13 +35,13 @@ def planted_dataset(
     fractions: Sequence[float] = (0.7, 0.1, 0.2),
     split_seed: int | None = None,
 ) -> tuple[Dataset, World]:
-    """Draw people and split and embed their rounds, as `gmt simulate planted` and `gmt prep jsonl` would.
+    """Draw users and split and embed their rounds, as `gmt simulate planted` and `gmt prep jsonl` would.
 
     Args:
         settings: Who they are.
         encoder: A name that `gmt prep --encoder` takes, or an encoder.
         protocol, fractions: As in `gmt prep`.
-        split_seed: Seed of the split; the people's own where left out.
+        split_seed: Seed of the split; the users' own where left out.
     """
     table, world = planted_table(settings)
     seed = settings.seed if split_seed is None else split_seed
@@ -53,35 +53,41 @@ def planted_dataset(
 def table_of(world: World, settings: PlantedSettings, parts: Sequence[Rounds]) -> InteractionTable:
     """Join rounds into one table; vocabularies hold what occurs, models all there are."""
     names = ("user", "conversation", "turn", "question", "time", "shown", "rating", "remark")
+    # 1. Join the chunks, and count the rows: one for each answer shown, none for padding.
     user, talk, turn, question, time, shown, rating, remark = (
         np.concatenate([getattr(part, name) for part in parts]) for name in names
     )
     there = shown >= 0
     start = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int64)
     model, of = shown[there], np.repeat(np.arange(len(user)), there.sum(axis=1))
+    # 2. Vocabularies of what occurs, as reading the written rows would find them; only models that nobody was shown
+    #    stay, for they can be candidates later.
     users, user = np.unique(user, return_inverse=True)
+    # A conversation's number counts within its user; joined with the user's it is unique.
     talks, conversation = np.unique(users[user] * settings.conversations + talk, return_inverse=True)
     topics, topic = np.unique(world.question_topic[question], return_inverse=True)
-    asked, question = np.unique(question, return_inverse=True)
-    said, feedback = np.unique(remark[there], return_inverse=True)
-    queries = [world.questions[q] for q in asked]
+    used, question = np.unique(question, return_inverse=True)
+    noted, feedback = np.unique(remark[there], return_inverse=True)
+    queries = [world.questions[q] for q in used]
+    # 3. One vocabulary of texts: queries, then remarks, then answers, so each kind starts where the last one ended.
     texts, at = _vocabulary(queries)
-    remarked, feedback = _codes(said, feedback, remarks(settings.rank), len(texts))
+    remarked, feedback = _codes(noted, feedback, remarks(settings.rank), len(texts))
     texts += remarked
     response = np.full(len(model), -1)
     if settings.responses:
+        # Only answers that were shown are composed: all questions times all models would be many more.
         cells, cell = np.unique(question[of] * settings.models + model, return_inverse=True)
         answers, place = _vocabulary(
             [compose_answer(queries[c // settings.models], world.traits[c % settings.models]) for c in cells]
         )
         response, texts = place[cell] + len(texts), texts + answers
-    cost = answer_costs(world)[asked][question[of], model] if settings.mix_cost else np.full(len(model), np.nan)
+    cost = answer_costs(world)[used][question[of], model] if settings.mix_cost else np.full(len(model), np.nan)
     return InteractionTable(
         users=tuple(map(user_name, users.tolist())),
         models=tuple(world.models),
         texts=tuple(texts),
         conversations=tuple(conversation_name(*divmod(number, settings.conversations)) for number in talks.tolist()),
-        questions=tuple(world.question_ids[q] for q in asked),
+        questions=tuple(world.question_ids[q] for q in used),
         tasks=tuple(world.topics[t] for t in topics),
         comparison=np.arange(len(user)),
         user=user,
@@ -102,7 +108,7 @@ def table_of(world: World, settings: PlantedSettings, parts: Sequence[Rounds]) -
 
 
 def conversation_name(user: int, number: int) -> str:
-    """Name a person's conversation."""
+    """Name a user's conversation."""
     return f"{user_name(user)}-{number:03d}"
 
 
@@ -124,5 +130,6 @@ def _codes(values: np.ndarray, places: np.ndarray, texts: Sequence[str], base: i
     """Give texts that are used codes from `base` on; -1 stays -1."""
     kept = values >= 0
     found = [texts[int(value)] for value in values[kept]]
+    # `values` are sorted, so -1 can only come first and the others are numbered on from `base`.
     codes = np.where(kept, np.cumsum(kept) - 1 + base, -1)
     return found, codes[places]

@@ -1,4 +1,4 @@
-"""Compose the questions, models, answers and remarks of planted people from lists of words."""
+"""Compose the questions, models, answers and remarks of planted users from lists of words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 class Topic:
     """Hold a topic: wordings with `{}` where a subject goes, and its subjects."""
 
-    asks: tuple[str, ...]
+    wordings: tuple[str, ...]
     subjects: tuple[str, ...]
 
 
@@ -25,8 +25,8 @@ class Trait:
     high: str
 
 
-def _topic(asks: str, subjects: str) -> Topic:
-    return Topic(tuple(asks.split("|")), tuple(subjects.split("|")))
+def _topic(wordings: str, subjects: str) -> Topic:
+    return Topic(tuple(wordings.split("|")), tuple(subjects.split("|")))
 
 
 TOPICS = {
@@ -102,6 +102,7 @@ TOPICS = {
     ),
 }
 
+# Wordings and subjects alone make sixty questions a topic; endings make enough of them that users seldom share one.
 ENDINGS = ("", " I am a beginner.", " It is for my daughter.", " I tried once and failed.", " A friend asked me.",
            " I have one afternoon.", " I need it by Friday.", " My neighbour says otherwise.")  # fmt: skip
 
@@ -139,24 +140,28 @@ def question_pool(topics: int, size: int, rng: np.random.Generator) -> tuple[lis
     """
     per_topic = []
     for topic in list(TOPICS.values())[:topics]:
-        forms = [(ask, subject, end) for ask in topic.asks for subject in topic.subjects for end in ENDINGS]
+        forms = [(wording, subject, end) for wording in topic.wordings for subject in topic.subjects for end in ENDINGS]
+        # Every topic is shuffled whole before any question is taken, so a larger pool begins with the smaller one of
+        # that seed.
         per_topic.append([forms[place] for place in rng.permutation(len(forms))])
     if size > most_questions(topics):
-        raise ValueError(f"{topics} topics have {most_questions(topics)} questions; {size} were asked for")
+        raise ValueError(f"{topics} topics have {most_questions(topics)} questions; {size} were requested")
     texts = []
     for number in range(size):
-        ask, subject, end = per_topic[number % topics][number // topics]
-        texts.append(ask.format(subject) + end)
+        # The topics in turn: all have as many questions, give or take one, and `planted._questions` finds them by step.
+        wording, subject, end = per_topic[number % topics][number // topics]
+        texts.append(wording.format(subject) + end)
     return texts, np.arange(size) % topics
 
 
 def most_questions(topics: int) -> int:
     """Return how many different questions that many topics have."""
-    return topics * min(len(topic.asks) * len(topic.subjects) for topic in TOPICS.values()) * len(ENDINGS)
+    return topics * min(len(topic.wordings) * len(topic.subjects) for topic in TOPICS.values()) * len(ENDINGS)
 
 
 def trait_of(number: int) -> Trait:
     """Return a trait; those beyond the named ones are called by their number."""
+    # A study may set any rank, and only so many manners have a name.
     if number < len(TRAITS):
         return TRAITS[number]
     name = f"manner {number + 1}"
@@ -184,7 +189,9 @@ def describe_model(traits: np.ndarray, strength: float, strong: Sequence[str], p
         price: $ per million output tokens.
     """
     size = "large, capable" if strength > 0.7 else "small, simple" if strength < -0.7 else "middle-sized"
+    # Stable, so that equal traits are described in the same order on every machine.
     order = np.argsort(-np.abs(traits), kind="stable")[:3]
+    # A trait near 0 shows in no answer, and naming it would make the description untrue.
     habits = [habit(int(k), float(traits[k])) for k in order if abs(traits[k]) > 0.3] or ["answers without much style"]
     manner = ", ".join(habits[:-1]) + (" and " if len(habits) > 1 else "") + habits[-1]
     skill = f" Good at {' and '.join(strong)}." if strong else ""
@@ -195,14 +202,16 @@ def compose_answer(query: str, traits: np.ndarray) -> str:
     """Write a short answer in the manner of a model: one sentence for each trait it shows, longer with more length."""
     about = query.rstrip("?.").lower()
     sentences = [f"On {about}: this answer {habit(k, float(v))}." for k, v in enumerate(traits) if abs(v) > 0.5]
+    # The first trait is length, so it has to show in how much is written and not only be named.
     more = max(0, round(1 + 1.5 * float(traits[0])))
     sentences += [f"Point {n + 1} is about {about}, in other words." for n in range(more)]
     return " ".join(sentences) or f"On {about}: it depends."
 
 
 def remarks(rank: int) -> list[str]:
-    """Return every remark a person can make, at the places `remark_code` gives."""
+    """Return every remark a user can make, at the places `remark_code` gives."""
     return [
+        # This nesting is the number that `remark_code` works out: change both or neither.
         wording.format(habit(trait, side))
         for trait in range(rank)
         for side in (-1.0, 1.0)

@@ -15,6 +15,7 @@ LISTED = {
     "claude-v1": (11.02, 32.68),
     "palm-2-chat-bison-001": (2.0, 2.0),
 }
+# About what hosts of open models charge; a size of ten billion puts a model without one in the middle.
 PER_BILLION, UNKNOWN_SIZE = 0.02, 10.0
 
 
@@ -28,6 +29,7 @@ def priced(name: str, known: ModelInfo | None = None) -> ModelInfo:
         return card
     listed = LISTED.get(name)
     if listed is None:
+        # One price for both directions, as hosts of open models have.
         guess = round(PER_BILLION * size(name), 4)
         listed = guess, guess
     return ModelInfo(card.description, *listed)

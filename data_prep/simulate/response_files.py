@@ -41,6 +41,8 @@ def read_responses(input: Path, questions: Path | None = None, models: Path | No
     if not input.exists():
         raise DataError(f"{input} does not exist; expected a file or folder of answers")
     stated = {} if models is None else read_models(Path(models))
+    # From the most certain shape to the least: a data folder is known by one file, answer files by their rows, and rows
+    # of our own columns are what is left to try.
     if (input / "interactions.parquet").is_file():
         cards = {name: ModelInfo(**info) for name, info in read_json(input / "models.json").items()}
         found = of_table(InteractionTable.read(input / "interactions.parquet", list(cards)), cards)
@@ -48,12 +50,13 @@ def read_responses(input: Path, questions: Path | None = None, models: Path | No
         found = _mt_bench(input, questions)
     else:
         found = _solutions(input) or _rows(input)
+    # Prices last, for they are needed for all shapes, and what a user states goes before what a file states.
     found.models = {name: priced(name, stated.get(name) or found.models.get(name)) for name in found.models}
     if not any(len(item.answers) > 1 for rounds in found.rounds.values() for item in rounds):
         raise DataError(f"{input} holds no question that two models answered; expected answers to the same questions")
     if all(answer.quality is None for *_, answer in cells(found)):
         found.notes.append(
-            "nothing tells the quality of these answers, so people weigh cost, length and rare words only"
+            "nothing states the quality of these answers, so users weigh cost, length and rare words only"
         )
     return found
 
@@ -82,6 +85,7 @@ def _solutions(input: Path) -> ResponseTable | None:
             if not isinstance(query, str) or not found:
                 break  # this file is something else
             answers[query].update(found)
+        # A bad row in a file of another kind is none of ours; one among solutions would silently lose an answer.
         if rejected and answers:
             raise DataError(f"{rejected[0]}; repair the file")
     names = dict.fromkeys(name for found in answers.values() for name in found)
@@ -98,12 +102,13 @@ def _solved(row: dict[str, Any]) -> dict[str, Answer]:
     for name, value in row.items():
         model = name.removesuffix("_response")
         if model != name and model in row and value is not None:
+            # CSV writes truth as text, and tools disagree on its form.
             found[model] = Answer(str(value), float(str(row[model]).strip().lower() in ("true", "1", "1.0")))
     return found
 
 
 def _answer_files(folder: Path) -> list[Path]:
-    """Return the `<model>.jsonl` of a folder, told by the shape of their first row."""
+    """Return the `<model>.jsonl` of a folder, known by the shape of their first row."""
     inside = folder / "model_answer"
     found = sorted((inside if inside.is_dir() else folder).glob("*.jsonl"))
     return [path for path in found if isinstance(_first(path).get("choices"), list)]
@@ -117,24 +122,26 @@ def _mt_bench(folder: Path, questions: Path | None) -> ResponseTable:
     path = questions or folder / "question.jsonl"
     if not path.is_file():
         raise DataError(f"{path} does not exist; name the file of question_id and turns with --questions")
-    asked: dict[str, list[str]] = {}
+    turns_of: dict[str, list[str]] = {}
     tasks: dict[str, str] = {}
     for _, row in read_rows(path, []):
         question, task = label(row.get("question_id"), "question_id"), label(row.get("category"), "category")
         if question is None or not isinstance(row.get("turns"), list):
             raise DataError(f"{path.name} lacks question_id or turns; expected both in every row")
-        asked[question] = [str(turn) for turn in row["turns"]]
+        turns_of[question] = [str(turn) for turn in row["turns"]]
         if task is not None:
             tasks[question] = task
     files = _answer_files(folder)
     quality = _win_shares(folder / "human.jsonl")
-    rounds = {question: [Round(turn, {}) for turn in turns] for question, turns in asked.items()}
+    rounds = {question: [Round(turn, {}) for turn in turns] for question, turns in turns_of.items()}
     for file in files:
         for line, row in read_rows(file, []):
             try:
                 question, turns = str(row["question_id"]), row["choices"][0]["turns"]
+            # A row of another shape may lack any of these levels, or hold a list where a name is looked up.
             except (KeyError, IndexError, TypeError) as error:
                 raise DataError(f"{file.name} line {line}: lacks {error}; expected choices[0].turns") from error
+            # Answers beyond the known turns have no query and cannot be shown to anybody.
             for turn, text in enumerate(turns[: len(rounds.get(question, ()))]):
                 value = quality.get((question, turn, file.stem))
                 rounds[question][turn].answers[file.stem] = Answer(str(text), value)
@@ -149,6 +156,7 @@ def _win_shares(path: Path) -> dict[tuple[str, int, str], float]:
     models: dict[str, int] = {}
     given: dict[tuple[int, int], list[float]] = defaultdict(list)
     for _, row in read_rows(path, []):
+        # Turns count from 1 in this file and from 0 everywhere else.
         cell = str(row["question_id"]), int(row["turn"]) - 1
         place = cell_of.setdefault(cell, len(cell_of))
         for name, value in zip((row["model_a"], row["model_b"]), winner_ratings(row["winner"])[:2], strict=True):

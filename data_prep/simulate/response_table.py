@@ -11,7 +11,7 @@ import numpy as np
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import InteractionTable
 
-SHRINK = 4.0  # ratings worth of trust in a model's mean where one answer was rated seldom
+SHRINK = 4.0  # prior ratings at the model's mean, for answers that were rated seldom
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Round:
-    """Hold one round of a question: what is asked, and every model's answer by name."""
+    """Hold one round of a question: its query, and every model's answer by name."""
 
     query: str
     answers: dict[str, Answer]
@@ -49,13 +49,14 @@ class ResponseTable:
     def complete(self, question: str) -> list[str]:
         """Return the models that answered all rounds of a question, in the order of `models`."""
         rounds = self.rounds[question]
+        # All rounds, for a model that stays for a whole conversation needs an answer to each of them.
         return [name for name in self.models if all(name in item.answers for item in rounds)]
 
 
 def of_table(table: InteractionTable, models: dict[str, ModelInfo]) -> ResponseTable:
     """Gather the answers of a table of interactions; the first one stands where a model answered twice.
 
-    The quality of an answer is the mean rating people gave it, drawn towards the model's mean
+    The quality of an answer is the mean rating it was given, drawn towards the model's mean
     rating as if that had been given four times more.
     """
     given: dict[tuple[int, int], list[float]] = defaultdict(list)
@@ -68,6 +69,7 @@ def of_table(table: InteractionTable, models: dict[str, ModelInfo]) -> ResponseT
             tasks.setdefault(table.questions[question], table.tasks[table.task[c]])
         order[question, int(table.turn[c])].setdefault(query)
         for r in range(table.start[c], table.start[c + 1]):
+            # By query and not by question: in another conversation the second round's query may be another text.
             cell = query, int(table.model[r])
             if table.response[r] >= 0:
                 texts.setdefault(cell, table.texts[table.response[r]])
@@ -77,7 +79,8 @@ def of_table(table: InteractionTable, models: dict[str, ModelInfo]) -> ResponseT
     rounds: dict[str, list[Round]] = defaultdict(list)
     for question, turn in sorted(order):
         if len(rounds[table.questions[question]]) != turn:
-            continue  # a round before it has no text; nothing that follows can be told
+            continue  # a round before it has no text; what follows cannot be shown without it
+        # The first wording in the table stands for the round, for one round needs one text.
         query = next(iter(order[question, turn]))
         answers = {
             name: Answer(texts[query, m], quality.get((query, m)))

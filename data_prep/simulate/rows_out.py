@@ -13,10 +13,11 @@ from gmt.errors import DataError
 from gmt.files import replace_file, write_json
 
 SUFFIXES = (".jsonl", ".parquet")
+# As text, for it is what will be written: only ratings of exactly 1, 0 and ½ read back as the same vote.
 WINNERS = {("1.0", "0.0"): "model_a", ("0.0", "1.0"): "model_b", ("0.5", "0.5"): "tie"}
 
 
-def write_people(
+def write_simulated(
     table: InteractionTable,
     models: Mapping[str, ModelInfo],
     truth: Mapping[str, Any],
@@ -28,7 +29,7 @@ def write_people(
     """Write rows, `<stem>.models.json`, `<stem>.truth.json` and, for a scale, `<stem>.card.json`.
 
     Args:
-        table: What people rated.
+        table: What the users rated.
         models: Cards of the models.
         truth: What they were drawn from.
         out: `.jsonl`, or `.parquet` where the rows are many and their texts long.
@@ -49,6 +50,7 @@ def write_people(
         write_json(beside["card"], {"rating_scale": list(rating_scale)})
     else:
         beside.pop("card").unlink(missing_ok=True)  # one of an earlier, other simulation would be believed
+    # The rows come last, so that whoever finds them finds what belongs beside them too.
     if out.suffix == ".parquet":
         table.write(out)
     else:
@@ -81,6 +83,7 @@ def _write_lines(table: InteractionTable, out: Path, with_split: bool) -> None:
 
 def lines_of(table: InteractionTable, with_split: bool = False) -> Iterator[str]:
     """Yield JSON lines: one for a vote, one for each candidate of any other round; absent values are left out."""
+    # Every name and text is made JSON once; rows repeat them, and escaping is most of the work.
     words = {
         kind: [json.dumps(name, ensure_ascii=False) for name in names]
         for kind, names in (("user", table.users), ("conversation", table.conversations), ("task", table.tasks),
@@ -111,17 +114,20 @@ def lines_of(table: InteractionTable, with_split: bool = False) -> Iterator[str]
             }
             for r in range(starts[place], starts[place + 1])
         ]
+        # A vote is one row, which is what most tools expect; other rounds need a row for each answer.
         vote = _vote(answers)
         for parts in [vote] if vote is not None else [{"comparison": str(number)} | answer for answer in answers]:
             yield "{" + ", ".join(f'"{name}": {value}' for name, value in (head | parts).items() if value) + "}\n"
 
 
 def _number(value: float) -> str | None:
+    # NaN is the one number that differs from itself, and JSON has no word for it.
     return repr(value) if value == value else None
 
 
 def _vote(answers: list[dict[str, str | None]]) -> dict[str, str | None] | None:
     """Return two answers as a vote, None where they are something else."""
+    # The columns of a vote have no place for a remark.
     if len(answers) != 2 or any(answer["feedback"] for answer in answers):
         return None
     winner = WINNERS.get((str(answers[0]["rating"]), str(answers[1]["rating"])))

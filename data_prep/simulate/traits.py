@@ -1,8 +1,7 @@
-"""Make people who weigh quality, cost, length and rare words of real answers, each in a way of their own."""
+"""Make users who weigh quality, cost, length and rare words of real answers, each in a way of their own."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from data_prep.simulate.answer_traits import TRAITS, raw_traits, round_keys, sta
 from data_prep.simulate.feedback import FORMATS, rate
 from data_prep.simulate.in_memory import embedded
 from data_prep.simulate.response_table import ResponseTable
-from data_prep.simulate.rows_out import write_people
-from data_prep.simulate.truth_arrays import write_arrays
+from data_prep.simulate.rows_out import write_simulated
+from data_prep.simulate.truth_files import read_arrays, read_facts, truth_paths, write_arrays
 from data_prep.splits import assign
 from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset
@@ -22,6 +21,7 @@ from gmt.data.encoders import TextEncoder
 from gmt.data.interactions import InteractionTable
 from gmt.errors import ConfigError, DataError
 
+# Half a day between conversations: longer than any conversation lasts, so that no two of a user overlap.
 START, BETWEEN_CONVERSATIONS, BETWEEN_ROUNDS = 1_767_600_000.0, 43_200.0, 120.0  # UTC seconds
 RANKED = 4
 FORMULA = (
@@ -34,15 +34,15 @@ FORMULA = (
 
 @dataclass(frozen=True)
 class TraitSettings:
-    """State who the people are and what they tell.
+    """State who the users are and how they rate.
 
-    A person's weights are four standard normal numbers, made positive for quality and negative for
+    A user's weights are four standard normal numbers, made positive for quality and negative for
     cost, 0 for what is not known of any answer, and scaled to length 1; utility = Σ weight · z with the z-scores of
     `trait_features.standardised`; answers are compared by utility plus Gumbel noise of scale `noise`, so
     that P(a preferred to b) = sigmoid((utility_a − utility_b) / noise).
 
     Args:
-        users, votes: People, and rounds each of them rates; a conversation goes on for as many
+        users, votes: Users, and rounds each of them rates; a conversation goes on for as many
             rounds as its question has, with the same models.
         noise: Scale of the noise in utilities, which are about 1 apart; 0 for none.
         feedback: votes, ratings (five stars), rankings or thumbs.
@@ -70,6 +70,7 @@ class TraitSettings:
             raise ConfigError(f"noise is {self.noise:g} and ties {self.ties:g}; expected 0 or more, and a share")
         if self.feedback not in FORMATS[:-1]:
             raise ConfigError(f"feedback is {self.feedback!r}; expected one of {', '.join(FORMATS[:-1])}")
+        # A vote has two answers in every format that is read; a ranking and the others may have more.
         if self.candidates is not None and (self.candidates < 2 or (self.feedback == "votes" and self.candidates > 2)):
             raise ConfigError(f"candidates is {self.candidates}; expected 2 or more, and 2 for votes")
 
@@ -81,15 +82,15 @@ class TraitSettings:
 
 @dataclass(frozen=True, eq=False)
 class TraitTruth:
-    """Hold what everybody truly weighs, and every answer's traits.
+    """Hold every user's true weights, and every answer's traits.
 
     Args:
-        users: Names of the people.
+        users: Names of the users.
         weights: (U, 4) in the order of `TRAITS`.
         rounds: (R) question and turn.
         models: Names.
         z: (R, M, 4) z-scores; 0 where nothing is known, NaN where a model gave no answer.
-        settings: How the people were drawn.
+        settings: How the users were drawn.
     """
 
     users: tuple[str, ...]
@@ -100,7 +101,8 @@ class TraitTruth:
     settings: dict[str, Any]
 
     def utilities(self, user: np.ndarray, round_: np.ndarray) -> np.ndarray:
-        """Return (C, M) utilities of (C,) people and rounds, NaN where a model gave no answer."""
+        """Return (C, M) utilities of (C,) users and rounds, NaN where a model gave no answer."""
+        # NaN comes through by itself: z-scores of an answer that is not there are NaN in all traits.
         return np.einsum("ck,cmk->cm", self.weights[user], self.z[round_])
 
     def table_utilities(self, table: InteractionTable) -> np.ndarray:
@@ -109,16 +111,17 @@ class TraitTruth:
         NaN stands where a model gave no answer.
 
         Raises:
-            DataError: The table holds somebody or something that the truth does not.
+            DataError: The table holds a user, round or model that the truth does not.
         """
-        people = {name: place for place, name in enumerate(self.users)}
+        users = {name: place for place, name in enumerate(self.users)}
         rounds = {key: place for place, key in enumerate(self.rounds)}
         columns = {name: place for place, name in enumerate(self.models)}
         try:
-            user = np.array([people[name] for name in table.users], dtype=np.int64)[table.user]
+            user = np.array([users[name] for name in table.users], dtype=np.int64)[table.user]
             column = np.array([columns[name] for name in table.models], dtype=np.int64)
-            asked = zip(table.question.tolist(), table.turn.tolist(), strict=True)
-            place = np.array([rounds[table.questions[q], t] for q, t in asked], dtype=np.int64)
+            # Matched by name and turn, for `gmt prep` numbers everything anew.
+            keys = zip(table.question.tolist(), table.turn.tolist(), strict=True)
+            place = np.array([rounds[table.questions[q], t] for q, t in keys], dtype=np.int64)
         except KeyError as error:
             raise DataError(f"{error} is not in the truth; name the truth of these very rows") from error
         return self.utilities(user, place)[:, column]
@@ -130,18 +133,19 @@ class TraitTruth:
 
     def to_json(self) -> dict[str, Any]:
         """Return what `<stem>.truth.json` holds: everything but the z-scores."""
-        people = {
+        users = {
+            # Rounded for the reader; the arrays beside this file hold every digit.
             name: dict(zip(TRAITS, map(float, weights.round(6)), strict=True))
             for name, weights in zip(self.users, self.weights, strict=True)
         }
         return {
-            "kind": "traits", "formula": FORMULA, "traits": list(TRAITS), "settings": self.settings, "users": people,
+            "kind": "traits", "formula": FORMULA, "traits": list(TRAITS), "settings": self.settings, "users": users,
             "models": list(self.models), "rounds": [list(key) for key in self.rounds],
         }  # fmt: skip
 
     def save_z(self, out: Path) -> Path:
         """Write the z-scores to `<stem>.truth.npz`."""
-        path = out.with_name(f"{out.stem}.truth.npz")
+        path = truth_paths(out)[1]
         write_arrays(path, {"z": self.z, "weights": self.weights})
         return path
 
@@ -152,21 +156,15 @@ class TraitTruth:
         Raises:
             DataError: A file is missing, or it is another simulation's.
         """
-        text, arrays = (Path(out).with_name(f"{Path(out).stem}.truth.{kind}") for kind in ("json", "npz"))
-        for path in (text, arrays):
-            if not path.is_file():
-                raise DataError(f"{path} does not exist; make it with gmt simulate traits --out {out}")
-        found = json.loads(text.read_text("utf-8"))
-        if found.get("kind") != "traits":
-            raise DataError(f"{text} holds the truth of kind {found.get('kind')!r}; expected traits")
-        with np.load(arrays, allow_pickle=False) as file:
-            z, weights = file["z"], file["weights"]
+        found, arrays = read_facts(Path(out), "traits"), read_arrays(Path(out), "traits")
         rounds = tuple((question, turn) for question, turn in found["rounds"])
-        return cls(tuple(found["users"]), weights, rounds, tuple(found["models"]), z, found["settings"])
+        return cls(
+            tuple(found["users"]), arrays["weights"], rounds, tuple(found["models"]), arrays["z"], found["settings"]
+        )
 
 
 def draw_weights(users: int, known: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw (U, 4) weights of length 1: quality is liked, cost is not, length and rare words go either way.
+    """Draw (U, 4) weights of length 1: those of quality are positive, of cost negative, of the others either.
 
     Args:
         users: U.
@@ -174,12 +172,13 @@ def draw_weights(users: int, known: np.ndarray, rng: np.random.Generator) -> np.
         rng: Source of randomness.
     """
     drawn = rng.normal(size=(users, len(TRAITS))) * known
+    # Scaled to length 1 after the zeros, so that users are equally decided whatever is known of the answers.
     drawn[:, 0], drawn[:, 1] = np.abs(drawn[:, 0]), -np.abs(drawn[:, 1])
     return drawn / np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-9)
 
 
 def trait_table(responses: ResponseTable, settings: TraitSettings) -> tuple[InteractionTable, TraitTruth]:
-    """Draw people and what they tell of the answers.
+    """Draw users and their ratings of the answers.
 
     Returns:
         The table, all TRAIN, and the truth.
@@ -187,15 +186,19 @@ def trait_table(responses: ResponseTable, settings: TraitSettings) -> tuple[Inte
     Raises:
         DataError: No question was answered by two models.
     """
+    # 1. Users. A trait that no answer differs in weighs nothing, or part of every user's weight would be lost.
     rng = np.random.default_rng(settings.seed)
     names = tuple(f"t{number:05d}" for number in range(settings.users))
     keys = round_keys(responses)
     z = standardised(raw_traits(responses))
     weights = draw_weights(settings.users, (np.nan_to_num(z) != 0).any(axis=(0, 1)), rng)
     truth = TraitTruth(names, weights, tuple(keys), tuple(responses.models), z, asdict(settings))
+    # 2. What each of them is shown.
     user, talk, place, shown = _conversations(responses, settings, keys, rng)
     there = shown >= 0
     utility = np.take_along_axis(truth.utilities(user, place), np.maximum(shown, 0), axis=1)
+    # 3. How they rate: utilities are divided by the noise and not multiplied with it, for the rules in `feedback`
+    #    expect Gumbel noise of scale 1; the floor keeps a noise of 0 finite.
     noise = max(settings.noise, 1e-6)
     felt = utility / noise + rng.gumbel(size=shown.shape)
     width = _tie_width(felt, settings.ties)
@@ -216,7 +219,7 @@ def trait_dataset(
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
     split_seed: int | None = None,
 ) -> tuple[Dataset, TraitTruth]:
-    """Draw people, split and embed, as `gmt simulate traits` and `gmt prep jsonl` would."""
+    """Draw users, split and embed, as `gmt simulate traits` and `gmt prep jsonl` would."""
     table, truth = trait_table(responses, settings)
     seed = settings.seed if split_seed is None else split_seed
     table = table.with_split(assign(table, protocol, fractions, seed))
@@ -227,7 +230,7 @@ def trait_dataset(
 def write_traits(responses: ResponseTable, settings: TraitSettings, out: Path) -> dict[str, Any]:
     """Write rows, models and truth."""
     table, truth = trait_table(responses, settings)
-    made = write_people(table, responses.models, truth.to_json(), out)
+    made = write_simulated(table, responses.models, truth.to_json(), out)
     return made | {"truth_arrays": str(truth.save_z(out)), "notes": responses.notes}
 
 
@@ -248,10 +251,14 @@ def _conversations(
     for user in range(settings.users):
         wanted, talk = len(rows) + settings.votes, 0
         while len(rows) < wanted:
+            # All questions once before any comes again; nobody should rate the same answers twice without need.
             for pick in rng.permutation(len(questions)):
                 name = questions[pick]
+                # One draw for a whole conversation: its models stay, as in a real one, so every round has the same
+                # width.
                 drawn = rng.permutation(offered[name])[: settings.shown]
                 drawn = np.pad(drawn, (0, settings.shown - len(drawn)), constant_values=-1)
+                # The last conversation is cut short rather than left out, so that all users rate equally many rounds.
                 for turn in range(min(len(responses.rounds[name]), wanted - len(rows))):
                     rows.append((user, talk, first[name] + turn))
                     shown.append(drawn)
@@ -275,6 +282,7 @@ def _comparison(
     names = [truth.models[m] for m in shown if m >= 0]
     candidates = tuple(
         Candidate(name, item.answers[name].text, float(value))
+        # Not strict: ratings are padded to K, names are not.
         for name, value in zip(names, rating, strict=False)
     )  # fmt: skip
     time = START + BETWEEN_CONVERSATIONS * talk + BETWEEN_ROUNDS * turn

@@ -1,8 +1,7 @@
-"""Hold what planted people truly like, and say how much anybody likes any model's answer to any question."""
+"""Hold the tastes of planted users, and return the true utility of any model's answer to any question for any user."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.simulate.truth_arrays import write_arrays
+from data_prep.simulate.truth_files import read_arrays, read_facts, truth_paths, write_arrays
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
@@ -23,14 +22,14 @@ ARRAYS = ("strength", "topic_strength", "traits", "modulation", "cheapness", "qu
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Hold the truth about U people, M models, T topics and Q questions with rank-r tastes.
+    """Hold the truth about U users, M models, T topics and Q questions with rank-r tastes.
 
     utility(u, q, m) = scale · (√a · strength_m + √b · topic_strength_mt + √c · personal), t the topic of q,
     a + b + c = 1, with
     personal = √(1 - w_u) · taste_ut · (traits_m ∘ modulation_t) + √w_u · cheapness_m,
     taste_ut = √(1 - s²) · taste_u + s · topic_taste_ut. From `drift_time` on, taste_after_u
     stands for taste_u. Of two answers, a is preferred to b with chance sigmoid(utility_a - utility_b).
-    Every term has mean 0 over the models and, at w = 0, variance 1 over people and models.
+    Every term has mean 0 over the models and, at w = 0, variance 1 over users and models.
 
     Args:
         models: (M) name -> description and prices.
@@ -41,7 +40,7 @@ class World:
         topic_share: s².
         strength, cheapness: (M,). topic_strength: (M, T). traits: (M, r). modulation: (T, r).
         question_topic: (Q,) topic numbers.
-        taste, taste_after: (U, r); (0, r) in `taste_after` where nobody changes.
+        taste, taste_after: (U, r); (0, r) in `taste_after` where no user changes.
         topic_taste: (U, T, r), or (0, T, r) where taste does not depend on topic.
         cost_weight: (U,) w in [0, 1].
         drift_time: UTC seconds from which `taste_after` counts; None where taste stays.
@@ -73,21 +72,25 @@ class World:
         return tuple(f"{self.topics[t]}-{n:04d}" for n, t in enumerate(self.question_topic))
 
     def utilities(self, user: np.ndarray, question: np.ndarray, time: np.ndarray | None = None) -> np.ndarray:
-        """Return (C, M) how much each person likes each model's answer, in logits.
+        """Return (C, M) the utility of each model's answer to each user, in logits.
 
         Args:
-            user, question: (C,) numbers of person and question.
+            user, question: (C,) numbers of user and question.
             time: (C,) UTC seconds; before any change of taste when left out.
         """
+        # Square roots, for a, b and c are shares of variance and what is added up are deviations.
         topic, shares = self.question_topic[question], np.sqrt(self.shares)
         shared = (shares[0] * self.strength[:, None] + shares[1] * self.topic_strength).T  # (T, M)
+        # Optimised, einsum is one matrix product; it would go through all C · M · r terms one by one otherwise.
         style = np.einsum("cr,mr->cm", self.weights(user, topic, time), self.traits, optimize=True)
         cost = self.cost_weight[user][:, None]
+        # The squares of both weights add up to 1, so that the variance of utility does not depend on the cost weight.
         personal = np.sqrt(1 - cost) * style + np.sqrt(cost) * self.cheapness
         return self.scale * (shared[topic] + shares[2] * personal)
 
     def weights(self, user: np.ndarray, topic: np.ndarray, time: np.ndarray | None = None) -> np.ndarray:
-        """Return (C, r) how much each trait counts for a person on a topic at a time."""
+        """Return (C, r) how much each trait counts for a user on a topic at a time."""
+        # Tastes are stored in single precision, for a million users are held at once; what is added up is not.
         taste = self.taste[user].astype(float)
         if time is not None and self.drift_time is not None:
             changed = time >= self.drift_time
@@ -99,16 +102,17 @@ class World:
     def table_utilities(self, table: InteractionTable) -> np.ndarray:
         """Return (C, M) true utilities of every comparison, columns as in `table.models`.
 
-        Users, questions and models are matched by name, so any table made from these people will do.
+        Users, questions and models are matched by name, so any table made from these users will do.
 
         Raises:
-            DataError: The table holds somebody or something that this world does not.
+            DataError: The table holds a user, question or model that this world does not.
         """
         users = _codes(table.users, user_number, "user", len(self.taste))
         known = {name: number for number, name in enumerate(self.question_ids)}
         questions = _codes(table.questions, lambda name: known.get(name, -1), "question", len(known))
         names = {name: number for number, name in enumerate(self.models)}
         columns = _codes(table.models, lambda name: names.get(name, -1), "model", len(names))
+        # A round without a time counts as one before the drift, as it does where `utilities` gets no time.
         time = np.where(np.isnan(table.timestamp), -np.inf, table.timestamp)
         return self.utilities(users[table.user], questions[table.question], time)[:, columns]
 
@@ -120,6 +124,7 @@ class World:
     def save(self, out: Path) -> tuple[Path, Path]:
         """Write `<stem>.truth.json` and `<stem>.truth.npz` beside the rows in `out`; return both paths."""
         text, arrays = truth_paths(out)
+        # JSON comes last: it is what `load` reads first, so it names no arrays that are not there yet.
         write_arrays(arrays, {name: getattr(self, name) for name in ARRAYS})
         write_json(
             text,
@@ -145,17 +150,10 @@ class World:
         """Read the truth that was written beside the rows in `out`.
 
         Raises:
-            DataError: A file is missing or is no truth of planted people.
+            DataError: A file is missing or is no truth of planted users.
         """
-        text, arrays = truth_paths(out)
-        for path in (text, arrays):
-            if not path.is_file():
-                raise DataError(f"{path} does not exist; make it with gmt simulate planted --out {out}")
-        found = json.loads(text.read_text("utf-8"))
-        if found.get("kind") != "planted":
-            raise DataError(f"{text} holds the truth of kind {found.get('kind')!r}; expected planted")
-        with np.load(arrays, allow_pickle=False) as file:
-            held = {name: file[name] for name in ARRAYS}
+        found, arrays = read_facts(out, "planted"), read_arrays(out, "planted")
+        held = {name: arrays[name] for name in ARRAYS}
         models = {name: ModelInfo(**info) for name, info in found["models"].items()}
         return cls(
             models, tuple(found["questions"]), tuple(found["topics"]), found["scale"], tuple(found["shares"]),
@@ -163,25 +161,22 @@ class World:
         )  # fmt: skip
 
 
-def truth_paths(out: Path) -> tuple[Path, Path]:
-    """Return where the truth of the rows in `out` lies: JSON and arrays."""
-    return out.with_name(f"{out.stem}.truth.json"), out.with_name(f"{out.stem}.truth.npz")
-
-
 def user_name(number: int) -> str:
-    """Name a person."""
+    """Name a user."""
     return f"p{number:07d}"
 
 
 def user_number(name: str) -> int:
-    """Return the number of a person, -1 for a name that is none of ours."""
+    """Return the number of a user, -1 for a name that is none of ours."""
     digits = name[1:]
+    # No error here, for `_codes` names the kind of thing and the repair.
     return int(digits) if name.startswith("p") and digits.isdigit() else -1
 
 
 def _codes(names: Sequence[str], number: Callable[[str], int], what: str, size: int) -> np.ndarray:
     codes = np.array([number(name) for name in names], dtype=np.int64)
+    # Both ends: a well-formed name may be that of a larger population.
     if len(codes) and (codes.min() < 0 or codes.max() >= size):
-        strange = names[int(np.flatnonzero((codes < 0) | (codes >= size))[0])]
-        raise DataError(f"{what} {strange} is not in the truth; name the truth of these very rows")
+        unknown = names[int(np.flatnonzero((codes < 0) | (codes >= size))[0])]
+        raise DataError(f"{what} {unknown} is not in the truth; name the truth of these very rows")
     return codes

@@ -114,7 +114,7 @@ def test_many_people_are_asked_thirty_test_questions(tmp_path: Path) -> None:
     many = matrix(questions=100)
     table, _ = cost_table(many, CostSettings(users=21, test_per_user=7, per_user=None))
     assert [(table.split == side).sum() for side in (TRAIN, TEST)] == [21 * 85, 21 * 7]
-    with pytest.raises(DataError, match="30 questions a person were asked for and there are 15"):
+    with pytest.raises(DataError, match="30 questions per user were requested and there are 15"):
         cost_table(many, CostSettings(users=21))
 
 

@@ -173,7 +173,7 @@ def test_answers_without_votes_need_their_questions_and_say_that_quality_is_unkn
     with pytest.raises(DataError, match=r"name the file of question_id and turns with --questions"):
         read_responses(home / "model_answer")
     table = read_responses(home / "model_answer", home / "question.jsonl")
-    assert "nothing tells the quality" in table.notes[0]
+    assert "nothing states the quality" in table.notes[0]
     weights = trait_table(table, TraitSettings(users=20, votes=2))[1].weights
     assert (weights[:, 0] == 0).all() and np.allclose(np.linalg.norm(weights, axis=1), 1)
 
