@@ -21,6 +21,7 @@ def made_dataset(users: int, votes: int, width: int = 384, seed: int = 0) -> Dat
     """
     rng, count = np.random.default_rng(seed), users * votes
     first = rng.integers(MODELS, size=count)
+    # A step of 1 to M - 1 around the circle never comes back to the same model.
     second = (first + rng.integers(1, MODELS, size=count)) % MODELS
     query, won = rng.integers(QUERIES, size=count), rng.integers(2, size=count).astype(float)
     nowhere = np.full(2 * count, -1)
@@ -33,6 +34,7 @@ def made_dataset(users: int, votes: int, width: int = 384, seed: int = 0) -> Dat
         tasks=(),
         comparison=np.arange(count),
         user=np.repeat(np.arange(users), votes),
+        # A conversation for each vote, so that votes may be split one by one.
         conversation=np.arange(count),
         turn=np.zeros(count, np.int64),
         question=query,
@@ -55,4 +57,5 @@ def made_dataset(users: int, votes: int, width: int = 384, seed: int = 0) -> Dat
 def unit(rng: np.random.Generator, count: int, width: int) -> np.ndarray:
     """Return (count, width) random vectors of length 1."""
     vectors = rng.standard_normal((count, width)).astype(np.float32)
+    # Length 1, as the encoders give them.
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Run the benchmarks asked for, and lay them out as tables."""
+"""Run the benchmarks chosen, and lay them out as tables."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class Sizes:
     decisions: int = 300
 
 
+# QUICK shows that everything runs; its sizes are too small to say how fast.
 QUICK = Sizes(1_000, 64, 3, ((200, 10), (2000, 10)), (10, 40), 2_000, 30)
 FULL = Sizes(scale=((1000, 10), (10_000, 10), (100_000, 10), (1_000_000, 5)), rows=200_000)
 
@@ -55,6 +56,7 @@ def run_bench(
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     found: dict[str, Any] = {"machine": machine()}
+    # Each part behind a function, so that only the chosen ones are run, in the order chosen.
     works: dict[str, Callable[[], Any]] = {
         "encoder": lambda: [
             training_speed.encoder(sizes.turns, sizes.width, 4, 2, sizes.repeats, device),
@@ -65,6 +67,7 @@ def run_bench(
             "configs/default.yaml": training_speed.step(200, 40, training_speed.step_config(True), 2 * sizes.repeats),
         },
         "scale": lambda: training_speed.scaling(sizes.scale, 2 * sizes.repeats),
+        # A decision can only be timed on a trained run; all other parts make their data themselves.
         "route": lambda: None if run is None else routing_speed.routing(run, sizes.decisions),
         "adapt": lambda: routing_speed.adapting(sizes.votes, 10 * sizes.repeats),
         "prep": lambda: routing_speed.preparing(sizes.rows),
@@ -80,6 +83,7 @@ def rows_of(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return (part, what, value) lines, times as median with first and ninth decile."""
     out: list[tuple[str, str, str]] = []
     for one in found.get("encoder", ()):
+        # 1. The encoder, beside `HGTConv` and beside the fastest matrix product of the same machine.
         what = "one general layer" if one["general"] else f"{one['layers']} layers from zero users and turns"
         what = f"{what}, {one['turns']:,} turns, width {one['width']}"
         out.append(("encoder", f"{what}: gmt, forward and backward", _time(one["gmt"])))
@@ -88,10 +92,12 @@ def rows_of(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         share = f"{one['GFLOP/s']:.0f} of {one['peak GFLOP/s']:.0f} GFLOP/s, {one['share of peak']:.0%}"
         share += f" (of its median {one['share of median matmul']:.0%})"
         out.append(("encoder", f"{what}: of the matmul peak", share))
+    # 2. Training. Memory is what the process ever held, so a later line includes what an earlier one needed.
     for name, one in (found.get("step") or {}).items():
-        out += _steps("step", f"{name}, {one['asked']} pairs asked", one)
+        out += _steps("step", f"{name}, {one['asked']} target pairs", one)
     for one in found.get("scale", ()):
         out += _steps("scale", f"{one['users']:,} users, {one['turns']:,} turns", one)
+    # 3. Serving and preparing.
     if found.get("route"):
         one = found["route"]
         percentiles = ", ".join(f"{name} {value:.2f}" for name, value in one["decision, ms"].items())

@@ -31,6 +31,7 @@ class Timing:
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Timing:
         """Summarise times."""
+        # Not mean and deviation: one pause of the machine would move both.
         low, median, high = np.quantile(np.asarray(seconds), [0.1, 0.5, 0.9])
         return cls(float(median), float(low), float(high), len(seconds))
 
@@ -49,6 +50,8 @@ def interleaved(works: Mapping[str, Callable[[], object]], repeats: int, warm: i
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for number in range(warm + repeats):
         for name, work in works.items():
+            # A GPU's work is only queued by a call: without waiting, the time of queueing would be measured, and before
+            # the start what others left.
             wait_for_gpu()
             started = time.perf_counter()
             work()
@@ -67,6 +70,7 @@ def wait_for_gpu() -> None:
 def matmul(rows: int, inner: int, columns: int, device: torch.device) -> tuple[Callable[[], object], float]:
     """Return a matrix product of these sizes, and the floating-point operations it takes."""
     a, b = torch.randn(rows, inner, device=device), torch.randn(inner, columns, device=device)
+    # A multiplication and an addition each.
     return lambda: a @ b, 2.0 * rows * inner * columns
 
 
@@ -81,6 +85,7 @@ def operations(work: Callable[[], object]) -> float:
 
 def peak_memory() -> float:
     """Return the most memory this process has held, in GiB."""
+    # macOS counts bytes here, Linux kibibytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 

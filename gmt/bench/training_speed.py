@@ -30,7 +30,7 @@ STEP = (
     *("episode.users=200", "episode.targets=2", "episode.asked_pairs=256", "episode.history=10"),
     "episode.history_length=fixed",
 )
-"""GMTRouter's sizes: 200 users, 10 visible comparisons each, 256 asked, width 384, two layers."""
+"""GMTRouter's sizes: 200 users, 10 visible comparisons each, 256 target pairs, width 384, two layers."""
 
 
 def encoder_parts(
@@ -50,6 +50,8 @@ def encoder_parts(
     def draw(rows: int) -> torch.Tensor:
         return torch.randn(rows, width, generator=generator).to(device)
 
+    # 1. A round is two turns, one for each answer, and a conversation two rounds: turn t goes on in t + 2, where both
+    #    are of one user.
     own = torch.arange(turns)
     owner = torch.sort(torch.randint(users, (turns,), generator=generator)).values
     follows = own[:-2][(own[:-2] % 4 < 2) & (owner[:-2] == owner[2:])]
@@ -62,12 +64,14 @@ def encoder_parts(
         torch.stack([follows, follows + 2]).to(device),
         torch.stack([own, owner]).to(device),
     )
+    # 2. Weights are divided by √D, so that states keep their size and attention does not saturate.
     rows = draw(queries), draw(turns)
     weights = [torch.randn(width, width, generator=generator).to(device) / width**0.5 for _ in range(3)]
     llm = draw(llms)
     nodes = (draw(users), draw(turns)) if general else None
 
     def states() -> TurnStates:
+        # New leaves in every round, or gradients would pile up on the first ones and be added to.
         leaves = [weight.detach().requires_grad_() for weight in weights]
         user, turn = (None, None) if nodes is None else (node.detach().requires_grad_() for node in nodes)
         return TurnStates(user, turn, Leaf(rows[0], leaves[0]), Leaf(llm, leaves[1]), Leaf(rows[1], leaves[2]))
@@ -104,6 +108,7 @@ def encoder(
 
     def run(backend: str) -> Callable[[], object]:
         def work() -> None:
+            # One network with one set of weights: only the way its layers are computed differs.
             net.backend = backend
             net.zero_grad(set_to_none=True)
             found = net(states(), links)
@@ -111,8 +116,10 @@ def encoder(
 
         return work
 
+    # Measured in the same rounds, for the peak of a busy machine is not that of its data sheet.
     product, size = matmul(max(turns, 1), width, width, device)
     times = interleaved({"gmt": run("turn"), "HGTConv": run("pyg"), "matmul": product}, repeats)
+    # Counted on our pass: the operations that the result needs, however many another way spends on it.
     done = operations(run("turn")) / times["gmt"].median
     return {
         "turns": turns, "width": width, "layers": layers, "general": general,
@@ -148,6 +155,7 @@ def step(users: int, votes: int, config: RunConfig, repeats: int) -> dict[str, A
         return batch, time.perf_counter() - started
 
     for number, (made, building) in prefetch(build, range(repeats + 2), core_to_spare(accelerator.device)):
+        # A step is from the end of the last one, so waiting for a batch that is not ready counts.
         wait_for_gpu()
         started, before = time.perf_counter(), ended
         batch = made.to(accelerator.device)
@@ -157,6 +165,7 @@ def step(users: int, votes: int, config: RunConfig, repeats: int) -> dict[str, A
         optimiser.step()
         wait_for_gpu()
         ended = time.perf_counter()
+        # The first steps allocate memory and start the thread; they say nothing of the thousands that follow.
         if number >= 2:
             for name, value in (("build", building), ("compute", ended - started), ("step", ended - before)):
                 parts[name].append(value)

@@ -14,6 +14,7 @@ from gmt.data.schema import EdgeType, GraphSchema
 from gmt.data.turn_links import TurnLinks
 from gmt.errors import DataError
 
+# PyTorch Geometric takes seconds to import, and only an export needs it.
 if TYPE_CHECKING:
     from torch_geometric.data import HeteroData
 
@@ -89,6 +90,8 @@ class GraphBatch:
             ("target_user", self.target_user, len(self.user_code)),
             ("candidates", self.candidates, len(self.llm)),
         ]
+        # A negative index would read from the end without an error, and one too great ends a GPU's context without a
+        # name.
         for name, index, size in bounds:
             if index.numel() and (int(index.min()) < 0 or int(index.max()) >= size):
                 raise DataError(f"{name} reaches outside 0..{size - 1}; rebuild the graph from its table")
@@ -97,6 +100,7 @@ class GraphBatch:
             raise DataError("a rating stands under padding; expected NaN there")
 
     @cached_property
+    # Both kinds of links are made when first read: a schema reads one of them.
     def links(self) -> TurnLinks:
         """The links between users, turns and what turns read."""
         return TurnLinks(
@@ -123,6 +127,7 @@ class GraphBatch:
 
     def to(self, device: torch.device | str) -> GraphBatch:
         """Return the batch on another device."""
+        # By field, so that a tensor which is added later moves too; whatever is derived is made anew there.
         moved = {
             item.name: value.to(device)
             for item in fields(self)
@@ -136,6 +141,7 @@ class GraphBatch:
 
         data = HeteroData()
         nodes = self.schema.nodes_of(self)
+        # In schema order, for `HeteroData` keeps the order of insertion and `HGTConv` reads edges by it.
         for kind in self.schema.node_types:
             data[kind].x = nodes[kind]
         for edge, index in self.edges.items():

@@ -12,7 +12,7 @@ from torch import Tensor
 class OutcomeLinks:
     """Hold the links of a graph whose edges carry outcomes.
 
-    A task node is one user's view of a task, and a query node one query as one user asked it,
+    A task node is one user's view of a task, and a query node one query of one user,
     so that nobody's outcomes reach another user but through the llms.
 
     Args:
@@ -43,8 +43,10 @@ class OutcomeLinks:
         target_task: Tensor,
     ) -> OutcomeLinks:
         """Find the nodes that (T,) outcomes and (C,) questions need."""
+        # 1. Questions as well as outcomes, for the task of a question may be one that its user has no history of.
         wanted = torch.stack([torch.cat([turn_user, target_user]), torch.cat([turn_task, target_task])], dim=1)
         tasks, task = torch.unique(wanted, dim=0, return_inverse=True)
+        # 2. Sorted by `unique`, so that nodes are numbered alike in whatever order the outcomes come.
         turns = len(turn_user)
         queries, query = torch.unique(torch.stack([task[:turns], turn_query], dim=1), dim=0, return_inverse=True)
         return cls(tasks[:, 0], tasks[:, 1], queries[:, 0], queries[:, 1], query, turn_llm, task[turns:])

@@ -41,6 +41,7 @@ class RowLayout:
     def candidates(self) -> np.ndarray:
         """(C, K) model codes, -1 under padding."""
         rows = self.padded_rows
+        # Row -1 under padding reads the last row, which is masked; without any row there is none to read.
         return np.where(self.mask, self.model[rows], -1) if rows.size else rows
 
     @cached_property
@@ -52,6 +53,7 @@ class RowLayout:
     @cached_property
     def rated(self) -> np.ndarray:
         """(C,) true where at least one candidate carries a rating."""
+        # `reduceat` needs a group to reduce, and no group may be empty: every comparison has a row.
         if len(self.start) < 2:
             return np.zeros(0, bool)
         return np.logical_or.reduceat(~np.isnan(self.rating), self.start[:-1])

@@ -19,6 +19,7 @@ from gmt.errors import DataError
 EdgeType = tuple[str, str, str]
 
 
+# A protocol, for `graph_batch` imports this module: naming its class here would close a circle.
 class BatchParts(Protocol):
     """Name what a schema reads of a `GraphBatch`; shapes as there."""
 
@@ -91,6 +92,7 @@ class GraphSchema(ABC):
         for _ in range(layers):  # from the last layer to the first, for a layer feeds the one after it
             edges = tuple(edge for edge in self.edge_types if edge[2] in wanted)
             found.insert(0, replace(self, edge_types=edges))
+            # What is wanted only grows: a layer adds to a node's own state, so the layer before has to make that too.
             wanted |= {edge[0] for edge in edges}
         return found
 
@@ -118,6 +120,7 @@ class TurnSchema(GraphSchema):
 
     def edges(self, links: TurnLinks) -> dict[EdgeType, Tensor]:
         """Return edge type -> (2, E) in schema order, with one response node per turn."""
+        # A turn and its response bear one number: equal answers share a vector, but each got feedback of its own.
         own = torch.arange(len(links), device=links.user.device)
         known = {
             "asks": torch.stack([links.user, own]),
@@ -127,6 +130,7 @@ class TurnSchema(GraphSchema):
             "precedes": links.precedes,
             "updates": links.updates,
         }
+        # By relation, for a restricted schema holds only some of them, and always in the order of the schema.
         return {edge: known[edge[1]] for edge in self.edge_types}
 
     def edges_of(self, batch: BatchParts) -> dict[EdgeType, Tensor]:
@@ -134,6 +138,8 @@ class TurnSchema(GraphSchema):
 
     def nodes_of(self, batch: BatchParts) -> dict[str, Tensor]:
         return {
+            # Known by nothing, so that a cold-start user begins like all others; a column of zeros says how many there
+            # are.
             "user": torch.zeros(len(batch.user_code), 1),
             "turn": torch.zeros(len(batch.turn_user), 1),
             "query": batch.query,
@@ -153,8 +159,10 @@ class OutcomeSchema(GraphSchema):
 
     def edges(self, links: OutcomeLinks) -> dict[EdgeType, Tensor]:
         """Return edge type -> (2, E) in schema order."""
+        # 1. Every node of the two kinds that belong to one other node; the edge is its number and its owner's.
         own = torch.arange(len(links.query_task), device=links.query_task.device)
         tasks = torch.arange(len(links.task_user), device=links.task_user.device)
+        # 2. Each relation and its reverse: HGT passes messages one way only, and users and llms have to learn too.
         known = {
             "got": torch.stack([links.outcome_llm, links.outcome_query]),
             "rates": torch.stack([links.outcome_query, links.outcome_llm]),
@@ -177,6 +185,7 @@ class OutcomeSchema(GraphSchema):
         }
 
     def carries_outcome(self, edge: EdgeType) -> bool:
+        # Both directions: a query learns how a model did, and a model how it did on the query.
         return "llm" in edge
 
 

@@ -66,15 +66,18 @@ class TableColumns:
     rows_of: InitVar[TableColumns | None] = None
 
     def __post_init__(self, rows_of: TableColumns | None) -> None:
+        # Shared where the rows are the same: the padded arrays are the largest thing worked out of a table.
         layout = RowLayout(self.start, self.model, self.rating) if rows_of is None else rows_of.layout
         object.__setattr__(self, "layout", layout)
         if rows_of is None:
             self._check()
 
     def _check(self) -> None:
+        # 1. Offsets before all else, for whatever follows reads rows by them.
         count, rows = len(self.comparison), len(self.model)
         if len(self.start) != count + 1 or (count and self.start[-1] != rows):
             raise DataError(f"row offsets do not cover {rows} rows of {count} comparisons; rebuild the table")
+        # 2. Codes: a negative one would silently read from the end of its vocabulary. Only three of them may be absent.
         checks = [
             ("user", self.user, len(self.users), 0),
             ("conversation", self.conversation, len(self.conversations), 0),
@@ -89,13 +92,17 @@ class TableColumns:
         for name, codes, size, low in checks:
             if len(codes) and (codes.min() < low or codes.max() >= size):
                 raise DataError(f"{name} codes reach outside their vocabulary of {size}; rebuild the table")
+        # 3. Ratings: a scale that was not brought to [0, 1] would weigh more than others in every loss.
         known = self.rating[~np.isnan(self.rating)]
         if len(known) and (known.min() < 0 or known.max() > 1):
             raise DataError(f"ratings span {known.min()}..{known.max()}; expected [0, 1]")
+        # 4. Models: one number for each (comparison, model), so that one sort finds repeats.
         keys = self.row_comparison * max(len(self.models), 1) + self.model
         if len(np.unique(keys)) < rows:
             raise DataError("a model stands twice in one comparison; expected each (comparison, model) once")
         if count:
+            # 5. Splits: a later round shows the rounds before it, so half a conversation in TEST would be seen in
+            #    TRAIN.
             order = np.argsort(self.conversation, kind="stable")
             same = self.conversation[order[1:]] == self.conversation[order[:-1]]
             if (same & (self.split[order[1:]] != self.split[order[:-1]])).any():

@@ -52,6 +52,7 @@ class TurnLinks:
     updates: Tensor
 
     def __post_init__(self) -> None:
+        # A turn reads the one before by its place, without a scatter, and a place holds one number.
         if len(self.precedes[1].unique()) < self.precedes.shape[1]:
             raise DataError("a turn has two turns before it; expected one at most")
 
@@ -71,6 +72,7 @@ class TurnLinks:
         count = self.turn_count
         begin = torch.cumsum(count, 0) - count
         rank = torch.argsort(count, stable=True)
+        # Attention over no turns is not defined; users without any keep the state they have.
         rank = rank[count[rank] > 0]
         groups = []
         # One stable sort by user, then by length: each group's turns are slices of one array.
@@ -78,6 +80,7 @@ class TurnLinks:
             length = int(count[users[-1]])
             within = torch.arange(length, device=user.device)
             padding = within >= count[users].unsqueeze(1)
+            # Padding reads a turn that exists, and is masked where it is attended to.
             place = torch.where(padding, 0, begin[users].unsqueeze(1) + within)
             turns = torch.where(padding, 0, turn[by_user][place])
             groups.append(UserGroup(users, turns, padding if bool(padding.any()) else None))
@@ -89,8 +92,10 @@ def _group_sizes(lengths: Tensor) -> list[int]:
     values = lengths.tolist()
     if not values or len(values) * values[-1] <= SMALL_GROUP:
         return [len(values)] if values else []
+    # Below eight turns padding costs less than another batch does.
     sizes, first = [0], max(values[0], 8)
     for value in values:
+        # Half as long again: at most a third of a group's cells is padding.
         if value > 1.5 * first:
             sizes.append(0)
             first = value

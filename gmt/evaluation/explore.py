@@ -25,7 +25,7 @@ def interact(
     """Let the router propose two models a round, learn from the vote, and go on.
 
     A vote refits its user alone, to all of their votes; answer quality f and the covariance S of user effects
-    stay as the history taught. Doubts about f are not drawn, for no vote here could settle them.
+    stay as the history taught. Uncertainty about f is not drawn, for no vote here could reduce it.
 
     Args:
         posterior: What the history says; none of the new users is in it.
@@ -52,14 +52,14 @@ def interact(
         now = new.questions_of(new.queries[:, step : step + 1])
         mean, covariance = known.score(data, now), known.covariances(data, now, with_quality=False)
         one, other = propose(mean, covariance, rng)
-        worth = new.truth(new.queries[:, step : step + 1])
-        missed = worth.max(axis=1, keepdims=True) - worth
+        utility = new.truth(new.queries[:, step : step + 1])
+        missed = utility.max(axis=1, keepdims=True) - utility
         first[step], both[step] = missed[row, one], (missed[row, one] + missed[row, other]) / 2
         # 3. Let the user vote; the luck belongs to the models and not to their places, so that equal pairs get
         #    equal votes.
         a, b = (np.where(new.left[:, step] == here, one, other) for here in (True, False))
         low, high = np.minimum(a, b), np.maximum(a, b)
-        lower = new.luck[:, step] < win_probability(worth[row, low] - worth[row, high])
+        lower = new.luck[:, step] < win_probability(utility[row, low] - utility[row, high])
         shown[:, step], won[:, step] = np.stack([a, b], axis=1), lower == (a == low)
     kept = tuple(step for step in range(rounds + 1) if step in measured)
     order, regret, difference = (np.stack([measured[step][part] for step in kept]) for part in range(3))
@@ -70,6 +70,7 @@ def _measure(known: ConditionedPosterior, data: Dataset, new: NewUsers) -> tuple
     """Return (B,) share of pairs in true order, (B,) regret and (B, H) differences of held-out votes."""
     users, held = new.held.shape
     scores, truth = known.score(data, new.questions_of(new.held)), new.truth(new.held)
+    # A pair whose scores are equal counts half, as a tie does in AUC.
     a, b = np.triu_indices(truth.shape[1], 1)
     agree = np.sign(scores[:, a] - scores[:, b]) * np.sign(truth[:, a] - truth[:, b])
     order = ((1 + agree) / 2).mean(axis=1).reshape(users, held).mean(axis=1)

@@ -20,7 +20,7 @@ class NewUsers:
 
     Args:
         questions: (Q) distinct queries of the history, with all M models as candidates.
-        utilities: (B, Q, M) what each answer is worth to each user, in logits.
+        utilities: (B, Q, M) utility of each answer to each user, in logits.
         queries: (B, N) which question each user has in each round.
         held: (B, H) questions held out of the rounds.
         luck: (B, N) uniform numbers that decide the votes.
@@ -49,16 +49,20 @@ class NewUsers:
         users, count, models = utilities.shape
         if rounds + held > count:
             raise DataError(f"{rounds} rounds and {held} held-out questions need as many questions; there are {count}")
+        # One order per user: rounds take its beginning and held-out questions what follows, so none is voted on and
+        # tested.
         order = np.argsort(rng.random((users, count)), axis=1)
         out = order[:, rounds : rounds + held]
         pair = np.argsort(rng.random((users, held, models)), axis=2)[:, :, :2]
-        worth = np.take_along_axis(utilities[np.arange(users)[:, None], out], pair, axis=2)
-        won = rng.random((users, held)) < win_probability(worth[:, :, 0] - worth[:, :, 1])
+        utility = np.take_along_axis(utilities[np.arange(users)[:, None], out], pair, axis=2)
+        # Held-out votes are cast once, so that differences between proposals are not differences in luck.
+        won = rng.random((users, held)) < win_probability(utility[:, :, 0] - utility[:, :, 1])
         luck, left = rng.random((users, rounds)), rng.random((users, rounds)) < 0.5
         return cls(with_all_models(questions, models), utilities, order[:, :rounds], out, luck, left, pair, won)
 
     def questions_of(self, which: np.ndarray) -> Questions:
         """Return (B · n) questions, those of a user side by side, given (B, n) numbers of questions."""
+        # Any codes will do, for the votes of these users replace those of the history.
         user = np.repeat(np.arange(len(which)), which.shape[1])
         return replace(self.questions.select(which.reshape(-1)), user=user)
 
@@ -93,12 +97,14 @@ class LearningCurve:
 
         `first` and `shown` are summed over the rounds up to there.
         """
+        # A prefix such as the seed's, for user 3 of another seed is another user.
         users = np.array([f"{prefix}{number}" for number in range(self.order.shape[1])])
         out = {}
         for at, votes in enumerate(self.after):
             values = {
                 "order": self.order[at],
                 "regret": self.regret[at],
+                # Summed up to here, for exploring costs early and pays late: only the sum says whether it paid.
                 "first": self.first[:votes].sum(axis=0),
                 "shown": self.shown[:votes].sum(axis=0),
             }
@@ -110,5 +116,6 @@ class LearningCurve:
         difference = self.difference[at]
         users = np.array([f"{prefix}{number}" for number in range(len(difference))])
         gap = difference.reshape(-1)
+        # The preferred model stands first in every row; metrics read differences only, so this loses nothing.
         ratings = np.tile([1.0, 0.0], (len(gap), 1))
         return ScoreBlock(np.repeat(users, difference.shape[1]), np.stack([gap, np.zeros_like(gap)], axis=1), ratings)

@@ -48,6 +48,7 @@ def predictions_of(
     for one in scored:
         trial, targets = one.trial, table.select(one.trial.targets)
         columns, mask = targets.to_arrow(), targets.mask
+        # Targets of one trial may have fewer candidates than the widest comparison that the routers were given.
         scores = {name: values[:, : mask.shape[1]][mask] for name, values in one.scores.items()}
         if oracle:
             scores[ORACLE] = targets.rating
@@ -55,6 +56,7 @@ def predictions_of(
             same = {**facts, "draw": trial.draw, "shots": str(trial.shots), "router": name}
             part = {key: pa.repeat(pa.scalar(value), len(values)) for key, value in same.items()}
             part |= {key: columns[key] for key in ("comparison", "user", "conversation", "turn", "model", "rating")}
+            # Null where there is no score, which readers of Parquet leave out; NaN would spoil their sums.
             part["score"] = pa.array(values, mask=np.isnan(values))
             parts.append(pa.table({key: part[key] for key in COLUMNS}))
     return pa.concat_tables(parts)
@@ -92,5 +94,6 @@ def blocks_of(
 
 
 def _strings(column: pa.ChunkedArray) -> np.ndarray:
+    # Millions of rows hold a few thousand names: each is made a Python string once.
     coded = column.combine_chunks().dictionary_encode()
     return np.asarray(coded.dictionary.to_pylist(), dtype=str)[coded.indices.to_numpy()]

@@ -12,12 +12,15 @@ Proposal = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndar
 
 def _best(scores: np.ndarray, other_than: np.ndarray | None = None) -> np.ndarray:
     if other_than is not None:
+        # The caller's means are read again for the next proposal.
         scores = scores.copy()
         scores[np.arange(len(scores)), other_than] = -np.inf
     return scores.argmax(axis=1)
 
 
 def _draw(mean: np.ndarray, covariance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    # Not Cholesky: where models share their features the covariance is only semi-definite, and rounding makes some of
+    # its eigenvalues negative.
     size, basis = np.linalg.eigh(covariance)
     noise = rng.normal(size=mean.shape) * np.sqrt(np.maximum(size, 0.0))
     return mean + (basis @ noise[:, :, None])[:, :, 0]
@@ -60,6 +63,7 @@ def best_and_widest(
     """Take the best by the mean, and the one whose distance to it is least known."""
     first, own = _best(mean), np.diagonal(covariance, axis1=1, axis2=2)
     row = np.arange(len(first))
+    # The variance of the difference to the first: a model that varies together with it would teach little beside it.
     return first, _best(own + own[row, first][:, None] - 2 * covariance[row, first], first)
 
 

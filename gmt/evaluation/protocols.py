@@ -39,6 +39,7 @@ def trials(
     if split not in SPLITS[1:]:
         raise DataError(f"split is {split!r}; expected test or valid")
     train, scored = np.flatnonzero(table.split == TRAIN), table.split == SPLITS.index(split)
+    # VALID is for choosing settings, which needs one number and no curve over shots.
     if split == SPLITS[VALID] or protocol not in DEFAULT_SHOTS:
         return [Trial(ALL, 0, train, some_targets(np.flatnonzero(scored & table.rated), split)).check(table)]
     chosen = DEFAULT_SHOTS[protocol] if shots is None else shots
@@ -68,6 +69,7 @@ def foreign_trials(
         DataError: The run has met every user.
     """
     known, foreign = _positions(known), _positions(foreign)
+    # Whoever is met anywhere in the run's own data, also in its TEST, is no new user of it.
     met = np.isin(table.user, table.user[known])
     scored = np.zeros(len(table), dtype=bool)
     scored[foreign] = True
@@ -80,4 +82,6 @@ def foreign_trials(
 
 def _positions(which: np.ndarray) -> np.ndarray:
     which = np.asarray(which)
+    # Masks and positions look alike to numpy's indexing, and are not: a mask of 0 and 1 read as positions would pick
+    # the first two.
     return np.flatnonzero(which) if which.dtype == bool else which.astype(np.int64)

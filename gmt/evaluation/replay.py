@@ -70,11 +70,13 @@ def replay(table: InteractionTable, scores: np.ndarray, shown: np.ndarray | None
             f"scores are {scores.shape} for {len(table)} comparisons and {len(table.models)} models; "
             "score every model for every comparison"
         )
+    # 1. The router chooses among all models before it is known which were shown.
     chance = np.ones(len(table.models)) if shown is None else np.asarray(shown, float)
     candidates, ratings = table.candidates, table.ratings
     if not (chance[candidates[table.mask]] > 0).all():
         raise DataError("a model was shown whose chance to be shown is 0; count it with smoothing")
     choice = chosen(scores)
+    # 2. An answer without a rating pays nothing that is known, so choosing it is no match and no loss.
     there = table.mask & ~np.isnan(ratings)
     taken = np.where(there, np.take_along_axis(choice, np.maximum(candidates, 0), axis=1), 0.0)  # (C, K)
     matched = taken.sum(axis=1)
@@ -82,11 +84,13 @@ def replay(table: InteractionTable, scores: np.ndarray, shown: np.ndarray | None
     total = weighed.sum(axis=1)
     reward = (weighed * np.where(there, ratings, 0.0)).sum(axis=1)
     users = np.asarray(table.users)[table.user]
+    # 3. Where nothing matched both sums are 0: such a comparison gets reward and weight 0, and not NaN.
     safe = np.maximum(total, 1e-300)
     return Replay(users, matched, reward / safe, total / np.maximum(matched, 1e-300))
 
 
 def shown_chances(table: InteractionTable, smoothing: float = 1.0) -> np.ndarray:
     """Return (M,) the share of comparisons that show each model, with so many comparisons added that show it."""
+    # Smoothed, for a model may be new since these comparisons, and one over its chance would be infinite.
     counts = np.bincount(table.model, minlength=len(table.models))
     return (counts + smoothing) / (len(table) + smoothing)

@@ -38,11 +38,13 @@ def bootstrap_shares(shares: Mapping[str, Mapping[str, Share]], seed: int = 0, d
         seed: Chooses the resamples.
         draws: B, how many resamples.
     """
+    # Users of all routers and metrics together: only the same resamples make differences paired.
     every = [share.users for metrics in shares.values() for share in metrics.values()]
     names, weights = resamples(every, seed, draws)
 
     def measure(share: Share) -> np.ndarray:
         user = np.searchsorted(names, share.users.astype(str))
+        # Summed within users first, for a resample weighs whole users: B × U numbers and not B × C.
         sums = [weights @ np.bincount(user, part, len(names)) for part in (share.above, share.below)]
         return ratio(sums[0], sums[1])
 

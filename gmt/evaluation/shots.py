@@ -28,6 +28,7 @@ def _halve(table: InteractionTable, positions: np.ndarray, rng: np.random.Genera
     """
     rated = positions[table.rated[positions]]
     conversations = rng.permutation(np.unique(table.conversation[rated]))
+    # Whole conversations, for a round of the pool must not show the conversation of a target.
     half = len(conversations) // 2
     targets = rated[np.isin(table.conversation[rated], conversations[half:])]
     return _drawn(table, conversations[:half], positions), targets
@@ -43,6 +44,8 @@ def user_trials(
     for draw in range(draws):
         halves = []
         for user in users:
+            # By name, so that another user in the data changes nobody's halves; and not by `hash`, which differs
+            # between processes.
             rng = np.random.default_rng([seed, draw, crc32(table.users[user].encode())])
             halves.append(_halve(table, np.flatnonzero(scored & (table.user == user)), rng))
         targets = some_targets(np.sort(np.concatenate([targets for _, targets in halves] or [train[:0]])), "test")
@@ -50,6 +53,8 @@ def user_trials(
             shown, short = [train], 0
             for pool, _ in halves:
                 rated = table.rated[pool]
+                # Rated rounds before each one: unrated rounds up to the k-th vote are shown with it, as a router would
+                # have seen them.
                 before = np.cumsum(rated) - rated
                 shown.append(pool[before < k])
                 short += int(rated.sum() < k)
@@ -63,6 +68,7 @@ def model_trials(
     """Halve the conversations that show a model unknown to train and valid; show some per model."""
     _check(shots)
     new = np.ones(len(table.models), dtype=bool)
+    # New is what no comparison outside of the scored part shows, whatever the pool of models says.
     new[table.model[~scored[table.row_comparison]]] = False
     shows = new[table.candidates] & table.mask  # (C, K)
     positions = np.flatnonzero(scored & shows.any(axis=1))
@@ -82,6 +88,7 @@ def model_trials(
 def _take(models: np.ndarray, rated: bool, counts: np.ndarray, k: int) -> bool:
     """Count a comparison towards its new models and say whether one of them still needed it."""
     wanted = bool((counts[models] < k).any())
+    # An unrated comparison is shown and uses up no shot, as for new users.
     if wanted and rated:
         counts[models] += 1
     return wanted

@@ -29,6 +29,7 @@ def chosen(scores: np.ndarray) -> np.ndarray:
     if not np.isfinite(scores).all():
         raise DataError("a model has no finite score; score every model to choose among all")
     top = scores == scores.max(axis=1, keepdims=True)
+    # Shared and not the first of the equal ones, or the order of models would help a router that knows nothing.
     return top / top.sum(axis=1, keepdims=True)
 
 
@@ -51,6 +52,7 @@ def choice_shares(users: np.ndarray, scores: np.ndarray, utilities: np.ndarray) 
         "regret": best - utilities,
         "lost": 0.5 - win_probability(utilities - best),
         "best": (utilities == best).astype(float),
+        # Against itself a model wins half of the time; that half is no win over another.
         "win": (against.sum(axis=2) - 0.5) / max(utilities.shape[1] - 1, 1),
     }
     one = np.ones(len(users))

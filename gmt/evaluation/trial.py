@@ -36,11 +36,14 @@ class Trial:
     def __post_init__(self) -> None:
         if len(np.intersect1d(self.history, self.targets)):
             raise DataError("a comparison is both visible and a target; history and targets must be disjoint")
+        # Twice in one trial would weigh twice in every metric, without a word.
         if len(np.unique(self.targets)) < len(self.targets):
             raise DataError("a comparison stands twice among the targets of one trial; list every target once")
 
     def check(self, table: InteractionTable) -> Trial:
         """Return itself once no visible round of a target's conversation is at or after its turn."""
+        # Apart from the constructor, which sees no table; the latest visible turn of each conversation is enough to
+        # know.
         latest = np.full(len(table.conversations), -1, dtype=np.int64)
         np.maximum.at(latest, table.conversation[self.history], table.turn[self.history])
         if (latest[table.conversation[self.targets]] >= table.turn[self.targets]).any():
