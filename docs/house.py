@@ -11,9 +11,14 @@ import io
 import statistics
 import tokenize
 from collections import defaultdict
+from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ("data_prep", "gmt")
+LODGERS = {"data_prep.pool": "data_prep.read"}  # it reads a file of models, and the sources that read rows need it
+SWEEPS = 24  # passes of the layout, down and up in turn; after some ten it hardly changes
+BOX = 0.44  # height of a box, where layers are 1 apart
 
 
 def modules(root: Path) -> dict[str, Path]:
@@ -106,82 +111,167 @@ def measure(root: Path) -> dict[str, object]:
     }
 
 
-def rooms(root: Path) -> tuple[list[list[str]], dict[str, set[str]], dict[str, int]]:
-    """Return the rooms in layers from the ground up, which rooms each imports, and how many modules each has.
+def room_of(name: str, packages: set[str]) -> str:
+    """Return the room that a module counts to: its package, or what stands for the modules of no package.
 
-    A room's layer is one above the highest room that it imports.
+    Args:
+        name: Dotted name of the module.
+        packages: Names of all packages below `gmt` and `data_prep`.
     """
+    if name in LODGERS:
+        return LODGERS[name]
+    parts = name.split(".")
+    if len(parts) > 2 or (len(parts) == 2 and parts[1] in packages):
+        return ".".join(parts[:2])
+    return "data_prep" if parts[0] == "data_prep" else "ground"
+
+
+def rooms(root: Path) -> tuple[dict[str, set[str]], dict[str, int]]:
+    """Return which rooms each room imports, and how many modules it has."""
     known = modules(root)
-
-    def room(name: str) -> str:
-        parts = name.split(".")
-        if len(parts) > 2 or (len(parts) == 2 and parts[1] in packages):
-            return ".".join(parts[:2])
-        return "data_prep" if parts[0] == "data_prep" else "ground"
-
     packages = {name.split(".")[1] for name in known if name.count(".") > 1}
-
     sizes: dict[str, int] = defaultdict(int)
     graph: dict[str, set[str]] = defaultdict(set)
-    del known["gmt"]  # it only passes on names of other rooms, when they are asked for
+    known.pop("gmt", None)  # it only passes on names of other rooms, when they are asked for
     for name, path in known.items():
-        sizes[room(name)] += 1
-        graph[room(name)] |= {room(target) for target in imports(path, known)} - {room(name)}
+        room = room_of(name, packages)
+        sizes[room] += 1
+        graph[room] |= {room_of(target, packages) for target in imports(path, known)} - {room}
+    return dict(graph), dict(sizes)
+
+
+def layers_of(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the rooms from the ground up, each one layer above the highest room that it imports.
+
+    Raises:
+        ValueError: Rooms import each other in a circle.
+    """
+    if found := circles(graph):
+        raise ValueError(f"rooms import each other in a circle: {', '.join(found[0])}")
     level: dict[str, int] = {}
 
     def height(name: str) -> int:
         if name not in level:
-            level[name] = 0  # a circle between rooms would otherwise never end
             level[name] = 1 + max((height(target) for target in graph[name]), default=-1)
         return level[name]
 
     layers: dict[int, list[str]] = defaultdict(list)
-    for name in sizes:
+    for name in graph:
         layers[height(name)].append(name)
-    return [sorted(layers[k]) for k in sorted(layers)], graph, sizes
+    return [sorted(layers[k]) for k in sorted(layers)]
+
+
+def needed_arrows(graph: dict[str, set[str]]) -> list[tuple[str, str]]:
+    """Return (room, room below) without what another imported room brings along, for it needs no arrow of its own."""
+    below: dict[str, set[str]] = {}
+    for names in layers_of(graph):
+        for name in names:
+            below[name] = set().union(*(below[target] | {target} for target in graph[name]))
+    return [
+        (name, target)
+        for name in sorted(graph)
+        for target in sorted(graph[name])
+        if not any(target in below[other] for other in graph[name])
+    ]
+
+
+def ways_of(layers: list[list[str]], arrows: list[tuple[str, str]]) -> list[list[str]]:
+    """Return each arrow as the places it goes through, one a layer: its room, slots between boxes, the room below."""
+    level = {name: k for k, names in enumerate(layers) for name in names}
+    return [
+        [upper, *(f"{upper}>{lower}>{k}" for k in range(level[upper] - 1, level[lower], -1)), lower]
+        for upper, lower in arrows
+    ]
+
+
+def placed(rows: list[list[str]], ways: list[list[str]], width: dict[str, float]) -> dict[str, float]:
+    """Return x of every place so that neighbours in a row do not touch and arrows are short and cross little.
+
+    Source: Sugiyama, Tagawa and Toda (1981), "Methods for visual understanding of hierarchical system structures".
+
+    Args:
+        rows: The places of each layer, from the ground up.
+        ways: As `ways_of` returns them.
+        width: Of every place.
+    """
+    from scipy.optimize import isotonic_regression
+
+    near: dict[str, list[str]] = defaultdict(list)
+    for way in ways:
+        for one, next_one in pairwise(way):
+            near[one].append(next_one)
+            near[next_one].append(one)
+    at = {name: float(k) for row in rows for k, name in enumerate(row)}
+    for sweep in range(SWEEPS):
+        for row in rows if sweep % 2 else rows[::-1]:
+            # 1. Every place would stand at the middle of those it is joined to; this order crosses few arrows.
+            wish = {name: statistics.mean(at[other] for other in near[name]) if near[name] else 0.0 for name in row}
+            row.sort(key=lambda name: (wish[name], name))
+            # 2. Keep the order and the distances: less the room that is taken, positions may only rise.
+            taken = list(accumulate((width[a] + width[b]) / 2 for a, b in pairwise(row)))
+            taken.insert(0, 0.0)
+            free = isotonic_regression([wish[name] - used for name, used in zip(row, taken, strict=True)]).x
+            at.update({name: float(x) + used for name, x, used in zip(row, free, taken, strict=True)})
+    return at
+
+
+def curve(points: list[tuple[float, float]]) -> Any:
+    """Return a path from box to box that goes straight down past a row of boxes, and bends only between rows."""
+    from matplotlib.path import Path as Curve
+
+    (x, y), *rest = points
+    y -= BOX / 2
+    corners, codes = [(x, y)], [Curve.MOVETO]
+    for number, (to_x, to_y) in enumerate(rest, start=1):
+        top, middle = to_y + BOX / 2, (y + to_y + BOX / 2) / 2
+        corners += [(x, middle), (to_x, middle), (to_x, top)]
+        codes += [Curve.CURVE4] * 3
+        if number < len(rest):  # the last of them is the box it points to
+            corners.append((to_x, to_y - BOX / 2))
+            codes.append(Curve.LINETO)
+        x, y = to_x, to_y - BOX / 2
+    return Curve(corners, codes)
 
 
 def draw(root: Path, out: Path) -> None:
-    """Draw rooms as boxes, the ground below, and for each room arrows to those it needs and no other room brings."""
+    """Draw rooms as boxes with their number of modules, the ground below, and arrows to the rooms they need."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-    layers, graph, sizes = rooms(root)
-    below: dict[str, set[str]] = {}
-    for names in layers:
-        for name in names:
-            below[name] = set().union(*(below.get(target, set()) | {target} for target in graph[name]), set())
-    # What another room brings along needs no arrow of its own.
-    arrows = {
-        name: {t for t in targets if not any(t in below[other] for other in targets if other != t)}
-        for name, targets in graph.items()
-    }
-    place: dict[str, tuple[float, float]] = {}
-    for y, names in enumerate(layers):
-        # A room stands as near as it can above those it needs.
-        wish = {n: sum(place[t][0] for t in arrows[n]) / len(arrows[n]) if arrows[n] else 5.0 for n in names}
-        for k, name in enumerate(sorted(names, key=lambda n: (wish[n], n))):
-            place[name] = ((k + 1) / (len(names) + 1) * 10, y * 1.15)
+    graph, sizes = rooms(root)
+    layers, arrows = layers_of(graph), needed_arrows(graph)
+    ways = ways_of(layers, arrows)
+    labels = {name: f"{name.removeprefix('gmt.')}  {sizes[name]}" for name in graph}
+    width = defaultdict(lambda: 0.3, {name: 0.45 + 0.078 * len(label) for name, label in labels.items()})
+    rows: list[list[str]] = [list(names) for names in layers]
+    level = {name: k for k, names in enumerate(layers) for name in names}
+    for way in ways:
+        for k, name in enumerate(way[1:-1], start=1):
+            rows[level[way[0]] - k].append(name)
+    x = placed(rows, ways, width)
+    y = {name: float(k) for k, row in enumerate(rows) for name in row}
+    # The hash salt and the missing date make equal houses equal files.
     plt.rcParams.update({"font.family": "DejaVu Sans", "font.size": 8, "svg.hashsalt": "gmt", "svg.fonttype": "none"})
-    figure, axes = plt.subplots(figsize=(7.2, 0.62 * len(layers) + 0.4))
-    for name, targets in arrows.items():
-        for target in sorted(targets):
-            (x, y), (tx, ty) = place[name], place[target]
-            far = y - ty > 1.2
-            style = {"arrowstyle": "-|>", "color": "#56748a", "lw": 0.9, "shrinkA": 10, "shrinkB": 10}
-            style |= {"connectionstyle": f"arc3,rad={(0.25 if x <= 5 else -0.25) if far else 0}"}
-            axes.annotate("", (tx, ty), (x, y), arrowprops=style)
-    for name, (x, y) in place.items():
-        label = f"{name.removeprefix('gmt.')}  {sizes[name]}"
-        box = {"boxstyle": "round,pad=0.35", "fc": "#e8f0f6", "ec": "#56748a", "lw": 0.9}
-        axes.text(x, y, label, ha="center", va="center", bbox=box)
-    axes.set_xlim(0, 10)
-    axes.set_ylim(-0.6, (len(layers) - 1) * 1.15 + 0.6)
+    figure, axes = plt.subplots(figsize=(7.2, 0.6 * len(layers) + 0.2))
+    for way in ways:
+        points = [(x[name], y[name]) for name in way]
+        style = {"arrowstyle": "-|>", "mutation_scale": 8, "color": "#56748a", "lw": 0.9}
+        axes.add_patch(FancyArrowPatch(path=curve(points), **style))
+    for name, label in labels.items():
+        half = (width[name] - 0.2) / 2
+        corner = (x[name] - half, y[name] - BOX / 2)
+        look = {"boxstyle": "round,pad=0,rounding_size=0.08", "fc": "#e8f0f6", "ec": "#56748a", "lw": 0.9}
+        axes.add_patch(FancyBboxPatch(corner, 2 * half, BOX, **look))
+        axes.text(x[name], y[name], label, ha="center", va="center")
+    axes.set_xlim(min(x[n] - width[n] / 2 for n in x), max(x[n] + width[n] / 2 for n in x))
+    axes.set_ylim(-0.4, len(layers) - 0.6)
     axes.axis("off")
     figure.tight_layout(pad=0.2)
     figure.savefig(out, metadata={"Date": None} if out.suffix == ".svg" else None, dpi=150)
+    plt.close(figure)
 
 
 def main() -> None:

@@ -15,8 +15,9 @@ def main() -> None:
     """Print every study with its first line; nothing of it is imported."""
     print("Run a study with python -m gmt.studies.NAME; each says with --help what it takes.\n")
     for name in STUDIES:
-        told = ast.get_docstring(ast.parse(Path(__file__).with_name(f"{name}.py").read_text("utf-8"))) or ""
-        print(f"  {name:15} {told.partition(chr(10))[0]}")
+        # Read and not imported: one study alone loads torch and matplotlib, and a list should come at once.
+        description = ast.get_docstring(ast.parse(Path(__file__).with_name(f"{name}.py").read_text("utf-8"))) or ""
+        print(f"  {name:15} {description.partition(chr(10))[0]}")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ Usage: python -m gmt.studies.ablations --out FOLDER --data DATA/llmfao-seen-0 â€
 
 Data folders are those of `gmt prep`, named set-protocol-seed as gmt.studies.real_votes names them.
 `no-*` is compared with the default, `network-*` with the network alone. `one-graph-per-user` is the default, and
-`network-one-graph-per-user` the network, fitted to all and shown no user's votes but those of the one who asks.
+`network-one-graph-per-user` the network, fitted to all and shown no user's votes but those of the target user.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ from data_prep.simulate.planted_table import planted_dataset
 from gmt.config import load_config, shipped_config
 from gmt.data.dataset import Dataset
 from gmt.report.markdown import interval_cell, table, turned
-from gmt.studies.entry import run_study
-from gmt.studies.harness import Alone, Blocks, add, ask, block, fit, joined, write
+from gmt.studies.entry import add_data_options, run_study, study_parser
+from gmt.studies.harness import Alone, Blocks, add, block, fit, joined, score_targets, write
 
 CONFIGS = shipped_config()
 DEFAULT, NETWORK, ALONE = "default", "network", "one-graph-per-user"
@@ -30,6 +29,7 @@ DEFAULT, NETWORK, ALONE = "default", "network", "one-graph-per-user"
 def names() -> list[str]:
     """Return every ablation, the two references first."""
     files = sorted(path.stem for path in (CONFIGS / "ablation").glob("*.yaml"))
+    # The references first, for a table reads from them down.
     return [DEFAULT, NETWORK, *(name for name in files if name != NETWORK)]
 
 
@@ -47,18 +47,21 @@ def measure(data: Dataset, seed: int, configs: Sequence[str], overrides: Sequenc
     notes = []
     for name in configs:
         path = CONFIGS / "default.yaml" if name == DEFAULT else CONFIGS / "ablation" / f"{name}.yaml"
+        # One fit serves both: a graph per user is the same router with other users' votes hidden when it scores.
         router, said = fit(data, load_config(path, overrides, seed))
         notes += [f"{name}, seed {seed}: {line}" for line in said]
-        asked: dict[str, Any] = {name: router}
+        routers: dict[str, Any] = {name: router}
         if name in (DEFAULT, NETWORK):
-            asked[ALONE if name == DEFAULT else f"{NETWORK}-{ALONE}"] = Alone(router)
-        add(blocks, {key: block(data, scores) for key, scores in ask(data, asked).items()})
+            routers[ALONE if name == DEFAULT else f"{NETWORK}-{ALONE}"] = Alone(router)
+        add(blocks, {key: block(data, scores) for key, scores in score_targets(data, routers).items()})
     return notes
 
 
 def compared(blocks: Blocks) -> dict[str, Any]:
     """Return every config's metrics, and its paired difference to its reference."""
     found: dict[str, Any] = {"routers": {}, "differences": {}}
+    # Two families with a reference each: without its posterior the network differs so much that parts of it would
+    # vanish beside the default.
     for reference in (DEFAULT, NETWORK):
         group = {
             name: several for name, several in blocks.items() if name.startswith(NETWORK) == (reference == NETWORK)
@@ -66,6 +69,7 @@ def compared(blocks: Blocks) -> dict[str, Any]:
         if reference in group:
             part = joined(group, reference)
             found["routers"] |= part["routers"]
+            # Every difference is to its family's own reference, so the name of the other router is enough.
             found["differences"] |= {key.split(" - ")[1]: value for key, value in part["differences"].items()}
     return found
 
@@ -88,11 +92,9 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Fit and ask every config on every data set, writing after each data set."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--data", type=Path, nargs="*", default=[])
-    parser.add_argument("--planted", type=int, nargs="*", default=[])
+    """Fit and score every config on every data set, writing after each data set."""
+    parser = study_parser(__doc__)
+    add_data_options(parser)
     parser.add_argument("--configs", nargs="+", choices=names(), default=names())
     parser.add_argument("--set", nargs="+", default=[])
     chosen = parser.parse_args(arguments)
@@ -103,6 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         one["notes"] += measure(data, seed, chosen.configs, chosen.set, blocks.setdefault(name, {}))
         one["seeds"].append(seed)
         one |= compared(blocks[name])
+        # After each data set, for all of them take days and a call may be stopped.
         write(chosen.out, "ablations", found, markdown(found))
         print(f"{name} {seed} done", flush=True)
 

@@ -48,10 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     part.add_argument("--no-traits", action="store_true", help="leave the learned traits out, which is faster")
     options = parser.parse_args(arguments)
     run = {"regret": regret, "replay": replayed, "explore": explored}[options.study]
+    # Around drawing and saving, for a figure reads some settings only when it is saved.
     with matplotlib.rc_context(STYLE):
         card, text, figure = run(options)
+        # The number of users names the files, as a study of planted users is run at several.
         stem = options.name or "-".join([options.study, str(getattr(options, "users", "votes"))])
         save_figure(figure, options.out / stem)
+    # The command goes beside its numbers, so that whoever doubts them can run it again.
     command = f"python -m gmt.studies.choice {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
     write_json(options.out / f"{stem}.json", {"command": command, **card})
     write_text(options.out / f"{stem}.md", f"`{command}`\n\n{text.rstrip()}\n")

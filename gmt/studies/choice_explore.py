@@ -51,6 +51,7 @@ def explored(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
 
 def _courses(world_settings: Mapping[str, Any], seed: int, options: argparse.Namespace) -> dict[str, LearningCurve]:
     """Return what came of every way of proposing in one world."""
+    # One world for both kinds of users, or new ones would be drawn with tastes of another kind.
     given = dict(world_settings)
     known = given.pop("known", options.users)
     settings = PlantedSettings(users=known + options.newcomers, votes=options.votes, seed=seed, **given)
@@ -66,11 +67,13 @@ def _courses(world_settings: Mapping[str, Any], seed: int, options: argparse.Nam
 
 def newcomers(train: Dataset, world: World, users: np.ndarray, options: argparse.Namespace, seed: int) -> NewUsers:
     """Let users ask the questions that stand in the history."""
+    # Queries of the history only: with others a vote would also be about an answer quality that no vote here can teach.
     _, first = np.unique(train.table.query, return_index=True)
     number = {name: place for place, name in enumerate(world.question_ids)}
-    asked = np.array([number[train.table.questions[code]] for code in train.table.question[first]])
-    who, questions = (grid.reshape(-1) for grid in np.meshgrid(users, asked, indexing="ij"))
-    utilities = world.utilities(who, questions).reshape(len(users), len(asked), -1)
+    queries = np.array([number[train.table.questions[code]] for code in train.table.question[first]])
+    who, questions = (grid.reshape(-1) for grid in np.meshgrid(users, queries, indexing="ij"))
+    utilities = world.utilities(who, questions).reshape(len(users), len(queries), -1)
+    # A stream of its own, so that questions do not depend on how the router was fitted.
     rng = np.random.default_rng([seed, 17])
     return NewUsers.draw(train.questions(first), utilities, options.rounds, options.held, rng)
 
@@ -80,7 +83,9 @@ def _auc(courses: Sequence[Mapping[str, LearningCurve]]) -> dict[int, Estimates]
     after = next(iter(courses[0].values())).after
     return {
         votes: bootstrap(
-            {way: [found[way].block(at, f"{s}/") for s, found in enumerate(courses)] for way in courses[0]}, draws=200
+            # Fewer resamples than elsewhere: AUC is taken for every way after every number of votes.
+            {way: [found[way].block(at, f"{s}/") for s, found in enumerate(courses)] for way in courses[0]},
+            draws=200,
         )
         for at, votes in enumerate(after)
     }
@@ -97,7 +102,7 @@ def _explore_lines(world: str, found: Estimates, auc: Mapping[int, Estimates], u
         "shown": "regret so far, mean of both answers (logits)",
     }
     for metric, title in titles.items():
-
+        # The metric is bound as a default, for a closure would read the loop's last one.
         def interval(way: str, votes: int, less: str | None = None, metric: str = metric) -> Interval | None:
             source, key = (auc[votes], metric) if metric == "auc" else (found, f"{metric}@{votes}")
             return source.interval(way, key) if less is None else source.difference(way, less, key)

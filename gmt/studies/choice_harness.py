@@ -31,6 +31,7 @@ RIVALS = ("hierarchical_bradley_terry", "user_bradley_terry", "bradley_terry", "
 
 def fitted_posterior(data: Dataset, seed: int, traits: bool = True) -> HierarchicalBradleyTerry:
     """Return the default router's closed-form half, with learned traits where validation lets them join."""
+    # TEST is taken away before anything is fitted, so that no part can have seen it.
     learn = data.select(data.table.split != TEST)
     posterior = AnswerAwareBradleyTerry().fit(learn)
     if traits:
@@ -43,13 +44,16 @@ def fitted_routers(data: Dataset, seed: int) -> list[RoutingMethod]:
     """Return gmt (posterior and traits, no graph network) and its rivals, fitted."""
     learn = data.select(data.table.split != TEST)
     rivals = [make_router(name, seed).fit(learn) for name in RIVALS]
+    # Without its graph network, which would have to be trained anew for each of the many populations.
     return [GmtRouter(fitted_posterior(data, seed), None, 0.0), *rivals]
 
 
 def scores_of_all(data: Dataset, router: RoutingMethod, positions: np.ndarray) -> np.ndarray:
     """Return (C, M) scores of all models for the comparisons at `positions`, TRAIN visible."""
-    asked = with_all_models(data.questions(positions), len(data.table.models))
-    return router.score(data.select(data.table.split == TRAIN), asked)
+    questions = with_all_models(data.questions(positions), len(data.table.models))
+    # All models and not those shown: the better of two is no choice, and the choice of one model is what a router is
+    # for.
+    return router.score(data.select(data.table.split == TRAIN), questions)
 
 
 def joined_shares(parts: Sequence[Mapping[str, Mapping[str, Share]]]) -> dict[str, dict[str, Share]]:
@@ -82,6 +86,7 @@ def dots(found: Estimates, names: Sequence[str], metrics: Sequence[str], heads: 
 
     figure = Figure(figsize=(6.8, 0.24 * len(names) + 0.6), layout="constrained")
     for axes, metric in zip(figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0], metrics, strict=True):
+        # Reversed, for the first router belongs on top and the axis counts from below.
         for place, name in enumerate(reversed(names)):
             interval = found.interval(name, metric)
             if interval is not None:

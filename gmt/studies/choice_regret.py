@@ -24,11 +24,13 @@ def regret(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
     parts = []
     for seed in options.seeds:
         data, world = planted_dataset(PlantedSettings(users=options.users, votes=options.votes, seed=seed))
-        asked = np.flatnonzero(data.table.split == TEST)
-        rounds = data.table.select(asked)
+        targets = np.flatnonzero(data.table.split == TEST)
+        rounds = data.table.select(targets)
         truth = world.table_utilities(rounds)
+        # Names begin with the seed: user 3 of another seed is another user when intervals resample users.
         users = np.array([f"{seed}/{rounds.users[code]}" for code in rounds.user])
-        scores = {router.name: scores_of_all(data, router, asked) for router in fitted_routers(data, seed)}
+        scores = {router.name: scores_of_all(data, router, targets) for router in fitted_routers(data, seed)}
+        # The oracle scores by the true utilities: its regret is 0, and its win chance is the most that can be had.
         parts.append({name: choice_shares(users, found, truth) for name, found in {**scores, "oracle": truth}.items()})
     found = bootstrap_shares(joined_shares(parts))
     heads = {

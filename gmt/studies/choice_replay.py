@@ -33,14 +33,16 @@ def replayed(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
     effective: dict[str, float] = {}
     for seed, folder in enumerate(options.data):
         data = Dataset.load(folder)
-        asked = np.flatnonzero((data.table.split == TEST) & data.table.rated)
-        rounds, votes = data.table.select(asked), votes + len(asked)
+        targets = np.flatnonzero((data.table.split == TEST) & data.table.rated)
+        rounds, votes = data.table.select(targets), votes + len(targets)
+        # From TRAIN, as all that a router is given: chances of the votes replayed would depend on them.
         chances = shown_chances(data.table.select(data.table.split == TRAIN))
         own: list[dict[str, dict[str, Share]]] = [{}, {}, {}]
         for router in fitted_routers(data, seed):
-            scores = scores_of_all(data, router, asked)
+            scores = scores_of_all(data, router, targets)
             kept = [replay(rounds, scores), replay(rounds, scores, chances)]
             effective[router.name] = effective.get(router.name, 0.0) + kept[0].effective
+            # Not strict: the third measure is no replay and follows below.
             for store, part in zip(own, kept, strict=False):
                 store[router.name] = part.shares()
             own[2][router.name] = {"accuracy": _accuracy(rounds, scores)}
@@ -57,6 +59,7 @@ def replayed(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
     for rival in names[1:]:
         less = rows[f"gmt − {rival}"] = ["–"]
         for found, metric in looks:
+            # The first of the samples is the value itself, the others are resamples: only these have a deviation.
             gap = found.samples["gmt"][metric] - found.samples[rival][metric]
             less += [shown(found.difference("gmt", rival, metric), "+"), plain_number(float(np.nanstd(gap[1:])))]
     text = table(f"{options.name or Path(options.data[0]).name}, {votes} votes", HEADS, rows)
@@ -68,6 +71,7 @@ def _accuracy(table: InteractionTable, scores: np.ndarray) -> Share:
     """Return the pairwise accuracy on all votes, to compare variances with."""
     offered = np.take_along_axis(scores, np.maximum(table.candidates, 0), axis=1)
     pairs = pairs_of(table.ratings)
+    # A tie of scores is half right, as a coin would be.
     right = (1 + np.sign(pairs.differences(offered))) / 2
     return Share(np.asarray(table.users)[table.user][pairs.comparison], right, np.ones(len(right)))
 

@@ -1,9 +1,9 @@
 """Predict how a user will rate the next answer of a dialogue, from the turns before it (HALIE).
 
 Everybody met one model, so nothing can be learned of choosing between models: what is measured is whether
-earlier turns tell how the next will be rated. The network is that of gmt; a turn is a comparison of one
+earlier turns predict how the next will be rated. The network is that of gmt; a turn is a comparison of one
 candidate, which the pairwise loss of training cannot learn from, so it learns here from pairs of turns of
-one dialogue. Users are cut into folds; those asked were never trained on. Nothing chooses when to stop.
+one dialogue. Users are cut into folds; those scored were never trained on. Nothing chooses when to stop.
 
 Within a user a high mean so far predicts lower ratings even where their order means nothing, for what was
 drawn high is gone from the rest. The same predictors are therefore also measured on ratings shuffled within
@@ -32,7 +32,7 @@ from gmt.model.build import Scorer
 from gmt.report.markdown import interval_cell, table
 from gmt.training.train_network import new_scorer
 
-SAID = ("interestingness", "boringness", "preference", "fluency", "sensibility", "specificity", "humanness")
+ANSWERS = ("interestingness", "boringness", "preference", "fluency", "sensibility", "specificity", "humanness")
 FOLDS, USERS, RESAMPLES = 3, 16, 1000
 SHUFFLED = ", ratings shuffled"
 VARIANTS: dict[str, tuple[dict[str, bool], bool]] = {
@@ -52,7 +52,8 @@ def read_dialogues(folder: Path, encoder: str) -> Dataset:
     """
     ratings = {}
     for row in _rows(folder / "survey_responses.csv"):
-        values = [float(row[name]) if name != "boringness" else 1 - float(row[name]) for name in SAID if row[name]]
+        # Boredom is turned round, so that more is better in every answer; turn -1 holds the survey of a whole session.
+        values = [float(row[name]) if name != "boringness" else 1 - float(row[name]) for name in ANSWERS if row[name]]
         if row["turn_id"] != "-1" and values:
             ratings[row["session_id"], int(row["turn_id"])] = float(np.mean(values))
     seen = {}
@@ -86,28 +87,33 @@ def train(data: Dataset, users: np.ndarray, config: RunConfig, reveal: bool) -> 
     """
     scorer, generator = new_scorer(config, data), np.random.default_rng([config.seed, 12])
     optimizer = torch.optim.AdamW(scorer.parameters(), config.train.lr, weight_decay=config.train.weight_decay)
+    # No history: a dialogue belongs to one fold with its user, and what comes before a turn reaches it as its
+    # conversation.
     nothing = data.select(np.zeros(0, np.int64))
     scorer.train()
     for _ in range(config.train.steps):
         chosen = generator.choice(users, min(USERS, len(users)), replace=False)
-        asked = np.flatnonzero(np.isin(data.table.user, chosen) & data.table.rated)
-        batch = build_graph(nothing, data.questions(asked, reveal_earlier=reveal), config.graph)
-        talk, rating = data.table.conversation[asked], data.table.ratings[asked, 0]
+        targets = np.flatnonzero(np.isin(data.table.user, chosen) & data.table.rated)
+        batch = build_graph(nothing, data.questions(targets, reveal_earlier=reveal), config.graph)
+        talk, rating = data.table.conversation[targets], data.table.ratings[targets, 0]
+        # Pairs within a dialogue only. Between users they would teach who rates high, which says nothing of the order
+        # of turns.
         better, worse = np.nonzero((talk[:, None] == talk) & (rating[:, None] > rating))
         scores = scorer(batch)[:, 0]
         loss = torch.nn.functional.softplus(scores[torch.from_numpy(worse)] - scores[torch.from_numpy(better)]).mean()
         optimizer.zero_grad()
         loss.backward()
+        # A dialogue of many turns has pairs by the hundred: one such batch could undo many steps.
         torch.nn.utils.clip_grad_norm_(scorer.parameters(), config.train.clip)
         optimizer.step()
     return scorer.eval()
 
 
-def predicted(data: Dataset, asked: np.ndarray, scorer: Scorer, config: RunConfig, reveal: bool) -> np.ndarray:
-    """Return (C,) scores of the turns asked; of each only earlier turns of its dialogue are shown."""
+def predicted(data: Dataset, targets: np.ndarray, scorer: Scorer, config: RunConfig, reveal: bool) -> np.ndarray:
+    """Return (C,) scores of the target turns; of each only earlier turns of its dialogue are shown."""
     nothing = data.select(np.zeros(0, np.int64))
     with torch.inference_mode():
-        return scorer(build_graph(nothing, data.questions(asked, reveal_earlier=reveal), config.graph))[:, 0].numpy()
+        return scorer(build_graph(nothing, data.questions(targets, reveal_earlier=reveal), config.graph))[:, 0].numpy()
 
 
 def within(data: Dataset, scores: np.ndarray) -> dict[str, float]:
@@ -121,6 +127,7 @@ def within(data: Dataset, scores: np.ndarray) -> dict[str, float]:
     for user in np.unique(table_.user):
         own = np.flatnonzero((table_.user == user) & table_.rated)
         rating, score = table_.ratings[own, 0], scores[own]
+        # A rank correlation needs an order to compare with.
         if len(own) > 2 and np.ptp(rating) > 0:
             # Equal predictions say nothing of the order: a correlation of 0.
             out[table_.users[user]] = float(spearmanr(score, rating).statistic) if np.ptp(score) > 0 else 0.0
@@ -129,6 +136,7 @@ def within(data: Dataset, scores: np.ndarray) -> dict[str, float]:
 
 def dialogues(folder: Path, encoder: str, config: RunConfig) -> dict[str, Any]:
     """Return predictor -> mean rank correlation within users with its 95 % bootstrap interval."""
+    # 1. Folds once for all predictors, so that they differ in what they read and not in whom they saw.
     data = read_dialogues(folder, encoder)
     rng = np.random.default_rng(config.seed)
     fold = rng.permutation(len(data.table.users)) % FOLDS
@@ -139,9 +147,11 @@ def dialogues(folder: Path, encoder: str, config: RunConfig) -> dict[str, Any]:
     for name, (changes, reveal) in VARIANTS.items():
         own = replace(config, graph=replace(config.graph, **changes))
         found[name] = within(data, _folded(data, fold, own, reveal))
+    # 2. The same on ratings without order: what remains there is owed to the mean of few ratings and not to time.
     mixed = shuffled(data, rng)
     found[f"mean rating so far{SHUFFLED}"] = within(mixed, so_far(mixed))
     found[f"network: and how that was rated{SHUFFLED}"] = within(mixed, _folded(mixed, fold, config, True))
+    # 3. Resamples of users, the same for all predictors, so that their differences are paired.
     reference = found[next(iter(VARIANTS))]
     users = sorted(reference)
     draws = rng.integers(len(users), size=(RESAMPLES, len(users)))
@@ -157,8 +167,8 @@ def _folded(data: Dataset, fold: np.ndarray, config: RunConfig, reveal: bool) ->
     scores = np.zeros(len(data.table))
     for part in range(FOLDS):
         scorer = train(data, np.flatnonzero(fold != part), config, reveal)
-        asked = np.flatnonzero(fold[data.table.user] == part)
-        scores[asked] = predicted(data, asked, scorer, config, reveal)
+        targets = np.flatnonzero(fold[data.table.user] == part)
+        scores[targets] = predicted(data, targets, scorer, config, reveal)
     return scores
 
 
@@ -193,6 +203,6 @@ def dialogues_table(found: Mapping[str, Any]) -> str:
         for name, one in found.items()
         if isinstance(one, dict)
     }
-    head = f"**halie_dialogue** — {found['people']} people whose ratings differ, {found['turns']:,} rated turns"
-    columns = ["rank correlation within a person", "less the turn alone"]
-    return f"{head}, {found['steps']} steps, {FOLDS} folds of people\n\n{table('prediction', columns, rows)}"
+    head = f"**halie_dialogue** — {found['people']} users whose ratings differ, {found['turns']:,} rated turns"
+    columns = ["rank correlation within a user", "less the turn alone"]
+    return f"{head}, {found['steps']} steps, {FOLDS} folds of users\n\n{table('prediction', columns, rows)}"

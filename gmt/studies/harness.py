@@ -1,4 +1,4 @@
-"""Ask routers in memory, and join what several seeds give with intervals over people."""
+"""Score with routers in memory, and join what several seeds give with intervals over people."""
 
 from __future__ import annotations
 
@@ -25,23 +25,26 @@ from gmt.training.fit_parts import fit_parts
 Blocks = dict[str, list[ScoreBlock]]
 
 
-def ask(data: Dataset, routers: Mapping[str, RoutingMethod], reveal_turns: bool = False) -> dict[str, np.ndarray]:
+def score_targets(
+    data: Dataset, routers: Mapping[str, RoutingMethod], reveal_turns: bool = False
+) -> dict[str, np.ndarray]:
     """Return router -> (C, K) scores of the rated TEST comparisons given the TRAIN ones.
 
     Args:
         data: All comparisons with their split.
         routers: Fitted routers.
-        reveal_turns: Show the ratings of earlier rounds of the conversations asked.
+        reveal_turns: Show the ratings of earlier rounds of the targets' conversations.
     """
     table, history = data.table, data.select(data.table.split == TRAIN)
     targets, turns = targets_of(data), table.turn[targets_of(data)]
     out = {name: np.full((len(targets), table.candidates.shape[1]), -np.inf) for name in routers}
-    # Turn after turn: a round shown with a question must not hold the rating of one asked beside it.
+    # Turn after turn: a round shown with a question must not hold the rating of a target beside it.
     for turn in np.unique(turns) if reveal_turns else [None]:
         part = np.arange(len(targets)) if turn is None else np.flatnonzero(turns == turn)
         questions = data.questions(targets[part], reveal_earlier=reveal_turns)
         for name, router in routers.items():
             scores = router.score(history, questions)
+            # These questions may have fewer candidates than the widest comparison of the data.
             out[name][part, : scores.shape[1]] = scores
     return out
 
@@ -57,10 +60,11 @@ def validation_of(learn: Dataset) -> ValidationVotes:
     Raises:
         DataError: No two answers of a VALID comparison are rated differently.
     """
+    # Ties choose nothing: whatever a part scores, they lie at even chances.
     every = ValidationVotes.of(learn)
     found = every.untied() if every is not None else None
     if found is None or not len(found):
-        raise DataError("no VALID comparison tells two answers apart; prepare the data with a larger valid share")
+        raise DataError("no VALID comparison rates two answers differently; prepare the data with a larger valid share")
     return found
 
 
@@ -75,6 +79,7 @@ def block(data: Dataset, scores: np.ndarray, prefix: str = "", of: np.ndarray | 
     """
     targets, chosen = targets_of(data), np.arange(len(scores)) if of is None else of
     table = data.table.select(targets[chosen])
+    # Intervals resample users by name, so the same name must not stand for two.
     users = np.array([f"{prefix}{table.users[code]}" for code in table.user])
     return ScoreBlock(users, scores[chosen], data.table.ratings[targets][chosen], scale=data.rating_range)
 
@@ -98,13 +103,14 @@ def write(out: Path, name: str, found: Mapping[str, Any], text: str) -> None:
 
 def fit(data: Dataset, config: RunConfig) -> tuple[GmtRouter, list[str]]:
     """Fit gmt in memory by its settings; return it and what the fit said of its parts."""
+    # Training writes checkpoints; of a study only the numbers are kept.
     with tempfile.TemporaryDirectory() as folder:
         router, card = fit_parts(data.select(data.table.split != TEST), config, RunFolder(Path(folder)))
     return router, card["notes"]
 
 
 class Alone:
-    """Score with a router that sees no user's votes but those of the one who asks: one graph per user.
+    """Score with a router that sees no user's votes but those of the target user: one graph per user.
 
     Args:
         router: A fitted router.
@@ -122,6 +128,7 @@ class Alone:
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
         """Score candidates as `Router.score` says."""
         out = np.full(questions.candidates.shape, -np.inf)
+        # User by user: one history serves one of them.
         for user in np.unique(questions.user):
             part = np.flatnonzero(questions.user == user)
             out[part] = self.router.score(history.select(history.table.user == user), questions.select(part))

@@ -23,12 +23,13 @@ from gmt.training.train_traits import SHOWN_WHOLE
 from gmt.training.trait_folds import Folds, fold_votes
 
 WIDTH, HEADS, LAYERS = 32, 4, 4
+FACTS = 5  # what a vote says by itself: residual, offset, whether shown, whether tied, votes of its user
 PRETRAINING, TUNING, USERS = 1500, 300, 48
 SHOWN = 0.8  # share of a user's votes that are shown, at most
 
 
 class AmortisedSolve(nn.Module):
-    """Guess what a user thinks of target pairs from their shown votes, by messages weighed with kernels.
+    """Predict a user's preferences in target pairs from their shown votes, by messages weighed with kernels.
 
     Each head's weights between two votes are a learned nonnegative mixture of the posterior's kernels; values and
     updates are learned. Shown votes carry their outcome; target ones carry none.
@@ -36,7 +37,7 @@ class AmortisedSolve(nn.Module):
 
     def __init__(self, kernels: int) -> None:
         super().__init__()
-        self.begin = nn.Linear(5 + kernels, WIDTH)
+        self.begin = nn.Linear(FACTS + kernels, WIDTH)
         self.mix = nn.Parameter(torch.zeros(LAYERS, HEADS, kernels))
         self.value = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(LAYERS))
         self.update = nn.ModuleList(
@@ -45,28 +46,31 @@ class AmortisedSolve(nn.Module):
         )
         self.end = nn.Linear(WIDTH, 2)
 
-    def forward(self, kernels: Tensor, shift: Tensor, y: Tensor, shown: Tensor) -> Tensor:
+    def forward(self, kernels: Tensor, offset: Tensor, y: Tensor, shown: Tensor) -> Tensor:
         """Return (B, T) logits.
 
         Args:
             kernels: (B, P, T, T) the posterior's kernels between the votes of a user.
-            shift: (B, T) what everybody's votes say.
+            offset: (B, T) what all users' votes say.
             y: (B, T) outcomes, read where `shown`.
             shown: (B, T).
         """
-        seen = shown.to(shift.dtype)
+        seen = shown.to(offset.dtype)
         own = torch.diagonal(kernels, dim1=2, dim2=3).transpose(1, 2)
-        count = (seen.sum(1, keepdim=True) + 1).log().expand_as(shift)
-        missed = (y - torch.sigmoid(shift)) * seen
-        state = self.begin(torch.cat([torch.stack([missed, shift, seen, (y == 0.5) * seen, count], 2), own], 2))
+        count = (seen.sum(1, keepdim=True) + 1).log().expand_as(offset)
+        missed = (y - torch.sigmoid(offset)) * seen
+        state = self.begin(torch.cat([torch.stack([missed, offset, seen, (y == 0.5) * seen, count], 2), own], 2))
         for mix, value, update in zip(self.mix, self.value, self.update, strict=True):
+            # Nonnegative sums of kernels are kernels; votes that are not shown send nothing, or their own answer would
+            # leak.
             weights = torch.einsum("hp,bpij->bhij", nn.functional.softplus(mix), kernels) * seen[:, None, None, :]
-            said = torch.tanh(value(state)) * seen[:, :, None]
-            said = said.reshape(*state.shape[:2], HEADS, -1)
-            heard = torch.einsum("bhij,bjhd->bihd", weights, said).reshape(state.shape)
-            state = state + update(torch.cat([state, heard], 2))
-        more, sure = self.end(state).unbind(2)
-        return shift * torch.exp(0.3 * torch.tanh(sure)) + more
+            message = torch.tanh(value(state)) * seen[:, :, None]
+            message = message.reshape(*state.shape[:2], HEADS, -1)
+            received = torch.einsum("bhij,bjhd->bihd", weights, message).reshape(state.shape)
+            state = state + update(torch.cat([state, received], 2))
+        more, certainty = self.end(state).unbind(2)
+        # Bounded, so that the network corrects what all users' votes say and cannot throw it away.
+        return offset * torch.exp(0.3 * torch.tanh(certainty)) + more
 
 
 def kernels_of(batch: UserBatch) -> Tensor:
@@ -75,24 +79,28 @@ def kernels_of(batch: UserBatch) -> Tensor:
     return torch.as_tensor(np.stack([terms.linear, terms.query, *terms.features], axis=1), dtype=torch.float32)
 
 
-def simulated(kernels: np.ndarray, shift: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def simulated(kernels: np.ndarray, offset: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Return (B, T) votes of one made-up population: amplitudes, tails, slips and ties of its own.
 
     Args:
         kernels: (B, P, T, T).
-        shift: (B, T).
+        offset: (B, T).
         generator: Draws everything.
     """
-    size = len(shift)
+    size = len(offset)
+    # Uniform in the logarithm: weak and strong effects differ by factors. The third kernel is there only where answers
+    # have features.
     amplitude = np.exp(generator.uniform(np.log([0.1, 0.05, 0.005]), np.log([3.0, 6.0, 0.3])))[: kernels.shape[1]]
     kernel = np.einsum("p,bpij->bij", amplitude, kernels)
+    # A kernel of fewer features than votes is singular; the diagonal makes its root exist.
     root = np.linalg.cholesky(kernel + 1e-4 * np.eye(kernel.shape[1]))
     strong = np.sqrt(generator.gamma(2.0, 0.5, (size, 1)))  # some users care more than others
-    latent = (root @ generator.standard_normal((*shift.shape, 1)))[:, :, 0] * strong + shift
+    latent = (root @ generator.standard_normal((*offset.shape, 1)))[:, :, 0] * strong + offset
     chance = expit(latent * np.exp(0.2 * generator.standard_normal()))
     slip = generator.uniform(0, 0.2)
-    won = generator.random(shift.shape) < slip / 2 + (1 - slip) * chance
-    tied = generator.random(shift.shape) < generator.uniform(0, 0.8) * 4 * chance * (1 - chance)
+    won = generator.random(offset.shape) < slip / 2 + (1 - slip) * chance
+    # 4 p (1 - p) is 1 where chances are even: ties come where the answers are close.
+    tied = generator.random(offset.shape) < generator.uniform(0, 0.8) * 4 * chance * (1 - chance)
     return np.where(tied, 0.5, won.astype(float))
 
 
@@ -112,17 +120,19 @@ def _step(
         batch = UserBatch(votes, index, folds.offset[part], covariance)
         kernels = kernels_of(batch)
         y = simulated(kernels.double().numpy(), batch.offset, generator) if pretend else batch.y
+        # Real votes are hidden by their fold, for the offset was fitted without it and would otherwise know them.
         hidden = batch.mask & (folds.fold[np.maximum(index, 0)] == part)
         if pretend:
             hidden = batch.mask & (generator.random(index.shape) < 1 - SHOWN)
+        # Histories of any length, and many whole ones: that is what a user is scored with.
         keep = np.where(generator.random(len(index)) < SHOWN_WHOLE, 1.0, generator.random(len(index)))
         shown = batch.mask & ~hidden & (generator.random(index.shape) < keep[:, None])
         if not hidden.any():
             continue
-        asked, truth = torch.from_numpy(hidden), torch.as_tensor(y, dtype=torch.float32)
+        target, truth = torch.from_numpy(hidden), torch.as_tensor(y, dtype=torch.float32)
         offset = torch.as_tensor(batch.offset, dtype=torch.float32)
         logit = network(kernels, offset, truth, torch.from_numpy(shown))
-        loss = loss + nn.functional.binary_cross_entropy_with_logits(logit[asked], truth[asked], reduction="sum")
+        loss = loss + nn.functional.binary_cross_entropy_with_logits(logit[target], truth[target], reduction="sum")
         count += int(hidden.sum())
     return loss, count
 
@@ -132,6 +142,7 @@ def _train(
 ) -> None:
     """Take steps; keep the weights of the lowest check."""
     optimizer = torch.optim.AdamW(network.parameters(), lr, weight_decay=0.01)
+    # Checked before the first step too: a network that only gets worse is handed back untouched.
     best, kept = check(), copy.deepcopy(network.state_dict())
     for step in range(steps):
         for group in optimizer.param_groups:
@@ -158,9 +169,12 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Sco
     posterior = router.condition(train)
 
     def score(history: Dataset, questions: Questions) -> np.ndarray:
+        # 1. Targets become votes with an outcome that is not read, once in each order: half the difference of both
+        #    logits flips its sign exactly when the answers change places.
         slots = np.zeros(len(questions), np.int64)
         there = posterior.with_votes(history, questions, slots, slots + 1, slots + 0.5).votes
         back = replace(there, a=there.b, b=there.a, features=-there.features)
+        # 2. Beside the votes of their users, sorted by user, as batches take them.
         both = _joined(posterior.votes, there, back)
         offset = posterior.quality.differences(both.query, both.a, both.b)
         answer = np.concatenate([np.full(len(posterior.votes), -1), there.comparison, there.comparison])
@@ -168,6 +182,7 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Sco
         order = np.argsort(np.concatenate([posterior.votes.user, there.user, back.user]), kind="stable")
         answer, sign = answer[order], sign[order]
         found = np.zeros(len(questions))
+        # 3. A user's votes and targets in one pass; only votes are shown.
         for _, index in both.batches(questions.user):
             batch, at = UserBatch(both, index, offset, covariance), np.maximum(index, 0)
             shown = batch.mask & (answer[at] < 0)

@@ -32,6 +32,7 @@ Score = Callable[[Dataset, Questions], np.ndarray]
 """Scores questions given a history, as a router does."""
 
 FEATURES = 16
+# 0 among the variances, so that VALID can leave the states out.
 TRAIT_VARIANCES, QUERY_KERNEL_SCALES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0), (0.0, 1.0, 3.0)
 PRIOR_SCALES = (0.25, 0.5, 1.0)
 
@@ -54,6 +55,7 @@ class StateFeatures:
     def of(cls, scorer: GraphScorer, history: Dataset) -> StateFeatures:
         """Read the models' states, and find the axes over the questions of a history."""
         llm = torch.as_tensor(history.model_vectors, dtype=torch.float32)
+        # A model that joined after training has no residual of its own.
         known = min(len(llm), len(scorer.llm_residual))
         with torch.inference_mode():
             state = scorer.project_llm(llm)
@@ -62,8 +64,10 @@ class StateFeatures:
         bare = cls(scorer, models, np.eye(models.shape[1]))
         queries = np.unique(history.table.query)
         cells = bare._weights(history.vectors[queries])[:, None, :] * models
+        # Only differences within a question can make one model win, so axes are sought in these.
         cells = (cells - cells.mean(axis=1, keepdims=True)).reshape(-1, models.shape[1])
         _, size, basis = principal_axes(cells, FEATURES)
+        # Total variance 1, so that the grid of amplitudes means the same for any network.
         return replace(bare, basis=basis / np.sqrt(max(size.sum(), 1e-12)))
 
     def of_rows(self, history: Dataset) -> np.ndarray:
@@ -86,11 +90,15 @@ def states(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
     """Give the posterior the states of a trained network; VALID chooses how much they count."""
     config = load_config(None, (), seed)
     with tempfile.TemporaryDirectory() as folder:
+        # 1. A network trained as always; nothing of it is trained further.
         scorer = _turn_graph(train_scorer(learn, config, RunFolder(Path(folder)))[0])
     scorer.eval()
     valid = validation_of(learn)
+    # 2. The posterior with more features: what was fitted before is kept, for only the amplitudes are sought anew.
     wider = AnswerAwareBradleyTerry(router.start, lambda history: StateFeatures.of(scorer, history))
     wider.load_state_dict(router.state_dict())
+    # 3. All combinations from one conditioned posterior, for kernels are the costly part and amplitudes only weigh
+    #    them.
     choices = [
         replace(router.settings, trait_variance=variance, query_kernel_scale=query, prior_scale=prior)
         for variance, query, prior in product(TRAIT_VARIANCES, QUERY_KERNEL_SCALES, PRIOR_SCALES)
@@ -121,10 +129,12 @@ class ResidualScorer(nn.Module):
         super().__init__()
         self.scorer = scorer
         self.read = nn.Sequential(nn.Linear(2, width), nn.Tanh(), nn.Linear(width, 1))
+        # Small, so that training begins beside the posterior's own scores.
         self.scale = nn.Parameter(torch.tensor(0.1))
 
     def forward(self, batch: object, expected: Tensor) -> Tensor:
         """Return (C, K) scores; `expected` is (C, K, 2) posterior means, centred, and deviations."""
+        # The last factor is 0 where the posterior expects nothing: a deviation alone must not favour an answer.
         scores = self.scorer(batch) + self.read(expected).squeeze(-1) * expected[..., 0].abs().tanh()
         return expected[..., 0] + self.scale * scores
 
@@ -133,12 +143,14 @@ def expected_by(router: AnswerAwareBradleyTerry, history: Dataset, data: Dataset
     """Return (C, K, 2) posterior means, centred within a question, and standard deviations."""
     posterior = router.condition(history)
     scores = posterior.score(data, questions)
+    # Rounding may leave a variance just below 0.
     variance = np.diagonal(posterior.covariances(data, questions, with_quality=False), axis1=1, axis2=2)
     return np.stack([scores - scores.mean(axis=1, keepdims=True), np.sqrt(np.maximum(variance, 0))], axis=2)
 
 
 def expected_out_of_fold(router: AnswerAwareBradleyTerry, train: Dataset, seed: int) -> np.ndarray:
     """Return (C, K, 2) of what the posterior says of every comparison when its fold of conversations is not seen."""
+    # Out of fold, or the network would learn to trust expectations that have seen the answer.
     fold = folds_of(train.table, np.random.default_rng([seed, 12]))
     out = np.zeros((*train.table.candidates.shape, 2))
     for part in range(FOLDS):
@@ -151,6 +163,7 @@ def with_expected(train: Dataset, expected: np.ndarray) -> Dataset:
     """Return the history with an answer of its own for every row, which also says what the posterior had expected."""
     table = train.table
     rows = len(table.model)
+    # Each row gets an answer of its own: equal answers share a vector, and what was expected of them differs.
     slot = np.arange(rows) - table.start[:-1][table.row_comparison]
     words = train.vectors[np.maximum(table.response, 0)] * (table.response >= 0)[:, None]
     wide = np.concatenate([words, expected[table.row_comparison, slot]], axis=1).astype(np.float32)
@@ -172,6 +185,7 @@ def widened(data: Dataset) -> Dataset:
 
 def residual(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
     """Train a network on what the posterior misses out of fold; VALID chooses when to stop."""
+    # 1. What the posterior expects of each comparison, without having seen its fold.
     config = load_config(None, (), seed)
     train = learn.select(learn.table.split == TRAIN)
     expected = expected_out_of_fold(router, train, seed)
@@ -187,11 +201,13 @@ def residual(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Scor
         expected = expected_by(router, history, history, questions)
         network.eval()
         with torch.inference_mode():
+            # The history stays that of TRAIN with what was expected there; the one passed in serves the posterior.
             graph = build_graph(shown, questions, config.graph)
             found = network(graph, to_tensor(expected)).numpy()
         network.train()
         return found
 
+    # 2. Train on the residual; the weights of the lowest loss on VALID are kept.
     best, kept = np.inf, copy.deepcopy(network.state_dict())
     for step in range(config.train.steps):
         if step % config.train.eval_every == 0:

@@ -4,11 +4,11 @@ Usage: python -m gmt.studies.learned_parts --out FOLDER [--data DATA/llmfao-seen
        [--parts states residual amortised]
 
 Comparisons must be pairs, and protocol `seen`. Each part is fitted on TRAIN, chosen by the log loss of VALID,
-and asked on TEST beside the posterior alone:
+and scored on TEST beside the posterior alone:
 
 - `states`: what the trained graph network reads of a question and a model, as further features of the posterior,
   their amplitude chosen on VALID;
-- `residual`: means and deviations of the posterior, fitted without the fold that is asked, enter the turns and
+- `residual`: means and deviations of the posterior, fitted without the target's fold, enter the turns and
   the head of the graph network, which learns only what the posterior misses;
 - `amortised`: a network that reads a user's votes through the posterior's kernels in place of its solve,
   first taught on simulated populations of many tastes, then on the votes at hand.
@@ -16,9 +16,7 @@ and asked on TEST beside the posterior alone:
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -29,7 +27,7 @@ from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.report.markdown import interval_cell, table, turned
 from gmt.routing.grid import paired_gain
 from gmt.studies.ablations import data_sets
-from gmt.studies.entry import run_study
+from gmt.studies.entry import add_data_options, run_study, study_parser
 from gmt.studies.harness import Blocks, add, block, joined, targets_of, validation_of, write
 from gmt.studies.learned_amortised import amortised
 from gmt.studies.learned_network import residual, states
@@ -40,16 +38,19 @@ POSTERIOR = "posterior"
 
 def measure(data: Dataset, seed: int, parts: Sequence[str], blocks: Blocks, gains: dict[str, list[Any]]) -> None:
     """Add one data set's TEST scores, and what each part gained on VALID with two standard errors."""
+    # TEST is taken away first: every part is chosen before it could see it.
     learn = data.select(data.table.split != TEST)
     valid = validation_of(learn)
     router = AnswerAwareBradleyTerry().fit(learn)
     history, questions = data.select(data.table.split == TRAIN), data.questions(targets_of(data))
+    # Paired by vote, so that the doubt about a gain is that of the difference and not of two losses.
     before = valid.losses(router.score(valid.history, valid.questions), logits=False)
     found = {POSTERIOR: router.score(history, questions)}
     for name in parts:
         score = PARTS[name](router, learn, seed)
         after = valid.losses(score(valid.history, valid.questions), logits=False)
         gains.setdefault(name, []).append(paired_gain(before, after))
+        # From the same TRAIN history as the posterior, so that only what reads it differs.
         found[name] = score(history, questions)
         print(name, seed, gains[name][-1], flush=True)
     add(blocks, {name: block(data, scores) for name, scores in found.items()})
@@ -69,15 +70,14 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Fit and ask every part on every data set, writing after each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--data", type=Path, nargs="*", default=[])
-    parser.add_argument("--planted", type=int, nargs="*", default=[])
+    """Fit and score every part on every data set, writing after each."""
+    parser = study_parser(__doc__)
+    add_data_options(parser)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     chosen = parser.parse_args(arguments)
     found: dict[str, Any] = {}
     blocks: dict[str, Blocks] = {}
+    # Many small solves: threads cost more than they give.
     with threadpool_limits(1):
         for name, seed, data in data_sets(chosen.data, chosen.planted):
             one = found.setdefault(name, {"seeds": [], "valid": {}})

@@ -10,13 +10,12 @@ also reads gsm8k/ below $GMT_REAL_DATA, for users who weigh traits of real answe
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.sources.router_data import matrix_from
 from gmt.rivals.registry import RIVALS
-from gmt.studies.entry import run_study
+from gmt.studies.entry import run_study, study_parser
 from gmt.studies.personalized_feedback import nine, thousand
 from gmt.studies.personalized_mixed import mixed
 from gmt.studies.personalized_networks import depth, designs
@@ -35,16 +34,17 @@ STUDIES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the studies asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    """Run the studies chosen."""
+    parser = study_parser(__doc__)
     parser.add_argument("--scores", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--studies", nargs="+", choices=list(STUDIES), default=list(STUDIES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--rivals", nargs="*", choices=list(RIVALS), default=list(RIVALS))
     chosen = parser.parse_args(arguments)
+    # Read once: all studies draw users over the same questions, so their numbers stand beside each other.
     matrix = matrix_from(chosen.scores, [])
     for name in chosen.studies:
+        # Each writes its own files as it goes, so one that fails costs nothing of those before it.
         STUDIES[name](matrix, chosen.out, chosen.seeds, chosen.rivals)
         print(f"{name} done", flush=True)
 

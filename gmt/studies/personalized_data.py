@@ -1,4 +1,4 @@
-"""Make users who weigh quality against cost, and fit what is asked for them."""
+"""Make users who weigh quality against cost, and name the configs that are fitted to them."""
 
 from __future__ import annotations
 

@@ -13,12 +13,13 @@ from gmt.config import load_config
 from gmt.data.interactions import TEST
 from gmt.rivals.registry import make_router
 from gmt.routing.protocol import RoutingMethod
-from gmt.studies.harness import Blocks, add, ask, block, fit, joined, targets_of, write
+from gmt.studies.harness import Blocks, add, block, fit, joined, score_targets, targets_of, write
 from gmt.studies.rewards import auc_table
 
 
 def mixed(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
     """Planted users who like cheap models besides what an answer is like: with and without `posterior.cost`."""
+    # Without the network, and with one trait network: the question is what one more kernel adds, not what all parts do.
     settings = ["posterior.network=false", "traits.networks=1"]
     columns = {"seen, 40 votes": (40, "seen"), "seen, 10 votes": (10, "seen"), "new models": (40, "new-models")}
     found: dict[str, dict[str, Any]] = {}
@@ -33,7 +34,8 @@ def mixed(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
             }
             for name in ("bradley_terry", "user_bradley_terry", "hierarchical_bradley_terry"):
                 routers[name] = make_router(name, seed).fit(learn)
-            scores = ask(data, routers) | {"oracle": world.table_scores(data.table.select(targets_of(data)))}
+            # The oracle scores by true utilities, so what it lacks to 1 is the noise of the votes.
+            scores = score_targets(data, routers) | {"oracle": world.table_scores(data.table.select(targets_of(data)))}
             add(blocks, {name: block(data, one, f"{seed}:") for name, one in scores.items()})
         found[label] = {"seeds": list(seeds), **joined(blocks, "gmt")}
         write(out, "mixed", found, auc_table(found))

@@ -19,36 +19,39 @@ from gmt.evaluation.score_blocks import ScoreBlock
 from gmt.report.look import COLOURS, STYLE, save_figure
 from gmt.report.markdown import interval_cell, table
 from gmt.rivals.registry import make_router
-from gmt.studies.harness import Blocks, add, ask, block, fit, joined, write
+from gmt.studies.harness import Blocks, add, block, fit, joined, score_targets, write
 from gmt.studies.personalized_data import ENCODER, NINE, THOUSAND, config_of, cost_users
 from gmt.studies.rewards import Rewards, compared, earn, oracle_scores, reward_table
 
 
-def ask_one(data: Dataset, config: RunConfig, seed: int) -> dict[str, ScoreBlock]:
+def scored_alone(data: Dataset, config: RunConfig, seed: int) -> dict[str, ScoreBlock]:
     """Fit gmt by its settings and return what it scored, under its name."""
-    return {"gmt": block(data, ask(data, {"gmt": fit(data, config)[0]})["gmt"], f"{seed}:")}
+    return {"gmt": block(data, score_targets(data, {"gmt": fit(data, config)[0]})["gmt"], f"{seed}:")}
 
 
 def depth(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
     """Train the single-turn network with 0 to 5 layers, on cost users and on users who weigh traits of real answers."""
+    # Optional, for real answers have to be downloaded; cost users need the matrix only.
     answers = read_responses(Path(os.environ["GMT_REAL_DATA"]) / "gsm8k") if "GMT_REAL_DATA" in os.environ else None
     found: dict[str, dict[str, Any]] = {}
     for layers in range(6):
         changes = [f"model.layers={layers}", "train.steps=300"]
         blocks: dict[str, Blocks] = {"cost users": {}, "trait users": {}}
         for seed in seeds:
+            # A tenth of the users, and few steps: six depths are compared with each other and with nothing else.
             data, _ = cost_users(matrix, replace(THOUSAND, users=100), seed)
-            add(blocks["cost users"], ask_one(data, config_of("personalized_network", seed, *changes), seed))
+            add(blocks["cost users"], scored_alone(data, config_of("personalized_network", seed, *changes), seed))
             if answers is not None:
                 data, _ = trait_dataset(answers, TraitSettings(seed=seed), ENCODER)
                 pairwise = ("train.loss=pairwise", "train.select=auc")  # votes, where cost users state rewards
                 config = config_of("personalized_network", seed, *changes, *pairwise)
-                add(blocks["trait users"], ask_one(data, config, seed))
+                add(blocks["trait users"], scored_alone(data, config, seed))
         found[str(layers)] = {name: joined(one, "gmt")["routers"]["gmt"] for name, one in blocks.items() if one}
         rows = {
             "reward of cost users": [interval_cell(one["cost users"]["reward"]) for one in found.values()],
             "AUC of trait users": [interval_cell(one.get("trait users", {}).get("auc")) for one in found.values()],
         }
+        # After each depth, with the figure, so that a course can be watched.
         write(out, "depth", found, f"Seeds {', '.join(map(str, seeds))}.\n\n{table('layers', list(found), rows)}")
         depth_figure(found, out)
         print(f"depth {layers} done", flush=True)
@@ -80,6 +83,7 @@ def depth_figure(found: Mapping[str, Mapping[str, Any]], out: Path) -> None:
 
 def designs(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
     """The published single-turn design and ours, trained at full length, beside the utility head."""
+    # Full feedback, for the published design learns from the rewards of all models.
     groups = {"nine users, full feedback": NINE, "1,000 users, full feedback": replace(THOUSAND, feedback="full")}
     found: dict[str, dict[str, Any]] = {}
     for label, settings in groups.items():
@@ -94,11 +98,12 @@ def designs(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequen
             ):
                 started = time.monotonic()
                 router, _ = fit(data, config_of(config, seed))
-                scores |= ask(data, {name: router})
+                scores |= score_targets(data, {name: router})
                 print(f"{label} seed {seed} {name}: {time.monotonic() - started:.0f} s", flush=True)
+            # The least that a design has to beat: one model for all, and a mean for each user and task.
             for name in ("best_single", "user_task_mean"):
                 router = make_router(name, seed).fit(data.select(data.table.split != TEST))
-                scores |= ask(data, {name: router})
+                scores |= score_targets(data, {name: router})
             earn(rewards, data, scores, seed)
         found[label] = {"seeds": list(seeds), **compared(rewards)}
         write(out, "designs", found, reward_table(found))

@@ -15,7 +15,7 @@ from gmt.data.interactions import TEST, TRAIN
 from gmt.errors import ConfigError
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.rivals.registry import make_router
-from gmt.studies.harness import ask, fit, write
+from gmt.studies.harness import fit, score_targets, write
 from gmt.studies.personalized_data import ENCODER, THOUSAND, config_of, cost_users
 from gmt.studies.rewards import Rewards, compared, earn, reward_table
 
@@ -23,9 +23,10 @@ SHOTS = (0, 1, 2, 5, 10, 20)
 
 
 def newcomers(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
-    """Train on 800 of 1,000 users; ask the others at k votes, beside gmt trained with all of their votes."""
+    """Train on 800 of 1,000 users; score the others at k votes, beside gmt trained with all of their votes."""
     rows: dict[str, Rewards] = {str(shots): {} for shots in SHOTS}
     for seed in seeds:
+        # 1. One router with all users, and one that has not met two hundred of them.
         data, _ = cost_users(matrix, replace(THOUSAND, feedback="pair"), seed)
         config = config_of("personalized_1000", seed)
         whole, _ = fit(data, config)
@@ -33,15 +34,16 @@ def newcomers(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequ
         fresh = np.random.default_rng([seed, 3]).permutation(len(table.users))[:200]
         new = np.isin(table.user, fresh)
         part, _ = fit(data.select(~new | (table.split == TEST)), config)
-        best = ask(_asked(data, fresh), {"trained": whole})["trained"]
+        # 2. What more votes could come to at most: a router that was trained on all of them, with all of them visible.
+        best = score_targets(_targets_of_users(data, fresh), {"trained": whole})["trained"]
+        # 3. The other one is shown ever more votes of users it has not met.
         for shots in SHOTS:
-            shown = _asked(data.select(~new | (table.split == TEST) | _first(data, new, shots)), fresh)
-            scores = {"gmt": ask(shown, {"gmt": part})["gmt"], "trained on them": best}
+            shown = _targets_of_users(data.select(~new | (table.split == TEST) | _first(data, new, shots)), fresh)
+            scores = {"gmt": score_targets(shown, {"gmt": part})["gmt"], "trained on them": best}
             for name in rivals:
                 router = make_router(name, seed).fit(data.select(~new & (table.split != TEST)))
-                scores[name] = ask(shown, {name: router})[name]
-            asked = _asked(data, fresh)
-            earn(rows[str(shots)], asked, scores, seed)
+                scores[name] = score_targets(shown, {name: router})[name]
+            earn(rows[str(shots)], _targets_of_users(data, fresh), scores, seed)
     found = {f"{shots} votes": {"seeds": list(seeds), **compared(one)} for shots, one in rows.items()}
     write(out, "newcomers", found, reward_table(found))
 
@@ -70,21 +72,21 @@ def models(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequenc
         touched[table.row_comparison[table.model == len(order) - 1]] = True
         known = (table.split != TEST) & ~touched
         part, _ = fit(_without_last(data.select(known)), config)
-        best = ask(data, {"trained": whole})["trained"]
+        best = score_targets(data, {"trained": whole})["trained"]
         # 3. The other one is shown ever more of the outcomes it was not trained on.
         outcomes = np.flatnonzero(touched & (table.split == TRAIN))
         outcomes = np.random.default_rng([seed, 4]).permutation(outcomes)
         for shots in counts:
             keep = (table.split == TEST) | known
             keep[outcomes[:shots]] = True
-            scores = {"gmt": ask(data.select(keep), {"gmt": part})["gmt"], "trained with it": best}
+            scores = {"gmt": score_targets(data.select(keep), {"gmt": part})["gmt"], "trained with it": best}
             earn(rows[str(shots)], data, scores, seed)
     found = {f"{shots} outcomes": {"seeds": list(seeds), **compared(one)} for shots, one in rows.items()}
     write(out, "models", found, reward_table(found))
 
 
 def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
-    """Let users change after thirty votes; ask them after n more, with and without a half-life."""
+    """Let users change after thirty votes; score them after n more, with and without a half-life."""
     lives, since = (0.0, 3.0, 10.0, 30.0), (0, 1, 2, 5, 10, 20, 30)
     rows: dict[str, Rewards] = {f"{count} votes after": {} for count in since}
     for seed in seeds:
@@ -92,8 +94,10 @@ def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
         data, _ = cost_dataset(matrix, settings, ENCODER, (0.8, 0.0, 0.2))
         table = data.table
         router, _ = fit(data, config_of("personalized_1000", seed))
+        # A half-life weighs votes in the posterior's solve; the network has nothing like it.
         if router.posterior is None:
             raise ConfigError("personalized_1000.yaml trains no posterior, and a half-life is one's; enable it")
+        # A vote's number in its user's order of time: a drift has to be met in time, not in the order of rows.
         order = np.lexsort((table.timestamp, table.user))
         place = np.empty(len(table), int)
         place[order] = np.arange(len(table)) - np.searchsorted(table.user[order], table.user[order])
@@ -102,7 +106,9 @@ def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
             scores = {}
             for life in lives:
                 name = f"half-life {life:g}" if life else "all alike"
-                scores[name] = ask(shown, {name: GmtRouter(router.posterior.with_half_life(life), None, 0.0)})[name]
+                scores[name] = score_targets(
+                    shown, {name: GmtRouter(router.posterior.with_half_life(life), None, 0.0)}
+                )[name]
             earn(rows[f"{count} votes after"], shown, scores, seed)
     found = {
         label: {"seeds": list(seeds), **compared({"gmt" if n == "all alike" else n: b for n, b in one.items()})}
@@ -111,8 +117,8 @@ def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
     write(out, "drift", found, reward_table(found).replace("**gmt**", "all votes alike"))
 
 
-def _asked(data: Dataset, users: np.ndarray) -> Dataset:
-    """Return the data in which only these users' TEST comparisons are asked."""
+def _targets_of_users(data: Dataset, users: np.ndarray) -> Dataset:
+    """Return the data in which only these users' TEST comparisons are targets."""
     return data.select((data.table.split != TEST) | np.isin(data.table.user, users))
 
 

@@ -26,7 +26,7 @@ BASELINES = (
 
 
 def prepare_planted(settings: PlantedSettings, rows: Path, folder: Path, encoder: str) -> None:
-    """Draw users, write how they voted as rows, and prepare these as `gmt prep jsonl` does.
+    """Draw users, write their votes as rows, and prepare these as `gmt prep jsonl` does.
 
     Args:
         settings: Who they are.
@@ -34,6 +34,7 @@ def prepare_planted(settings: PlantedSettings, rows: Path, folder: Path, encoder
         folder: The data folder.
         encoder: As of `gmt prep`.
     """
+    # Rows that stand are whole, for they get their name last.
     if not rows.is_file():
         write_planted(settings, rows)
     models, columns = rows.with_suffix(".models.json"), SourceOptions(seed=settings.seed)
@@ -51,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for seed in chosen.seeds:
             label = f"{users}-{seed}"
             rows, folder = chosen.out / "rows" / f"{label}.jsonl", chosen.out / "data" / label
+            # Population n of a larger size begins with that of a smaller one: sizes differ by users and not by luck.
             settings = PlantedSettings(users=users, votes=chosen.votes, seed=seed)
+            # Through files and the commands' own path, so that the study measures what a user of gmt would get.
             data = prepared(folder, partial(prepare_planted, settings, rows, folder, chosen.encoder))
             run = chosen.out / "runs" / chosen.config / label
             runs.append(measured_run(data, run, seed, chosen))

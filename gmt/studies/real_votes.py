@@ -38,6 +38,7 @@ def prep_options(name: str, real: Path, out: Path, protocol: str, seed: int, enc
     if name == "mtbench":
         return PrepOptions("mt-bench", out, str(real / "mtbench_human"), encoder, protocol, seed=seed)
     folder = real / "llmfao"
+    # Columns of the published files as they are: nothing is converted first, so anybody can do the same.
     columns = SourceOptions(
         user="worker",
         winner="winner",
@@ -49,6 +50,7 @@ def prep_options(name: str, real: Path, out: Path, protocol: str, seed: int, enc
         task="prompts.type",
         response_a="a.result",
         response_b="b.result",
+        # Votes hold numbers only; texts of prompts and answers lie in files of their own.
         join=(
             f"{folder / 'prompts.jsonl'}:id=prompt",
             f"a={folder / 'results.jsonl'}:prompt=prompt,name=left",
@@ -66,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--protocols", nargs="+", choices=PROTOCOLS, default=["seen", "new-users"])
     chosen = parser.parse_args(arguments)
+    # Before any work, for a run takes hours.
     if "GMT_REAL_DATA" not in os.environ:
         raise DataError("GMT_REAL_DATA is not set; set it to the folder with llmfao/ and mtbench_human/")
     real, out = Path(os.environ["GMT_REAL_DATA"]), chosen.out
@@ -73,11 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for protocol in chosen.protocols:
             runs = []
             for seed in chosen.seeds:
+                # A data folder for each seed, for the seed also draws the split.
                 label = f"{name}-{protocol}-{seed}"
                 options = prep_options(name, real, out / "data" / label, protocol, seed, chosen.encoder)
                 data = prepared(options.out, partial(prepare, options))
                 run = out / "runs" / chosen.config / label
                 runs.append(measured_run(data, run, seed, chosen))
+            # Under the name by which `gmt.studies.tables` finds config, set and protocol.
             join_runs(runs, out / "tables" / f"{chosen.config}-{name}-{protocol}.md")
 
 

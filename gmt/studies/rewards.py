@@ -33,9 +33,10 @@ def earn(rewards: Rewards, data: Dataset, scores: Mapping[str, np.ndarray], seed
     """Add what the choices of every router earned on the TEST comparisons of one seed."""
     for name, found in scores.items():
         one = block(data, found, f"{seed}:")
-        earned, _, asked = choices(one.scores, one.ratings)
+        earned, _, counted = choices(one.scores, one.ratings)
+        # Back on the scale of rewards: ratings are rewards brought to [0, 1].
         low, high = one.scale
-        share = Share(one.users[asked], low + (high - low) * earned, np.ones(len(asked)))
+        share = Share(one.users[counted], low + (high - low) * earned, np.ones(len(counted)))
         rewards.setdefault(name, []).append(share)
 
 
@@ -47,12 +48,14 @@ def compared(rewards: Rewards) -> dict[str, Any]:
 
 def oracle_scores(data: Dataset) -> np.ndarray:
     """Return the ratings of the TEST comparisons as scores."""
+    # An answer without a rating cannot be the best known one.
     ratings = data.table.ratings[targets_of(data)]
     return np.where(np.isnan(ratings), -np.inf, ratings)
 
 
 def rank_correlation(router: GmtRouter, data: Dataset, truth: CostTruth) -> float | None:
     """Return the rank correlation of inferred and true weights over users, None where the router has none."""
+    # The last weight is that of a cold-start user, and has no true one.
     found = router.quality_weights(data.select(data.table.split == TRAIN))
     if found is None:
         return None
@@ -64,11 +67,13 @@ def thinned(data: Dataset) -> Dataset:
     """Return the data with fewer known comparisons, as `READ_PAIRS` says."""
     table = data.table
     known = np.flatnonzero(table.split != TEST)
+    # Counted in pairs, as these rivals read them: a comparison of nine is thirty-six.
     count = np.diff(table.start)[known]
     most = min(PAIRS_AT_MOST, PAIRS_EACH * len(table.users))
     share = most / max(float((count * (count - 1) / 2).sum()), 1.0)
     if share >= 1:
         return data
+    # One cut whatever the seed of the study, so that all these rivals learn from the same comparisons.
     kept = np.random.default_rng(0).random(len(known)) < share
     return data.select(np.sort(np.concatenate([known[kept], np.flatnonzero(table.split == TEST)])))
 

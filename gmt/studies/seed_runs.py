@@ -17,6 +17,7 @@ from gmt.training.train_run import train_run
 
 def prepared(folder: Path, make: Callable[[], object]) -> Path:
     """Return a data folder, made where it does not stand yet."""
+    # The card is written last, so a folder that has one is whole.
     if not (folder / "card.json").is_file():
         print(f"preparing {folder}", flush=True)
         make()
@@ -33,9 +34,11 @@ def measured_run(data: Path, run: Path, seed: int, chosen: argparse.Namespace) -
         chosen: `config`, `set` and `baselines`, as `run_options` reads them.
     """
     folder = RunFolder(run)
+    # Results come after training: without them a run may be half of one, and is made anew.
     if not any(folder.results.glob("*.json")):
         print(f"training {run}", flush=True)
         train_run(data, load_config(shipped_config(chosen.config), chosen.set, seed), folder)
+        # `measure` takes None for all, an option needs a word.
         rivals = None if chosen.baselines == ["all"] else chosen.baselines
         measure(folder, baselines=rivals, seed=seed)
     return run

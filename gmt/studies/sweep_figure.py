@@ -41,6 +41,7 @@ def sweep_figure(found: Mapping[str, Mapping[str, Any]], sweeps: Mapping[str, Sw
         for i, router in enumerate(routers):
             aucs = [point["routers"][router]["auc"] for point in points.values()]
             values, low, high = ([auc[key] if auc else np.nan for auc in aucs] for key in ("value", "low", "high"))
+            # The last colour is the oracle's in every figure, however many routers stand before it.
             look: dict[str, Any] = {"color": COLOURS[-1] if router == "oracle" else COLOURS[i], "markersize": 4}
             label = router_label(router)
             if numeric:
@@ -52,10 +53,12 @@ def sweep_figure(found: Mapping[str, Mapping[str, Any]], sweeps: Mapping[str, Sw
                 axes.errorbar(at, values, ends, fmt=MARKERS[i], elinewidth=1, label=label, **look)
         if sweep.logarithmic:
             axes.set_xscale("log")
+            # The points are the ticks; minor ones of a logarithm would be labelled between them.
             axes.minorticks_off()
         turned = {} if numeric else {"rotation": 35, "ha": "right"}
         axes.set_xticks(places, list(points), **turned)
         axes.set_xlabel(sweep.title)
+    # An odd number of sweeps leaves a panel without one.
     for axes in drawn.axes[len(found) :]:
         axes.set_visible(False)
     for axes in drawn.axes[::2]:

@@ -1,4 +1,4 @@
-"""Draw planted users who say something, and then cast clean votes, so that all points of a sweep are measured alike."""
+"""Draw planted users who give feedback, and then cast clean votes, so that all points of a sweep are measured alike."""
 
 from __future__ import annotations
 
@@ -13,28 +13,30 @@ from data_prep.simulate.world import World
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN, VALID
 
-ASKED = 8
-ELSEWHERE = 1_000_003  # added to the seed of the rounds asked, so that they are not the rounds known
+TARGETS = 8
+ELSEWHERE = 1_000_003  # added to the seed of the target rounds, so that they are not the rounds known
 
 
-def population(settings: PlantedSettings, asked: int = ASKED, valid: float = 1 / 8) -> tuple[Dataset, World]:
-    """Draw users who say what the settings tell, split into TRAIN and VALID, and then vote cleanly as TEST.
+def population(settings: PlantedSettings, targets: int = TARGETS, valid: float = 1 / 8) -> tuple[Dataset, World]:
+    """Draw users whose feedback, as the settings say, is TRAIN and VALID, and who then vote cleanly as TEST.
 
     Args:
-        settings: Who they are and what they say.
-        asked: Clean votes of each, on two answers.
+        settings: Who they are and how they rate.
+        targets: Clean votes of each, on two answers.
         valid: Share of the conversations known that is VALID.
     """
     world = draw_world(settings)
     clean = replace(
-        settings, votes=asked, feedback="votes", noise_labels=0.0, candidates=None, seed=settings.seed + ELSEWHERE
+        settings, votes=targets, feedback="votes", noise_labels=0.0, candidates=None, seed=settings.seed + ELSEWHERE
     )
     both = replace(settings, votes=(settings.conversations + clean.conversations) * settings.turns)
+    # Chunks are joined as arrays, and rankings are wider than votes.
     width = max(settings.shown, clean.shown)
     known = [_after(part, 0, width) for part in draw_rounds(world, settings)]
     later = [_after(part, settings.conversations, width) for part in draw_rounds(world, clean)]
     rounds = table_of(world, both, [*known, *later])
     rng = np.random.default_rng([settings.seed, 6])
+    # By conversation, for a later round shows the rounds before it.
     split = np.where(rng.random(len(rounds.conversations)) < valid, VALID, TRAIN)[rounds.conversation]
     split[sum(len(part.user) for part in known) :] = TEST
     card = {"source": "planted", "protocol": "seen", "seed": settings.seed}

@@ -2,13 +2,12 @@
 
 Usage: python -m gmt.studies.sweeps --out FOLDER [--sweeps noise votes users feedback] [--seeds 0 1 2]
 
-Whatever users said, each then casts eight clean votes, so that all points of a sweep are measured
-alike. One eighth of what they said is VALID. Planted users are drawn by `gmt simulate planted`.
+Whatever feedback users gave, each then casts eight clean votes, so that all points of a sweep are measured
+alike. One eighth of what they gave is VALID. Planted users are drawn by `gmt simulate planted`.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,12 +24,13 @@ from gmt.report.look import STYLE, save_figure
 from gmt.report.markdown import interval_cell, table
 from gmt.rivals.registry import make_router
 from gmt.routing.protocol import RoutingMethod
-from gmt.studies.entry import run_study
-from gmt.studies.harness import Blocks, add, ask, block, joined, targets_of, write
+from gmt.studies.entry import run_study, study_parser
+from gmt.studies.harness import Blocks, add, block, joined, score_targets, targets_of, write
 from gmt.studies.sweep_figure import Sweep, sweep_figure
 from gmt.studies.sweep_population import population
 from gmt.training.learn_traits import learn_traits
 
+# Forty votes of a user with the eight clean ones, as planted users have elsewhere.
 KNOWN = 32
 RIVALS = ("hierarchical_bradley_terry", "user_bradley_terry", "bradley_terry")
 ROUTERS = ("gmt", *RIVALS, "oracle")
@@ -40,6 +40,7 @@ FORMS = {
     "rankings of 3": {"feedback": "rankings", "candidates": 3},
     "thumbs": {"feedback": "thumbs"},
     "mixed": {"feedback": "mixed"},
+    # Remarks carry no rating: some votes are kept beside them, and without any only a reader of texts could learn.
     "text, 30 % votes": {"feedback": "text"},
     "text only": {"feedback": "text", "votes_kept": 0.0},
     "ratings of one answer": {"feedback": "ratings", "candidates": 1},
@@ -55,6 +56,7 @@ SWEEPS = {
 def fitted(data: Dataset, config: RunConfig) -> tuple[dict[str, RoutingMethod], str]:
     """Fit gmt without its graph network, and the rivals; return them and what the fit said of its traits."""
     learn = data.select(data.table.split != TEST)
+    # Without the graph network, which would have to be trained at each of some twenty points and seeds.
     posterior, note = learn_traits(AnswerAwareBradleyTerry().fit(learn), learn, config)
     return {"gmt": posterior, **{name: make_router(name, config.seed).fit(learn) for name in RIVALS}}, note
 
@@ -66,7 +68,8 @@ def measure(settings: PlantedSettings, seeds: Sequence[int], overrides: Sequence
     for seed in seeds:
         data, world = population(replace(settings, seed=seed))
         routers, note = fitted(data, load_config(None, overrides, seed))
-        scores = ask(data, routers)
+        scores = score_targets(data, routers)
+        # True utilities: what the oracle lacks to 1 is the noise of clean votes, at every point the same.
         scores["oracle"] = world.table_scores(data.table)[targets_of(data)]
         add(blocks, {name: block(data, found, f"{seed}:") for name, found in scores.items()})
         notes.append(note)
@@ -87,10 +90,10 @@ def markdown(name: str, points: Mapping[str, Any]) -> str:
         interval_cell(found["differences"][against]["auc"], "+") for found in points.values()
     ]
     seeds = ", ".join(str(seed) for seed in next(iter(points.values()))["seeds"])
-    asked = f"AUC on eight clean votes of each user, seeds {seeds}, 95 % intervals over people"
+    caption = f"AUC on eight clean votes of each user, seeds {seeds}, 95 % intervals over people"
     settings = next(iter(points.values())).get("set")
-    asked += f", {' '.join(settings)}" if settings else ""
-    return f"**{SWEEPS[name].title}** — {asked}\n\n{table('router', list(points), rows)}"
+    caption += f", {' '.join(settings)}" if settings else ""
+    return f"**{SWEEPS[name].title}** — {caption}\n\n{table('router', list(points), rows)}"
 
 
 def write_all(out: Path) -> None:
@@ -110,9 +113,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the sweeps asked for; the points of one that stand in the folder with these seeds are kept."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, required=True)
+    """Run the sweeps chosen; the points of one that stand in the folder with these seeds are kept."""
+    parser = study_parser(__doc__)
     parser.add_argument("--sweeps", nargs="+", choices=list(SWEEPS), default=list(SWEEPS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--users", type=int, default=200, help="users, where that is not what is swept")
@@ -123,14 +125,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         points = _read(path) if path.is_file() else {}
         for label, changes in SWEEPS[name].points.items():
             kept = points.get(label, {})
+            # Only a point of the same seeds and settings is the same measurement.
             if (kept.get("seeds"), kept.get("set")) == (chosen.seeds, chosen.set):
                 continue
             settings = replace(PlantedSettings(users=chosen.users, votes=KNOWN), **changes)
             points[label] = measure(settings, chosen.seeds, chosen.set)
             aucs = {router: round(points[label]["routers"][router]["auc"]["value"], 3) for router in ROUTERS}
             print(f"{name} {label}: {aucs}", flush=True)
+            # In the order of the sweep, whichever call measured them; the figure draws lines in this order.
             points = {key: points[key] for key in SWEEPS[name].points if key in points}
             write(chosen.out, f"sweep-{name}", points, markdown(name, points))
+    # All sweeps of the folder, for the figure shows them together.
     write_all(chosen.out)
 
 

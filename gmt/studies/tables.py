@@ -23,6 +23,7 @@ from gmt.studies.entry import run_study
 OURS = "gmt"
 NAMES = {"default": "**gmt** (`default.yaml`)", "paper": "GMTRouter's design (`paper.yaml`)"}
 SETS = {"llmfao": "llmfao", "mtbench": "MT-Bench"}
+# A config's name may hold dashes, a set's may not: protocols are listed, so that new-users is not read as a set.
 FILE = re.compile(r"(?P<config>.+)-(?P<set>[^-]+)-(?P<protocol>seen|new-users|new-models|new-questions|drift)")
 STRONG = ("bradley_terry", "user_bradley_terry", "knn", "hierarchical_bradley_terry")
 METRICS = {"auc": "AUC", "accuracy": "accuracy"}
@@ -51,10 +52,12 @@ class Summaries:
         Raises:
             DataError: The folder holds none, or none of a config.
         """
+        # Whatever else lies in the folder is left alone: figures and Markdown stand beside the summaries.
         found = {}
         for path in sorted(folder.glob("*.json")):
             if parts := FILE.fullmatch(path.stem):
                 summary = read_json(path, DataError, "summarise the runs again")
+                # One protocol in a file; unpacking refuses a summary of several, which would be read by half.
                 (found[parts["config"], parts["set"], parts["protocol"]],) = summary.values()
         there = list(dict.fromkeys(config for config, _, _ in found))
         missing = [name for name in configs if name not in there]
@@ -82,8 +85,10 @@ class Summaries:
             if summary is None or shots not in summary["shots"]:
                 continue
             for router, metrics in summary["shots"][shots]["routers"].items():
+                # Rivals do not depend on gmt's config, so those of the first stand for all.
                 if router == OURS:
                     seeds = len(summary["seeds"])
+                    # Five seeds are the rule of the tables; fewer must be seen at once.
                     few = f", {seeds} seed{'s' * (seeds > 1)}" if seeds != 5 else ""
                     ours[NAMES.get(config, f"`{config}.yaml`") + few] = metrics
                 elif config == self.first:
@@ -98,6 +103,7 @@ def _known_first(names: Sequence[str], known: Mapping[str, str]) -> list[str]:
 
 def short_cell(metric: Mapping[str, float] | None) -> str:
     """Write a value with its interval, thousandths without the leading zero."""
+    # Six columns of intervals fit a page only without the zeros.
     return re.sub(r"\b0\.", ".", interval_cell(metric))
 
 
@@ -129,6 +135,8 @@ def differences_table(summaries: Summaries) -> str:
         for shots, part in summary["shots"].items() if config == summaries.first else ():
             for rival in STRONG:
                 gap = part["differences"].get(f"{OURS} - {rival}")
+                # The ends of the curve say what a cold start costs and what votes bring; all shots stand in the other
+                # table.
                 if gap is not None and shots in ("all", "0", "20"):
                     where = f"{SETS.get(name, name)}, {protocol}" + ("" if shots == "all" else f", {shots} shots")
                     cells = [interval_cell(gap[metric], "+") for metric in METRICS]
@@ -146,6 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for protocol in dict.fromkeys(protocol for _, _, protocol in summaries.found):
         print(f"\n### {protocol}\n")
         sets = summaries.sets(protocol)
+        # A protocol without shots has one column for each metric, so all sets fit beside each other.
         if sets and list(summaries.found[summaries.first, sets[0], protocol]["shots"]) == ["all"]:
             print(seen_table(summaries, protocol))
             continue

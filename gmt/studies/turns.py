@@ -1,4 +1,4 @@
-"""Measure what turns add: earlier rounds of the conversation asked, and the edges between turns.
+"""Measure what turns add: earlier rounds of a target's conversation, and the edges between turns.
 
 Usage: python -m gmt.studies.turns --out FOLDER [--data DATA/mtbench-seen-0 …] [--planted 0 …]
        [--halie FOLDER/halie_dialogue] [--set train.steps=200 …]
@@ -10,8 +10,8 @@ are read by gmt/studies/dialogues.py.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from gmt.data.dataset import Dataset
 from gmt.report.markdown import interval_cell, table, turned
 from gmt.studies.ablations import data_sets
 from gmt.studies.dialogues import dialogues, dialogues_table
-from gmt.studies.entry import run_study
-from gmt.studies.harness import Blocks, add, ask, block, fit, joined, targets_of, write
+from gmt.studies.entry import add_data_options, run_study, study_parser
+from gmt.studies.harness import Blocks, add, block, fit, joined, score_targets, targets_of, write
 
 VARIANTS = {
     "edges and conversation": [],
@@ -34,18 +34,23 @@ VARIANTS = {
     "neither": ["graph.turn_edges=false", "graph.conversation=false"],
 }
 REVEALED = ", ratings shown"
+# Later rounds move to other topics with tastes of their own, or the first round would say all there is.
 MOVING = PlantedSettings(turns=4, wander=True, topic_taste=0.5)
 
 
 def measure(data: Dataset, seed: int, overrides: Sequence[str], every: Blocks, later: Blocks) -> None:
     """Add the blocks of one data set under every variant: of all rounds, and of those after the first."""
+    # Rounds after the first by themselves, for only they have anything before them and most rounds are first ones.
     rounds = np.flatnonzero(data.table.turn[targets_of(data)] > 0)
     for name, changes in VARIANTS.items():
+        # The network alone: beside the posterior it would be given little weight, and its parts could not be told from
+        # each other.
         config = load_config(None, ["posterior.enabled=false", *overrides, *changes], seed)
         router, _ = fit(data, config)
-        scores = {name: ask(data, {name: router})[name]}
+        scores = {name: score_targets(data, {name: router})[name]}
+        # Without the conversation there is no earlier round whose rating could be shown.
         if config.graph.conversation:
-            scores[name + REVEALED] = ask(data, {name: router}, reveal_turns=True)[name]
+            scores[name + REVEALED] = score_targets(data, {name: router}, reveal_turns=True)[name]
         add(every, {key: block(data, found) for key, found in scores.items()})
         add(later, {key: block(data, found, of=rounds) for key, found in scores.items()})
 
@@ -69,24 +74,23 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what was asked for, writing after each data set."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--data", type=Path, nargs="*", default=[])
-    parser.add_argument("--planted", type=int, nargs="*", default=[])
+    """Run what was chosen, writing after each data set."""
+    parser = study_parser(__doc__)
+    add_data_options(parser)
     parser.add_argument("--halie", type=Path)
     parser.add_argument("--encoder", default="minilm", help="of HALIE's texts")
     parser.add_argument("--set", nargs="+", default=[])
     chosen = parser.parse_args(arguments)
     if chosen.halie:
-        heard = dialogues(chosen.halie, chosen.encoder, load_config(None, chosen.set))
-        write(chosen.out, "turns-halie", heard, dialogues_table(heard))
-        print(dialogues_table(heard), flush=True)
+        halie = dialogues(chosen.halie, chosen.encoder, load_config(None, chosen.set))
+        write(chosen.out, "turns-halie", halie, dialogues_table(halie))
+        print(dialogues_table(halie), flush=True)
     found: dict[str, Any] = {}
     blocks: dict[str, tuple[Blocks, Blocks]] = {}
+    # Planted users of the other studies have one round a conversation; these need several.
     sets = list(data_sets(chosen.data, []))
     for seed in chosen.planted:
-        moving, _ = planted_dataset(PlantedSettings(**{**vars(MOVING), "seed": seed}))
+        moving, _ = planted_dataset(replace(MOVING, seed=seed))
         sets.append(("planted, moving", seed, moving))
     for name, seed, data in sets:
         every, later = blocks.setdefault(name, ({}, {}))

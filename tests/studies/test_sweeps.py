@@ -8,9 +8,9 @@ from data_prep.simulate.planted import PlantedSettings
 from gmt.data.interactions import TEST, VALID
 from gmt.rivals.registry import make_router
 from gmt.studies import sweeps
-from gmt.studies.harness import Alone, ask, block, targets_of
+from gmt.studies.harness import Alone, block, score_targets, targets_of
 from gmt.studies.sweep_figure import Sweep
-from gmt.studies.sweep_population import ASKED, population
+from gmt.studies.sweep_population import TARGETS, population
 
 SMALL = PlantedSettings(users=12, votes=16, models=4, questions=40)
 
@@ -23,7 +23,7 @@ def test_everybody_is_asked_the_same_clean_votes_whatever_they_said(label):
     assert [one.users[code] for code in one.user] == [other.users[code] for code in other.user]
     assert (one.candidates[:, :2] == other.candidates[:, :2]).all()
     assert np.array_equal(one.ratings[:, :2], other.ratings[:, :2])
-    assert len(one) == 12 * ASKED and set(one.ratings[:, :2].ravel()) == {0.0, 1.0}
+    assert len(one) == 12 * TARGETS and set(one.ratings[:, :2].ravel()) == {0.0, 1.0}
     asked = {data.table.conversations[code] for code in one.conversation}
     known = {data.table.conversations[code] for code in data.table.conversation[data.table.split != TEST]}
     assert not asked & known and (data.table.split == VALID).any()
@@ -56,13 +56,13 @@ def test_a_sweep_writes_numbers_tables_and_figures_and_keeps_what_stands(tmp_pat
 def test_alone_nobody_elses_votes_are_read():
     data, _ = population(SMALL)
     router = make_router("user_bradley_terry").fit(data.select(data.table.split != TEST))
-    scores = ask(data, {"all": router, "alone": Alone(router)})
+    scores = score_targets(data, {"all": router, "alone": Alone(router)})
     table = data.table
     user = int(table.user[targets_of(data)[0]])
     others = data.with_table(
         table.with_split(np.where((table.user != user) & (table.split != TEST), VALID, table.split))
     )
     mine = table.user[targets_of(data)] == user
-    assert np.array_equal(ask(others, {"alone": Alone(router)})["alone"][mine], scores["alone"][mine])
+    assert np.array_equal(score_targets(others, {"alone": Alone(router)})["alone"][mine], scores["alone"][mine])
     assert not np.allclose(scores["alone"][mine], scores["all"][mine])
     assert set(block(data, scores["all"], "0:").users) == {f"0:{name}" for name in table.users}

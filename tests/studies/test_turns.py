@@ -25,11 +25,11 @@ def write_dialogues(folder, people=9, rounds=6):
     events, surveys = [], []
     for person in range(people):
         key = {"session_id": f"s{person}", "worker_id": f"w{person}", "model": "Jumbo"}
-        surveys.append({**key, "turn_id": -1, **dict.fromkeys(dialogues.SAID, "")})
+        surveys.append({**key, "turn_id": -1, **dict.fromkeys(dialogues.ANSWERS, "")})
         for turn in range(1, rounds + 1):
             said = f"word{rng.integers(9)} word{rng.integers(9)}"
             events.append({**key, "turn_id": turn, "user_input": said, "model_completion": "yes"})
-            answers = {name: float(rng.integers(2)) for name in dialogues.SAID}
+            answers = {name: float(rng.integers(2)) for name in dialogues.ANSWERS}
             surveys.append({**key, "turn_id": turn, **answers, "fluency": "" if turn == 1 else 1.0})
     for name, rows in (("event_blocks.csv", events), ("survey_responses.csv", surveys)):
         with (folder / name).open("w", newline="") as file:
@@ -61,13 +61,13 @@ def test_a_prediction_of_a_turn_reads_only_earlier_turns(tmp_path):
     assert np.array_equal(hidden, dialogues.predicted(data, asked, scorer, config, False))
 
 
-def test_dialogues_are_measured_within_people(tmp_path):
+def test_dialogues_are_measured_within_users(tmp_path):
     write_dialogues(tmp_path)
     found = dialogues.dialogues(tmp_path, "hash:32", load_config(None, TINY))
     assert found["people"] == 9 and found["turns"] == 54
     assert set(dialogues.VARIANTS) < set(found)
     assert found["network: the turn alone"]["less the turn alone"]["value"] == 0
-    assert "within a person" in dialogues.dialogues_table(found)
+    assert "within a user" in dialogues.dialogues_table(found)
     data = dialogues.read_dialogues(tmp_path, "hash:32")
     assert list(dialogues.within(data, data.table.ratings[:, 0]).values()) == pytest.approx([1.0] * 9)
 
