@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.simulate.in_memory import embedded
+from data_prep.simulate.in_memory import split_and_embedded
 from data_prep.simulate.rows_out import write_simulated
 from data_prep.simulate.truth_files import read_facts
 from data_prep.sources.score_matrix import ScoreMatrix
-from data_prep.splits import GIVEN, assign
+from data_prep.splits import GIVEN
 from gmt.data.comparisons import text_id
 from gmt.data.dataset import Dataset
 from gmt.data.encoders import TextEncoder
@@ -189,10 +189,9 @@ def cost_dataset(
     """Draw users, cut valid from train and embed, as `gmt simulate cost` and `gmt prep jsonl` would."""
     table, truth = cost_table(matrix, settings)
     seed = settings.seed if split_seed is None else split_seed
-    table = table.with_split(assign(table, GIVEN, fractions, seed))
     low, high = REWARD_SCALE
     card = {"source": "cost", "protocol": GIVEN, "seed": seed, "rating_scale": f"{low:g}..{high:g}"}
-    return embedded(table, matrix.models, encoder, card), truth
+    return split_and_embedded(table, matrix.models, encoder, fractions, card), truth
 
 
 def write_cost(matrix: ScoreMatrix, settings: CostSettings, out: Path) -> dict[str, Any]:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_prep.simulate.in_memory import embedded
+from data_prep.simulate.in_memory import split_and_embedded
 from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
 from data_prep.simulate.planted_texts import compose_answer, remarks
 from data_prep.simulate.world import World, user_name
-from data_prep.splits import assign
 from gmt.data.dataset import Dataset
 from gmt.data.encoders import TextEncoder
 from gmt.data.interactions import InteractionTable
@@ -45,9 +44,8 @@ def planted_dataset(
     """
     table, world = planted_table(settings)
     seed = settings.seed if split_seed is None else split_seed
-    table = table.with_split(assign(table, protocol, fractions, seed))
     card = {"source": "planted", "protocol": protocol, "fractions": list(fractions), "seed": seed}
-    return embedded(table, world.models, encoder, card), world
+    return split_and_embedded(table, world.models, encoder, fractions, card), world
 
 
 def table_of(world: World, settings: PlantedSettings, parts: Sequence[Rounds]) -> InteractionTable:

@@ -10,11 +10,10 @@ import numpy as np
 
 from data_prep.simulate.answer_traits import TRAITS, raw_traits, round_keys, standardised
 from data_prep.simulate.feedback import FORMATS, rate
-from data_prep.simulate.in_memory import embedded
+from data_prep.simulate.in_memory import split_and_embedded
 from data_prep.simulate.response_table import ResponseTable
 from data_prep.simulate.rows_out import write_simulated
 from data_prep.simulate.truth_files import read_arrays, read_facts, truth_paths, write_arrays
-from data_prep.splits import assign
 from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset
 from gmt.data.encoders import TextEncoder
@@ -222,9 +221,8 @@ def trait_dataset(
     """Draw users, split and embed, as `gmt simulate traits` and `gmt prep jsonl` would."""
     table, truth = trait_table(responses, settings)
     seed = settings.seed if split_seed is None else split_seed
-    table = table.with_split(assign(table, protocol, fractions, seed))
     card = {"source": "traits", "protocol": protocol, "fractions": list(fractions), "seed": seed}
-    return embedded(table, responses.models, encoder, card), truth
+    return split_and_embedded(table, responses.models, encoder, fractions, card), truth
 
 
 def write_traits(responses: ResponseTable, settings: TraitSettings, out: Path) -> dict[str, Any]:
