@@ -112,10 +112,8 @@ def main() -> None:
             seen = not passes(one.killed_by, tree)
             path.write_text(text, "utf-8")
             survived += [] if seen else [one.name]
-            print(
-                f"{number:>2}/{len(chosen)} {'seen' if seen else 'NOT SEEN'}  {one.name}  ({time.perf_counter() - start:.0f} s)",
-                flush=True,
-            )
+            took = time.perf_counter() - start
+            print(f"{number:>2}/{len(chosen)} {'seen' if seen else 'NOT SEEN'}  {one.name}  ({took:.0f} s)", flush=True)
     print(f"{len(chosen) - len(survived)} of {len(chosen)} faults were seen by a test")
     if survived:
         sys.exit("not seen: " + "; ".join(survived))
