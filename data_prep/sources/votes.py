@@ -22,6 +22,8 @@ RATINGS = ((1.0, 0.0, None), (0.0, 1.0, None), (0.5, 0.5, None), (0.5, 0.5, "bot
 PAIR = ("user", "query", "winner", "model_a", "model_b")
 SINGLE = ("user", "query", "model", "rating")
 OPTIONAL = ("question", "conversation", "turn", "task", "timestamp", "feedback", "cost", "response")
+MOST_ORDER = 2**53
+"""Turns are known by their order only, so they may be times; beyond this, numbers next to one another look alike."""
 SIDES = {"response_a": "model_a", "response_b": "model_b"}
 
 
@@ -56,7 +58,8 @@ def _columns(
     """Return role -> where its column stands."""
     # A hub dataset has no folder, so joined files are looked for here.
     path = Path(str(input).removeprefix(HUB).replace("/", "_") if is_hub(input) or input is None else input)
-    columns = Columns(path, lambda: (row for _, _, row in read_input(input, [])), options.join, rejected)
+    unread: list[Rejected] = []
+    columns = Columns(path, lambda: (row for _, _, row in read_input(input, unread)), options.join, rejected, unread)
     found = {
         role: columns.find(name, near=getattr(options, SIDES[role]) if role in SIDES else None)
         for role, name in wanted.items()
@@ -112,7 +115,7 @@ class _RowReader:
             self.must(row, "query", text),
             candidates,
             self.must(row, "conversation") if "conversation" in self.columns else None,
-            whole(self.cell(row, "turn"), self.name_of("turn")),
+            whole(self.cell(row, "turn"), self.name_of("turn"), MOST_ORDER),
             None,
             label(self.cell(row, "question"), self.name_of("question")),
             label(self.cell(row, "task"), self.name_of("task")),
