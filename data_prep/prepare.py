@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.card import describe, file_sha256
-from data_prep.pool import describe_models
+from data_prep.pool import describe_models, unmatched
 from data_prep.read.row import Rejected
 from data_prep.sources.source import RawData, SourceOptions
-from data_prep.sources.source_registry import ON_RAY, load_source
+from data_prep.sources.source_registry import ON_RAY, load_source, refuse_unread
 from data_prep.table_vectors import embed_table
 from gmt.data.encoders import Progress
 from gmt.data.interactions import InteractionTable
@@ -86,7 +86,9 @@ def _prepare(
 ) -> dict[str, Any]:
     from data_prep.splits import assign
 
-    data = load_source(options.source).read(options.input, options.columns)
+    source = load_source(options.source)
+    refuse_unread(options.source, options.columns)
+    data = source.read(options.input, options.columns)
     if data.rejected and on_rejected is not None:
         on_rejected(data.rejected)
     _refuse_bad_rows(data, options)
@@ -135,7 +137,7 @@ def _write(
         "fractions": list(options.fractions),
         "seed": options.seed,
         **describe(table, data, vectors.encoder, options.input),
-        "notes": [*data.notes, *vectors.notes],
+        "notes": [*data.notes, *vectors.notes, *unmatched(table.models, options.models)],
         "files": {
             path.relative_to(folder).as_posix(): file_sha256(path)
             for path in sorted(folder.rglob("*"))

@@ -149,7 +149,7 @@ def parse_row(file: str, line: int, row: Row, user: str | None, scale: tuple[flo
         line,
         needed(owner or user, "user"),
         needed(text(row.get("query"), "query"), "query"),
-        _pair(row) if any(row.get(name) is not None for name in PAIR) else [_single(row, scale)],
+        _pair(row) if any(row.get(name) is not None for name in PAIR) else [_single(row, scale, user is not None)],
         label(row.get("conversation"), "conversation"),
         whole(row.get("turn"), "turn"),
         label(row.get("comparison"), "comparison"),
@@ -167,11 +167,13 @@ def _split(name: str | None) -> int | None:
     return None if name is None else SPLITS.index(name)
 
 
-def _single(row: Row, scale: tuple[float, float] | None) -> Candidate:
+def _single(row: Row, scale: tuple[float, float] | None, no_option: bool) -> Candidate:
     model, response = needed(label(row.get("model"), "model"), "model"), answer(row.get("response"), "response")
     try:
         rating = scaled(row.get("rating"), "rating", scale)
     except ScaleUnknown as error:
+        if not no_option:
+            raise
         raise DataError(str(error).split(";")[0] + "; expected a number from 0 to 1") from error
     return Candidate(
         model,

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.read.cells import answer, label, needed, number, scale_text, scaled, text, timestamp, whole
+from data_prep.read.cells import (
+    OptionMissing,
+    answer,
+    label,
+    needed,
+    number,
+    scale_text,
+    scaled,
+    shown,
+    text,
+    timestamp,
+    whole,
+)
 from data_prep.read.columns import Columns
 from data_prep.read.joins import Column
 from data_prep.read.rated_input import Grouping, read_rated
@@ -21,7 +33,8 @@ LABELS = ("model_a", "model_b", "tie", "tie (bothbad)")
 RATINGS = ((1.0, 0.0, None), (0.0, 1.0, None), (0.5, 0.5, None), (0.5, 0.5, "both bad"))
 PAIR = ("user", "query", "winner", "model_a", "model_b")
 SINGLE = ("user", "query", "model", "rating")
-OPTIONAL = ("question", "conversation", "turn", "task", "timestamp", "feedback", "cost", "response")
+OPTIONAL = ("question", "conversation", "turn", "task", "timestamp", "feedback")
+SINGLE_ONLY = ("cost", "response")
 MOST_ORDER = 2**53
 """Turns are known by their order only, so they may be times; beyond this, numbers next to one another look alike."""
 SIDES = {"response_a": "model_a", "response_b": "model_b"}
@@ -82,7 +95,13 @@ def _wanted(options: SourceOptions) -> dict[str, str]:
             f"votes needs {flags}; votes take --user --winner --model-a --model-b --query, "
             "ratings --user --model --rating --query"
         )
-    roles = (*needs, *OPTIONAL, *(() if single else SIDES))
+    own = SINGLE_ONLY if single else tuple(SIDES)
+    others = ("labels", "model_a", "model_b", *SIDES) if single else ("model", "rating", "rating_scale", *SINGLE_ONLY)
+    unread = [name for name in others if getattr(options, name) is not None]
+    if unread:
+        flags = " ".join("--" + name.replace("_", "-") for name in unread)
+        raise DataError(f"{flags} is not read beside --{'rating' if single else 'winner'}; leave it out")
+    roles = (*needs, *OPTIONAL, *own)
     return {role: getattr(options, role) for role in roles if getattr(options, role) is not None}
 
 
@@ -139,12 +158,21 @@ class _RowReader:
         labels = self.options.labels or LABELS
         if winner is None and "conversation" in self.columns:
             return None
-        if winner in labels:
-            return RATINGS[labels.index(winner)]
-        if winner in (a, b) and a != b:
-            return RATINGS[0 if winner == a else 1]
-        expected = ", ".join(self.options.labels or LABELS[:3])
-        raise DataError(f"{self.name_of('winner')} is {winner or ''!r}; expected one of {expected}")
+        by_label = RATINGS[labels.index(winner)] if winner in labels else None
+        by_name = RATINGS[0 if winner == a else 1] if winner in (a, b) and a != b else None
+        if by_label and by_name and by_label != by_name:
+            raise OptionMissing(
+                f"{self.name_of('winner')} is {winner!r}, which is a label and the name of a model on the other side; "
+                "rename the model, or write other words for the sides and name them with --labels"
+            )
+        found = by_label or by_name
+        if found is not None:
+            return found
+        expected = ", ".join(labels[:3] if self.options.labels is None else labels)
+        reason = f"{self.name_of('winner')} is {shown(winner or '')}; expected one of {expected}"
+        if winner is not None and self.options.labels is None:
+            raise OptionMissing(f"{reason}, the name of a model of the row, or your own words with --labels A,B,TIE")
+        raise DataError(reason)
 
     def single(self, file: str, line: int, row: Row) -> list[RatedRow]:
         rating = scaled(self.cell(row, "rating"), self.name_of("rating"), self.options.rating_scale)

@@ -67,7 +67,8 @@ def test_what_is_not_plain_is_one_line(value, said):
     assert "\n" not in str(error.value) and len(str(error.value)) < 300
 
 
-CONTENTS = (
+PART = st.fixed_dictionaries({"type": st.just("text"), "text": st.text()})
+CONTENTS = st.none() | st.text(max_size=5) | st.lists(PART)
     st.none() | st.text(max_size=5) | st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": st.text()}))
 )
 MESSAGES = st.lists(
