@@ -14,6 +14,7 @@ from typing import Any
 from data_prep.card import describe, file_sha256
 from data_prep.pool import describe_models, unmatched
 from data_prep.read.row import Rejected
+from data_prep.repeats import said_again
 from data_prep.sources.source import RawData, SourceOptions
 from data_prep.sources.source_registry import ON_RAY, load_source, refuse_unread
 from data_prep.table_vectors import embed_table
@@ -34,7 +35,7 @@ class PrepOptions:
         out: The data folder to write.
         input: File, folder or `hub:<dataset id>`; None for sources that make their data.
         encoder: Name of the text encoder; None keeps the embeddings of the source where it brings
-            them all, and is `minilm` elsewhere.
+            those of queries and models, and is `minilm` elsewhere.
         protocol, fractions, seed: How comparisons are split; without a protocol as the source says
             (`given`), or `seen` where it says nothing.
         models: JSON or YAML file of model descriptions and prices.
@@ -137,7 +138,7 @@ def _write(
         "fractions": list(options.fractions),
         "seed": options.seed,
         **describe(table, data, vectors.encoder, options.input),
-        "notes": [*data.notes, *vectors.notes, *unmatched(table.models, options.models)],
+        "notes": [*data.notes, *vectors.notes, *unmatched(table.models, options.models), *said_again(table)],
         "files": {
             path.relative_to(folder).as_posix(): file_sha256(path)
             for path in sorted(folder.rglob("*"))

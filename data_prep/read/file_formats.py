@@ -210,7 +210,7 @@ def read_json(path: Path) -> Any:
     if not path.is_file():
         raise DataError(f"{path} does not exist; expected a JSON file")
     try:
-        return parse_json(path.read_bytes())
+        return parse_json(path.read_bytes(), nan=True)
     except ValueError as error:
         raise DataError(f"{path.name} is not JSON ({one_line(error)}); repair it") from error
     except OSError as error:

@@ -9,15 +9,21 @@ DEEPEST = 100
 """Levels of lists and objects within one another; chat messages need about six."""
 
 
-def parse_json(raw: str | bytes) -> Any:
+def parse_json(raw: str | bytes, nan: bool = False) -> Any:
     """Return the value of a JSON text, with or without a byte order mark.
 
+    Args:
+        raw: The text.
+        nan: Take NaN and Infinity, which JSON lacks and many programs write; whoever reads on checks numbers.
+
     Raises:
-        ValueError: It is not JSON, is not UTF-8, repeats a key, holds NaN or Infinity, or is nested too deep.
+        ValueError: It is not JSON, is not UTF-8, repeats a key, holds such a number, or is nested too deep.
     """
     text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
     try:
-        value = json.loads(text.removeprefix("\ufeff"), parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+        value = json.loads(
+            text.removeprefix("\ufeff"), parse_constant=None if nan else _no_constant, object_pairs_hook=_no_repeats
+        )
     except RecursionError as error:
         raise ValueError(f"nested deeper than {DEEPEST} levels") from error
     # Counting brackets is cheap and bounds the depth from above; few texts are looked at more closely.

@@ -52,6 +52,5 @@ def refuse_unread(name: str, options: SourceOptions) -> None:
     ]
     if unread:
         raise DataError(
-            f"the source {name} does not read {' '.join(unread)}, its columns are fixed; leave it out or take the source "
-            "votes"
+            f"the source {name} does not read {' '.join(unread)}, its columns are fixed; leave it out or take votes"
         )

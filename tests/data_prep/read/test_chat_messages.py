@@ -69,8 +69,6 @@ def test_what_is_not_plain_is_one_line(value, said):
 
 PART = st.fixed_dictionaries({"type": st.just("text"), "text": st.text()})
 CONTENTS = st.none() | st.text(max_size=5) | st.lists(PART)
-    st.none() | st.text(max_size=5) | st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": st.text()}))
-)
 MESSAGES = st.lists(
     st.fixed_dictionaries(
         {"role": st.sampled_from(["user", "assistant", "system", "tool", "developer"]), "content": CONTENTS}
