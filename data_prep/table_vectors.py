@@ -76,8 +76,8 @@ def embed_table(
         silent = _without_vector(table, data.vectors, data.model_vectors or {}, name)
         if silent:
             notes.append(
-                f"{silent} texts have no embedding in {name} and count as not written; the embeddings of queries and models "
-                f"are kept, and --encoder {DEFAULT_ENCODER} would encode all texts anew"
+                f"{silent} texts have no embedding in {name} and count as not written; the embeddings of queries and "
+                f"models are kept, and --encoder {DEFAULT_ENCODER} would encode all texts anew"
             )
         return replace(_keep_vectors(folder, table, models, data, Path(str(input))), notes=notes)
     loaded = load_encoder(encoder or DEFAULT_ENCODER)

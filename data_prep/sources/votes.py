@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from data_prep.read.cells import (
     OptionMissing,
     answer,
@@ -22,7 +24,7 @@ from data_prep.read.cells import (
 )
 from data_prep.read.columns import Columns
 from data_prep.read.joins import Column
-from data_prep.read.rated_input import Grouping, read_rated
+from data_prep.read.rated_input import Grouping, RatedInput, read_rated
 from data_prep.read.row import RatedRow, Rejected, Row, vote
 from data_prep.read.row_files import HUB, is_hub, read_input
 from data_prep.sources.source import RawData, SourceOptions
@@ -35,6 +37,7 @@ PAIR = ("user", "query", "winner", "model_a", "model_b")
 SINGLE = ("user", "query", "model", "rating")
 OPTIONAL = ("question", "conversation", "turn", "task", "timestamp", "feedback")
 SINGLE_ONLY = ("cost", "response")
+LABELS_HINT = ", or name your own words with --labels A,B,TIE"
 MOST_ORDER = 2**53
 """Turns are known by their order only, so they may be times; beyond this, numbers next to one another look alike."""
 SIDES = {"response_a": "model_a", "response_b": "model_b"}
@@ -58,11 +61,25 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     parse = reader.single if single else reader.pair
     grouping = Grouping(same_query=single, renumber=True)
     found = read_rated(input, parse, options.mapper, grouping, rejected)
+    if not single:
+        _refuse_unknown_labels(found)
     scale = scale_text(options.rating_scale) if single else "winner of a pair: 1 and 0, tie 0.5"
     return RawData(
         grouped=found.grouped, rejected=found.rejected, rows=found.grouped.rows, rating_scale=scale,
         distant=found.distant,
     )  # fmt: skip
+
+
+def _refuse_unknown_labels(found: RatedInput) -> None:
+    """Refuse an input of which no vote names a winner for want of --labels: the rest would be its ties.
+
+    Raises:
+        DataError: It is such an input.
+    """
+    unknown = next((row for row in found.rejected if row.reason.endswith(LABELS_HINT)), None)
+    ratings = found.grouped.candidate["rating"]
+    if unknown is not None and not (np.abs(ratings - 0.5) > 0).any():
+        raise DataError(f"{unknown}; no row names a winner in these words")
 
 
 def _columns(
@@ -169,10 +186,8 @@ class _RowReader:
         if found is not None:
             return found
         expected = ", ".join(labels[:3] if self.options.labels is None else labels)
-        reason = f"{self.name_of('winner')} is {shown(winner or '')}; expected one of {expected}"
-        if winner is not None and self.options.labels is None:
-            raise OptionMissing(f"{reason}, the name of a model of the row, or your own words with --labels A,B,TIE")
-        raise DataError(reason)
+        hint = "" if winner is None or self.options.labels is not None else LABELS_HINT
+        raise DataError(f"{self.name_of('winner')} is {shown(winner or '')}; expected one of {expected}{hint}")
 
     def single(self, file: str, line: int, row: Row) -> list[RatedRow]:
         rating = scaled(self.cell(row, "rating"), self.name_of("rating"), self.options.rating_scale)

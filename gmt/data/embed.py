@@ -16,9 +16,7 @@ from gmt.data.store import EmbeddingStore, key_of
 from gmt.data.vector_cache import VectorCache
 from gmt.errors import DataError
 
-WORKER_ENDED = (
-    "one of {workers} worker processes was ended from outside, as where memory runs out; pass fewer --workers"
-)
+WORKER_ENDED = "one of {workers} processes was ended from outside, as where memory runs out; pass fewer --workers"
 
 
 def embed_texts(

@@ -5,12 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from data_prep.prepare import PrepOptions, prepare
 from data_prep.sources.source import SourceOptions
 from data_prep.sources.source_registry import load_source
 from gmt.data.dataset import Dataset
+from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 from tests.data_prep.samples import jsonl
 
@@ -135,13 +137,20 @@ def test_embeddings_of_the_file_are_kept_where_they_are_whole(tmp_path: Path) ->
     assert again["encoder"]["id"].startswith("hash")
 
 
-def test_released_files_without_vectors_of_answers_are_encoded_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("data_prep.table_vectors.DEFAULT_ENCODER", "hash")
-    card = prepare(PrepOptions("gmtrouter", tmp_path / "out", gmtrouter(tmp_path)))
-    assert card["encoder"]["id"].startswith("hash")
-    assert "8 answers have no embedding in set.jsonl" in card["notes"][0]
+def test_released_files_keep_the_vectors_they_have_and_their_answers_count_as_not_written(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    card = prepare(PrepOptions("gmtrouter", out, gmtrouter(tmp_path)))
+    assert card["encoder"]["id"] == "file:set.jsonl"
+    assert "8 texts have no embedding in set.jsonl and count as not written" in card["notes"][0]
+    # 1. The texts stay in the folder; nobody can read them as vectors.
+    written = InteractionTable.read(out / "interactions.parquet")
+    assert (written.response >= 0).all()
+    data = Dataset.load(out)
+    assert (data.table.response == -1).all()
+    # 2. What was given is kept, each of length 1.
+    queries = data.vectors[np.unique(data.table.query)]
+    assert np.allclose(np.linalg.norm(queries, axis=1), 1) and len(np.unique(queries, axis=0)) == len(queries)
+    assert np.allclose(np.linalg.norm(data.model_vectors, axis=1), 1)
 
 
 def test_a_damaged_file_suggests_an_encoder(tmp_path: Path) -> None:
