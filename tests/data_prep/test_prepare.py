@@ -2,6 +2,7 @@
 
 import csv
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,90 @@ def test_unusable_input_says_what_was_expected(tmp_path: Path, given: str | None
 def test_given_needs_a_source_that_states_a_split(votes: Path) -> None:
     with pytest.raises(DataError, match=r"votes\.csv does not say what is train and what is test; name a protocol"):
         prepare(options(votes, protocol="given"))
+
+
+@pytest.mark.parametrize(
+    ("source", "columns", "flag"),
+    [
+        ("arena", SourceOptions(query="nothing"), "--query"),
+        ("mt-bench", SourceOptions(labels=("a", "b")), "--labels"),
+        ("jsonl", SourceOptions(response_a="x"), "--response-a"),
+        ("gmtrouter", SourceOptions(join=("a.csv:b=c",)), "--join"),
+        ("scores", SourceOptions(rating_scale=(0, 10)), "--rating-scale"),
+        ("demo", SourceOptions(user="u"), "--user"),
+    ],
+)
+def test_an_option_that_the_source_never_reads_is_refused(
+    tmp_path: Path, source: str, columns: SourceOptions, flag: str
+) -> None:
+    with pytest.raises(DataError, match=f"the source {source} does not read {flag}, "):
+        prepare(PrepOptions(source, tmp_path / "out", tmp_path / "in.jsonl", columns=columns))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "interactions.parquet", "models.json", "card.json", "embeddings/keys.parquet", "embeddings/vectors.npy",
+        "embeddings/encoder.json",
+    ],
+)  # fmt: skip
+def test_a_damaged_file_of_a_data_folder_is_named_in_one_line(tmp_path: Path, votes: Path, name: str) -> None:
+    out = tmp_path / "out"
+    prepare(PrepOptions("votes", out, votes, "hash:16", columns=COLUMNS))
+    path, dice = out / name, random.Random(0)
+    whole = path.read_bytes()
+    damages = [b"", b"nonsense", b"{}", b"[" * 5000, b"[1]", b'{"x": 1}', whole[: len(whole) // 2], whole[1:]]
+    for _ in range(20):
+        broken = bytearray(whole)
+        broken[dice.randrange(len(broken))] ^= 1 << dice.randrange(8)
+        damages.append(bytes(broken))
+    refused = 0
+    for damage in damages:
+        path.write_bytes(damage)
+        try:
+            Dataset.load(out)
+        except DataError as error:
+            refused += 1
+            assert Path(name).name in str(error) or "embeddings" in str(error) or "models" in str(error)
+            assert "\n" not in str(error) and len(str(error)) <= 300 + len(str(out))
+    assert refused >= 5 - (name == "card.json")
+
+
+def test_a_doubled_file_teaches_nothing_and_says_so(tmp_path: Path) -> None:
+    dice = random.Random(0)
+    rows = [
+        {
+            "user": f"u{n % 5}",
+            "query": f"q{n}",
+            "model_a": "x",
+            "model_b": "y",
+            "winner": dice.choice(["model_a", "model_b"]),
+        }
+        for n in range(600)
+    ]
+    path = jsonl(tmp_path / "rows.jsonl", rows * 2)
+    for protocol in ("seen", "new-questions", "drift"):
+        card = prepare(PrepOptions("jsonl", tmp_path / "out", path, "hash:16", protocol))
+        assert card["repeats"] == 600 and "600 comparisons repeat others" in card["notes"][-1]
+        table = InteractionTable.read(tmp_path / "out" / "interactions.parquet")
+        # The simplest rival: what the same user said of the same question in training.
+        told = {
+            (user, query): rating
+            for user, query, rating in zip(table.user, table.query, table.ratings[:, 0], strict=True)
+        }
+        train = {
+            (user, query) for user, query, split in zip(table.user, table.query, table.split, strict=True) if not split
+        }
+        test = [(u, q) for u, q, split in zip(table.user, table.query, table.split, strict=True) if split == 2]
+        assert test and not train & set(test)
+        right = [told[asked] == told.get(asked if asked in train else None, 1.0) for asked in test]
+        assert 0.35 < np.mean(right) < 0.65
+
+
+def test_a_source_that_splits_its_repeats_hears_of_it(tmp_path: Path) -> None:
+    row = {"user": "u", "query": "q", "model_a": "x", "model_b": "y", "winner": "model_a"}
+    rows = [row | {"split": "train"}, row | {"split": "test"}, row | {"query": "r", "split": "test"}]
+    card = prepare(PrepOptions("jsonl", tmp_path / "out", jsonl(tmp_path / "rows.jsonl", rows), "hash:16"))
+    assert card["notes"] == [
+        "1 comparisons repeat others word for word, 1 of them in another split than the source's first one"
+    ]
