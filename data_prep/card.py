@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.read.row_files import is_hub
+from data_prep.repeats import first_occurrences
 from data_prep.sources.source import RawData
 from gmt.data.encoders import EncoderCard
 from gmt.data.interactions import SPLITS, InteractionTable
@@ -25,6 +26,8 @@ def describe(table: InteractionTable, data: RawData, encoder: EncoderCard, input
         input: The file, folder or hub dataset that was read; None for data a source makes.
     """
     pairs, ties = _pairs(table)
+    first = first_occurrences(table)
+    repeats = int((first[table.conversation] != table.conversation).sum())
     rounds = np.unique(np.stack([table.conversation, table.turn], axis=1), axis=0)
     return {
         "input": _name(input),
@@ -54,6 +57,7 @@ def describe(table: InteractionTable, data: RawData, encoder: EncoderCard, input
         "rating_scale": data.rating_scale,
         "encoder": {"id": encoder.id, "revision": encoder.revision, "width": encoder.width},
         "bad_rows": len(data.rejected),
+        "repeats": repeats,
     }
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from data_prep.read.cells import shown
 from data_prep.read.file_formats import one_line, read_json
+from gmt.data.comparisons import check_text
 from gmt.data.dataset import ModelInfo
 from gmt.errors import DataError
 
 FORM = "model name -> {description, input_price, output_price}"
+Whole = Annotated[str, AfterValidator(lambda value: _whole(value))]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -22,8 +26,8 @@ class StatedModel(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
-    description: str | None = None
-    feature: str | None = None
+    description: Whole | None = None
+    feature: Whole | None = None
     """What GraphRouter calls the description."""
     input_price: Price | None = None
     """$ per million tokens."""
@@ -41,9 +45,11 @@ def read_models(path: Path) -> dict[str, ModelInfo]:
     """
     found = _read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
     try:
-        stated = TypeAdapter(dict[str, StatedModel]).validate_python(found, strict=True)
+        stated = TypeAdapter(dict[Whole, StatedModel]).validate_python(found, strict=True)
     except ValidationError as error:
         raise DataError(_one_fault(path, error)) from error
+    for name, one in found.items():
+        _refuse_unread_keys(path, name, one)
     return {
         name: ModelInfo(one.description or one.feature or name, one.input_price, one.output_price)
         for name, one in stated.items()
@@ -55,7 +61,7 @@ def _read_yaml(path: Path) -> Any:
         raise DataError(f"{path} does not exist; expected a YAML file")
     try:
         return yaml.safe_load(path.read_text("utf-8-sig"))
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{path.name} is not YAML ({one_line(error)}); repair it") from error
 
 
@@ -64,9 +70,11 @@ def _one_fault(path: Path, error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
     name, key, *_ = (*map(str, fault["loc"]), "", "")
     if key.endswith("_price"):
-        return f"{path}: {key} of {name} is {fault['input']!r}; expected $ per million tokens or null"
-    if key in StatedModel.model_fields:
-        return f"{path}: the {key} of {name} is {fault['input']!r}; expected text"
+        return f"{path}: {key} of {name} is {shown(fault['input'])}; expected $ per million tokens or null"
+    if key in StatedModel.model_fields and fault["type"] != "value_error":
+        return f"{path}: the {key} of {name} is {shown(fault['input'])}; expected text"
+    if fault["type"] == "value_error":
+        return f"{path}: {fault['msg'].removeprefix('Value error, ')}"
     kind = "YAML" if path.suffix in (".yaml", ".yml") else "JSON"
     return f"{path} is not {kind} of {FORM}; see --help"
 
@@ -84,3 +92,40 @@ def describe_models(names: Sequence[str], known: Mapping[str, ModelInfo], path: 
             f"({', '.join(list(names)[:3])} …); use the same names"
         )
     return {name: stated.get(name) or known.get(name) or ModelInfo(name) for name in names}
+
+
+def unmatched(names: Sequence[str], path: Path | None) -> list[str]:
+    """Return a note on the models that a file describes and that are not here; none where there are none."""
+    others = [] if path is None else [name for name in read_models(Path(path)) if name not in set(names)]
+    if not others:
+        return []
+    return [f"{len(others)} models of {Path(path).name} are not among these, e.g. {shown(others[0])}"]  # pyright: ignore
+
+
+def _whole(value: str) -> str:
+    """Return a text that a file can hold; pydantic words the refusal.
+
+    Raises:
+        ValueError: It holds half a character.
+    """
+    try:
+        check_text(value, "a name or description")
+    except DataError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+def _refuse_unread_keys(path: Path, name: str, stated: Mapping[str, Any]) -> None:
+    """Refuse an entry of which nothing would be read, and keys that are nearly one of ours.
+
+    Raises:
+        DataError: There is one.
+    """
+    known = list(StatedModel.model_fields)
+    for key in set(stated) - set(known):
+        near = get_close_matches(str(key).lower().replace("-", "_").replace(" ", "_"), known, n=1, cutoff=0.8)
+        if near and near[0] not in stated:
+            raise DataError(f"{path}: {shown(name)} has the key {shown(key)}; did you mean {near[0]}?")
+    if stated and not set(stated) & set(known):
+        keys = ", ".join(map(str, list(stated)[:4]))[:100]
+        raise DataError(f"{path}: {shown(name)} has only the keys {keys}; expected {FORM}")

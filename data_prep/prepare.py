@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.card import describe, file_sha256
-from data_prep.pool import describe_models
+from data_prep.pool import describe_models, unmatched
 from data_prep.read.row import Rejected
+from data_prep.repeats import said_again
 from data_prep.sources.source import RawData, SourceOptions
-from data_prep.sources.source_registry import ON_RAY, load_source
+from data_prep.sources.source_registry import ON_RAY, load_source, refuse_unread
 from data_prep.table_vectors import embed_table
 from gmt.data.encoders import Progress
 from gmt.data.interactions import InteractionTable
@@ -34,7 +35,7 @@ class PrepOptions:
         out: The data folder to write.
         input: File, folder or `hub:<dataset id>`; None for sources that make their data.
         encoder: Name of the text encoder; None keeps the embeddings of the source where it brings
-            them all, and is `minilm` elsewhere.
+            those of queries and models, and is `minilm` elsewhere.
         protocol, fractions, seed: How comparisons are split; without a protocol as the source says
             (`given`), or `seen` where it says nothing.
         models: JSON or YAML file of model descriptions and prices.
@@ -86,7 +87,9 @@ def _prepare(
 ) -> dict[str, Any]:
     from data_prep.splits import assign
 
-    data = load_source(options.source).read(options.input, options.columns)
+    source = load_source(options.source)
+    refuse_unread(options.source, options.columns)
+    data = source.read(options.input, options.columns)
     if data.rejected and on_rejected is not None:
         on_rejected(data.rejected)
     _refuse_bad_rows(data, options)
@@ -135,7 +138,7 @@ def _write(
         "fractions": list(options.fractions),
         "seed": options.seed,
         **describe(table, data, vectors.encoder, options.input),
-        "notes": [*data.notes, *vectors.notes],
+        "notes": [*data.notes, *vectors.notes, *unmatched(table.models, options.models), *said_again(table)],
         "files": {
             path.relative_to(folder).as_posix(): file_sha256(path)
             for path in sorted(folder.rglob("*"))

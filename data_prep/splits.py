@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from data_prep.repeats import first_occurrences
 from gmt.data.interactions import TEST, TRAIN, VALID, InteractionTable
 from gmt.errors import DataError
 
@@ -29,7 +30,7 @@ def assign(
         seed: Chooses the permutation; equal seeds give equal splits.
 
     Returns:
-        (C,) int8 split codes, equal within a conversation.
+        (C,) int8 split codes, equal within a conversation and, but for `given`, in exact repeats of one.
 
     Raises:
         DataError: The protocol is unknown, the fractions are no shares of one, or the table has
@@ -51,8 +52,11 @@ def assign(
         raise DataError(f"fractions are {given}; expected train, valid and test shares that sum to 1, e.g. .7,.1,.2")
     if not len(table):
         return np.zeros(0, dtype=np.int8)
-    by_conversation = rules[protocol](table, shares, np.random.default_rng(seed))
-    return by_conversation.astype(np.int8)[table.conversation]
+    # What was said twice word for word goes where its first time goes: no one is asked what training shows.
+    first = first_occurrences(table)
+    fresh = table if protocol == GIVEN else table.select(first[table.conversation] == table.conversation)
+    by_conversation = rules[protocol](fresh, shares, np.random.default_rng(seed)).astype(np.int8)
+    return by_conversation[table.conversation if protocol == GIVEN else first[table.conversation]]
 
 
 def drift_time(table: InteractionTable, fractions: Sequence[float] = (0.7, 0.1, 0.2)) -> tuple[float, float] | None:

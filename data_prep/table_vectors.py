@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,7 @@ def embed_table(
         models: Model -> what describes it.
         data: What the source read.
         input: The file or folder that it read.
-        encoder: Name of the encoder; None keeps the vectors of the source where it brings them all.
+        encoder: Name of the encoder; None keeps the vectors of the source where it brings them.
         workers: Processes that encode.
         progress: Called with the number of texts to embed; what it returns hears how many are done.
 
@@ -74,11 +74,12 @@ def embed_table(
     if encoder is None and data.vectors is not None:
         name = Path(str(input)).name
         silent = _without_vector(table, data.vectors, data.model_vectors or {}, name)
-        if not silent:
-            return _keep_vectors(folder, table, models, data, Path(str(input)))
-        notes.append(
-            f"{silent} answers have no embedding in {name}, so all texts were encoded anew with {DEFAULT_ENCODER}"
-        )
+        if silent:
+            notes.append(
+                f"{silent} texts have no embedding in {name} and count as not written; the embeddings of queries and "
+                f"models are kept, and --encoder {DEFAULT_ENCODER} would encode all texts anew"
+            )
+        return replace(_keep_vectors(folder, table, models, data, Path(str(input))), notes=notes)
     loaded = load_encoder(encoder or DEFAULT_ENCODER)
     store = EmbeddingStore.create(folder, card_of(loaded))
     descriptions = [models[name].description for name in table.models]
@@ -97,11 +98,12 @@ def embed_table(
 def _keep_vectors(
     folder: Path, table: InteractionTable, models: Mapping[str, ModelInfo], data: RawData, input: Path
 ) -> TableVectors:
-    """Save the source's own vectors, each of length 1."""
+    """Save the source's own vectors, each of length 1; an answer that has none gets zeros, which say so."""
     vectors, model_vectors = data.vectors or {}, data.model_vectors or {}
     card = EncoderCard(f"file:{input.name}", input_sha256(input), len(next(iter(vectors.values()))))
     store = EmbeddingStore.create(folder, card)
-    store.add(list(table.texts), _units([vectors[text] for text in table.texts]))
+    none = np.zeros(card.width, np.float32)
+    store.add(list(table.texts), _units([vectors.get(text, none) for text in table.texts]))
     descriptions = [models[name].description for name in table.models]
     store.add(descriptions, _units([model_vectors[name] for name in table.models]))
     store.save()
@@ -111,7 +113,7 @@ def _keep_vectors(
 def _without_vector(
     table: InteractionTable, vectors: Mapping[str, np.ndarray], model_vectors: Mapping[str, np.ndarray], file: str
 ) -> int:
-    """Return how many answers lack a vector, as they all do in the released files.
+    """Return how many answers and remarks lack a vector, as all answers do in the released files.
 
     Raises:
         DataError: A query or a model lacks one: the file is damaged.

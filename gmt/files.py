@@ -63,8 +63,10 @@ def read_json(path: Path, kind: type[UserError], missing: str, damaged: str = ""
         raise kind(f"{path} does not exist; {missing}")
     try:
         return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise kind(f"{path} is not JSON ({error}); {damaged or missing}") from error
+    except (ValueError, RecursionError) as error:
+        raise kind(f"{path} is not JSON ({str(error)[:200]}); {damaged or missing}") from error
+    except OSError as error:
+        raise kind(f"{path} cannot be read ({error.strerror}); check the file and your rights") from error
 
 
 def replace_folder(made: Path, path: Path) -> None:

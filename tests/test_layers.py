@@ -16,6 +16,7 @@ LAYERS = [
     ("gmt.model", "data_prep.read"),
     ("data_prep.pool",),
     ("data_prep.sources",),
+    ("data_prep.repeats",),
     ("data_prep.card", "data_prep.splits"),
     ("data_prep.simulate",),
     ("data_prep.table_vectors",),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from data_prep.read.cells import label
+from data_prep.read.file_formats import column_names
 from data_prep.read.joins import Column, Join, read_join
 from data_prep.read.row import Rejected, Row
 from gmt.errors import DataError
 
 WITH_HEADER = (".csv", ".tsv", ".parquet")
+MOST_COMPARED = 2000
+"""Columns whose names are compared with one that is not there; each takes some 50 µs."""
 
 
 class Columns:
@@ -22,16 +25,23 @@ class Columns:
         rows: Reads its rows from the first one on.
         specs: The joins, as on the command line; a later one may use columns of an earlier one.
         rejected: Receives rows of joined files that cannot be read.
+        unread: The rows of ours that could not be read so far.
 
     Raises:
         DataError: A join is malformed, its file or a column is missing, or a key names two rows.
     """
 
     def __init__(
-        self, path: Path, rows: Callable[[], Iterator[Row]], specs: tuple[str, ...], rejected: list[Rejected]
+        self,
+        path: Path,
+        rows: Callable[[], Iterator[Row]],
+        specs: tuple[str, ...],
+        rejected: list[Rejected],
+        unread: Sequence[Rejected] = (),
     ) -> None:
         self.path = path
         self.rows = rows
+        self.unread = unread
         self.columns = _column_names(path, rows())
         self.joins: list[Join] = []
         for spec in specs:
@@ -59,8 +69,10 @@ class Columns:
         if places:
             raise DataError(self._ambiguous(name, places))
         known = sorted(self.columns | {column for join in self.joins for column in join.columns})
-        close = get_close_matches(name, known, n=3, cutoff=0.5) or known
-        raise DataError(f"there is no column {name!r} in {self._files()}; the nearest are {', '.join(close)}")
+        if not known:
+            why = f" (the first is bad: {self.unread[0]})" if self.unread else ""
+            raise DataError(f"{self._files()} holds no row with columns{why}; expected one or more")
+        raise DataError(f"there is no column {name!r} in {self._files()}; the nearest are {nearest(name, known)}")
 
     def _ambiguous(self, name: str, places: list[Column]) -> str:
         """Say where several columns of one name stand, and how to tell them apart."""
@@ -92,8 +104,14 @@ class Columns:
         return " or ".join(dict.fromkeys([self.path.name, *(join.path.name for join in self.joins)]))
 
 
+def nearest(name: str, known: Sequence[str]) -> str:
+    """List the columns that are called most like `name`, at most three, or the first five."""
+    close = get_close_matches(name, known[:MOST_COMPARED], n=3, cutoff=0.5)
+    return ", ".join(one[:60] for one in close or known[:5]) + ("" if close or len(known) <= 5 else ", …")
+
+
 def _column_names(path: Path, rows: Iterator[Row]) -> frozenset[str]:
-    """Return the names of all columns; in files with a header the first row has them all."""
-    if path.suffix in WITH_HEADER:
-        return frozenset(next(rows, {}))
+    """Return the names of all columns, from the header where the file has one."""
+    if path.suffix in WITH_HEADER and path.is_file():
+        return frozenset(column_names(path) or ())
     return frozenset(name for row in rows for name in row)

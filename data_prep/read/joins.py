@@ -96,8 +96,8 @@ def read_join(spec: str, ours: Path, find: Callable[[str], Column], rejected: li
         rows[key], lines[key] = row, line
     for name in their_keys:
         if name not in columns:
-            close = get_close_matches(name, sorted(columns), n=3, cutoff=0.5) or sorted(columns)
-            raise DataError(f"{path.name} has no column {name!r} to join on; the nearest are {', '.join(close)}")
+            near = ", ".join(get_close_matches(name, sorted(columns)[:2000], n=3, cutoff=0.5) or sorted(columns)[:5])
+            raise DataError(f"{path.name} has no column {name!r} to join on; the nearest are {near}")
     # Our file has the keys already, so theirs need no name of their own.
     return Join(prefix, path, their_keys, our_keys, rows, frozenset(columns - set(their_keys)))
 

@@ -6,6 +6,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,8 @@ from data_prep.read.parsing import LineOffsets, ParsedRows, parse_piece
 from data_prep.read.pieces import Piece, split_input
 from data_prep.read.row import Parse
 from gmt.data.comparisons import text_id
+from gmt.data.embed import WORKER_ENDED
+from gmt.errors import DataError
 
 if TYPE_CHECKING:
     from data_prep.read.ray_texts import DistantTexts
@@ -92,6 +95,8 @@ class InProcesses:
                         yield from waiting.popleft().result()
                 while waiting:
                     yield from waiting.popleft().result()
+            except BrokenProcessPool as error:
+                raise DataError(WORKER_ENDED.format(workers=self.workers)) from error
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)  # where somebody stops early
 

@@ -8,10 +8,14 @@ from itertools import islice
 from typing import Any
 
 from data_prep.read import pieces
-from data_prep.read.cells import ScaleUnknown
+from data_prep.read.cells import OptionMissing
+from data_prep.read.file_formats import one_line
 from data_prep.read.pieces import Piece, PieceReader
 from data_prep.read.row import NumberedRow, Parse, Rejected, WrongCall
 from gmt.errors import DataError
+
+MOST_SAID = 240
+"""Characters of a message on a row; values of thousands of characters are not printed whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,17 +71,17 @@ def parse_rows(rows: Iterable[NumberedRow], parse: Parse[Any]) -> tuple[list[Any
     """Return what rows say, and those that `parse` refused.
 
     Raises:
-        WrongCall: A rating needs a scale that nobody stated.
+        WrongCall: A row needs an option that nobody gave, such as the scale of its rating.
     """
     parsed: list[Any] = []
     refused: list[Rejected] = []
     for file, line, row in rows:
         try:
             parsed.extend(parse(file, line, row))
-        except ScaleUnknown as error:
-            raise WrongCall(Rejected(file, line, str(error))) from error
+        except OptionMissing as error:
+            raise WrongCall(Rejected(file, line, one_line(error, MOST_SAID))) from error
         except DataError as error:
-            refused.append(Rejected(file, line, str(error)))
+            refused.append(Rejected(file, line, one_line(error, MOST_SAID)))
     return parsed, refused
 
 
@@ -91,7 +95,7 @@ class LineOffsets:
         """Return what was parsed with lines of its file; pieces and their rows must come in order.
 
         Raises:
-            WrongCall: A rating needs a scale that nobody stated.
+            WrongCall: A row needs an option that nobody gave, such as the scale of its rating.
         """
         if found.file != self.file:
             self.file, self.lines = found.file, 0

@@ -8,13 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from data_prep.read.file_formats import read_rows
+from data_prep.read.file_formats import open_parquet, read_rows
 from data_prep.read.row import NumberedRow, Rejected
 from data_prep.read.row_files import HUB, data_files, is_hub, read_hub
-from gmt.errors import DataError
 
 PIECE_BYTES = 16 << 20
 """Bytes of a JSONL file, or of the row groups of a Parquet file, that make a piece."""
@@ -131,10 +127,7 @@ def _line_parts(path: Path) -> list[tuple[int, int]]:
 
 def _row_group_parts(path: Path) -> list[tuple[int, int]]:
     """Cut a file into runs of row groups of about `PIECE_BYTES`."""
-    try:
-        metadata = pq.ParquetFile(path).metadata
-    except pa.ArrowException as error:
-        raise DataError(f"{path.name} is not readable Parquet ({error}); download it again") from error
+    metadata = open_parquet(path).metadata
     parts, first, held = [], 0, 0
     for group in range(metadata.num_row_groups):
         held += metadata.row_group(group).total_byte_size

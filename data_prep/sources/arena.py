@@ -44,14 +44,14 @@ def _battle(file: str, line: int, row: Row) -> list[RatedRow]:
     if not rounds:
         raise DataError("the two conversations have no answered question in common; expected one or more")
     for turn, (one, two) in enumerate(rounds):
-        if one[0] != two[0]:
+        if one.query != two.query:
             raise DataError(f"round {turn + 1} asks the two models different questions; expected the same")
     found = []
     for turn, sides in enumerate(rounds):
         last = turn == len(rounds) - 1
         candidates = [
-            Candidate(model, side[1], rating if last else None, feedback if last else None)
+            Candidate(model, side.answer, rating if last else None, feedback if last else None)
             for model, side, rating in zip(models, sides, ratings, strict=True)
         ]
-        found.append(RatedRow(file, line, user, sides[0][0], candidates, question, turn, None, question, task, when))
+        found.append(RatedRow(file, line, user, sides[0].query, candidates, question, turn, None, question, task, when))
     return found

@@ -38,7 +38,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         input: A JSONL file or a folder of them; the other table formats are read too.
         options: Only `rating_scale` is used.
     """
-    data = _read(input, None, options)
+    data = _read(input, None, options, scalable=True)
     stated = None if input is None or is_hub(input) else Path(input).with_name(f"{Path(input).stem}.card.json")
     if options.rating_scale is None and stated is not None and stated.is_file():
         data.rating_scale = scale_text(_stated_scale(stated))
@@ -103,8 +103,8 @@ def rows_of(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
             yield {name: value for name, value in row.items() if value is not None}
 
 
-def _read(input: str | Path | None, user: str | None, options: SourceOptions) -> RawData:
-    parse = partial(parse_row, user=user, scale=options.rating_scale)
+def _read(input: str | Path | None, user: str | None, options: SourceOptions, scalable: bool = False) -> RawData:
+    parse = partial(parse_row, user=user, scale=options.rating_scale, scalable=scalable)
     found = read_rated(input, parse, options.mapper)
     return RawData(
         grouped=found.grouped,
@@ -130,13 +130,16 @@ def _stated_splits(splits: np.ndarray) -> np.ndarray | None:
     return splits.astype(np.int8)
 
 
-def parse_row(file: str, line: int, row: Row, user: str | None, scale: tuple[float, float] | None) -> list[RatedRow]:
+def parse_row(
+    file: str, line: int, row: Row, user: str | None, scale: tuple[float, float] | None, scalable: bool = False
+) -> list[RatedRow]:
     """Read what one row says.
 
     Args:
         file, line, row: The row.
         user: Whose history it is, for a row that names no user.
         scale: Lowest and highest rating; None stands for 0 to 1.
+        scalable: Whether the caller can be asked for a scale.
 
     Raises:
         DataError: It cannot be read.
@@ -149,7 +152,7 @@ def parse_row(file: str, line: int, row: Row, user: str | None, scale: tuple[flo
         line,
         needed(owner or user, "user"),
         needed(text(row.get("query"), "query"), "query"),
-        _pair(row) if any(row.get(name) is not None for name in PAIR) else [_single(row, scale)],
+        _pair(row) if any(row.get(name) is not None for name in PAIR) else [_single(row, scale, scalable)],
         label(row.get("conversation"), "conversation"),
         whole(row.get("turn"), "turn"),
         label(row.get("comparison"), "comparison"),
@@ -167,11 +170,13 @@ def _split(name: str | None) -> int | None:
     return None if name is None else SPLITS.index(name)
 
 
-def _single(row: Row, scale: tuple[float, float] | None) -> Candidate:
+def _single(row: Row, scale: tuple[float, float] | None, scalable: bool) -> Candidate:
     model, response = needed(label(row.get("model"), "model"), "model"), answer(row.get("response"), "response")
     try:
         rating = scaled(row.get("rating"), "rating", scale)
     except ScaleUnknown as error:
+        if scalable:
+            raise
         raise DataError(str(error).split(";")[0] + "; expected a number from 0 to 1") from error
     return Candidate(
         model,

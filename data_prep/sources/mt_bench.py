@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from data_prep.read.cells import answer, label, needed, text, whole
+from data_prep.read.cells import answer, label, needed, shown, text, whole
 from data_prep.read.chat_messages import message_rounds
 from data_prep.read.file_formats import SUFFIXES, read_rows
 from data_prep.read.parallel import parse_input
@@ -62,12 +64,12 @@ class _Texts:
         for path in questions + sorted((folder / "model_answer").glob("*.jsonl")):
             for line, row in read_rows(path, rejected):
                 try:
-                    question = str(row["question_id"])
+                    question = needed(label(row["question_id"], "question_id"), "question_id")
                     if path in questions:
-                        turns = [needed(text(turn, "a turn"), "a turn") for turn in row["turns"]]
+                        turns = [needed(text(turn, "a turn"), "a turn") for turn in _list(row["turns"], "turns")]
                         self.questions[question] = turns, label(row.get("category"), "category")
                     else:
-                        answers = row["choices"][0]["turns"]
+                        answers = _list(row["choices"][0]["turns"], "turns")
                         self.answers[path.stem, question] = [answer(turn, "an answer") for turn in answers]
                 except (KeyError, IndexError, TypeError) as error:
                     wanted = "question_id and turns" if path in questions else "question_id and choices[0].turns"
@@ -81,6 +83,12 @@ class _Texts:
         queries = self.questions[question][0]
         answers = [self.answers.get((model, question), [None] * len(queries)) for model in models]
         return [(query, (a, b)) for query, a, b in zip(queries, *answers, strict=False)]
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise DataError(f"{name} is {shown(value)}; expected a list of texts")  # a text would be cut into letters
+    return value
 
 
 def read(input: str | Path | None, options: SourceOptions) -> RawData:
@@ -126,7 +134,7 @@ def _rated_rows(votes: Sequence[_Vote]) -> Iterator[RatedRow]:
 
 def _vote(file: str, line: int, row: Row, texts: _Texts | None) -> list[_Vote]:
     judge = row.get("judge")
-    judge = "/".join(str(part) for part in judge) if isinstance(judge, list) else judge
+    judge = "/".join(label(part, "judge") or "" for part in judge) if isinstance(judge, list) else judge
     user = needed(label(judge, "judge"), "judge")
     question = needed(label(row.get("question_id"), "question_id"), "question_id")
     a, b = (needed(label(row.get(name), name), name) for name in ("model_a", "model_b"))
@@ -137,11 +145,11 @@ def _vote(file: str, line: int, row: Row, texts: _Texts | None) -> list[_Vote]:
     winner_ratings(winner)
     number = whole(row.get("turn"), "turn")
     if number not in (1, 2):
-        raise DataError(f"turn is {row.get('turn')}; expected 1 or 2")
+        raise DataError(f"turn is {shown(row.get('turn'))}; expected 1 or 2")
     if row.get("conversation_a") is not None:
         sides = [message_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b")]
-        rounds: list[Round] = [(one[0], (one[1], two[1])) for one, two in zip(*sides, strict=False)]
-        if any(one[0] != two[0] for one, two in zip(*sides, strict=False)):
+        rounds: list[Round] = [(one.query, (one.answer, two.answer)) for one, two in zip(*sides, strict=False)]
+        if any(one.query != two.query for one, two in zip(*sides, strict=False)):
             raise DataError("the two models were asked different questions; expected the same")
     elif texts is not None:
         rounds = texts.rounds(question, models)
@@ -156,7 +164,7 @@ def _vote(file: str, line: int, row: Row, texts: _Texts | None) -> list[_Vote]:
 def _category(question: str, texts: _Texts | None) -> str | None:
     if texts is not None and question in texts.questions:
         return texts.questions[question][1]
-    if question.isdigit() and 81 <= int(question) <= 160:
+    if re.fullmatch("[0-9]{2,3}", question) and 81 <= int(question) <= 160:
         return CATEGORIES[(int(question) - 81) // 10]
     return None
 

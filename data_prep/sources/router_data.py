@@ -108,13 +108,16 @@ def _scores(value: Any) -> dict[str, float]:
     if not isinstance(value, dict) or not value:
         raise DataError(f"scores is {type(value).__name__}; expected model name -> score")
     found = {}
-    for name, given in value.items():
+    for given_name, given in value.items():
+        name = needed(label(given_name, "a model's name"), "a model's name")
         score = number(given, f"the score of {name}")
         if score is None:
             continue
         if not 0 <= score <= 1:
             raise DataError(f"the score of {name} is {score:g}; expected 0 to 1")
         found[name] = score
+    if not found:
+        raise DataError("scores are null for every model; expected a score from 0 to 1 of one or more")
     return found
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import fields
 from difflib import get_close_matches
 
-from data_prep.sources.source import Source
+from data_prep.sources.source import Source, SourceOptions
 from gmt.errors import DataError
 
 SOURCES = {
@@ -17,6 +18,10 @@ SOURCES = {
     "scores": "data_prep.sources.scores",
     "jsonl": "data_prep.sources.jsonl",
 }
+COLUMNS = tuple(one.name for one in fields(SourceOptions) if one.name not in ("seed", "workers", "engine"))
+"""Options that name columns of an input, or say how to read them."""
+READ_BY = {"votes": COLUMNS, "gmtrouter": ("rating_scale",), "jsonl": ("rating_scale",)}
+"""Which of them a source reads; the others have fixed columns."""
 ON_RAY = ("votes", "jsonl", "arena")
 """Sources that read row by row, and so on several machines."""
 
@@ -32,3 +37,20 @@ def load_source(name: str) -> Source:
         hint = f"Did you mean {close[0]}?" if close else f"Expected one of {', '.join(SOURCES)}."
         raise DataError(f"there is no source {name!r}. {hint}")
     return importlib.import_module(SOURCES[name])  # type: ignore[return-value]
+
+
+def refuse_unread(name: str, options: SourceOptions) -> None:
+    """Refuse options that the source called `name` would pass over.
+
+    Raises:
+        DataError: There is such an option.
+    """
+    unread = [
+        "--" + one.replace("_", "-")
+        for one in COLUMNS
+        if one not in READ_BY.get(name, ()) and getattr(options, one) not in (None, ())
+    ]
+    if unread:
+        raise DataError(
+            f"the source {name} does not read {' '.join(unread)}, its columns are fixed; leave it out or take votes"
+        )

@@ -7,10 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.read.cells import answer, label, needed, number, scale_text, scaled, text, timestamp, whole
+import numpy as np
+
+from data_prep.read.cells import (
+    OptionMissing,
+    answer,
+    label,
+    needed,
+    number,
+    scale_text,
+    scaled,
+    shown,
+    text,
+    timestamp,
+    whole,
+)
 from data_prep.read.columns import Columns
 from data_prep.read.joins import Column
-from data_prep.read.rated_input import Grouping, read_rated
+from data_prep.read.rated_input import Grouping, RatedInput, read_rated
 from data_prep.read.row import RatedRow, Rejected, Row, vote
 from data_prep.read.row_files import HUB, is_hub, read_input
 from data_prep.sources.source import RawData, SourceOptions
@@ -21,7 +35,11 @@ LABELS = ("model_a", "model_b", "tie", "tie (bothbad)")
 RATINGS = ((1.0, 0.0, None), (0.0, 1.0, None), (0.5, 0.5, None), (0.5, 0.5, "both bad"))
 PAIR = ("user", "query", "winner", "model_a", "model_b")
 SINGLE = ("user", "query", "model", "rating")
-OPTIONAL = ("question", "conversation", "turn", "task", "timestamp", "feedback", "cost", "response")
+OPTIONAL = ("question", "conversation", "turn", "task", "timestamp", "feedback")
+SINGLE_ONLY = ("cost", "response")
+LABELS_HINT = ", or name your own words with --labels A,B,TIE"
+MOST_ORDER = 2**53
+"""Turns are known by their order only, so they may be times; beyond this, numbers next to one another look alike."""
 SIDES = {"response_a": "model_a", "response_b": "model_b"}
 
 
@@ -43,11 +61,25 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     parse = reader.single if single else reader.pair
     grouping = Grouping(same_query=single, renumber=True)
     found = read_rated(input, parse, options.mapper, grouping, rejected)
+    if not single:
+        _refuse_unknown_labels(found)
     scale = scale_text(options.rating_scale) if single else "winner of a pair: 1 and 0, tie 0.5"
     return RawData(
         grouped=found.grouped, rejected=found.rejected, rows=found.grouped.rows, rating_scale=scale,
         distant=found.distant,
     )  # fmt: skip
+
+
+def _refuse_unknown_labels(found: RatedInput) -> None:
+    """Refuse an input of which no vote names a winner for want of --labels: the rest would be its ties.
+
+    Raises:
+        DataError: It is such an input.
+    """
+    unknown = next((row for row in found.rejected if row.reason.endswith(LABELS_HINT)), None)
+    ratings = found.grouped.candidate["rating"]
+    if unknown is not None and not (np.abs(ratings - 0.5) > 0).any():
+        raise DataError(f"{unknown}; no row names a winner in these words")
 
 
 def _columns(
@@ -56,7 +88,8 @@ def _columns(
     """Return role -> where its column stands."""
     # A hub dataset has no folder, so joined files are looked for here.
     path = Path(str(input).removeprefix(HUB).replace("/", "_") if is_hub(input) or input is None else input)
-    columns = Columns(path, lambda: (row for _, _, row in read_input(input, [])), options.join, rejected)
+    unread: list[Rejected] = []
+    columns = Columns(path, lambda: (row for _, _, row in read_input(input, unread)), options.join, rejected, unread)
     found = {
         role: columns.find(name, near=getattr(options, SIDES[role]) if role in SIDES else None)
         for role, name in wanted.items()
@@ -79,7 +112,13 @@ def _wanted(options: SourceOptions) -> dict[str, str]:
             f"votes needs {flags}; votes take --user --winner --model-a --model-b --query, "
             "ratings --user --model --rating --query"
         )
-    roles = (*needs, *OPTIONAL, *(() if single else SIDES))
+    own = SINGLE_ONLY if single else tuple(SIDES)
+    others = ("labels", "model_a", "model_b", *SIDES) if single else ("model", "rating", "rating_scale", *SINGLE_ONLY)
+    unread = [name for name in others if getattr(options, name) is not None]
+    if unread:
+        flags = " ".join("--" + name.replace("_", "-") for name in unread)
+        raise DataError(f"{flags} is not read beside --{'rating' if single else 'winner'}; leave it out")
+    roles = (*needs, *OPTIONAL, *own)
     return {role: getattr(options, role) for role in roles if getattr(options, role) is not None}
 
 
@@ -112,7 +151,7 @@ class _RowReader:
             self.must(row, "query", text),
             candidates,
             self.must(row, "conversation") if "conversation" in self.columns else None,
-            whole(self.cell(row, "turn"), self.name_of("turn")),
+            whole(self.cell(row, "turn"), self.name_of("turn"), MOST_ORDER),
             None,
             label(self.cell(row, "question"), self.name_of("question")),
             label(self.cell(row, "task"), self.name_of("task")),
@@ -136,12 +175,19 @@ class _RowReader:
         labels = self.options.labels or LABELS
         if winner is None and "conversation" in self.columns:
             return None
-        if winner in labels:
-            return RATINGS[labels.index(winner)]
-        if winner in (a, b) and a != b:
-            return RATINGS[0 if winner == a else 1]
-        expected = ", ".join(self.options.labels or LABELS[:3])
-        raise DataError(f"{self.name_of('winner')} is {winner or ''!r}; expected one of {expected}")
+        by_label = RATINGS[labels.index(winner)] if winner in labels else None
+        by_name = RATINGS[0 if winner == a else 1] if winner in (a, b) and a != b else None
+        if by_label and by_name and by_label != by_name:
+            raise OptionMissing(
+                f"{self.name_of('winner')} is {winner!r}, which is a label and the name of a model on the other side; "
+                "rename the model, or write other words for the sides and name them with --labels"
+            )
+        found = by_label or by_name
+        if found is not None:
+            return found
+        expected = ", ".join(labels[:3] if self.options.labels is None else labels)
+        hint = "" if winner is None or self.options.labels is not None else LABELS_HINT
+        raise DataError(f"{self.name_of('winner')} is {shown(winner or '')}; expected one of {expected}{hint}")
 
     def single(self, file: str, line: int, row: Row) -> list[RatedRow]:
         rating = scaled(self.cell(row, "rating"), self.name_of("rating"), self.options.rating_scale)

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from dataclasses import dataclass
 
 from gmt.errors import DataError
+
+HALF = re.compile("[\ud800-\udfff]")  # of a character beyond the basic plane; no UTF-8 can hold it alone
+LAST_TURN = 2**31 - 1  # turns are written as 32-bit numbers
+
+
+def check_text(value: str | None, name: str) -> None:
+    """Refuse a text that no file can hold.
+
+    Raises:
+        DataError: It holds half a character.
+    """
+    half = None if value is None or value.isascii() else HALF.search(value)
+    if half is not None:
+        raise DataError(f"{name} holds half a character ({ascii(half.group())[1:-1]}, a lone surrogate); remove it")
 
 
 def text_id(text: str) -> str:
@@ -26,7 +41,7 @@ class Candidate:
         cost: Price paid for this answer, any one unit per source.
 
     Raises:
-        DataError: The name is empty, or the rating or cost is not a finite number in range.
+        DataError: The name is empty, a text holds half a character, or the rating or cost is no finite number in range.
     """
 
     model: str
@@ -38,6 +53,8 @@ class Candidate:
     def __post_init__(self) -> None:
         if not self.model or not self.model.strip():
             raise DataError("a candidate has no model name; expected a non-empty name")
+        for name in ("model", "response", "feedback"):
+            check_text(getattr(self, name), name)
         if self.rating is not None and not (math.isfinite(self.rating) and 0.0 <= self.rating <= 1.0):
             raise DataError(
                 f"rating {self.rating} of model {self.model} is outside [0, 1]; scale it by the source's own scale"
@@ -61,7 +78,8 @@ class Comparison:
         timestamp: UTC seconds since the epoch.
 
     Raises:
-        DataError: A name is empty, the turn is negative, or a model stands twice.
+        DataError: A name is empty, a text holds half a character, the turn is negative or too large, the time is not
+            finite, or a model stands twice.
     """
 
     user: str
@@ -78,8 +96,14 @@ class Comparison:
             raise DataError("user is empty; expected a non-empty name")
         if not self.conversation:
             raise DataError("conversation is empty; expected a non-empty name")
+        for name in ("user", "conversation", "query", "question", "task"):
+            check_text(getattr(self, name), name)
         if self.turn < 0:
             raise DataError(f"turn is {self.turn}; turns count from 0")
+        if self.turn > LAST_TURN:
+            raise DataError(f"turn is above {LAST_TURN:,}; number the rounds of a conversation from 0")
+        if self.timestamp is not None and not math.isfinite(self.timestamp):
+            raise DataError(f"timestamp is {self.timestamp}; leave it out where unknown")
         if not self.candidates:
             raise DataError("no model answered; expected at least one candidate")
         names = [candidate.model for candidate in self.candidates]

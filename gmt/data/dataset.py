@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,11 @@ from gmt.data.encoders import EncoderCard
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore
 from gmt.errors import DataError
+from gmt.files import read_json
+
+REPAIR = "run gmt prep again"
+GIVEN_VECTORS = "file:"
+"""Begins the encoder id of a store whose vectors came with the data; zeros stand for a text that came without."""
 
 
 @dataclass(frozen=True)
@@ -196,10 +201,10 @@ class Dataset:
         for name in ("interactions.parquet", "models.json", "card.json"):
             if not (folder / name).is_file():
                 raise DataError(f"{folder} holds no {name}; make the folder with gmt prep --out {folder}")
-        models = {name: ModelInfo(**info) for name, info in _read_object(folder / "models.json").items()}
+        models = read_cards(folder / "models.json")
         table = InteractionTable.read(folder / "interactions.parquet", list(models))
         store = EmbeddingStore.open(folder / "embeddings")
-        return cls.from_store(table, models, store, _read_object(folder / "card.json"))
+        return cls.from_store(table, models, store, _read_card(folder / "card.json"))
 
     @classmethod
     def from_store(
@@ -208,8 +213,21 @@ class Dataset:
         """Join a table with the vectors a store remembers."""
         cards = {name: models.get(name, ModelInfo(name)) for name in table.models}
         descriptions = [cards[name].description for name in table.models]
+        vectors = store.vectors(list(table.texts))
+        if store.encoder.id.startswith(GIVEN_VECTORS):
+            table = _without_unread(table, vectors)
         described = np.array(store.vectors(descriptions))  # few, and read as a whole: no view of the file
-        return cls(table, store.vectors(list(table.texts)), described, cards, store.encoder, card)
+        return cls(table, vectors, described, cards, store.encoder, card)
+
+
+def _without_unread(table: InteractionTable, vectors: np.ndarray) -> InteractionTable:
+    """Blank the answers and feedback that came without a vector among some that had one: nobody can read them."""
+    unread = ~vectors.any(axis=1)
+    if not unread.any():
+        return table
+    unread = np.append(unread, True)  # so that -1, no text at all, stays what it is
+    response, feedback = (np.where(unread[codes], -1, codes) for codes in (table.response, table.feedback))
+    return replace(table, response=response, feedback=feedback)
 
 
 def _earlier_rounds(table: InteractionTable, targets: InteractionTable) -> np.ndarray:
@@ -223,11 +241,47 @@ def _earlier_rounds(table: InteractionTable, targets: InteractionTable) -> np.nd
     return np.flatnonzero((talks[place] == table.conversation) & (table.turn < last_turn[place]))
 
 
+def read_cards(path: Path) -> dict[str, ModelInfo]:
+    """Read `models.json`.
+
+    Raises:
+        DataError: It holds something else.
+    """
+    cards = {}
+    for name, info in _read_object(path).items():
+        prices = [info.get(key) for key in ("input_price", "output_price")] if isinstance(info, dict) else []
+        if (
+            not isinstance(info, dict)
+            or not isinstance(info.get("description"), str)
+            or set(info) - {"description", "input_price", "output_price"}
+            or not all(price is None or _is_price(price) for price in prices)
+        ):
+            raise DataError(
+                f"{path}: the card of {name[:80]!r} is not description, input_price, output_price; {REPAIR}"
+            )
+        cards[name] = ModelInfo(**info)
+    return cards
+
+
+def _is_price(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    """Read what the other commands look up in `card.json`.
+
+    Raises:
+        DataError: A key is missing or of another type.
+    """
+    card = _read_object(path)
+    for key, kind in (("protocol", str), ("seed", int), ("fractions", list), ("rating_scale", str), ("encoder", dict)):
+        if key in card and not isinstance(card[key], kind):
+            raise DataError(f"{path}: {key} is {str(card[key])[:60]!r}; expected a {kind.__name__}; {REPAIR}")
+    return card
+
+
 def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}); run gmt prep again") from error
+    found = read_json(path, DataError, REPAIR)
     if not isinstance(found, dict):
-        raise DataError(f"{path} holds no JSON object; run gmt prep again")
+        raise DataError(f"{path} holds no JSON object; {REPAIR}")
     return found

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from gmt.data.encoders import CHUNK, Progress, TextEncoder, card_of
 from gmt.data.store import EmbeddingStore, key_of
 from gmt.data.vector_cache import VectorCache
 from gmt.errors import DataError
+
+WORKER_ENDED = "one of {workers} processes was ended from outside, as where memory runs out; pass fewer --workers"
 
 
 def embed_texts(
@@ -73,10 +76,13 @@ def _encoded(
     threads = max((os.cpu_count() or 1) // workers, 1)
     begin = (encoder.id, threads)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin_encoding, begin) as pool:
-        for part, vectors in zip(parts, pool.map(_encode_part, parts), strict=True):
-            if progress is not None:
-                progress(len(part))
-            yield vectors
+        try:
+            for part, vectors in zip(parts, pool.map(_encode_part, parts), strict=True):
+                if progress is not None:
+                    progress(len(part))
+                yield vectors
+        except BrokenProcessPool as error:
+            raise DataError(WORKER_ENDED.format(workers=workers)) from error
 
 
 _encoders: list[TextEncoder] = []

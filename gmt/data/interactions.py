@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gmt.data.comparisons import Candidate, Comparison
-from gmt.data.table_arrow import SCHEMA, arrow_of, columns_of
+from gmt.data.table_arrow import SCHEMA, arrow_of, arrow_parts, columns_of
 from gmt.data.table_builder import TableBuilder
 from gmt.data.table_columns import PER_COMPARISON, PER_ROW, SPLITS, TEST, TRAIN, VALID, TableColumns
 from gmt.errors import DataError
@@ -155,8 +155,8 @@ class InteractionTable(TableColumns):
 
         def write_rows(part: Path) -> None:
             with pq.ParquetWriter(part, SCHEMA, compression="zstd") as writer:
-                for first in range(0, max(len(self), 1), WRITTEN_AT_ONCE):  # so that texts are never all held as Arrow
-                    writer.write_table(arrow_of(self, first, min(first + WRITTEN_AT_ONCE, len(self))))
+                for part_of_rows in arrow_parts(self, WRITTEN_AT_ONCE):  # so that texts are never all held as Arrow
+                    writer.write_table(part_of_rows)
 
         replace_file(path, write_rows)
 
@@ -171,7 +171,10 @@ class InteractionTable(TableColumns):
             raise DataError(f"{path} does not exist; make it with gmt prep")
         try:
             return cls.from_arrow(pq.read_table(path), models)
-        except pa.ArrowException as error:
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            reason = " ".join(str(error).split())[:160]
             raise DataError(
-                f"{path} is not a readable interaction table ({error}); make it anew with gmt prep"
+                f"{path} is not a readable interaction table ({reason}); make it anew with gmt prep"
             ) from error

@@ -15,11 +15,12 @@ import numpy as np
 
 from gmt.data.encoders import EncoderCard
 from gmt.errors import DataError
-from gmt.files import replace_file, write_text
+from gmt.files import read_json, replace_file, write_text
 
 HELD_BYTES = 256 << 20
 """Vectors added to a store that are held in memory."""
 WRITTEN_AT_ONCE = 1 << 16
+REMADE = "run gmt prep again, or bring back the folder it wrote"
 
 
 def key_of(text: str) -> str:
@@ -59,15 +60,12 @@ class EmbeddingStore:
         Raises:
             DataError: A file is missing, or the files do not belong together.
         """
-        import pyarrow.parquet as pq
-
         folder = Path(folder)
         for name in ("encoder.json", "keys.parquet", "vectors.npy"):
             if not (folder / name).is_file():
                 raise DataError(f"{folder} holds no {name}; make the vectors with gmt prep")
-        store = cls(folder, EncoderCard(**json.loads((folder / "encoder.json").read_text("utf-8"))))
-        vectors = _mapped(folder / "vectors.npy")
-        keys = pq.read_table(folder / "keys.parquet")["key"].to_pylist()
+        store = cls(folder, _read_encoder(folder / "encoder.json"))
+        vectors, keys = _mapped(folder / "vectors.npy"), _read_keys(folder / "keys.parquet")
         if vectors.ndim != 2 or vectors.shape[1] != store.encoder.width or len(vectors) < len(keys):
             raise DataError(
                 f"{folder} holds vectors of shape {vectors.shape} for {len(keys)} texts; run gmt prep again"
@@ -188,9 +186,37 @@ class EmbeddingStore:
         return found
 
 
+def _read_encoder(path: Path) -> EncoderCard:
+    found = read_json(path, DataError, REMADE)
+    kinds = {"id": str, "revision": str, "width": int}
+    if not isinstance(found, dict) or set(found) != set(kinds):
+        raise DataError(f"{path} does not hold {', '.join(kinds)}; {REMADE}")
+    if not all(isinstance(found[name], kind) for name, kind in kinds.items()) or found["width"] < 1:
+        raise DataError(f"{path} is no card of an encoder; {REMADE}")
+    return EncoderCard(**found)
+
+
+def _read_keys(path: Path) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        keys = pq.read_table(path)["key"].to_pylist()
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path} is not readable ({' '.join(str(error).split())[:120]}); {REMADE}") from error
+    if not all(isinstance(key, str) for key in keys) or len(set(keys)) < len(keys):
+        raise DataError(f"{path} holds a key twice or none; {REMADE}")
+    return keys
+
+
 def _mapped(path: Path) -> np.ndarray:
     """Return a saved array, of which only what is read comes into memory."""
-    found = np.load(path, mmap_mode=None if _is_empty(path) else "r", allow_pickle=False)
+    try:
+        found = np.load(path, mmap_mode=None if _is_empty(path) else "r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError, OverflowError) as error:
+        raise DataError(f"{path} is not readable ({' '.join(str(error).split())[:120]}); {REMADE}") from error
+    if not isinstance(found, np.ndarray) or found.dtype != np.float32:
+        raise DataError(f"{path} holds no 32-bit numbers; {REMADE}")
     return np.asarray(found)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,14 @@ SCHEMA = pa.schema(
 )
 
 
+IN_MEMORY = pa.schema(
+    [field.with_type(pa.large_string()) if pa.types.is_string(field.type) else field for field in SCHEMA]
+)
+"""The same with 64-bit offsets: a column of a whole table may hold more than the 2 GiB that `string` can."""
+TEXT_BYTES = 1 << 30
+"""Bytes of one text column that are written at once; Arrow arrays of `string` end at 2 GiB."""
+
+
 def arrow_of(table: TableColumns, first: int, last: int) -> pa.Table:
     """Return one Arrow row per candidate of the comparisons `first` up to `last`."""
     rows = slice(int(table.start[first]), int(table.start[last]))
@@ -55,6 +63,34 @@ def arrow_of(table: TableColumns, first: int, last: int) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
+def arrow_parts(table: TableColumns, count: int) -> Iterator[pa.Table]:
+    """Yield a table as Arrow, `count` comparisons at a time, fewer where their texts are very long."""
+    waiting = [(first, min(first + count, len(table))) for first in range(0, max(len(table), 1), count)][::-1]
+    while waiting:
+        first, last = waiting.pop()
+        if last - first > 1 and _text_bytes(table, first, last) > TEXT_BYTES:
+            middle = (first + last) // 2
+            waiting += [(middle, last), (first, middle)]
+        else:
+            yield arrow_of(table, first, last)
+
+
+def _text_bytes(table: TableColumns, first: int, last: int) -> int:
+    """Return how long the longest text column of these comparisons is, in bytes."""
+    rows = slice(int(table.start[first]), int(table.start[last]))
+    of = table.row_comparison[rows]
+    return max(_bytes_of(table.texts, codes) for codes in (table.query[of], table.response[rows], table.feedback[rows]))
+
+
+def _bytes_of(texts: Sequence[str], codes: np.ndarray) -> int:
+    used, count = np.unique(codes[codes >= 0], return_counts=True)
+    sizes = (texts[code] for code in used.tolist())
+    return sum(
+        (len(text) if text.isascii() else len(text.encode("utf-8"))) * times
+        for text, times in zip(sizes, count.tolist(), strict=True)
+    )
+
+
 def columns_of(rows: pa.Table, models: Sequence[str]) -> dict[str, Any]:
     """Return vocabularies and columns, under the names of `TableColumns`, of rows in any order.
 
@@ -68,8 +104,11 @@ def columns_of(rows: pa.Table, models: Sequence[str]) -> dict[str, Any]:
     missing = [name for name in SCHEMA.names if name not in rows.column_names]
     if missing:
         raise DataError(f"the table lacks the columns {', '.join(missing)}; write it with gmt prep")
-    rows = rows.select(SCHEMA.names).cast(SCHEMA)
+    rows = rows.select(SCHEMA.names).cast(IN_MEMORY)
     # 1. Rows of a comparison lie side by side, in the order they were shown.
+    empty = [name for name in ("comparison", "turn") if rows[name].null_count]
+    if empty:
+        raise DataError(f"the column {empty[0]} has rows without a number; write the table with gmt prep")
     ids = rows["comparison"].to_numpy()
     order = np.argsort(ids, kind="stable")
     if (order != np.arange(len(order))).any():
@@ -81,10 +120,10 @@ def columns_of(rows: pa.Table, models: Sequence[str]) -> dict[str, Any]:
     shared: dict[str, np.ndarray] = {}
     for name in ("user", "conversation", "question", "task"):
         vocabularies[f"{name}s"], shared[name] = _codes(rows[name])
-    given = pa.array(list(models), pa.string())
+    given = pa.array(list(models), pa.large_string())
     vocabularies["models"], model = _codes(pa.chunked_array([given, *rows["model"].chunks]))
     chunks = [*rows["query"].chunks, *rows["response"].chunks, *rows["feedback"].chunks]
-    vocabularies["texts"], text = _codes(pa.chunked_array(chunks, pa.string()))
+    vocabularies["texts"], text = _codes(pa.chunked_array(chunks, pa.large_string()))
     shared["query"], response, feedback = np.split(text, [len(ids), 2 * len(ids)])
     shared["turn"] = rows["turn"].to_numpy().astype(np.int64)
     shared["split"] = _split_codes(rows["split"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from data_prep.read.chat_messages import message_rounds
+from data_prep.read.file_formats import one_line
+from data_prep.read.json_text import parse_json
 from gmt.data.comparisons import Candidate, Comparison
 from gmt.errors import UserError
 
@@ -22,17 +24,19 @@ def read_messages(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise UserError(f"{path} does not exist; pass a JSON file of chat messages with --conversation")
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8") from error
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = parse_json(text)
+    except ValueError as whole:
         try:
-            value = [json.loads(line) for line in text.split("\n") if line.strip()]
+            value = [parse_json(line) for line in text.split("\n") if line.strip()]
         except ValueError as error:
+            # Of one long value the whole text tells what is wrong, of lines the line does.
+            reason = one_line(whole if text.lstrip().startswith("[") else error)
             raise UserError(
-                f"{path} is neither JSON nor JSON lines ({error}); write a list of chat messages"
+                f"{path} is neither JSON nor JSON lines ({reason}); write a list of chat messages"
             ) from error
     if isinstance(value, dict):
         value = value.get("messages", [value] if "role" in value else None)
@@ -42,28 +46,18 @@ def read_messages(path: Path) -> list[dict[str, Any]]:
 
 
 def chat_rounds(messages: Sequence[Mapping[str, Any]], user: str) -> list[Comparison]:
-    """Read chat messages as unrated rounds; system messages are passed over.
+    """Read chat messages as unrated rounds, as the sources of `gmt prep` do.
 
     Raises:
-        UserError: Roles are unknown or an answer comes without a question.
+        UserError: A message has an unknown role or no text, or a question is empty.
     """
-    rounds: list[Comparison] = []
-    waiting: list[str] = []
-    for number, message in enumerate(messages):
-        role, content = message.get("role"), message.get("content")
-        if role not in ("system", "developer", "user", "assistant") or not isinstance(content, str):
-            raise UserError(
-                f"message {number} of the conversation has role {role!r}; expected objects with role user or assistant "
-                "and a text as content"
-            )
-        if role == "user":
-            waiting.append(content)
-        elif role == "assistant":
-            if not waiting:
-                raise UserError(
-                    f"message {number} of the conversation answers nothing; put the user's message before it"
-                )
-            answer = Candidate(str(message.get("model") or ASSISTANT), content)
-            rounds.append(Comparison(user, "the conversation so far", len(rounds), "\n".join(waiting), (answer,)))
-            waiting = []
-    return rounds
+    return [
+        Comparison(
+            user,
+            "the conversation so far",
+            turn,
+            found.query,
+            (Candidate(found.model or ASSISTANT, found.answer),),
+        )
+        for turn, found in enumerate(message_rounds(list(messages), "the conversation"))
+    ]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gmt.data.comparisons import Candidate, Comparison, text_id, winner_ratings
 from gmt.data.interactions import SPLITS, TEST, TRAIN, VALID, InteractionTable
-from gmt.data.table_arrow import SCHEMA
+from gmt.data.table_arrow import IN_MEMORY, SCHEMA, arrow_parts, columns_of
 from gmt.errors import DataError
 from tests.data.strategies import comparisons, tables
 from tests.factories import random_table
@@ -288,3 +288,24 @@ def test_other_rows_are_laid_out_anew():
     blank = table.without_ratings()
     assert np.isnan(blank.ratings).all() and not np.isnan(table.ratings[table.mask]).all()
     assert table.select(np.array([3])).candidates.tolist() == [table.candidates[3][table.mask[3]].tolist()]
+
+
+def test_long_texts_are_written_in_parts_and_read_back(tmp_path, monkeypatch):
+    table = random_table(0, users=4, comparisons_per_user=10, max_turns=2)
+    table.write(tmp_path / "whole.parquet")
+    monkeypatch.setattr("gmt.data.table_arrow.TEXT_BYTES", 100)
+    parts = list(arrow_parts(table, 30))
+    assert len(parts) > 5 and sum(len(part) for part in parts) == len(table.model)
+    table.write(tmp_path / "parts.parquet")
+    whole, cut = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("whole", "parts"))
+    assert whole.equals(cut)
+    assert InteractionTable.read(tmp_path / "parts.parquet").to_comparisons() == table.to_comparisons()
+
+
+def test_a_column_of_more_chunks_than_one_string_array_can_hold_is_read_with_64_bit_offsets():
+    table = random_table(0, users=2)
+    columns = columns_of(table.to_arrow(), table.models)
+    large = table.to_arrow().cast(IN_MEMORY)
+    assert {large[name].type for name in ("query", "response", "user")} == {pa.large_string()}
+    again = columns_of(large, table.models)
+    assert all(np.array_equal(columns[name], again[name], equal_nan=True) for name in ("query", "response", "rating"))

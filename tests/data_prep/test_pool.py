@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.pool import describe_models, read_models
+from data_prep.pool import describe_models, read_models, unmatched
 from gmt.data.dataset import ModelInfo
 from gmt.errors import DataError
 
@@ -39,6 +39,12 @@ def test_the_file_says_more_than_the_source_and_the_name_is_the_last_resort(tmp_
         ('{"x": {"input_price": NaN}}', r"input_price of x is nan; expected \$ per million tokens or null"),
         ('{"x": {"description": 3}}', "the description of x is 3; expected text"),
         ('{"x": "small"}', r"is not JSON of model name -> \{description, input_price, output_price\}; see --help"),
+        ('{"x": {"input-price": 1}}', "'x' has the key 'input-price'; did you mean input_price"),
+        ('{"x": {"price": 1, "size": "7B"}}', "'x' has only the keys price, size; expected model name"),
+        ('{"x": {"input_price": 1, "input_price": 2}}', "the key 'input_price' stands twice"),
+        ('{"x": {"description": "half \\ud800"}}', r"half a character \(\\ud800"),
+        ('{"x\\udc00": {}}', r"half a character \(\\udc00"),
+        ("[" * 5000, "pool.json is not JSON"),
         ("[]", "is not JSON of model name"),
         ("{", "pool.json is not JSON .*; repair it"),
     ],
@@ -61,3 +67,13 @@ def test_yaml_that_is_none_and_a_file_that_is_missing_are_named(tmp_path: Path) 
     (tmp_path / "list.yml").write_text("- x")
     with pytest.raises(DataError, match="is not YAML of model name"):
         read_models(tmp_path / "list.yml")
+
+
+def test_models_that_are_not_here_are_noted_and_none_that_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "pool.json"
+    path.write_text('{"x": {"description": "an x"}, "z": {"input_price": 1}}')
+    assert describe_models(["x", "y"], {}, path)["x"].description == "an x"
+    assert unmatched(["x", "y"], path) == ["1 models of pool.json are not among these, e.g. 'z'"]
+    assert unmatched(["x", "z"], path) == unmatched(["x"], None) == []
+    with pytest.raises(DataError, match="none of the models here"):
+        describe_models(["a"], {}, path)

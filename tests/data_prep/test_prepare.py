@@ -2,15 +2,18 @@
 
 import csv
 import json
+import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from data_prep.prepare import PrepOptions, prepare
 from data_prep.sources.source import SourceOptions
 from data_prep.sources.source_registry import load_source
 from gmt.data.dataset import Dataset
+from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 from tests.data_prep.samples import jsonl
 
@@ -135,13 +138,20 @@ def test_embeddings_of_the_file_are_kept_where_they_are_whole(tmp_path: Path) ->
     assert again["encoder"]["id"].startswith("hash")
 
 
-def test_released_files_without_vectors_of_answers_are_encoded_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("data_prep.table_vectors.DEFAULT_ENCODER", "hash")
-    card = prepare(PrepOptions("gmtrouter", tmp_path / "out", gmtrouter(tmp_path)))
-    assert card["encoder"]["id"].startswith("hash")
-    assert "8 answers have no embedding in set.jsonl" in card["notes"][0]
+def test_released_files_keep_the_vectors_they_have_and_their_answers_count_as_not_written(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    card = prepare(PrepOptions("gmtrouter", out, gmtrouter(tmp_path)))
+    assert card["encoder"]["id"] == "file:set.jsonl"
+    assert "8 texts have no embedding in set.jsonl and count as not written" in card["notes"][0]
+    # 1. The texts stay in the folder; nobody can read them as vectors.
+    written = InteractionTable.read(out / "interactions.parquet")
+    assert (written.response >= 0).all()
+    data = Dataset.load(out)
+    assert (data.table.response == -1).all()
+    # 2. What was given is kept, each of length 1.
+    queries = data.vectors[np.unique(data.table.query)]
+    assert np.allclose(np.linalg.norm(queries, axis=1), 1) and len(np.unique(queries, axis=0)) == len(queries)
+    assert np.allclose(np.linalg.norm(data.model_vectors, axis=1), 1)
 
 
 def test_a_damaged_file_suggests_an_encoder(tmp_path: Path) -> None:
@@ -166,3 +176,90 @@ def test_unusable_input_says_what_was_expected(tmp_path: Path, given: str | None
 def test_given_needs_a_source_that_states_a_split(votes: Path) -> None:
     with pytest.raises(DataError, match=r"votes\.csv does not say what is train and what is test; name a protocol"):
         prepare(options(votes, protocol="given"))
+
+
+@pytest.mark.parametrize(
+    ("source", "columns", "flag"),
+    [
+        ("arena", SourceOptions(query="nothing"), "--query"),
+        ("mt-bench", SourceOptions(labels=("a", "b")), "--labels"),
+        ("jsonl", SourceOptions(response_a="x"), "--response-a"),
+        ("gmtrouter", SourceOptions(join=("a.csv:b=c",)), "--join"),
+        ("scores", SourceOptions(rating_scale=(0, 10)), "--rating-scale"),
+        ("demo", SourceOptions(user="u"), "--user"),
+    ],
+)
+def test_an_option_that_the_source_never_reads_is_refused(
+    tmp_path: Path, source: str, columns: SourceOptions, flag: str
+) -> None:
+    with pytest.raises(DataError, match=f"the source {source} does not read {flag}, "):
+        prepare(PrepOptions(source, tmp_path / "out", tmp_path / "in.jsonl", columns=columns))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "interactions.parquet", "models.json", "card.json", "embeddings/keys.parquet", "embeddings/vectors.npy",
+        "embeddings/encoder.json",
+    ],
+)  # fmt: skip
+def test_a_damaged_file_of_a_data_folder_is_named_in_one_line(tmp_path: Path, votes: Path, name: str) -> None:
+    out = tmp_path / "out"
+    prepare(PrepOptions("votes", out, votes, "hash:16", columns=COLUMNS))
+    path, dice = out / name, random.Random(0)
+    whole = path.read_bytes()
+    damages = [b"", b"nonsense", b"{}", b"[" * 5000, b"[1]", b'{"x": 1}', whole[: len(whole) // 2], whole[1:]]
+    for _ in range(20):
+        broken = bytearray(whole)
+        broken[dice.randrange(len(broken))] ^= 1 << dice.randrange(8)
+        damages.append(bytes(broken))
+    refused = 0
+    for damage in damages:
+        path.write_bytes(damage)
+        try:
+            Dataset.load(out)
+        except DataError as error:
+            refused += 1
+            assert Path(name).name in str(error) or "embeddings" in str(error) or "models" in str(error)
+            assert "\n" not in str(error) and len(str(error)) <= 300 + len(str(out))
+    assert refused >= 5 - (name == "card.json")
+
+
+def test_a_doubled_file_teaches_nothing_and_says_so(tmp_path: Path) -> None:
+    dice = random.Random(0)
+    rows = [
+        {
+            "user": f"u{n % 5}",
+            "query": f"q{n}",
+            "model_a": "x",
+            "model_b": "y",
+            "winner": dice.choice(["model_a", "model_b"]),
+        }
+        for n in range(600)
+    ]
+    path = jsonl(tmp_path / "rows.jsonl", rows * 2)
+    for protocol in ("seen", "new-questions", "drift"):
+        card = prepare(PrepOptions("jsonl", tmp_path / "out", path, "hash:16", protocol))
+        assert card["repeats"] == 600 and "600 comparisons repeat others" in card["notes"][-1]
+        table = InteractionTable.read(tmp_path / "out" / "interactions.parquet")
+        # The simplest rival: what the same user said of the same question in training.
+        told = {
+            (user, query): rating
+            for user, query, rating in zip(table.user, table.query, table.ratings[:, 0], strict=True)
+        }
+        train = {
+            (user, query) for user, query, split in zip(table.user, table.query, table.split, strict=True) if not split
+        }
+        test = [(u, q) for u, q, split in zip(table.user, table.query, table.split, strict=True) if split == 2]
+        assert test and not train & set(test)
+        right = [told[asked] == told.get(asked if asked in train else None, 1.0) for asked in test]
+        assert 0.35 < np.mean(right) < 0.65
+
+
+def test_a_source_that_splits_its_repeats_hears_of_it(tmp_path: Path) -> None:
+    row = {"user": "u", "query": "q", "model_a": "x", "model_b": "y", "winner": "model_a"}
+    rows = [row | {"split": "train"}, row | {"split": "test"}, row | {"query": "r", "split": "test"}]
+    card = prepare(PrepOptions("jsonl", tmp_path / "out", jsonl(tmp_path / "rows.jsonl", rows), "hash:16"))
+    assert card["notes"] == [
+        "1 comparisons repeat others word for word, 1 of them in another split than the source's first one"
+    ]

@@ -22,7 +22,7 @@ def test_no_protocol_cuts_a_conversation(seed, protocol, max_turns, timestamps):
 
 
 def test_seen_gives_every_user_near_the_stated_shares():
-    table = random_table(0, users=10, comparisons_per_user=50)
+    table = random_table(0, users=10, comparisons_per_user=50, timestamps=True)  # so that no vote repeats another
     split = assign(table, "seen")
     for user in range(10):
         shares = np.bincount(split[table.user == user], minlength=3) / 50
@@ -38,7 +38,7 @@ def test_seen_leaves_everybody_a_past_and_keeps_shares_over_many_small_users():
 
 
 def test_new_users_have_no_row_in_train_or_valid():
-    table = random_table(0, users=20, comparisons_per_user=20)
+    table = random_table(0, users=20, comparisons_per_user=20, timestamps=True)
     split = assign(table, "new-users")
     new = np.unique(table.user[split == TEST])
     assert len(new) == 5
@@ -76,7 +76,7 @@ def test_drift_with_times_trains_on_nothing_later_than_the_stated_time():
 
 
 def test_drift_without_times_follows_each_users_order():
-    table = random_table(0)
+    table = random_table(0, questions=1000)
     split = assign(table, "drift")
     assert drift_time(table) is None
     for user in range(12):

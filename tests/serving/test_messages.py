@@ -90,13 +90,30 @@ def test_messages_sent_one_after_the_other_are_one_query_and_a_last_question_wai
 @pytest.mark.parametrize(
     ("messages", "said"),
     [
-        ([{"role": "tool", "content": "x"}], "message 0 .*role 'tool'"),
-        ([TALK[1], {"role": "assistant", "content": [{"type": "text"}]}], "message 1 .*a text as content"),
-        ([{"content": "x"}], "message 0 .*role None"),
-        ([TALK[2]], "message 0 .*answers nothing"),
-        ([TALK[1], TALK[2], TALK[2]], "message 2 .*answers nothing"),
+        ([{"role": "robot", "content": "x"}], "message 1 .*'robot'; expected user or assistant"),
+        ([TALK[1], {"role": "assistant", "content": [{"type": "text"}]}], "message 2 .*expected parts of type text"),
+        ([{"content": "x"}], "message 1 .*None"),
+        ([TALK[1], TALK[2], {**TALK[2], "model": "other"}], "message 3 .*one model a question"),
+        ([TALK[1], {"role": "assistant", "content": 3 * [["x"]]}], "message 2 .*is a list"),
+        ([{"role": "user", "content": " "}, TALK[2]], "a question in the conversation is empty"),
+        ([{"role": "user", "content": "half \ud800"}, TALK[2]], r"message 1 .*half a character \(\\ud800"),
     ],
 )
 def test_a_message_that_fits_nowhere_is_named_by_number(messages, said):
     with pytest.raises(UserError, match=said):
         chat_rounds(messages, "ana")
+
+
+def test_files_with_a_byte_order_mark_are_read(tmp_path):
+    path = tmp_path / "talk.json"
+    path.write_text(json.dumps(TALK), "utf-8-sig")
+    assert read_messages(path) == TALK
+
+
+@pytest.mark.parametrize("text", ["[" * 1000 + "]" * 1000, "[" * 90_000, '[{"role": "user", "role": "tool"}]'])
+def test_json_that_nobody_means_is_refused_in_one_line(tmp_path, text):
+    path = tmp_path / "talk.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match="nested|twice|Expecting") as error:
+        read_messages(path)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400

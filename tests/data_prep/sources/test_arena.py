@@ -66,8 +66,9 @@ def test_the_same_question_twice_is_two_conversations(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"conversation_a": chat("q1", "a1")[1:]}, "message 1 of conversation_a is from assistant; expected user"),
+        ({"conversation_a": chat("q1", "a1")[1:]}, "no answered question in common"),
         ({"conversation_a": chat(" ", "a1")}, "a question in conversation_a is empty"),
+        ({"conversation_a": [{"role": "robot"}]}, "message 1 of conversation_a is from 'robot'; expected user"),
         ({"conversation_a": []}, "no answered question in common"),
         ({"conversation_a": chat("other", "a1")}, "different questions"),
         ({"conversation_a": "nonsense"}, "not JSON"),

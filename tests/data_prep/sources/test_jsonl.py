@@ -56,12 +56,21 @@ def test_a_row_keeps_its_conversation_in_another_file(tmp_path: Path) -> None:
     assert one == two[::-1]
 
 
+def test_a_rating_outside_0_to_1_stops_who_can_be_asked_for_its_scale(tmp_path: Path) -> None:
+    row = {"user": "ana", "query": "q", "model": "x", "rating": 4}
+    path = jsonl(tmp_path / "rows.jsonl", [row | {"rating": 1}, row])
+    with pytest.raises(DataError, match="line 2: rating is 4, outside 0 to 1; state the scale"):
+        read(path, SourceOptions())
+    assert [c.rating for item in read(path, SourceOptions(rating_scale=(0, 4))).comparisons for c in item.candidates]
+    (bad,) = read_history(path).rejected
+    assert bad.reason == "rating is 4, outside 0 to 1; expected a number from 0 to 1"
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
         ("{", "not JSON"),
         ("[1]", "found a list; expected one object a line"),
-        ('{"user": "ana", "query": "q", "model": "x", "rating": 4}', "outside 0 to 1; expected a number from 0 to 1"),
         ('{"user": "ana", "query": "q", "model": "x", "rating": NaN}', "NaN is no JSON number"),
         ('{"user": "ana", "query": "q", "model": "x", "rating": "good"}', "rating is 'good'; expected a number"),
         ('{"user": "ana", "query": "\\ud800", "model": "x", "rating": 1}', "half a character"),

@@ -161,6 +161,60 @@ def test_bad_joins_say_what_to_do(joined: Path, change: dict[str, Any], message:
         read(joined, with_(VOTES, **{"user": "votes.u", "query": "text", **change}))
 
 
+@pytest.mark.parametrize(
+    ("labels", "row"),
+    [
+        (("left", "right", "tie"), "left,x,left"),
+        (("left", "right", "tie"), "right,right,x"),
+        (("A", "B", "tie"), "B,B,A"),
+        (("left", "right", "tie"), "tie,tie,x"),
+        (None, "model_b,model_b,x"),
+    ],
+)
+def test_a_label_that_is_the_name_of_the_other_model_is_refused(
+    tmp_path: Path, labels: tuple[str, ...] | None, row: str
+) -> None:
+    path = table(tmp_path, f"u,q,w,l,r\nann,why?,{row}\nann,why?,x,x,y\n")
+    with pytest.raises(DataError, match=r"line 2: w is '\w+', which is a label and the name of a model") as error:
+        read(path, with_(VOTES, labels=labels))
+    assert "\n" not in str(error.value)
+
+
+def test_a_label_that_is_the_name_of_its_own_model_is_read(tmp_path: Path) -> None:
+    (found,) = read(table(tmp_path, "u,q,w,l,r\nann,why?,left,left,right\n"), VOTES).comparisons
+    assert [c.rating for c in found.candidates] == [1, 0]
+
+
+def test_labels_that_no_row_uses_are_asked_for_before_ties_alone_are_kept(tmp_path: Path) -> None:
+    path = table(tmp_path, "u,q,w,l,r\nann,why?,1,x,y\nann,why?,2,x,y\nann,why?,tie,x,y\n")
+    with pytest.raises(DataError, match="line 2: w is '1'.* --labels A,B,TIE"):
+        read(path, with_(VOTES, labels=None))
+    assert len(read(path, with_(VOTES, labels=("1", "2", "tie"))).comparisons) == 3
+    # One word that nobody knows among votes that are read is a bad row as ever.
+    path = table(tmp_path, "u,q,w,l,r\nann,why?,model_a,x,y\nann,why?,nobody,x,y\n")
+    assert len(read(path, with_(VOTES, labels=None)).rejected) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (with_(VOTES, cost="c"), "--cost is not read beside --winner"),
+        (with_(VOTES, rating="s"), "--rating is not read beside --winner"),
+        (with_(RATINGS, response_a="c"), "--response-a is not read beside --rating"),
+        (with_(RATINGS, labels=("a", "b")), "--labels is not read beside --rating"),
+    ],
+)
+def test_an_option_that_is_not_read_is_refused(tmp_path: Path, options: SourceOptions, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read(table(tmp_path, "u,q,w,l,r,m,s,c\nann,why?,left,x,y,x,5,3\n"), options)
+
+
+def test_turns_may_be_times(tmp_path: Path) -> None:
+    path = table(tmp_path, "u,q,w,l,r,c,t\nann,two,left,x,y,k,1714521600001\nann,one,left,x,y,k,1714521600000\n")
+    found = read(path, with_(VOTES, conversation="c", turn="t")).comparisons
+    assert [(item.query, item.turn) for item in found] == [("two", 1), ("one", 0)]
+
+
 def test_real_crowd_votes() -> None:
     data = read(real("llmfao") / "crowd-comparisons.csv", LLMFAO)
     assert (len(data.comparisons), data.rejected) == (5792, [])
