@@ -120,19 +120,24 @@ def print_results(terminal: Terminal, summary: Mapping[str, Any]) -> None:
         f"{summary['protocol']}, {summary['split']}: {summary['comparisons']:,} comparisons of {summary['users']:,} "
         f"users, {summary['pairs']:,} pairs, {summary['ties']:,} ties, {summary['unrated']:,} unrated candidates"
     )
-    if ceiling := summary.get("ceiling"):
+    # The bound is about votes cast by several alone, so it is printed only where accuracies over these are known.
+    ceiling = summary.get("ceiling") or {}
+    if shared := ceiling.get("accuracy", {}):
         terminal.text(
-            f"people agree in {ceiling['agreement']:.1%} of {ceiling['votes']:,} votes cast by several; a router blind "
-            f"to the user is right in at most {ceiling['high']:.1%}"
+            f"people agree in {ceiling['agreement']:.1%} of {ceiling['votes']:,} votes cast by several; of these a "
+            f"router blind to the user is expected to be right in at most {ceiling['high']:.1%}"
         )
     for shots, found in summary["shots"].items():
         title = "" if shots == "all" else f"\n{shots} shots"
+        beside = shared.get(shots) or {}
         rows = [
             [
                 name,
                 *(interval_cell(metrics[metric]) for metric in ("auc", "accuracy", "user_auc")),
                 "–" if metrics["log_loss"] is None else f"{metrics['log_loss']['value']:.3f}",
+                *([f"{beside[name]:.1%}" if name in beside else "–"] if beside else []),
             ]
             for name, metrics in found["routers"].items()
         ]
-        terminal.table(title, ["router", "AUC", "accuracy", "AUC per user", "log loss"], rows)
+        columns = ["router", "AUC", "accuracy", "AUC per user", "log loss"]
+        terminal.table(title, columns + (["of the votes cast by several"] if beside else []), rows)

@@ -11,7 +11,7 @@ import numpy as np
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
 from gmt.errors import DataError
-from gmt.evaluation.ceiling import impersonal_ceiling
+from gmt.evaluation.ceiling import SharedVotes, impersonal_ceiling
 from gmt.evaluation.metrics import count_pairs, pairs_of
 from gmt.evaluation.predictions import ScoredTargets, blocks_of, predictions_of
 from gmt.evaluation.protocols import trials
@@ -77,7 +77,7 @@ def evaluate(
     summary |= ({"reveal_turns": True} if reveal_turns else {}) | ({"data": source} if source else {})
     targets = np.unique(np.concatenate([trial.targets for trial in planned]))
     summary |= _counts(data.table, targets)
-    summary["ceiling"] = impersonal_ceiling(data.table, targets)
+    summary["ceiling"] = _ceiling(data.table, targets, scored)
     summary["temperatures"] = temperatures
     summary["rating_range"] = list(data.rating_range)
     summary["shots"] = {}
@@ -136,6 +136,18 @@ def _temperature(data: Dataset, router: RoutingMethod, reveal: bool) -> float | 
         return None
     scores = _score(data, router, data.select(train), valid, reveal)
     return fit_temperature(pairs_of(data.table.ratings[valid]).differences(scores))
+
+
+def _ceiling(table: InteractionTable, targets: np.ndarray, scored: Sequence[ScoredTargets]) -> dict[str, Any] | None:
+    """Return the bound on blind routers, and shots -> router -> accuracy over the very votes it is about."""
+    shared = SharedVotes.of(table, targets)
+    ceiling = impersonal_ceiling(shared)
+    if ceiling is None:
+        return None
+    groups: dict[str, list[ScoredTargets]] = {}
+    for one in scored:
+        groups.setdefault(str(one.trial.shots), []).append(one)
+    return ceiling | {"accuracy": {shots: shared.accuracy(group) for shots, group in groups.items()}}
 
 
 def _counts(table: InteractionTable, targets: np.ndarray) -> dict[str, int]:

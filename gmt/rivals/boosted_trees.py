@@ -47,6 +47,7 @@ class BoostedTrees(Rival):
         queries = history.vectors[np.unique(history.table.query)]
         self.centre, _, self.basis = principal_axes(queries, COMPONENTS)
         means, self.trees = rows.means(USER_SMOOTHING), {}
+        described = self._of_rows(history)
         with threadpool_limits(1):
             for model in np.unique(rows.model).tolist():
                 own = np.flatnonzero(rows.model == model)
@@ -55,7 +56,9 @@ class BoostedTrees(Rival):
                     continue
                 # Ratings are centred within their comparison, so that the others of it would give the target away.
                 observed = means.without(rows.user[own], *rows.beside(own))
-                features = np.column_stack([self._places(history, rows.query[own]), rows.task[own], observed])
+                features = np.column_stack(
+                    [self._places(history, rows.query[own]), rows.task[own], observed, described[own]]
+                )
                 grown = HistGradientBoostingRegressor(
                     max_iter=ROUNDS,
                     learning_rate=0.05,
@@ -79,9 +82,18 @@ class BoostedTrees(Rival):
         observed = means.at(questions.user)[:, : self.models]  # models that came later are no feature of the trees
         features = np.column_stack([self._places(history, questions.query), questions.task, observed])
         scores = np.tile(means.overall, (len(questions), 1))
+        described = self._of_models(history, questions)
         for model, trees in self.trees.items():
-            scores[:, model] = trees.predict(features)
+            scores[:, model] = trees.predict(np.column_stack([features, described[:, model]]))
         return at_candidates(scores, questions)
+
+    def _of_rows(self, history: Dataset) -> np.ndarray:
+        """Return (N, F) what else is known of the answers of the N rated rows of a history; nothing here."""
+        return np.zeros((int((~np.isnan(history.table.rating)).sum()), 0))
+
+    def _of_models(self, history: Dataset, questions: Questions) -> np.ndarray:
+        """Return (C, M, F) the same of the answers of all models to C questions."""
+        return np.zeros((len(questions), len(history.table.models), 0))
 
     def _places(self, data: Dataset, query: np.ndarray) -> np.ndarray:
         """Return (N, R) coordinates of queries, rounded: trees must not split on how large the batch was."""

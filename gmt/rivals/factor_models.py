@@ -32,16 +32,18 @@ class FactorRouter(Rival):
     axes: ClassVar[int]
     default: ClassVar[FactorSettings]
     grid: ClassVar[dict[str, tuple[float, ...]]]
+    refined: ClassVar[dict[str, tuple[float, ...]]] = {}
+    """What is chosen afterwards, the rest being as the grid found it."""
     read_descriptions: ClassVar[bool] = False
 
     def __init__(self, settings: FactorSettings | None = None) -> None:
         self.settings = settings or self.default
         self._last: tuple[Dataset, Factors] | None = None
 
-    def choices(self) -> Iterable[FactorSettings]:
-        """List the settings that `fit` tries."""
-        for values in product(*self.grid.values()):
-            changes: dict[str, Any] = dict(zip(self.grid, values, strict=True))
+    def choices(self, grid: Mapping[str, tuple[float, ...]]) -> Iterable[FactorSettings]:
+        """List the settings of a grid, all others as they stand."""
+        for values in product(*grid.values()):
+            changes: dict[str, Any] = dict(zip(grid, values, strict=True))
             yield replace(self.settings, **changes)
 
     def fit(self, data: Dataset) -> Self:
@@ -56,7 +58,8 @@ class FactorRouter(Rival):
             found = self._learn(valid.history, replace(contexts, settings=settings))
             return valid.losses(found.score(valid.questions, data.vectors), self.logits)
 
-        self.settings = best_setting(self.choices(), losses)
+        for grid in (self.grid, self.refined) if self.refined else (self.grid,):
+            self.settings = best_setting(list(self.choices(grid)), losses)
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
@@ -72,7 +75,7 @@ class FactorRouter(Rival):
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> Self:
         """Take over what `state_dict` returned."""
         found = {item.name: entry(state, item.name, self.name).item() for item in fields(self.settings)}
-        self.settings, self._last = FactorSettings(**found), None
+        self.settings, self._last = type(self.settings)(**found), None
         return self
 
     def _learn(self, history: Dataset, contexts: Contexts) -> Factors:

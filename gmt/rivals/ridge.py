@@ -50,9 +50,13 @@ class Ridge(Rival):
 
     def _learn(self, history: Dataset) -> tuple[np.ndarray, np.ndarray]:
         """Return (M, D) weights, and (U + 1, M) offsets of users, the last row nobody's."""
+        return self._regress(history, CentredRatings.of(history.table))
+
+    def _regress(self, history: Dataset, rows: CentredRatings) -> tuple[np.ndarray, np.ndarray]:
+        """Regress ratings, or what something else leaves of them; return what `_learn` does."""
         from sklearn.linear_model import Ridge as Regression
 
-        rows, models = CentredRatings.of(history.table), len(history.table.models)
+        models = len(history.table.models)
         width = history.vectors.shape[1] + len(history.table.tasks) + 1
         weights, rest = np.zeros((models, width)), rows.rating.copy()
         with threadpool_limits(1):

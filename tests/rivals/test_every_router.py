@@ -36,9 +36,8 @@ ONE_FOR_ALL = {
     "quality_gap": "the two models are chosen for everybody, and one user's residual cannot swap them",
     "utility": "users differ in how they weigh cost, not in which answer is right",
 }
-IN_ORDER = {
-    "boosted_trees": "sums of a histogram are rounded by the order of rows, and a tree may then split elsewhere"
-}
+ROUNDED = "sums of a histogram are rounded by the order of rows, and a tree may then split elsewhere"
+IN_ORDER = {"boosted_trees": ROUNDED, "boosted_trees_answers": ROUNDED}
 
 
 def make(name, seed=0):
@@ -210,6 +209,6 @@ def test_settings_follow_valid():
     data = random_dataset(1, users=10, comparisons_per_user=30)
     valid = (data.table.split == VALID)[data.table.row_comparison]
     turned = data.with_table(replace(data.table, rating=np.where(valid, 1 - data.table.rating, data.table.rating)))
-    for name in ("user_mean", "user_elo", "user_bradley_terry", "low_rank", "graph_router", "user_task_mean", "ridge"):
+    for name in ("user_mean", "user_elo", "user_bradley_terry", "low_rank", "graph_router", "user_task_mean", "ridge", "ridge_answers"):
         one, other = (make(name).fit(learn(some)).state_dict() for some in (data, turned))
         assert any((one[key] != other[key]).any() for key in one), name

@@ -1,0 +1,70 @@
+"""Check that traits are learned from votes they are not shown, through an f that has not seen them either."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gmt.config import TraitsConfig
+from gmt.data.interactions import TEST, TRAIN
+from gmt.posterior.hierarchical import HierarchicalBradleyTerry
+from gmt.training import train_traits as module
+from gmt.training.trait_folds import FOLDS, fold_votes, folds_of
+from tests.factories import random_dataset
+
+CONFIG = TraitsConfig(count=4, networks=1, steps=2)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return random_dataset(0, users=8, comparisons_per_user=20, ties=0.0)
+
+
+@pytest.fixture(scope="module")
+def train(data):
+    return data.select(data.table.split == TRAIN)
+
+
+@pytest.fixture(scope="module")
+def router(data):
+    return HierarchicalBradleyTerry().fit(data.select(data.table.split != TEST))
+
+
+def test_f_without_a_fold_does_not_know_the_votes_of_that_fold(router, train):
+    found = fold_votes(router, train, np.random.default_rng(3))
+    fold = folds_of(train.table, np.random.default_rng(3))
+    for part in range(FOLDS):
+        held = (fold == part)[train.table.row_comparison]
+        rating = np.where(held, 1 - train.table.rating, train.table.rating)
+        turned = fold_votes(
+            router, train.with_table(replace(train.table, rating=rating)), np.random.default_rng(3)
+        )
+        assert (turned.offset[part] == found.offset[part]).all()
+        assert not np.allclose(turned.offset[(part + 1) % FOLDS], found.offset[(part + 1) % FOLDS])
+
+
+def test_a_predicted_vote_is_not_among_those_shown(router, train, monkeypatch):
+    """Turn the outcomes of a fold round: what is predicted of them stays, bit for bit."""
+    folds, part = fold_votes(router, train, np.random.default_rng(3)), 2
+    network, covariance = module._initial(router, train, CONFIG), router.user_covariance(train)
+
+    def predicted(votes):
+        seen = []
+        true = torch.nn.functional.binary_cross_entropy_with_logits
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                torch.nn.functional,
+                "binary_cross_entropy_with_logits",
+                lambda logit, *rest, **more: seen.append(logit.detach().clone()) or true(logit, *rest, **more),
+            )
+            users, draws = np.unique(votes.user), np.random.default_rng(0)
+            list(module._losses(network, train, replace(folds, votes=votes), part, users, covariance, draws))
+        return torch.cat(seen)
+
+    votes = folds.votes
+    before = predicted(votes)
+    assert len(before) == (folds.fold == part).sum() > 10
+    assert torch.equal(before, predicted(replace(votes, y=np.where(folds.fold == part, 1 - votes.y, votes.y))))
+    shown = predicted(replace(votes, y=np.where(folds.fold == part, votes.y, 1 - votes.y)))
+    assert not torch.allclose(before, shown)  # what is shown does move it
