@@ -9,7 +9,7 @@ import typer
 
 from gmt.cli.console import Terminal
 from gmt.cli.options import Json, Quiet, Seed, split_numbers
-from gmt.errors import UserError
+from gmt.errors import UserError, one_line
 
 data_commands = typer.Typer()
 
@@ -111,7 +111,7 @@ def _prepare(terminal: Terminal, options: Any) -> None:
 
     def show_rejected(rows: Any) -> None:
         for row in rows[:20]:
-            terminal.warn(str(row))
+            terminal.warn(one_line(str(row)))
 
     with terminal.bar("encoding texts", None) as advance:
         card = prepare(options, lambda total: advance.over(total), show_rejected)
