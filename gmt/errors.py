@@ -1,4 +1,4 @@
-"""Name the mistakes a user can repair, and write whatever they hold on one short line that a terminal shows as it is."""
+"""Name the mistakes a user can repair, and write what they say on one short line that any terminal shows."""
 
 from __future__ import annotations
 

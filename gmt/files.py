@@ -64,7 +64,7 @@ def read_json(path: Path, kind: type[UserError], missing: str, damaged: str = ""
         UserError: Of that kind: there is no such file, or it is no JSON.
     """
     if not path.is_file():
-        raise kind(f"{path} does not exist; {missing}")
+        raise kind(f"{path} {'is no file' if path.exists() else 'does not exist'}; {missing}")
     try:
         return parse_json(path.read_text("utf-8"))
     except ValueError as error:

@@ -9,7 +9,7 @@ import typer
 
 from gmt.cli.commands_answers import answer_commands
 from gmt.cli.console import Terminal
-from gmt.cli.options import Json, Out, Quiet, Seed
+from gmt.cli.options import Json, Out, Quiet, Seed, finite
 
 simulate = typer.Typer(
     name="simulate",
@@ -31,22 +31,35 @@ def planted(
     rank: Annotated[int, typer.Option(help="Traits that tastes are about.")] = 3,
     topics: Annotated[int, typer.Option(help="Topics of the questions, at most 12.")] = 8,
     questions: Annotated[int, typer.Option(help="Different questions.")] = 320,
-    scale: Annotated[float, typer.Option(help="How strongly people feel, in logits; 0 is chance.")] = 3.4,
+    scale: Annotated[
+        float, typer.Option(help="How strongly people feel, in logits; 0 is chance.", callback=finite)
+    ] = 3.4,
     strength_share: Annotated[
-        float, typer.Option(help="Share of the utility's variance that is a model's own.")
+        float, typer.Option(help="Share of the utility's variance that is a model's own.", callback=finite)
     ] = 0.05,
-    topical_share: Annotated[float, typer.Option(help="Share that is a model's skill on a topic.")] = 0.04,
-    modulation: Annotated[float, typer.Option(help="How much topics change what a trait is worth.")] = 1.0,
-    topic_taste: Annotated[float, typer.Option(help="Share of a taste that is drawn anew for each topic.")] = 0.0,
-    noise_labels: Annotated[float, typer.Option(help="Share of rounds rated the wrong way round.")] = 0.0,
-    ties: Annotated[float, typer.Option(help="Share of votes that tie, the closest ones.")] = 0.0,
+    topical_share: Annotated[
+        float, typer.Option(help="Share that is a model's skill on a topic.", callback=finite)
+    ] = 0.04,
+    modulation: Annotated[
+        float, typer.Option(help="How much topics change what a trait is worth.", callback=finite)
+    ] = 1.0,
+    topic_taste: Annotated[
+        float, typer.Option(help="Share of a taste that is drawn anew for each topic.", callback=finite)
+    ] = 0.0,
+    noise_labels: Annotated[
+        float, typer.Option(help="Share of rounds rated the wrong way round.", callback=finite)
+    ] = 0.0,
+    ties: Annotated[float, typer.Option(help="Share of votes that tie, the closest ones.", callback=finite)] = 0.0,
     turns: Annotated[int, typer.Option(help="Rounds of a conversation.")] = 1,
     wander: Annotated[bool, typer.Option("--wander", help="Conversations move between topics.")] = False,
     drift_at: Annotated[
-        float | None, typer.Option(help="Share of the time line after which tastes change.", show_default="never")
+        float | None,
+        typer.Option(help="Share of the time line after which tastes change.", show_default="never", callback=finite),
     ] = None,
-    drift_size: Annotated[float, typer.Option(help="Share of the taste that changes then.")] = 1.0,
-    mix_cost: Annotated[float, typer.Option(help="Mean share of a taste that is a liking for cheap models.")] = 0.0,
+    drift_size: Annotated[float, typer.Option(help="Share of the taste that changes then.", callback=finite)] = 1.0,
+    mix_cost: Annotated[
+        float, typer.Option(help="Mean share of a taste that is a liking for cheap models.", callback=finite)
+    ] = 0.0,
     feedback: Annotated[str, typer.Option(help="votes, ratings, rankings, thumbs, text or mixed.")] = "votes",
     votes_kept: Annotated[
         float | None,

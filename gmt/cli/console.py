@@ -101,8 +101,16 @@ class Terminal:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         quiet = self.quiet or not self.err.is_terminal
-        columns = [TextColumn("{task.description}", markup=False), BarColumn(), *([MofNCompleteColumn()] if count else [])]
-        columns += [TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[note]}", markup=False), TimeRemainingColumn()]
+        columns = [
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            *([MofNCompleteColumn()] if count else []),
+        ]
+        columns += [
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[note]}", markup=False),
+            TimeRemainingColumn(),
+        ]
         with Progress(*columns, console=self.err, disable=quiet, transient=True) as progress:
             yield Bar(progress, progress.add_task(what, total=total, note="", rate=""))
 

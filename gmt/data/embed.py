@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 
@@ -72,11 +73,16 @@ def _encoded(
         return
     threads = max((os.cpu_count() or 1) // workers, 1)
     begin = (encoder.id, threads)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin_encoding, begin) as pool:
-        for part, vectors in zip(parts, pool.map(_encode_part, parts), strict=True):
-            if progress is not None:
-                progress(len(part))
-            yield vectors
+    try:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin_encoding, begin) as pool:
+            for part, vectors in zip(parts, pool.map(_encode_part, parts), strict=True):
+                if progress is not None:
+                    progress(len(part))
+                yield vectors
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a process that encodes texts was ended from outside, mostly for want of memory; give fewer --workers"
+        ) from error
 
 
 _encoders: list[TextEncoder] = []

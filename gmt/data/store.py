@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -14,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from gmt.data.encoders import EncoderCard
-from gmt.errors import DataError
-from gmt.files import replace_file, write_text
+from gmt.errors import DataError, one_line
+from gmt.files import part_of, read_json, replace_file, replace_folder, write_text
 
 HELD_BYTES = 256 << 20
 """Vectors added to a store that are held in memory."""
@@ -59,16 +60,23 @@ class EmbeddingStore:
         Raises:
             DataError: A file is missing, or the files do not belong together.
         """
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         folder = Path(folder)
         for name in ("encoder.json", "keys.parquet", "vectors.npy"):
             if not (folder / name).is_file():
                 raise DataError(f"{folder} holds no {name}; make the vectors with gmt prep")
-        store = cls(folder, EncoderCard(**json.loads((folder / "encoder.json").read_text("utf-8"))))
-        vectors = _mapped(folder / "vectors.npy")
-        keys = pq.read_table(folder / "keys.parquet")["key"].to_pylist()
-        if vectors.ndim != 2 or vectors.shape[1] != store.encoder.width or len(vectors) < len(keys):
+        store = cls(folder, _card_in(folder))
+        try:
+            vectors = _mapped(folder / "vectors.npy")
+            keys = pq.read_table(folder / "keys.parquet")["key"].to_pylist()
+        except (ValueError, KeyError, EOFError, pa.ArrowException) as error:  # what numpy and Arrow say of damage
+            raise DataError(
+                f"{folder} is damaged ({one_line(str(error), 100)}); restore its files, or make it anew"
+            ) from error
+        fits = vectors.ndim == 2 and vectors.shape[1] == store.encoder.width and len(vectors) >= len(keys)
+        if not fits or vectors.dtype != np.float32 or len(set(keys)) < len(keys):
             raise DataError(
                 f"{folder} holds vectors of shape {vectors.shape} for {len(keys)} texts; run gmt prep again"
             )
@@ -132,17 +140,21 @@ class EmbeddingStore:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self._fresh:
-            # Without its card a half replaced store is refused rather than read with another's keys.
-            (self.folder / "encoder.json").unlink(missing_ok=True)
         keys = list(dict.fromkeys([*order, *self._rows]))
         rows = np.array([self._rows[key] for key in keys], np.int64)
         named = pa.table({"key": pa.array(keys, pa.string())})
-        card = json.dumps(asdict(self.encoder), indent=1)
-        replace_file(self.folder / "vectors.npy", lambda path: self._write(path, rows))
-        replace_file(self.folder / "keys.parquet", lambda path: pq.write_table(named, path))
-        write_text(self.folder / "encoder.json", card + "\n")
+        # A store that takes another one's place is built beside it: on a full disk the old one still stands.
+        into = part_of(self.folder) if self._fresh else self.folder
+        try:
+            into.mkdir(parents=True, exist_ok=True)
+            replace_file(into / "vectors.npy", lambda path: self._write(path, rows))
+            replace_file(into / "keys.parquet", lambda path: pq.write_table(named, path))
+            write_text(into / "encoder.json", json.dumps(asdict(self.encoder), indent=1) + "\n")
+            if self._fresh:
+                replace_folder(into, self.folder)
+        finally:
+            if self._fresh:
+                shutil.rmtree(into, ignore_errors=True)
         self._rows = {key: row for row, key in enumerate(keys)}
         self._stored, self._added, self._file = [_mapped(self.folder / "vectors.npy")], [], None
         self._fresh = False
@@ -186,6 +198,22 @@ class EmbeddingStore:
         for number in np.unique(of).tolist():
             found[of == number] = blocks[number][rows[of == number] - begin[number]]
         return found
+
+
+def _card_in(folder: Path) -> EncoderCard:
+    """Read whose vectors a folder holds.
+
+    Raises:
+        DataError: Its card is missing or damaged.
+    """
+    path = folder / "encoder.json"
+    found = read_json(path, DataError, "make the vectors with gmt prep", "restore it, or make the vectors anew")
+    named = isinstance(found, dict) and found.keys() == {"id", "revision", "width"}
+    if not named or not isinstance(found["id"], str) or not isinstance(found["revision"], str):
+        raise DataError(f"{path} does not name an encoder; restore it, or make the vectors anew")
+    if type(found["width"]) is not int or found["width"] < 1:
+        raise DataError(f"{path} states the width {found['width']!r}; restore it, or make the vectors anew")
+    return EncoderCard(**found)
 
 
 def _mapped(path: Path) -> np.ndarray:
