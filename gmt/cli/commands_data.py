@@ -62,7 +62,7 @@ def prep(
         typer.Option(help="[PREFIX=]FILE:its_key=our_key[,…] joins columns of another file; repeatable."),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes that read rows (votes, jsonl, arena) and encode texts.")
+        int, typer.Option(min=1, max=1024, help="Processes that read rows (votes, jsonl, arena) and encode texts.")
     ] = 1,
     engine: Annotated[
         str,

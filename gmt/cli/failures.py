@@ -88,6 +88,8 @@ def told(error: Exception) -> str | None:
         return f"cannot write {_place(error)}: {REASONS[errno.ENOSPC]}"
     if isinstance(error, TimeoutError):
         return f"waited too long for {_place(error)}; another command may hold it, give this one again later"
+    if isinstance(error, OSError) and error.errno is None:  # Arrow says so of what it cannot unpack
+        return f"a file is damaged or cannot be read ({one_line(text, 150)}); restore it or make it again"
     if isinstance(error, OSError):
         reason = REASONS.get(error.errno or 0) or f"{error.strerror or text or type(error).__name__}; check the path"
         return f"cannot use {_place(error)}: {reason}"

@@ -34,6 +34,8 @@ GivenSeed = Annotated[int | None, typer.Option(help="Seed; the config's own by d
 DrawSeed = Annotated[
     int | None, typer.Option("--seed", help="Seed of the draw; another one each time by default.", min=0, max=LAST_SEED)
 ]
+MOST = 10_000_000
+"""People, questions and votes that a simulation makes at most; what is beyond would not fit."""
 Price = Annotated[float | None, typer.Option(help="$ per million tokens.", min=0, callback=finite)]
 CostWeight = Annotated[
     float,

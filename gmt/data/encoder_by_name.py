@@ -63,10 +63,7 @@ def _load(name: str, how: dict[str, Any] | None = None) -> TextEncoder:
         return HashEncoder(int(width))
     if name in ("minilm", MINILM):
         return _load_minilm(how)
-    if _is_folder(name):
-        folder = Path(name)
-    else:
-        folder = _from_hub(name, "name another --encoder, e.g. minilm or hash", how)
+    folder = Path(name) if _is_folder(name) else _from_hub(name, "name another --encoder, e.g. minilm or hash", how)
     # A hub snapshot lies in a folder named after its commit.
     revision = folder.name if folder != Path(name) else _weights_sha256(folder)
     if _averages(folder):

@@ -71,7 +71,9 @@ class EmbeddingStore:
         try:
             vectors = _mapped(folder / "vectors.npy")
             keys = pq.read_table(folder / "keys.parquet")["key"].to_pylist()
-        except (ValueError, KeyError, EOFError, pa.ArrowException) as error:  # what numpy and Arrow say of damage
+        except (ValueError, KeyError, EOFError, OSError, pa.ArrowException) as error:  # what numpy and Arrow say
+            if isinstance(error, OSError) and error.errno:
+                raise  # the disk's own fault
             raise DataError(
                 f"{folder} is damaged ({one_line(str(error), 100)}); restore its files, or make it anew"
             ) from error
