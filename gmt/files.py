@@ -33,8 +33,12 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         _sync(temporary)
         os.replace(temporary, path)
         _sync(path.parent)
+    except OSError as error:
+        # The system names the temporary file, or on a full disk none; its owner knows the real one.
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -60,13 +64,35 @@ def read_json(path: Path, kind: type[UserError], missing: str, damaged: str = ""
         UserError: Of that kind: there is no such file, or it is no JSON.
     """
     if not path.is_file():
-        raise kind(f"{path} does not exist; {missing}")
+        raise kind(f"{path} {'is no file' if path.exists() else 'does not exist'}; {missing}")
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
+        return parse_json(path.read_text("utf-8"))
+    except ValueError as error:
         raise kind(f"{path} is not JSON ({str(error)[:200]}); {damaged or missing}") from error
     except OSError as error:
         raise kind(f"{path} cannot be read ({error.strerror}); check the file and your rights") from error
+
+
+def parse_json(text: str) -> Any:
+    """Return the values of a JSON text in which every key of an object stands once.
+
+    Raises:
+        ValueError: It is none, nests too deep, or states a key twice, of which one would win in silence.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("it nests too deep") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object, refusing a key that stands twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice; keep one")
+    return found
 
 
 def replace_folder(made: Path, path: Path) -> None:

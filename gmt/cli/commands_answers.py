@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gmt.cli.console import Terminal
-from gmt.cli.options import Json, Out, Quiet, Seed
+from gmt.cli.options import MOST, Json, Out, Quiet, Seed, finite
 from gmt.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,14 +29,16 @@ def traits(
     out: Out,
     questions: Questions = None,
     models: Annotated[Path | None, typer.Option(help="JSON file: name -> description and prices.")] = None,
-    users: Annotated[int, typer.Option(help="People.")] = 100,
-    votes: Annotated[int, typer.Option(help="Rounds each person rates.")] = 40,
-    noise: Annotated[float, typer.Option(help="Scale of the noise in utilities, which are about 1 apart.")] = 0.3,
+    users: Annotated[int, typer.Option(help="People.", max=MOST)] = 100,
+    votes: Annotated[int, typer.Option(help="Rounds each person rates.", max=100_000)] = 40,
+    noise: Annotated[
+        float, typer.Option(help="Scale of the noise in utilities, which are about 1 apart.", callback=finite)
+    ] = 0.3,
     feedback: Annotated[str, typer.Option(help="votes, ratings, rankings or thumbs.")] = "votes",
     candidates: Annotated[
         int | None, typer.Option(help="Answers shown in a round.", show_default="2; 4 for rankings")
     ] = None,
-    ties: Annotated[float, typer.Option(help="Share of votes that tie, the closest ones.")] = 0.0,
+    ties: Annotated[float, typer.Option(help="Share of votes that tie, the closest ones.", callback=finite)] = 0.0,
     seed: Seed = 0,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -72,22 +74,29 @@ def judge(
     ] = None,
     device: Annotated[str, typer.Option(help="Where the local model runs.")] = "cpu",
     key_env: Annotated[str, typer.Option(help="Environment variable with the endpoint's key.")] = "OPENAI_API_KEY",
-    users: Annotated[int, typer.Option(help="Personas: twelve written ones, then drawn profiles.", min=1)] = 9,
+    users: Annotated[
+        int, typer.Option(help="Personas: twelve written ones, then drawn profiles.", min=1, max=MOST)
+    ] = 9,
     personas: Annotated[Path | None, typer.Option(help="JSON file: name -> persona, in place of ours.")] = None,
     questions: Questions = None,
-    per_user: Annotated[int, typer.Option(help="Questions each persona judges.")] = 20,
+    per_user: Annotated[int, typer.Option(help="Questions each persona judges.", min=1, max=MOST)] = 20,
     candidates: Annotated[int, typer.Option(help="Answers shown at once.")] = 2,
-    max_chars: Annotated[int, typer.Option(help="Characters after which a text in the prompt is cut.")] = 4000,
-    max_tokens: Annotated[int, typer.Option(help="Tokens of a reply.", min=1)] = 16,
-    input_price: Annotated[float, typer.Option(help="What the judge charges, $ per million tokens.", min=0)] = 0.0,
-    output_price: Annotated[float, typer.Option(help="The same for its replies.", min=0)] = 0.0,
+    max_chars: Annotated[int, typer.Option(help="Characters after which a text in the prompt is cut.", min=1)] = 4000,
+    max_tokens: Annotated[int, typer.Option(help="Tokens of a reply.", min=1, max=MOST)] = 16,
+    input_price: Annotated[
+        float, typer.Option(help="What the judge charges, $ per million tokens.", min=0, callback=finite)
+    ] = 0.0,
+    output_price: Annotated[float, typer.Option(help="The same for its replies.", min=0, callback=finite)] = 0.0,
     budget: Annotated[
-        float | None, typer.Option(help="$ never exceeded, earlier runs with this cache included.", min=0)
+        float | None,
+        typer.Option(help="$ never exceeded, earlier runs with this cache included.", min=0, callback=finite),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost and stop.")] = False,
-    concurrency: Annotated[int, typer.Option(help="Requests under way at the same time.", min=1)] = 8,
-    retries: Annotated[int, typer.Option(help="Further attempts when the judge is busy.", min=0)] = 6,
-    timeout: Annotated[float, typer.Option(help="Seconds until a request is given up.")] = 60.0,
+    concurrency: Annotated[int, typer.Option(help="Requests under way at the same time.", min=1, max=1000)] = 8,
+    retries: Annotated[int, typer.Option(help="Further attempts when the judge is busy.", min=0, max=1000)] = 6,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds until a request is given up.", min=0.001, max=1e6, callback=finite)
+    ] = 60.0,
     cache: Annotated[
         Path | None, typer.Option(help="File of replies and charges.", show_default="<stem of OUT>.ledger.jsonl")
     ] = None,

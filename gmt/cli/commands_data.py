@@ -9,7 +9,7 @@ import typer
 
 from gmt.cli.console import Terminal
 from gmt.cli.options import Json, Quiet, Seed, split_numbers
-from gmt.errors import UserError
+from gmt.errors import UserError, one_line
 
 data_commands = typer.Typer()
 
@@ -62,7 +62,7 @@ def prep(
         typer.Option(help="[PREFIX=]FILE:its_key=our_key[,…] joins columns of another file; repeatable."),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes that read rows (votes, jsonl, arena) and encode texts.")
+        int, typer.Option(min=1, max=1024, help="Processes that read rows (votes, jsonl, arena) and encode texts.")
     ] = 1,
     engine: Annotated[
         str,
@@ -111,7 +111,7 @@ def _prepare(terminal: Terminal, options: Any) -> None:
 
     def show_rejected(rows: Any) -> None:
         for row in rows[:20]:
-            terminal.warn(str(row))
+            terminal.warn(one_line(str(row)))
 
     with terminal.bar("encoding texts", None) as advance:
         card = prepare(options, lambda total: advance.over(total), show_rejected)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gmt.cli.console import Terminal, TrainingBar, print_results
-from gmt.cli.options import DEMO_DATA, DEMO_RUN, Json, Quiet, Run, Seed, split_names, split_numbers
+from gmt.cli.options import DEMO_DATA, DEMO_RUN, GivenSeed, Json, Quiet, Run, Seed, split_names, split_numbers
 
 learn_commands = typer.Typer()
 
@@ -29,7 +29,7 @@ def train(
     run: Annotated[Path | None, typer.Option("--run", help="Run folder; runs/<name of DATA> by default.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML of settings; configs/default.yaml by default.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="section.key=value; repeatable.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed; the config's own by default.")] = None,
+    seed: GivenSeed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -64,7 +64,7 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="Data folder; the run's own by default.")] = None,
     split: Annotated[str, typer.Option(help="test or valid.")] = "test",
     shots: Annotated[str | None, typer.Option(help="Numbers of shots, e.g. 0,5,20.")] = None,
-    draws: Annotated[int, typer.Option(help="Draws of pool and targets.", min=1)] = 3,
+    draws: Annotated[int, typer.Option(help="Draws of pool and targets.", min=1, max=1000)] = 3,
     baselines: Annotated[str, typer.Option(help="all, none, or names separated by commas.")] = "all",
     seed: Seed = 0,
     reveal_turns: Annotated[

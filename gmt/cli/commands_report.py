@@ -81,6 +81,8 @@ def demo(
 ) -> None:
     """Run the whole job on data the project makes itself: prep, train, eval, adapt, route, figures."""
     from gmt.cli.demo_run import print_closing, run_demo
+    from gmt.cli.failures import run_command
 
-    run_demo(folder, context.find_root().command, Terminal(quiet))
+    whole = context.find_root().command
+    run_demo(folder, lambda arguments: run_command(whole, arguments), Terminal(quiet))
     print_closing(folder, Terminal(quiet))

@@ -9,7 +9,8 @@ import typer
 
 from gmt.cli.commands_answers import answer_commands
 from gmt.cli.console import Terminal
-from gmt.cli.options import Json, Out, Quiet, Seed
+from gmt.cli.options import MOST, Json, Out, Quiet, Seed, finite
+from gmt.errors import UserError
 
 simulate = typer.Typer(
     name="simulate",
@@ -25,28 +26,41 @@ simulate.add_typer(answer_commands)
 )
 def planted(
     out: Out,
-    users: Annotated[int, typer.Option(help="People.")] = 200,
-    votes: Annotated[int, typer.Option(help="Rounds each person rates.")] = 40,
-    models: Annotated[int, typer.Option(help="Models on offer.")] = 10,
-    rank: Annotated[int, typer.Option(help="Traits that tastes are about.")] = 3,
+    users: Annotated[int, typer.Option(help="People.", max=MOST)] = 200,
+    votes: Annotated[int, typer.Option(help="Rounds each person rates.", max=100_000)] = 40,
+    models: Annotated[int, typer.Option(help="Models on offer.", max=10_000)] = 10,
+    rank: Annotated[int, typer.Option(help="Traits that tastes are about.", max=1000)] = 3,
     topics: Annotated[int, typer.Option(help="Topics of the questions, at most 12.")] = 8,
-    questions: Annotated[int, typer.Option(help="Different questions.")] = 320,
-    scale: Annotated[float, typer.Option(help="How strongly people feel, in logits; 0 is chance.")] = 3.4,
+    questions: Annotated[int, typer.Option(help="Different questions.", max=MOST)] = 320,
+    scale: Annotated[
+        float, typer.Option(help="How strongly people feel, in logits; 0 is chance.", max=1e6, callback=finite)
+    ] = 3.4,
     strength_share: Annotated[
-        float, typer.Option(help="Share of the utility's variance that is a model's own.")
+        float, typer.Option(help="Share of the utility's variance that is a model's own.", callback=finite)
     ] = 0.05,
-    topical_share: Annotated[float, typer.Option(help="Share that is a model's skill on a topic.")] = 0.04,
-    modulation: Annotated[float, typer.Option(help="How much topics change what a trait is worth.")] = 1.0,
-    topic_taste: Annotated[float, typer.Option(help="Share of a taste that is drawn anew for each topic.")] = 0.0,
-    noise_labels: Annotated[float, typer.Option(help="Share of rounds rated the wrong way round.")] = 0.0,
-    ties: Annotated[float, typer.Option(help="Share of votes that tie, the closest ones.")] = 0.0,
-    turns: Annotated[int, typer.Option(help="Rounds of a conversation.")] = 1,
+    topical_share: Annotated[
+        float, typer.Option(help="Share that is a model's skill on a topic.", callback=finite)
+    ] = 0.04,
+    modulation: Annotated[
+        float, typer.Option(help="How much topics change what a trait is worth.", callback=finite)
+    ] = 1.0,
+    topic_taste: Annotated[
+        float, typer.Option(help="Share of a taste that is drawn anew for each topic.", callback=finite)
+    ] = 0.0,
+    noise_labels: Annotated[
+        float, typer.Option(help="Share of rounds rated the wrong way round.", callback=finite)
+    ] = 0.0,
+    ties: Annotated[float, typer.Option(help="Share of votes that tie, the closest ones.", callback=finite)] = 0.0,
+    turns: Annotated[int, typer.Option(help="Rounds of a conversation.", max=100_000)] = 1,
     wander: Annotated[bool, typer.Option("--wander", help="Conversations move between topics.")] = False,
     drift_at: Annotated[
-        float | None, typer.Option(help="Share of the time line after which tastes change.", show_default="never")
+        float | None,
+        typer.Option(help="Share of the time line after which tastes change.", show_default="never", callback=finite),
     ] = None,
-    drift_size: Annotated[float, typer.Option(help="Share of the taste that changes then.")] = 1.0,
-    mix_cost: Annotated[float, typer.Option(help="Mean share of a taste that is a liking for cheap models.")] = 0.0,
+    drift_size: Annotated[float, typer.Option(help="Share of the taste that changes then.", callback=finite)] = 1.0,
+    mix_cost: Annotated[
+        float, typer.Option(help="Mean share of a taste that is a liking for cheap models.", callback=finite)
+    ] = 0.0,
     feedback: Annotated[str, typer.Option(help="votes, ratings, rankings, thumbs, text or mixed.")] = "votes",
     votes_kept: Annotated[
         float | None,
@@ -65,6 +79,10 @@ def planted(
     from data_prep.simulate.planted_file import write_planted
 
     terminal = Terminal(quiet, as_json)
+    if users * votes > 100 * MOST:
+        raise UserError(
+            f"{users:,} people of {votes:,} votes are {users * votes:.0e} votes; make at most {100 * MOST:.0e}"
+        )
     settings = PlantedSettings(
         users, votes, models, rank, topics, questions, scale, strength_share, topical_share, modulation, topic_taste,
         noise_labels, ties, turns, wander, drift_at, drift_size, mix_cost, feedback, votes_kept, candidates, responses,
@@ -84,14 +102,16 @@ def planted(
 def cost(
     scores: Annotated[Path, typer.Argument(help="Folder made by gmt prep scores, or of dcrouter_*.json.")],
     out: Out,
-    users: Annotated[int, typer.Option(help="People.")] = 9,
+    users: Annotated[int, typer.Option(help="People.", max=MOST)] = 9,
     alpha: Annotated[
         str, typer.Option(help="Weight of quality against cost: grid:LO,HI, uniform:LO,HI, beta:A,B, or numbers.")
     ] = "grid:0.2,1",
-    per_user: Annotated[int, typer.Option(help="Training questions of each person; 0 for all.", min=0)] = 30,
+    per_user: Annotated[int, typer.Option(help="Training questions of each person; 0 for all.", min=0, max=MOST)] = 30,
     test_per_user: Annotated[
         int | None,
-        typer.Option(help="Test questions of each person; 0 for all.", min=0, show_default="all; 30 beyond 20 people"),
+        typer.Option(
+            help="Test questions of each person; 0 for all.", min=0, max=MOST, show_default="all; 30 beyond 20 people"
+        ),
     ] = None,
     feedback: Annotated[
         str,

@@ -38,7 +38,7 @@ def run_demo(folder: Path, command: Callable[[list[str]], None], terminal: Termi
         started = time.monotonic()
         terminal.out.file.flush()
         shown = " ".join(f'"{a}"' if " " in a else a for a in arguments)
-        terminal.out.print(f"\n$ gmt {shown}", style="bold", markup=False, highlight=False, soft_wrap=True)
+        terminal.out.print(f"\n$ gmt {shown}", style="bold", soft_wrap=True)
         try:
             command(arguments)
         except SystemExit as stop:

@@ -1,8 +1,6 @@
-"""Assemble the commands into `gmt`, and turn a user's mistake into one line."""
+"""Assemble the commands into `gmt`."""
 
 from __future__ import annotations
-
-import sys
 
 import typer
 
@@ -11,7 +9,7 @@ from gmt.cli.commands_learn import learn_commands
 from gmt.cli.commands_report import report_commands
 from gmt.cli.commands_serve import serve_commands
 from gmt.cli.commands_simulate import simulate
-from gmt.errors import UserError
+from gmt.cli.failures import guarded
 
 app = typer.Typer(
     name="gmt",
@@ -26,11 +24,10 @@ for commands in (data_commands, simulate, learn_commands, serve_commands, report
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
-    try:
-        app(arguments)
-    except UserError as error:
-        sys.stderr.write(f"gmt: {error}\n")
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.exit(0)
+    """Run the command line; a user's mistake is one line on stderr and exit code 2.
+
+    Raises:
+        SystemExit: Always; the code is 0 where all went well.
+    """
+    guarded(typer.main.get_command(app), arguments)
+    raise SystemExit(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,12 +10,41 @@ import typer
 
 from gmt.errors import UserError
 
+
+def finite(value: float | None) -> float | None:
+    """Return the value of an option, which may be missing but neither NaN nor infinite.
+
+    Raises:
+        typer.BadParameter: It is; ranges let NaN pass.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no finite number.")
+    return value
+
+
 DEMO_DATA, DEMO_RUN = Path("data/demo"), Path("runs/demo")
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Run = Annotated[Path, typer.Option("--run", help="Run folder.")]
 Out = Annotated[Path, typer.Option("--out", help="JSON-lines file to write.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything drawn.")]
+LAST_SEED = 2**32 - 1
+"""The largest seed that every library takes."""
+Seed = Annotated[int, typer.Option(help="Seed of everything drawn.", min=0, max=LAST_SEED)]
+GivenSeed = Annotated[int | None, typer.Option(help="Seed; the config's own by default.", min=0, max=LAST_SEED)]
+DrawSeed = Annotated[
+    int | None, typer.Option("--seed", help="Seed of the draw; another one each time by default.", min=0, max=LAST_SEED)
+]
+MOST = 10_000_000
+"""People, questions and votes that a simulation makes at most; what is beyond would not fit."""
+Price = Annotated[float | None, typer.Option(help="$ per million tokens.", min=0, callback=finite)]
+CostWeight = Annotated[
+    float,
+    typer.Option(
+        help="Logits of preference that the dearest answer's cost takes away; others lose their share.",
+        min=0,
+        callback=finite,
+    ),
+]
 
 
 def split_names(text: str | None) -> list[str] | None:
@@ -29,6 +59,9 @@ def split_numbers(text: str | None, name: str, kind: type = int) -> list[Any] | 
         UserError: A part is no number.
     """
     try:
-        return None if text is None else [kind(part) for part in text.split(",")]
+        numbers = None if text is None else [kind(part) for part in text.split(",")]
     except ValueError:
         raise UserError(f"{name} is {text!r}; expected numbers separated by commas") from None
+    if numbers and not all(map(math.isfinite, numbers)):
+        raise UserError(f"{name} is {text!r}; expected finite numbers separated by commas")
+    return numbers

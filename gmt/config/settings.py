@@ -34,13 +34,13 @@ class ModelConfig(Section):
     """Shape the encoder and the head."""
 
     name: ClassVar[str] = "model"
-    width: int = 96
+    width: Annotated[int, Field(le=8192), "at most 8192"] = 96
     """D, the width of node states; a multiple of the heads."""
     heads: Count = 4
     """Attention heads of encoder and head."""
     layers: Annotated[int, Field(ge=0, le=8), "0 to 8"] = 2
     """Rounds of message passing; 0 reads initial states only."""
-    hidden: int = 64
+    hidden: Annotated[int, Field(le=8192), "at most 8192"] = 64
     """Width inside the head; a multiple of the heads."""
     dropout: Share = 0.1
     """Share of activations dropped in training."""

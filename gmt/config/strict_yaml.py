@@ -55,7 +55,7 @@ def read_yaml(path: Path, kind: type[UserError], repair: str) -> Any:
         UserError: Of that kind: the file is missing, or no YAML as `parse_yaml` takes it.
     """
     if not path.is_file():
-        raise kind(f"{path} does not exist; {repair}")
+        raise kind(f"{path} {'is no file' if path.exists() else 'does not exist'}; {repair}")
     try:
         return parse_yaml(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

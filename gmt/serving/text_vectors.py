@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gmt.data.encoder_by_name import load_encoder
+from gmt.data.encoder_by_name import encoder_of_run
 from gmt.data.encoders import TextEncoder, card_of
 from gmt.data.store import EmbeddingStore
 from gmt.errors import RunError
@@ -61,7 +61,7 @@ class TextVectors:
 
     def _loaded(self) -> TextEncoder:
         if self._encoder is None:
-            self._encoder = load_encoder(self.store.encoder.id)
+            self._encoder = encoder_of_run(self.store.encoder)
             if card_of(self._encoder) != self.store.encoder:
                 raise RunError(
                     f"the run needs encoder {self.store.encoder.id} at revision {self.store.encoder.revision[:12]} and "
