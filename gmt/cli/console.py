@@ -135,4 +135,5 @@ def print_results(terminal: Terminal, summary: Mapping[str, Any]) -> None:
             ]
             for name, metrics in found["routers"].items()
         ]
-        terminal.table(title, ["router", "AUC", "accuracy", "AUC per user", "log loss"], rows)
+        own = f"AUC per user ({found['user_auc_users']:,} users)" if "user_auc_users" in found else "AUC per user"
+        terminal.table(title, ["router", "AUC", "accuracy", own, "log loss"], rows)

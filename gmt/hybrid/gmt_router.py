@@ -75,7 +75,7 @@ class GmtRouter:
         """
         if "network_weight" not in card:
             raise RunError(f"the training of {folder.root} did not end; go on with --resume, or train it again")
-        posterior = load_posterior(config, folder)
+        posterior = load_posterior(config, folder, data.vectors.shape[1], len(card["models"]))
         graph = None
         if config.posterior.network:
             schema = graph_schema(config.graph)
