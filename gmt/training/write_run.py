@@ -74,8 +74,7 @@ def write_inputs(
     """
     write_text(made.config, yaml.safe_dump(config.to_dict(), sort_keys=False))
     write_json(made.card, card)
-    seen = np.unique(round_hashes(data.table.select(data.table.split != TEST)))
-    replace_file(made.trained, lambda part: _save_array(part, seen))
+    write_trained(made, seen_rounds(data))
     history = data.select(data.table.split == TRAIN)
     history.table.write(made.history)
     write_json(made.models, {name: data.models[name].to_json() for name in data.table.models})
@@ -91,9 +90,19 @@ def write_inputs(
     store.save()
 
 
-def _save_array(path: Path, values: np.ndarray) -> None:
-    with path.open("wb") as file:
-        np.save(file, values, allow_pickle=False)
+def seen_rounds(data: Dataset) -> np.ndarray:
+    """Return the sorted hashes of the rounds that training sees: all but TEST."""
+    return np.unique(round_hashes(data.table.select(data.table.split != TEST)))
+
+
+def write_trained(made: RunFolder, hashes: np.ndarray) -> None:
+    """Write which rounds training saw, by their hashes: eight bytes for each."""
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            np.save(file, hashes, allow_pickle=False)
+
+    replace_file(made.trained, write)
 
 
 def _versions() -> dict[str, str]:
