@@ -17,6 +17,9 @@ from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore
 from gmt.errors import DataError
 
+FEW = 64
+"""So many questions at most are looked up user by user."""
+
 
 @dataclass(frozen=True)
 class ModelInfo:
@@ -225,8 +228,16 @@ def _earlier_rounds(table: InteractionTable, targets: InteractionTable) -> np.nd
         return np.zeros(0, np.int64)
     last_turn = np.zeros(len(talks), np.int64)
     np.maximum.at(last_turn, talk.reshape(-1), targets.turn)
-    place = np.minimum(np.searchsorted(talks, table.conversation), len(talks) - 1)
-    return np.flatnonzero((talks[place] == table.conversation) & (table.turn < last_turn[place]))
+    # A conversation belongs to one user; a table that grew finds the rounds of few of them without a walk.
+    few = table.growth is not None and len(targets) <= FEW
+    near = np.arange(len(table)) if not few else _rounds_of(table, np.unique(targets.user))
+    talked, turn = (table.conversation, table.turn) if not few else (table.conversation[near], table.turn[near])
+    place = np.minimum(np.searchsorted(talks, talked), len(talks) - 1)
+    return near[(talks[place] == talked) & (turn < last_turn[place])]
+
+
+def _rounds_of(table: InteractionTable, users: np.ndarray) -> np.ndarray:
+    return np.sort(np.concatenate([table.of_user(user) for user in users.tolist()]))
 
 
 def _read_object(path: Path) -> dict[str, Any]:
