@@ -15,7 +15,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Run = Annotated[Path, typer.Option("--run", help="Run folder.")]
 State = Annotated[
     str | None,
-    typer.Option("--state", help="Database of what people told the run; state.db in it by default.", envvar="GMT_STATE"),
+    typer.Option(
+        "--state", help="Database of what people told the run; state.db in it by default.", envvar="GMT_STATE"
+    ),
 ]
 Out = Annotated[Path, typer.Option("--out", help="JSON-lines file to write.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything drawn.")]

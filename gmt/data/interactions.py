@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.table_arrow import SCHEMA, arrow_of, columns_of
 from gmt.data.table_builder import TableBuilder
-from gmt.data.table_growth import TableGrowth
 from gmt.data.table_columns import PER_COMPARISON, PER_ROW, SPLITS, TEST, TRAIN, VALID, TableColumns
+from gmt.data.table_growth import TableGrowth
 from gmt.data.vocabulary import Vocabulary
 from gmt.errors import DataError
 from gmt.files import replace_file
@@ -35,7 +35,9 @@ class InteractionTable(TableColumns):
         positions = np.asarray(positions)
         if positions.dtype == bool:
             positions = np.flatnonzero(positions)
-        positions = np.where(positions < 0, positions + len(self), positions) if len(positions) else positions.astype(int)
+        positions = (
+            np.where(positions < 0, positions + len(self), positions) if len(positions) else positions.astype(int)
+        )
         sizes = self.start[positions + 1] - self.start[positions]  # of these alone, however long the table is
         start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         within = np.arange(start[-1]) - np.repeat(start[:-1], sizes)

@@ -19,8 +19,8 @@ from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore, key_of
 from gmt.data.vector_cache import VectorCache
-from gmt.files import locked, read_json, replace_file, write_json
 from gmt.errors import RunError
+from gmt.files import locked, read_json, replace_file, write_json
 from gmt.manifest import artefacts_of
 from gmt.runs import RunFolder, read_run_json
 from gmt.state.state_store import StateStore
@@ -94,7 +94,10 @@ def _remove(folder: RunFolder, state: StateStore, gone: str) -> None:
         return
     kept = table.select(~mine[table.user])
     # Written and read again, the table holds no name and no text that its rows do not use.
-    used = [*(table.texts[code] for code in kept.text_order), *(models.get(n, ModelInfo(n)).description for n in table.models)]
+    used = [
+        *(table.texts[code] for code in kept.text_order),
+        *(models.get(n, ModelInfo(n)).description for n in table.models),
+    ]
     with making(folder.root) as made:
         for name in artefacts_of(folder.root):
             if name != folder.history.name and not name.startswith(f"{folder.embeddings.name}/"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,11 @@ class LiveRun:
         self.now()
         with self._lock:
             self._now = self._now.refreshed()
+
+    def answer_with(self, texts: TextVectors) -> None:
+        """Take vectors of texts from elsewhere until the run is read again, as where encoding is not to be timed."""
+        with self._lock:
+            self._now = replace(self.now(), texts=texts)
 
     def add(
         self, told: Mapping[str, Sequence[Comparison]], model: tuple[str, ModelInfo] | None = None, **how: Any
@@ -145,7 +150,9 @@ class LiveRun:
 
     def _load(self) -> RunData:
         store = self.state.existing()
-        return read_whole(self.folder.root, lambda: RunData.load(self.folder, self.card, store, self._router, self._texts))
+        return read_whole(
+            self.folder.root, lambda: RunData.load(self.folder, self.card, store, self._router, self._texts)
+        )
 
     def _router(self, data: Dataset) -> GmtRouter:
         return GmtRouter.load(self.folder, self.config, self.card, data)

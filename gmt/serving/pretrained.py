@@ -69,7 +69,9 @@ class Router:
         config, card = load_config(folder.config), read_run_json(folder.card)
         url = state or os.environ.get(STATE) or config.state.url
         encoder = f"{card['encoder']['id']}@{card['encoder']['revision']}"
-        return cls(folder, config, card, LiveRun(folder, config, card, RunState(folder, url, encoder, config.state.texts)))
+        return cls(
+            folder, config, card, LiveRun(folder, config, card, RunState(folder, url, encoder, config.state.texts))
+        )
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Copy the run, with all that was told up to now, to another folder, where it is a run of its own."""

@@ -1,4 +1,4 @@
-"""Build the question for a loaded run without touching its table, at a cost that does not depend on what it remembers."""
+"""Build the question for a loaded run without touching its table, whatever the run remembers."""
 
 from __future__ import annotations
 

@@ -35,7 +35,9 @@ def copy_state(source: StateStore, target: StateStore, trained: Iterable[str] = 
         for row in rows(users):
             old = row.pop("id")
             owner[old] = row["hash"] = user_hash(target.run, row["name"])
-            number[old] = out.execute(insert(users).returning(users.c.id), row | {"version": change.version}).scalar_one()
+            number[old] = out.execute(
+                insert(users).returning(users.c.id), row | {"version": change.version}
+            ).scalar_one()
         _write(out, texts, rows(texts))
         _write(out, vectors, rows(vectors))
         _write(out, conversations, (row | {"user_id": number[row["user_id"]]} for row in rows(conversations)))

@@ -1,4 +1,4 @@
-"""Find the name under which a run's state is kept, for folders with a manifest and for those made before there was one."""
+"""Find the name under which a run's state is kept, for folders with a manifest and for older ones."""
 
 from __future__ import annotations
 

@@ -105,9 +105,7 @@ def _learn_offset(router: Router, graph: GraphRouter, user: str, steps: int) -> 
         held_out = generator.choice(talks, max(1, round(HELD_OUT * len(talks))), replace=False)
         targets = mine[np.isin(table.conversation[mine], held_out)]
         shown = np.flatnonzero((table.user == table.users.index(user)) & ~np.isin(table.conversation, held_out))
-        batch = build_graph(
-            data.select(shown), data.questions(targets), config.graph, table.select(targets).ratings
-        )
+        batch = build_graph(data.select(shown), data.questions(targets), config.graph, table.select(targets).ratings)
         loss, pairs = loss_of(config.train, scorer(batch, offset.expand(len(batch.user_code), -1)), batch.rating)
         optimizer.zero_grad()
         (loss / max(pairs, 1) + SHRINKAGE * offset.square().sum()).backward()
