@@ -13,6 +13,12 @@ DEMO_DATA, DEMO_RUN = Path("data/demo"), Path("runs/demo")
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Run = Annotated[Path, typer.Option("--run", help="Run folder.")]
+State = Annotated[
+    str | None,
+    typer.Option(
+        "--state", help="Database of what people told the run; state.db in it by default.", envvar="GMT_STATE"
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="JSON-lines file to write.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything drawn.")]
 
