@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -104,6 +105,40 @@ def read_manifest(folder: Path) -> Manifest:
     if outside:
         raise RunError(f"{path} lists {outside[0][:100]!r}, which is outside the run; restore it")
     return manifest
+
+
+def has_manifest(folder: Path) -> bool:
+    """Tell whether a run has a manifest; those of earlier versions have none.
+
+    Raises:
+        RunError: There is none, and the run's card says that there was one.
+    """
+    if (folder / MANIFEST).is_file():
+        return True
+    card = folder / "card.json"
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = json.loads(card.read_text("utf-8"))
+        if isinstance(found, dict) and "format" in found:
+            raise RunError(f"{folder / MANIFEST} is missing; restore it, or write it with gmt runs upgrade {folder}")
+    return False
+
+
+def name_of(folder: Path) -> str | None:
+    """Return the name of a run for the database of its state, None where there is no run yet.
+
+    That of a run without a manifest follows from its card, so that it is the same before and after an upgrade.
+
+    Raises:
+        RunError: The manifest is damaged, and what people told the run would be lost with the name.
+    """
+    card = folder / "card.json"
+    if (folder / MANIFEST).is_file():
+        try:
+            return read_manifest(folder).run
+        except RunError:
+            if (folder / "state.db").is_file():
+                raise
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, _mark(card).sha256)) if card.is_file() else None
 
 
 def verify(folder: Path, hashes: bool = True) -> Manifest:

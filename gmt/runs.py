@@ -22,6 +22,49 @@ def read_run_json(path: Path) -> Any:
     return read_json(path, RunError, made, "restore it or train the run again")
 
 
+STORE = ("vectors.npy", "keys.parquet", "encoder.json")
+"""Files of the vectors."""
+CARD = {
+    "name": str,
+    "data": {"path": str, "sha256": str},
+    "encoder": {"id": str, "revision": str, "width": int},
+    "models": list,
+    "network_weight": (int, float, None),
+    "temperature": (int, float, type(None), None),
+}
+"""What commands read of a card, and of which type it must be; None where it may be missing."""
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read the card of a run.
+
+    Raises:
+        RunError: There is none, or it lacks what commands read, or that is of another type.
+    """
+    card = read_run_json(path)
+    _check_card(path, "", card, CARD)
+    if not all(isinstance(name, str) for name in card["models"]):
+        raise RunError(f"{path}: models is not a list of names; restore it or train the run again")
+    return card
+
+
+def _check_card(path: Path, at: str, found: Any, wanted: Mapping[str, Any]) -> None:
+    repair = "restore it or train the run again"
+    if not isinstance(found, dict):
+        raise RunError(f"{path}: {at[:-1] or 'the file'} is no JSON object; {repair}")
+    for name, kind in wanted.items():
+        if name not in found:
+            if isinstance(kind, tuple) and None in kind:
+                continue
+            raise RunError(f"{path} holds no {at}{name}; {repair}")
+        if isinstance(kind, Mapping):
+            _check_card(path, f"{at}{name}.", found[name], kind)
+            continue
+        kinds = tuple(one for one in (kind if isinstance(kind, tuple) else (kind,)) if one is not None)
+        if not isinstance(found[name], kinds) or isinstance(found[name], bool):
+            raise RunError(f"{path}: {at}{name} is of the wrong type ({type(found[name]).__name__}); {repair}")
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Name the files of a run.
@@ -77,6 +120,17 @@ class RunFolder:
     def last(self) -> Path:
         """Where training keeps what `--resume` needs."""
         return self.root / "last"
+
+    @property
+    def trained(self) -> Path:
+        """Hashes of the rounds that training saw."""
+        return self.root / "trained_rounds.npy"
+
+    def is_own(self, name: str) -> bool:
+        """Tell whether training writes an artefact of this name."""
+        files = (self.config, self.card, self.weights, self.posterior, self.models, self.history, self.metrics)
+        own = [path.name for path in (*files, self.trained)]
+        return name in [*own, *(f"{self.embeddings.name}/{part}" for part in STORE)]
 
     def require(self) -> RunFolder:
         """Return the run itself.

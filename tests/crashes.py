@@ -35,7 +35,16 @@ def fail_at(change, work, error):
     return _apart(change, work, fail)
 
 
-def _apart(change, work, act):
+def count_changes(work):
+    """Do some work in a process of its own and count its changes of the disk."""
+    reader, writer = os.pipe()
+    assert _apart(None, work, None, lambda seen: os.write(writer, str(seen).encode())) == DONE
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        return int(pipe.read())
+
+
+def _apart(change, work, act, tell=None):
     child = os.fork()
     if child == 0:
         seen = 0
@@ -44,12 +53,14 @@ def _apart(change, work, act):
             nonlocal seen
             if is_change(event, args):
                 seen += 1
-                if seen == change + 1:
+                if change is not None and seen == change + 1:
                     act()
 
         try:
             sys.addaudithook(watch)
             work()
+            if tell is not None:
+                tell(seen)
         except BaseException:
             os._exit(FAILED)
         os._exit(DONE)

@@ -78,7 +78,7 @@ def test_a_run_folder_has_the_files_the_contract_names(tmp_path):
         "config": "config.yaml", "card": "card.json", "models": "models.json",
         "weights": "model.safetensors", "posterior": "posterior.safetensors",
         "history": "history.parquet", "embeddings": "embeddings", "metrics": "metrics.jsonl", "users": "users",
-        "results": "results", "last": "last",
+        "results": "results", "last": "last", "trained": "trained_rounds.npy",
     }  # fmt: skip
 
 

@@ -49,8 +49,8 @@ def routing(run: Path, repeats: int) -> dict[str, Any]:
         Percentiles of a decision in milliseconds, and (user, query, model) triples a second.
     """
     router = Router.from_pretrained(run)
-    users, vector = router.users, router.data.vectors[0]
-    router.run_data.texts = OneVector(router.run_data.texts.store, vector)
+    users, vector = router.users, np.asarray(router.data.vectors[0])
+    router.live.answer_with(OneVector(router.run_data.texts.store, vector))
     router.rank(users[0], "warm up", with_uncertainty=False)
     seconds = []
     for number in range(repeats):

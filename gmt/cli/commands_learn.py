@@ -75,6 +75,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a run beside simple rivals."""
+    from gmt.evaluation.intervals import LEAST_USERS
     from gmt.evaluation.measure import measure
     from gmt.runs import RunFolder
 
@@ -88,6 +89,8 @@ def evaluate(
         )  # fmt: skip
     terminal.result(result.summary)
     print_results(terminal, result.summary)
+    if result.summary["users"] < LEAST_USERS:
+        terminal.warn(f"too few users for intervals: {result.summary['users']}; from {LEAST_USERS} on they are given")
 
 
 @learn_commands.command(epilog="Example: `gmt summary runs/llmfao-0 runs/llmfao-1 runs/llmfao-2 --out results.md`")

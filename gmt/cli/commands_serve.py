@@ -9,7 +9,7 @@ import typer
 
 from gmt.cli.commands_users import models_app, users_app
 from gmt.cli.console import Terminal
-from gmt.cli.options import DEMO_RUN, Json, Quiet, Run, split_names
+from gmt.cli.options import DEMO_RUN, Json, Quiet, Run, State, split_names
 
 if TYPE_CHECKING:
     from gmt.serving.decision import Decision
@@ -23,6 +23,7 @@ serve_commands.add_typer(models_app)
 def adapt(
     user: Annotated[str, typer.Option(help="Name of the user.")],
     run: Run = DEMO_RUN,
+    state: State = None,
     history: Annotated[
         Path | None, typer.Option(help="JSONL rows; by default the history that ships with the data.")
     ] = None,
@@ -36,7 +37,7 @@ def adapt(
     from gmt.training.adapt import adapt_user
 
     terminal = Terminal(quiet, as_json)
-    found = adapt_user(run, user, history, shots, replace, steps)
+    found = adapt_user(run, user, history, shots, replace, steps, state)
     terminal.result(found)
     terminal.text(
         f"{user}: {found['added']} rounds added, {found['repeats']} exact repeats left out; "
@@ -58,6 +59,7 @@ def route(
     user: Annotated[str, typer.Option(help="Name of the user; an unknown one gets the ranking of an unknown user.")],
     query: Annotated[str, typer.Option(help="The query.")],
     run: Run = DEMO_RUN,
+    state: State = None,
     conversation: Annotated[
         Path | None, typer.Option(help="JSON or JSONL of chat messages before the question.")
     ] = None,
@@ -82,7 +84,7 @@ def route(
 
     terminal = Terminal(quiet, as_json)
     messages = read_messages(conversation) if conversation is not None else None
-    router = Router.from_pretrained(run)
+    router = Router.from_pretrained(run, state)
     decision = router.rank(
         user,
         query,

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gmt.cli.console import Terminal
-from gmt.cli.options import DEMO_RUN, Json, Quiet, Run
+from gmt.cli.options import DEMO_RUN, Json, Quiet, Run, State
 from gmt.errors import UserError
 
 if TYPE_CHECKING:
     from gmt.serving.pretrained import Router
+    from gmt.state.events import Event
 
 User = Annotated[str, typer.Argument(help="Name of the user.")]
-users_app = typer.Typer(name="users", help="List, show, export or forget the users a run knows.", no_args_is_help=True)
+users_app = typer.Typer(
+    name="users",
+    help="List, show, export, forget or rebuild the users a run knows; take back what one told.",
+    no_args_is_help=True,
+)
 models_app = typer.Typer(name="models", help="List the models a run offers, or add one.", no_args_is_help=True)
 
 
-def _load(run: Path) -> Router:
+def _load(run: Path, state: str | None) -> Router:
     from gmt.serving.pretrained import Router
 
-    return Router.from_pretrained(run)
+    return Router.from_pretrained(run, state)
 
 
 @users_app.command("list", epilog="Example: `gmt users list --run runs/demo`")
-def users_list(run: Run = DEMO_RUN, quiet: Quiet = False, as_json: Json = False) -> None:
+def users_list(run: Run = DEMO_RUN, state: State = None, quiet: Quiet = False, as_json: Json = False) -> None:
     """List the users with visible history."""
-    router, terminal = _load(run), Terminal(quiet, as_json)
+    router, terminal = _load(run, state), Terminal(quiet, as_json)
     counts = {name: router.votes(name) for name in router.users}
     terminal.result({"users": counts})
     terminal.table("", ["user", "rated rounds"], [[name, str(count)] for name, count in counts.items()])
@@ -39,24 +45,38 @@ def users_list(run: Run = DEMO_RUN, quiet: Quiet = False, as_json: Json = False)
 def users_show(
     name: User,
     run: Run = DEMO_RUN,
+    state: State = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Show a user's history in numbers, and their ranking of the models."""
-    router, terminal = _load(run), Terminal(quiet, as_json)
-    rounds = len(router.history(name))
+    router, terminal = _load(run, state), Terminal(quiet, as_json)
+    rounds, told = len(router.history(name)), [_told(event) for event in router.events(name)]
     ranking = router.preferences(name)
     base = router.preferences(None)
-    terminal.result({"user": name, "rounds": rounds, "votes": router.votes(name), "ranking": ranking, "unknown": base})
+    terminal.result(
+        {
+            "user": name,
+            "rounds": rounds,
+            "votes": router.votes(name),
+            "ranking": ranking,
+            "unknown": base,
+            "events": told,
+        }
+    )
     terminal.text(f"{name}: {rounds} rounds, {router.votes(name)} of them rated")
     rows = [[model, f"{score:+.2f}", f"{base[model]:+.2f}"] for model, score in ranking.items()]
     terminal.table("", ["model", "score", "unknown user"], rows)
+    if told:
+        lines = [[str(one["id"]), one["time"], one["source"], one["query"][:50], one["said"]] for one in told]
+        terminal.table("told since the training", ["event", "time (UTC)", "from", "query", "ratings"], lines)
 
 
 @users_app.command("export", epilog="Example: `gmt users export ana > ana.jsonl`")
 def users_export(
     name: User,
     run: Run = DEMO_RUN,
+    state: State = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -65,7 +85,7 @@ def users_export(
     from gmt.state.user_files import to_jsonl
 
     terminal = Terminal(quiet, as_json)
-    history = _load(run).history(name)
+    history = _load(run, state).history(name)
     terminal.result({"user": name, "rows": list(rows_of(history))})
     if not as_json:
         sys.stdout.write(to_jsonl(history))
@@ -75,22 +95,65 @@ def users_export(
 def users_forget(
     name: User,
     run: Run = DEMO_RUN,
+    state: State = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Remove a user's rows and state from a run."""
-    router, terminal = _load(run), Terminal(quiet, as_json)
+    router, terminal = _load(run, state), Terminal(quiet, as_json)
     router.history(name)
-    gone = router.forget(name)
-    note = "learned weights were not refitted, and results already measured keep the name"
-    terminal.result({"user": name, "rounds": gone, "note": note})
-    terminal.text(f"{name}: {gone} rounds removed from {run}; {note}. Train again to leave no trace.")
+    gone = router.removed(name)
+    terminal.result({"user": name, "rounds": gone.rounds, "remains": list(gone.remains)})
+    terminal.text(f"{name}: {gone.rounds} rounds removed from {run}, with texts and vectors that nobody else uses.")
+    for sentence in gone.remains:
+        terminal.text(f"What remains: {sentence}.")
+
+
+@users_app.command("revoke", epilog="Example: `gmt users revoke 17`")
+def users_revoke(
+    event: Annotated[int, typer.Argument(help="Number of the event, as gmt users show lists it.")],
+    run: Run = DEMO_RUN,
+    state: State = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Take back one thing that was told after the training."""
+    router, terminal = _load(run, state), Terminal(quiet, as_json)
+    counted = router.revoke(event)
+    terminal.result({"event": event, "revoked": counted})
+    terminal.text(f"Event {event} no longer counts." if counted else f"Event {event} had been taken back before.")
+
+
+@users_app.command("rebuild", epilog="Example: `gmt users rebuild ana`")
+def users_rebuild(
+    name: User,
+    run: Run = DEMO_RUN,
+    state: State = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Derive a user's state again from everything they told, every event checked."""
+    router, terminal = _load(run, state), Terminal(quiet, as_json)
+    router.history(name)
+    events = router.rebuild(name)
+    terminal.result({"user": name, "events": events, "votes": router.votes(name)})
+    terminal.text(f"{name}: {events} events checked, {router.votes(name)} rated rounds known")
+
+
+def _told(event: Event) -> dict[str, Any]:
+    """Return what is shown of an event."""
+    item, when = event.comparison, datetime.fromtimestamp(event.created, UTC)
+    said = ", ".join(
+        f"{one.model} {'unrated' if one.rating is None else format(one.rating, 'g')}" for one in item.candidates
+    )
+    query = " ".join(item.query.split())
+    return {"id": event.id, "time": f"{when:%Y-%m-%d %H:%M}", "source": event.source, "query": query, "said": said}
 
 
 @models_app.command("list", epilog="Example: `gmt models list --run runs/demo`")
-def models_list(run: Run = DEMO_RUN, quiet: Quiet = False, as_json: Json = False) -> None:
+def models_list(run: Run = DEMO_RUN, state: State = None, quiet: Quiet = False, as_json: Json = False) -> None:
     """List the models a run offers."""
-    router, terminal = _load(run), Terminal(quiet, as_json)
+    router, terminal = _load(run, state), Terminal(quiet, as_json)
     infos = {name: router.data.models[name].to_json() for name in router.models}
     terminal.result({"models": infos})
     rows = [
@@ -108,6 +171,7 @@ def models_add(
     name: Annotated[str, typer.Argument(help="Name of the model.")],
     description: Annotated[str, typer.Option(help="What is known of it; the encoder reads this.")],
     run: Run = DEMO_RUN,
+    state: State = None,
     history: Annotated[Path | None, typer.Option(help="JSONL of rounds in which it was rated.")] = None,
     input_price: Annotated[float | None, typer.Option(help="$ per million input tokens.")] = None,
     output_price: Annotated[float | None, typer.Option(help="$ per million output tokens.")] = None,
@@ -118,7 +182,7 @@ def models_add(
     from data_prep.sources.jsonl import read_history
     from gmt.data.dataset import ModelInfo
 
-    router, terminal = _load(run), Terminal(quiet, as_json)
+    router, terminal = _load(run, state), Terminal(quiet, as_json)
     read = read_history(history) if history is not None else None
     if read is not None and read.rejected:
         raise UserError(f"{read.rejected[0]}; mend the line and add the model again")

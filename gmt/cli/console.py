@@ -176,5 +176,6 @@ def print_results(terminal: Terminal, summary: Mapping[str, Any]) -> None:
             ]
             for name, metrics in found["routers"].items()
         ]
-        columns = ["router", "AUC", "accuracy", "AUC per user", "log loss"]
+        own = f"AUC per user ({found['user_auc_users']:,} users)" if "user_auc_users" in found else "AUC per user"
+        columns = ["router", "AUC", "accuracy", own, "log loss"]
         terminal.table(title, columns + (["of the votes cast by several"] if beside else []), rows)

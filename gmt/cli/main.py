@@ -7,6 +7,7 @@ import typer
 from gmt.cli.commands_data import data_commands
 from gmt.cli.commands_learn import learn_commands
 from gmt.cli.commands_report import report_commands
+from gmt.cli.commands_runs import runs_app
 from gmt.cli.commands_serve import serve_commands
 from gmt.cli.commands_simulate import simulate
 from gmt.cli.failures import guarded
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 for commands in (data_commands, simulate, learn_commands, serve_commands, report_commands):
     app.add_typer(commands)
+app.add_typer(runs_app)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -26,6 +26,12 @@ DEMO_DATA, DEMO_RUN = Path("data/demo"), Path("runs/demo")
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Run = Annotated[Path, typer.Option("--run", help="Run folder.")]
+State = Annotated[
+    str | None,
+    typer.Option(
+        "--state", help="Database of what people told the run; state.db in it by default.", envvar="GMT_STATE"
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="JSON-lines file to write.")]
 LAST_SEED = 2**32 - 1
 """The largest seed that every library takes."""

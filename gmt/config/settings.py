@@ -207,6 +207,18 @@ class UtilityConfig(Section):
 
 
 @dataclass(frozen=True, config=RULES)
+class StateConfig(Section):
+    """Say where what people tell a run after training is kept, and how much of it."""
+
+    name: ClassVar[str] = "state"
+    url: str | None = None
+    """Database, such as `postgresql://user@host/name`; none: `state.db` in the run folder. `--state` and the
+    environment variable GMT_STATE come before it."""
+    texts: bool = True
+    """Keep the texts of what is added, not only their hashes and vectors."""
+
+
+@dataclass(frozen=True, config=RULES)
 class RunConfig(Section):
     """Hold every setting of a run."""
 
@@ -224,6 +236,8 @@ class RunConfig(Section):
     """Learned traits."""
     utility: UtilityConfig = field(default_factory=UtilityConfig)
     """Quality against cost."""
+    state: StateConfig = field(default_factory=StateConfig)
+    """What people tell the run after training."""
     seed: Annotated[int, Field(ge=0, lt=2**32), f"0 up to {2**32 - 1}"] = 0
     """Seed of everything drawn."""
 

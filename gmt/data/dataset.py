@@ -12,6 +12,7 @@ import numpy as np
 
 from gmt.data.comparisons import Comparison
 from gmt.data.encoders import EncoderCard
+from gmt.data.growing_rows import LayeredVectors, Vectors
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore
 from gmt.errors import DataError
@@ -20,6 +21,9 @@ from gmt.files import read_json
 REPAIR = "run gmt prep again"
 GIVEN_VECTORS = "file:"
 """Begins the encoder id of a store whose vectors came with the data; zeros stand for a text that came without."""
+
+FEW = 64
+"""So many questions at most are looked up user by user."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ class Dataset:
     Args:
         table: The comparisons.
         vectors: (T, D) unit-length text vectors aligned with `table.texts`; of a loaded folder they are read-only and
-            mapped from its file, so that what is not read takes no memory.
+            mapped from its file, so that what is not read takes no memory. Data that grew holds them in layers, which
+            are read by index.
         model_vectors: (M, D) vectors of the model descriptions, aligned with `table.models`.
         models: Name -> description and prices, one entry for every name in `table.models`.
         encoder: Which encoder made the vectors.
@@ -102,7 +107,7 @@ class Dataset:
     """
 
     table: InteractionTable
-    vectors: np.ndarray
+    vectors: Vectors
     model_vectors: np.ndarray
     models: Mapping[str, ModelInfo]
     encoder: EncoderCard
@@ -134,7 +139,8 @@ class Dataset:
 
     def without_vectors(self) -> Dataset:
         """Return the same data with every vector zero, as if no text had been read."""
-        blank = np.zeros_like(self.vectors), np.zeros_like(self.model_vectors)
+        zero = np.float32(0)
+        blank = np.broadcast_to(zero, self.vectors.shape), np.broadcast_to(zero, self.model_vectors.shape)
         return replace(self, vectors=blank[0], model_vectors=blank[1])
 
     def questions(self, positions: np.ndarray, reveal_earlier: bool = False) -> Questions:
@@ -167,7 +173,7 @@ class Dataset:
         models: Mapping[str, ModelInfo],
         split: int = 0,
     ) -> Dataset:
-        """Return this data plus `comparisons`, codes already given out unchanged.
+        """Return this data plus `comparisons`, codes already given out unchanged; costs what `InteractionTable.append` does.
 
         Args:
             comparisons: New comparisons; new users, models and texts join the vocabularies.
@@ -176,17 +182,20 @@ class Dataset:
                 there is none.
             split: Split code of the new comparisons.
         """
-        table = self.table.append(comparisons, split)
-        cards = dict(self.models)
-        for name in table.models:
-            cards.setdefault(name, models.get(name, ModelInfo(name)))
-        fresh = list(table.texts[len(self.table.texts) :])
-        new_models = [cards[name].description for name in table.models[len(self.table.models) :]]
+        table, models_before = self.table.append(comparisons, split), len(self.table.models)
+        cards = self.models
+        if len(table.models) > models_before:
+            joined = table.models[models_before:]
+            cards = {**cards, **{name: models.get(name, ModelInfo(name)) for name in joined if name not in cards}}
+            described = vectors.vectors([cards[name].description for name in joined])
+        else:
+            described = self.model_vectors[:0]
+        fresh = vectors.vectors(list(table.texts[len(self.table.texts) :]))
         return replace(
             self,
             table=table,
-            vectors=np.concatenate([self.vectors, vectors.vectors(fresh)]),
-            model_vectors=np.concatenate([self.model_vectors, vectors.vectors(new_models)]),
+            vectors=LayeredVectors.of(self.vectors).grown(fresh),
+            model_vectors=np.concatenate([self.model_vectors, described]) if len(described) else self.model_vectors,
             models=cards,
         )
 
@@ -237,8 +246,16 @@ def _earlier_rounds(table: InteractionTable, targets: InteractionTable) -> np.nd
         return np.zeros(0, np.int64)
     last_turn = np.zeros(len(talks), np.int64)
     np.maximum.at(last_turn, talk.reshape(-1), targets.turn)
-    place = np.minimum(np.searchsorted(talks, table.conversation), len(talks) - 1)
-    return np.flatnonzero((talks[place] == table.conversation) & (table.turn < last_turn[place]))
+    # A conversation belongs to one user; a table that grew finds the rounds of few of them without a walk.
+    few = table.growth is not None and len(targets) <= FEW
+    near = np.arange(len(table)) if not few else _rounds_of(table, np.unique(targets.user))
+    talked, turn = (table.conversation, table.turn) if not few else (table.conversation[near], table.turn[near])
+    place = np.minimum(np.searchsorted(talks, talked), len(talks) - 1)
+    return near[(talks[place] == talked) & (turn < last_turn[place])]
+
+
+def _rounds_of(table: InteractionTable, users: np.ndarray) -> np.ndarray:
+    return np.sort(np.concatenate([table.of_user(user) for user in users.tolist()]))
 
 
 def read_cards(path: Path) -> dict[str, ModelInfo]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.table_arrow import SCHEMA, arrow_of, arrow_parts, columns_of
 from gmt.data.table_builder import TableBuilder
 from gmt.data.table_columns import PER_COMPARISON, PER_ROW, SPLITS, TEST, TRAIN, VALID, TableColumns
+from gmt.data.table_growth import TableGrowth
+from gmt.data.vocabulary import Vocabulary
 from gmt.errors import DataError
 from gmt.files import replace_file
 
@@ -32,7 +35,10 @@ class InteractionTable(TableColumns):
         positions = np.asarray(positions)
         if positions.dtype == bool:
             positions = np.flatnonzero(positions)
-        sizes = np.diff(self.start)[positions]
+        positions = (
+            np.where(positions < 0, positions + len(self), positions) if len(positions) else positions.astype(int)
+        )
+        sizes = self.start[positions + 1] - self.start[positions]  # of these alone, however long the table is
         start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         within = np.arange(start[-1]) - np.repeat(start[:-1], sizes)
         rows = np.repeat(self.start[:-1][positions], sizes) + within
@@ -58,8 +64,16 @@ class InteractionTable(TableColumns):
                     f"{name} hold {len(values)} names instead of {len(getattr(self, name))} or more; add new names "
                     "behind the old ones"
                 )
-        longer: dict[str, Any] = {name: tuple(values) for name, values in vocabularies.items()}
+        longer: dict[str, Any] = {
+            name: values if isinstance(values, Vocabulary) else tuple(values) for name, values in vocabularies.items()
+        }
         return replace(self, rows_of=self, **longer)
+
+    def of_user(self, user: int) -> np.ndarray:
+        """Return the ascending positions of a user's rounds; a table that was grown does not search for them."""
+        if self.growth is None:
+            return np.flatnonzero(self.user == user)
+        return self.growth.rounds_of(user, len(self))
 
     def owned(self) -> InteractionTable:
         """Return the table itself.
@@ -132,10 +146,21 @@ class InteractionTable(TableColumns):
         return cls(**TableBuilder(models).extend(comparisons, split).finished()).owned()
 
     def append(self, comparisons: Iterable[Comparison], split: int = TRAIN) -> InteractionTable:
-        """Return this table plus `comparisons`; codes already given out keep their meaning."""
-        items = list(comparisons)
-        builder = TableBuilder.resume(self).extend(items, [split] * len(items))
-        return InteractionTable(**builder.finished()).owned()
+        """Return this table plus `comparisons`; codes already given out keep their meaning.
+
+        The first time copies the table; after that one more comparison costs the same however many there are, as long
+        as it is the newest table that grows.
+
+        Raises:
+            DataError: A conversation would belong to two users or stand in two splits.
+        """
+        items, growth = list(comparisons), self.growth
+        with contextlib.ExitStack() as held:
+            if growth is not None:
+                held.enter_context(growth.lock)
+            if growth is None or not growth.is_newest(self):
+                growth = TableGrowth(self.owned())
+            return InteractionTable(**growth.append(self, items, split), grown_by=growth)
 
     def to_arrow(self) -> pa.Table:
         """Return one Arrow row per candidate, columns as in the data contract."""

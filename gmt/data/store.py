@@ -122,6 +122,14 @@ class EmbeddingStore:
             )
         return self._take(rows)
 
+    def known_keys(self, keys: Iterable[str]) -> list[str]:
+        """Return the distinct ones of some keys that have a vector."""
+        return [key for key in dict.fromkeys(keys) if key in self._rows]
+
+    def vectors_of_keys(self, keys: Sequence[str]) -> np.ndarray:
+        """Return (T, D) vectors of texts known by their keys, which must have one."""
+        return self._take(np.array([self._rows[key] for key in keys], np.int64))
+
     def save(self, order: Iterable[str] = ()) -> None:
         """Write the store to its folder.
 
@@ -174,7 +182,7 @@ class EmbeddingStore:
 
     def _take(self, rows: np.ndarray) -> np.ndarray:
         """Return the vectors in rows."""
-        if len(self._added) > 1:
+        if len(self._added) > 1:  # a store that was opened and only read never comes here, so threads may read it
             self._added = [np.concatenate(self._added)]
         blocks = [*self._stored, *self._added] or [np.zeros((0, self.encoder.width), np.float32)]
         begin = np.cumsum([0, *(len(block) for block in blocks)])

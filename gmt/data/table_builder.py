@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gmt.data.comparisons import Comparison, text_id
-from gmt.data.table_columns import PER_COMPARISON, PER_ROW, TRAIN, VOCABULARIES, TableColumns
+from gmt.data.table_columns import PER_COMPARISON, PER_ROW, TRAIN, VOCABULARIES
 
 
 class TableBuilder:
@@ -26,20 +26,6 @@ class TableBuilder:
         self.opening: dict[str, tuple[int, str]] = {}  # conversation -> its first turn and query
         for name in models:
             self.code("models", name)
-
-    @classmethod
-    def resume(cls, table: TableColumns) -> TableBuilder:
-        """Go on behind a table; its codes keep their meaning."""
-        builder = cls()
-        for name in VOCABULARIES:
-            builder.codes[name] = {value: code for code, value in enumerate(getattr(table, name))}
-        for name in PER_COMPARISON + PER_ROW:
-            builder.columns[name] = getattr(table, name).tolist()
-        builder.start = table.start.tolist()
-        for c in np.argsort(-table.turn, kind="stable"):  # the lowest turn is written last and stays
-            name = table.conversations[table.conversation[c]]
-            builder.opening[name] = int(table.turn[c]), table.texts[table.query[c]]
-        return builder
 
     def code(self, vocabulary: str, value: str | None) -> int:
         """Return the code of a name, a new one for a new name, -1 for none."""

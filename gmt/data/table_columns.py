@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gmt.data.row_layout import RowLayout
 from gmt.errors import DataError
+
+if TYPE_CHECKING:
+    from gmt.data.table_growth import TableGrowth
 
 SPLITS = ("train", "valid", "test")
 TRAIN, VALID, TEST = range(3)
@@ -36,17 +41,18 @@ class TableColumns:
         rating, cost: (R,) floats or NaN.
         rows_of: A table with the same rows, checked already; then nothing is checked again and what was worked out
             of the rows is shared.
+        grown_by: What put the last rows behind a checked table and checked them; then nothing is checked again.
 
     Raises:
         DataError: Shapes, codes, ratings or the one-split-per-conversation rule are broken.
     """
 
-    users: tuple[str, ...]
-    models: tuple[str, ...]
-    texts: tuple[str, ...]
-    conversations: tuple[str, ...]
-    questions: tuple[str, ...]
-    tasks: tuple[str, ...]
+    users: Sequence[str]
+    models: Sequence[str]
+    texts: Sequence[str]
+    conversations: Sequence[str]
+    questions: Sequence[str]
+    tasks: Sequence[str]
     comparison: np.ndarray
     user: np.ndarray
     conversation: np.ndarray
@@ -63,13 +69,16 @@ class TableColumns:
     rating: np.ndarray
     cost: np.ndarray
     layout: RowLayout = field(init=False, repr=False)
+    growth: TableGrowth | None = field(init=False, repr=False)
     rows_of: InitVar[TableColumns | None] = None
+    grown_by: InitVar[TableGrowth | None] = None
 
-    def __post_init__(self, rows_of: TableColumns | None) -> None:
+    def __post_init__(self, rows_of: TableColumns | None, grown_by: TableGrowth | None) -> None:
         # Shared where the rows are the same: the padded arrays are the largest thing worked out of a table.
         layout = RowLayout(self.start, self.model, self.rating) if rows_of is None else rows_of.layout
         object.__setattr__(self, "layout", layout)
-        if rows_of is None:
+        object.__setattr__(self, "growth", grown_by if rows_of is None else rows_of.growth)
+        if rows_of is None and grown_by is None:
             self._check()
 
     def _check(self) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 DRAWS = 1000
+LEAST_USERS = 5
+"""Users below which resampling them says next to nothing, so that no interval is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,10 @@ class Interval:
         """Say whether a difference is better or worse beyond doubt."""
         return self.low > 0 or self.high < 0
 
-    def to_json(self) -> dict[str, float]:
-        return {"value": self.value, "low": self.low, "high": self.high}
+    def to_json(self, with_ends: bool = True) -> dict[str, float | None]:
+        """Return the numbers by name; without ends, where there are too few users for them, those are None."""
+        low, high = (self.low, self.high) if with_ends else (None, None)
+        return {"value": self.value, "low": low, "high": high}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +37,17 @@ class Estimates:
 
     Args:
         samples: Router -> metric -> (1 + B,) values; the first is that of all users, once each.
+        users: How many users there are.
+        user_auc_users: How many of them have pairs enough for an AUC of their own.
     """
 
     samples: Mapping[str, Mapping[str, np.ndarray]]
+    users: int = LEAST_USERS
+    user_auc_users: int = LEAST_USERS
+
+    def has_ends(self, metric: str) -> bool:
+        """Tell whether there are users enough for an interval of a metric."""
+        return (self.user_auc_users if metric == "user_auc" else self.users) >= LEAST_USERS
 
     def interval(self, router: str, metric: str) -> Interval | None:
         """Return a router's metric, None where it cannot be computed."""

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from gmt.data.dataset import Dataset
-from gmt.data.interactions import TEST
+from gmt.data.interactions import SPLITS, TEST
 from gmt.data.store import EmbeddingStore
 from gmt.errors import DataError, RunError
 from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.predictions import ORACLE
 from gmt.evaluation.protocols import foreign_trials
 from gmt.evaluation.results import Result
+from gmt.evaluation.trained_rounds import refuse_trained
 from gmt.rivals.registry import RIVALS, make_router
 from gmt.routing.protocol import RoutingMethod
 from gmt.runs import RunFolder
@@ -48,7 +49,7 @@ def measure(
 
     Raises:
         RunError: The run's data is gone or changed.
-        DataError: The foreign data has another encoder or no target.
+        DataError: The foreign data has another encoder or no target, or the run was trained on a round to be asked.
     """
     router = Router.from_pretrained(run.root)
     folder = Path(router.card["data"]["path"]) if data is None else data
@@ -57,6 +58,8 @@ def measure(
     oracle = ORACLE in names
     rivals = [make_router(name, seed) for name in names if name != ORACLE]
     if own is not None:
+        if split == SPLITS[TEST]:
+            refuse_trained(run, own.table.select(own.table.split == TEST), folder)
         learn = own.select(own.table.split != TEST)
         routers: list[RoutingMethod] = [router.router, *_fitted(rivals, learn, progress)]
         out = out or run.results / f"{own.card.get('protocol', 'seen')}{'-valid' if split == 'valid' else ''}.json"
@@ -72,7 +75,7 @@ def measure(
             out=out,
             progress=progress,
         )
-    base, joined, known = _join(router, folder)
+    base, joined, known = _join(router, run, folder)
     routers = [router.router, *_fitted(rivals, base, progress)]
     foreign = np.arange(known, len(joined.table))
     cut = foreign_trials(joined.table, np.arange(known), foreign, shots, draws, seed)
@@ -119,7 +122,7 @@ def _own_data(router: Router, data: Path | None) -> Dataset | None:
     return Dataset.load(folder)
 
 
-def _join(router: Router, folder: Path) -> tuple[Dataset, Dataset, int]:
+def _join(router: Router, run: RunFolder, folder: Path) -> tuple[Dataset, Dataset, int]:
     """Return the run's own comparisons, those with the foreign ones behind, and how many are its own."""
     foreign = Dataset.load(folder)
     if foreign.encoder != router.data.encoder:
@@ -132,6 +135,9 @@ def _join(router: Router, folder: Path) -> tuple[Dataset, Dataset, int]:
     except RunError:
         own = None  # the run folder alone must do; there is then no VALID part to fit temperatures on
     base = router.data if own is None else own.select(own.table.split != TEST)
+    met = {base.table.users[code] for code in np.unique(base.table.user)}
+    asked = ~np.isin(foreign.table.user, [code for code, name in enumerate(foreign.table.users) if name in met])
+    refuse_trained(run, foreign.table.select(asked), folder)
     store = EmbeddingStore.open(folder / "embeddings")
     items = [
         replace(item, conversation=f"{folder.name}: {item.conversation}") for item in foreign.table.to_comparisons()

@@ -66,14 +66,21 @@ def write_summary(summary: Mapping[str, Any], path: Path) -> Path:
 
 
 def report(estimates: Estimates, reference: str = "gmt") -> dict[str, Any]:
-    """Return every router's metrics and the reference's differences to the others, null where none."""
+    """Return every router's metrics and the reference's differences to the others, null where none.
+
+    Where there are too few users for an interval, its ends are null.
+    """
     names = list(estimates.samples)
 
     def row(interval: Callable[[str], Any]) -> dict[str, Any]:
         found = {metric: interval(metric) for metric in METRICS}
-        return {metric: None if value is None else value.to_json() for metric, value in found.items()}
+        return {
+            metric: None if value is None else value.to_json(estimates.has_ends(metric))
+            for metric, value in found.items()
+        }
 
     return {
+        "user_auc_users": estimates.user_auc_users,
         "routers": {name: row(lambda metric, name=name: estimates.interval(name, metric)) for name in names},
         "differences": {
             f"{reference} - {name}": row(lambda metric, name=name: estimates.difference(reference, name, metric))

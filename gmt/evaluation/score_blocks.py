@@ -9,7 +9,15 @@ import numpy as np
 
 from gmt.errors import DataError
 from gmt.evaluation.intervals import DRAWS, Estimates, resamples
-from gmt.evaluation.metrics import UserMeans, calibration_error, mean_user_auc, pairs_of, ratio, weighted_auc
+from gmt.evaluation.metrics import (
+    LEAST_PAIRS,
+    UserMeans,
+    calibration_error,
+    mean_user_auc,
+    pairs_of,
+    ratio,
+    weighted_auc,
+)
 from gmt.routing.pairwise import choices
 
 METRICS = ("accuracy", "auc", "user_auc", "log_loss", "calibration_error", "reward", "regret")
@@ -92,7 +100,16 @@ def bootstrap(blocks: Mapping[str, Sequence[ScoreBlock]], seed: int = 0, draws: 
         measured = [block.measure(names, weights) for block in several]
         shared = [metric for metric in METRICS if measured and all(metric in values for values in measured)]
         samples[router] = {metric: _mean([values[metric] for values in measured]) for metric in shared}
-    return Estimates(samples)
+    return Estimates(samples, len(names), _with_own_auc(next(iter(blocks.values()), ())))
+
+
+def _with_own_auc(blocks: Sequence[ScoreBlock]) -> int:
+    """Count the users who have, in some block of a router, pairs enough for an AUC of their own."""
+    found: set[str] = set()
+    for block in blocks:
+        users, counts = np.unique(block.users[pairs_of(block.ratings).comparison], return_counts=True)
+        found.update(users[counts >= LEAST_PAIRS].tolist())
+    return len(found)
 
 
 def _mean(values: Sequence[np.ndarray]) -> np.ndarray:

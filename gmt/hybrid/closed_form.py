@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +18,9 @@ from gmt.routing.protocol import ClosedForm
 from gmt.runs import RunFolder
 from gmt.utility.utility_router import UtilityRouter
 
+REPAIR = "restore it or train the run again"
+FITTED = ("covariance", "query_centre", "model_centre")
+"""What a fitted hierarchical posterior holds beside its settings."""
 TERMS = {
     "query_quality": ("quality_variance",),
     "query_kernel": ("query_kernel_scale",),
@@ -53,17 +58,48 @@ def save_posterior(posterior: ClosedForm, folder: RunFolder) -> None:
     save_tensors(folder.posterior, state)
 
 
-def load_posterior(config: RunConfig, folder: RunFolder) -> ClosedForm | None:
+def load_posterior(
+    config: RunConfig, folder: RunFolder, width: int | None = None, models: int | None = None
+) -> ClosedForm | None:
     """Read what `save_posterior` wrote; None where the settings have no closed form.
 
+    Args:
+        config: Settings of the run.
+        folder: The run.
+        width: D of the run's text vectors, where the state is to be checked against it.
+        models: How many models the run was trained on, likewise.
+
     Raises:
-        RunError: The file is missing or does not fit the settings.
+        RunError: The file is missing, or does not fit the settings, the vectors or itself.
     """
     posterior = new_posterior(config)
     if posterior is None:
         return None
     state = {name: value.numpy() for name, value in load_tensors(folder.posterior).items()}
+    for name, value in state.items():
+        if value.dtype.kind == "f" and np.isnan(value).any():
+            raise RunError(f"{folder.posterior} is damaged: {name} holds numbers that are none; {REPAIR}")
+    if isinstance(posterior, HierarchicalBradleyTerry):
+        _check_shapes(state, folder.posterior, width, models)
     try:
         return posterior.load_state_dict(state)
     except KeyError as error:
         raise RunError(f"{folder.posterior} holds no {error.args[0]}; train the run again") from error
+    except (ValueError, TypeError, IndexError, RuntimeError) as error:
+        what = " ".join(str(error).split())[:120]
+        raise RunError(f"{folder.posterior} does not fit config.yaml ({what}); {REPAIR}") from error
+
+
+def _check_shapes(state: Mapping[str, np.ndarray], path: Path, width: int | None, models: int | None) -> None:
+    """Check the parts that would be fitted anew, to another answer, where they are missing."""
+    shapes = {name: state[name].shape for name in FITTED if name in state}
+    for name in FITTED:
+        if name not in state:
+            raise RunError(f"{path} holds no {name}; {REPAIR}")
+    # Position bias and discrimination stand behind the models; the two centres are vectors of text.
+    size = shapes["covariance"][0] if models is None and shapes["covariance"] else (models or 0) + 2
+    length = shapes["query_centre"][0] if width is None and shapes["query_centre"] else (width or 0)
+    wanted = {"covariance": (size, size), "query_centre": (length,), "model_centre": (length,)}
+    for name, shape in wanted.items():
+        if shapes[name] != shape:
+            raise RunError(f"{path} is damaged: {name} has shape {shapes[name]}, expected {shape}; {REPAIR}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Self
@@ -12,9 +13,11 @@ from torch import Tensor
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.schema import graph_schema
+from gmt.data.vocabulary import Vocabulary
 from gmt.errors import RunError
 from gmt.hybrid.closed_form import load_posterior
 from gmt.hybrid.graph_router import GraphRouter
+from gmt.hybrid.observed_users import ObservedUsers
 from gmt.model.build import scorer_for
 from gmt.model.checkpoint import load_weights
 from gmt.routing.protocol import ClosedForm, Conditioned
@@ -28,7 +31,9 @@ class GmtRouter:
     each answer, and what a user's own say of their effects. The network is added with a weight w that
     validation chose, 0 where it did not earn its place; without a posterior it scores alone.
 
-    Limitations: one thread at a time; the posterior of the last history is kept.
+    Limitations: any number of threads may ask; the first question after a history conditions on it once, and others
+    wait for that. The posterior of the last history is kept, so threads that ask about different histories each wait
+    for theirs.
 
     Args:
         posterior: The fitted closed-form half, or None.
@@ -51,6 +56,7 @@ class GmtRouter:
         self.posterior, self.graph, self.weight, self.texts = posterior, graph, weight, texts
         self.user_offsets = dict(user_offsets or {})
         self._conditioned: tuple[Dataset, Conditioned] | None = None
+        self._conditioning = threading.Lock()
 
     @classmethod
     def load(
@@ -75,12 +81,13 @@ class GmtRouter:
         """
         if "network_weight" not in card:
             raise RunError(f"the training of {folder.root} did not end; go on with --resume, or train it again")
-        posterior = load_posterior(config, folder)
+        posterior = load_posterior(config, folder, data.vectors.shape[1], len(card["models"]))
         graph = None
         if config.posterior.network:
             schema = graph_schema(config.graph)
             scorer = scorer_for(config.model, schema, data.vectors.shape[1], len(card["models"]))
             load_weights(scorer, folder.weights)
+            scorer.eval()  # for good: a mode that changes while another thread asks would change its scores
             graph = GraphRouter(scorer, config.graph)
         return cls(posterior, graph, float(card["network_weight"]), user_offsets, config.graph.texts)
 
@@ -146,8 +153,22 @@ class GmtRouter:
         kept, before, after = self._conditioned, self._seen(before), self._seen(after)
         if kept is None or not _covers(kept[0], before, len(after.table.models)):
             return
-        found = kept[1].with_observed(after, np.arange(len(before.table), len(after.table)))
+        new = np.arange(len(before.table), len(after.table))
+        found = ObservedUsers.of(kept[1]).with_observed(after, new)
         self._conditioned = None if found is None else (after, found)
+
+    def grown(self, before: Dataset, after: Dataset) -> Self:
+        """Return a router that took note of a longer history, as `learn` says; this one stays as it is."""
+        out = type(self)(self.posterior, self.graph, self.weight, self.user_offsets, self.texts)
+        out._conditioned = self._conditioned
+        out.learn(before, after)
+        return out
+
+    def with_offsets(self, user_offsets: Mapping[str, Tensor]) -> Self:
+        """Return the same router with other offsets of users' states."""
+        out = type(self)(self.posterior, self.graph, self.weight, user_offsets, self.texts)
+        out._conditioned = self._conditioned
+        return out
 
     def refresh(self) -> None:
         """Condition on the whole history again at the next question."""
@@ -159,8 +180,8 @@ class GmtRouter:
     def _network(self, history: Dataset, questions: Questions) -> np.ndarray:
         if self.graph is None:
             raise RunError("the router has neither a posterior nor a network that could score; train one of them")
-        users = {name: code for code, name in enumerate(history.table.users)} if self.user_offsets else {}
-        offsets = {users[name]: offset for name, offset in self.user_offsets.items() if name in users}
+        users = Vocabulary.of(history.table.users) if self.user_offsets else Vocabulary.of(())
+        offsets = {users.code(name): offset for name, offset in self.user_offsets.items() if name in users}
         return self.graph.score(history, questions, offsets or None)
 
     def _condition(self, history: Dataset, questions: Questions) -> Conditioned | None:
@@ -171,9 +192,12 @@ class GmtRouter:
         """
         if self.posterior is None:
             return None
-        kept = self._conditioned
-        if kept is None or not _covers(kept[0], history, int(questions.candidates.max(initial=-1)) + 1):
-            kept = self._conditioned = history, self.posterior.condition(history)
+        kept, models = self._conditioned, int(questions.candidates.max(initial=-1)) + 1
+        if kept is None or not _covers(kept[0], history, models):
+            with self._conditioning:
+                kept = self._conditioned  # another thread may have done it meanwhile
+                if kept is None or not _covers(kept[0], history, models):
+                    kept = self._conditioned = history, self.posterior.condition(history)
         return kept[1]
 
 
@@ -186,4 +210,7 @@ def _covers(kept: Dataset, history: Dataset, models: int) -> bool:
         return False
     # An unknown model of one question may be another one of the next, under the same code.
     shared = min(len(one.models), len(other.models))
-    return models <= shared and np.array_equal(kept.model_vectors[:shared], history.model_vectors[:shared])
+    if models > shared:
+        return False
+    vectors, others = kept.model_vectors, history.model_vectors
+    return vectors is others or np.array_equal(vectors[:shared], others[:shared])

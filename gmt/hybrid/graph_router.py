@@ -49,7 +49,8 @@ class GraphRouter:
         """
         scores = np.full(questions.candidates.shape, -np.inf)
         was_training = self.scorer.training
-        self.scorer.eval()
+        if was_training:  # a served network never is, so that threads may ask at once
+            self.scorer.eval()
         try:
             with torch.inference_mode():
                 for part in self._parts(history, questions):
@@ -58,7 +59,8 @@ class GraphRouter:
                     offset = _offsets(batch.user_code, user_offset, width) if user_offset else None
                     scores[part] = self.scorer(batch, offset).cpu().numpy()
         finally:
-            self.scorer.train(was_training)
+            if was_training:
+                self.scorer.train()
         return scores
 
     def effects(self, history: Dataset, question: Questions, choice: int) -> dict[int, float]:

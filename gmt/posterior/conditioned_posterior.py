@@ -25,7 +25,7 @@ from gmt.routing.recency import rated_since
 
 @dataclass(frozen=True, eq=False)
 class ConditionedPosterior:
-    """Answer questions from one history; each user's own part is solved once, when first needed.
+    """Answer questions from one history; everybody's own part is solved once, at the first question.
 
     The score of a candidate is f(q, m) + k_*ᵀ α_u: answer quality plus the user effect.
 
@@ -137,8 +137,7 @@ class ConditionedPosterior:
     def _quality_covariances(self, targets: Targets) -> np.ndarray:
         """Return the (C, K, K) posterior covariances of f."""
         described = [None] * len(targets.at) if targets.described is None else targets.described
-        similarity = targets.similarity[:, : self._reader.fitted]
-        one_each = zip(similarity, targets.models, described, strict=True)
+        one_each = zip(targets.fitted, targets.models, described, strict=True)
         return np.stack([self.quality.covariance(*one) for one in one_each])
 
     def with_votes(
@@ -173,6 +172,18 @@ class ConditionedPosterior:
         """Return the same answer quality and S, the user kernel having other scales and variances."""
         return replace(self, effects=replace(self.effects, settings=settings, solved=None))
 
+    def of_user(self, user: int) -> ConditionedPosterior:
+        """Return the same beliefs about one user alone: all others are unknown to it, and it knows their queries only.
+
+        What it costs to observe more rounds of this user does not depend on what others told.
+        """
+        own, effects = self.votes.of_user(user), self.effects
+        asked, query = np.unique(self.votes.query[own], return_inverse=True)
+        votes = self.votes.select(np.arange(own.start, own.stop))
+        votes = replace(votes, query=query.reshape(-1), queries=self.votes.queries.select(asked))
+        alone = replace(effects, votes=votes, offset=effects.offset[own], solved=effects.alpha[own])
+        return replace(self, effects=alone)
+
     def with_observed(self, history: Dataset, positions: np.ndarray) -> ConditionedPosterior | None:
         """Return what is believed once some more rounds are observed, at the cost of solving for their users alone.
 
@@ -203,7 +214,8 @@ class ConditionedPosterior:
         more = replace(more, comparison=np.asarray(positions)[more.comparison])
         offset = (targets.quality[of, a] - targets.quality[of, b])[np.argsort(votes.user, kind="stable")]
         # 3. Their users alone are solved for; everybody else's α stands.
-        rated = np.flatnonzero(np.isin(history.table.user, np.unique(more.user)))
+        users = np.unique(more.user).tolist()
+        rated = np.sort(np.concatenate([np.zeros(0, np.int64), *map(history.table.of_user, users)]))
         effects = self.effects.with_votes(more, offset, rated_since(history.table.select(rated)), rated)
         return replace(self, effects=effects)
 

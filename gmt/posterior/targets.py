@@ -24,16 +24,18 @@ class Targets:
     Args:
         at: (C,) where they stand among all questions.
         questions: The questions themselves.
-        similarity: (C, G) K_q with the known queries.
+        similarity: (C, G) K_q with the queries that were voted on.
+        fitted: (C, H) K_q with the queries that f was fitted to, often the same array.
         models: (C, K) model codes, 0 under padding.
         quality: (C, K) posterior mean of f.
         features: (C, K, F) what a user's own weights are of.
-        described: (C, K, H) φ in the prior of f, None where it does not describe answers.
+        described: (C, K, P) φ in the prior of f, None where it does not describe answers.
     """
 
     at: np.ndarray
     questions: Questions
     similarity: np.ndarray
+    fitted: np.ndarray
     models: np.ndarray
     quality: np.ndarray
     features: np.ndarray
@@ -50,7 +52,7 @@ class TargetReader:
 
     Args:
         fit: The fit of f.
-        queries: The known queries; f was fitted to the first of them, later ones only some users voted on.
+        queries: Those that were voted on: the ones f was fitted to, with others behind them, or one user's alone.
         features: What users have weights of, one for each group.
         answers: What describes answers in the prior of f, if anything does.
     """
@@ -62,29 +64,29 @@ class TargetReader:
 
     def parts(self, data: Dataset, questions: Questions, width: int) -> Iterator[Targets]:
         """Cut questions into parts whose similarities, or `width` numbers each if that is more, fit in memory."""
-        size = max(1, TARGET_NUMBERS_AT_ONCE // max(len(self.queries.keys), width, 1))
+        known = max(len(self.queries.keys), len(self.fit.prior.query_kernel.keys))
+        size = max(1, TARGET_NUMBERS_AT_ONCE // max(known, width, 1))
         for start in range(0, len(questions), size):
             yield self.read(data, questions, np.arange(start, min(start + size, len(questions))))
 
     def read(self, data: Dataset, questions: Questions, at: np.ndarray) -> Targets:
         """Return what is known of the questions at (C,) positions."""
-        part = questions.select(at)
-        similarity = self.queries.to_known(QueryKeys.of(part), data.vectors)
+        part, known = questions.select(at), self.fit.prior.query_kernel
+        keys = QueryKeys.of(part)
+        similarity = self.queries.to_known(keys, data.vectors)
+        # Where the queries begin with those of f, one product serves both.
+        shared = self.queries.begins_with(known)
+        fitted = similarity[:, : len(known.keys)] if shared else known.to_known(keys, data.vectors)
         models, described = np.maximum(part.candidates, 0), self._described(data, part)
-        quality = np.take_along_axis(self.fit.mean(similarity[:, : self.fitted]), models, axis=1)
+        quality = np.take_along_axis(self.fit.mean(fitted), models, axis=1)
         if described is not None:
             quality = quality + described @ self.fit.feature_weights
-        return Targets(at, part, similarity, models, quality, self.features_of(data, part), described)
+        return Targets(at, part, similarity, fitted, models, quality, self.features_of(data, part), described)
 
     def features_of(self, data: Dataset, questions: Questions) -> np.ndarray:
         """Return (C, K, F) features of all groups side by side."""
         groups = [group.of_candidates(data, questions) for group in self.features]
         return np.concatenate([np.zeros((*questions.candidates.shape, 0)), *groups], axis=2)
-
-    @property
-    def fitted(self) -> int:
-        """How many of the known queries f was fitted to."""
-        return len(self.fit.prior.query_kernel.keys)
 
     def _described(self, data: Dataset, questions: Questions) -> np.ndarray | None:
         if self.answers is None or self.fit.prior.features is None:

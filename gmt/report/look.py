@@ -57,7 +57,8 @@ def shared_legend(figure: Figure) -> None:
 def draw_interval(axes: Any, place: float, metric: Mapping[str, float], ours: bool) -> None:
     """Draw a value with its interval as a dot on a row; ours stands out by colour and shape."""
     colour = COLOURS[0] if ours else GREY
-    axes.plot([metric["low"], metric["high"]], [place, place], color=colour, linewidth=2.2 if ours else 1.2)
+    if metric["low"] is not None:
+        axes.plot([metric["low"], metric["high"]], [place, place], color=colour, linewidth=2.2 if ours else 1.2)
     face = colour if ours else "white"
     shape = "D" if ours else "o"
     axes.plot([metric["value"]], [place], shape, color=colour, markerfacecolor=face, markersize=4.5)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+TURNED = {"value": "value", "low": "high", "high": "low"}
 
-def interval_cell(metric: Mapping[str, float] | None, sign: str = "", digits: int = 3) -> str:
-    """Write a value with its interval, or a dash where nothing was measured.
+
+def interval_cell(metric: Mapping[str, float | None] | None, sign: str = "", digits: int = 3) -> str:
+    """Write a value with its interval where it has one, or a dash where nothing was measured.
 
     Args:
         metric: `value`, `low` and `high`, as results files hold them.
@@ -16,13 +18,17 @@ def interval_cell(metric: Mapping[str, float] | None, sign: str = "", digits: in
     """
     if metric is None:
         return "–"
+    if metric["low"] is None or metric["high"] is None:
+        return f"{metric['value']:{sign}.{digits}f}"
     value, low, high = (f"{metric[key]:{sign}.{digits}f}" for key in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
 
 
-def turned(metric: Mapping[str, float] | None) -> dict[str, float] | None:
+def turned(metric: Mapping[str, float | None] | None) -> dict[str, float | None] | None:
     """Return b − a with its interval for a − b with its own."""
-    return None if metric is None else {"value": -metric["value"], "low": -metric["high"], "high": -metric["low"]}
+    if metric is None:
+        return None
+    return {key: None if (end := metric[of]) is None else -end for key, of in TURNED.items()}
 
 
 def table(corner: str, heads: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:

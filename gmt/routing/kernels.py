@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from gmt.data.growing_rows import Vectors
 from gmt.routing.query_keys import QueryKeys
 
 # The parts of K_q add up to 1 for a query with itself, so that quality_variance is the variance of one answer.
@@ -68,15 +69,17 @@ class QueryKernel:
         coordinates: (G, R) coordinates whose products are the cosines of the centred text vectors.
         centre: (D,) what text vectors are centred on.
         basis: (D, R) principal components `coordinates` was reduced to; None where it is whole.
+        beginning: The coordinates of the kernel that this one was extended from.
     """
 
     keys: QueryKeys
     coordinates: np.ndarray
     centre: np.ndarray
     basis: np.ndarray | None = None
+    beginning: np.ndarray | None = None
 
     @classmethod
-    def of(cls, keys: QueryKeys, vectors: np.ndarray, centre: np.ndarray) -> QueryKernel:
+    def of(cls, keys: QueryKeys, vectors: Vectors, centre: np.ndarray) -> QueryKernel:
         """Give G queries coordinates by their (T, D) text vectors, on `QUERY_COMPONENTS` axes where they are many."""
         coordinates, basis = centred(vectors[keys.query], centre), None
         if len(keys) > DENSE_QUERIES:
@@ -84,12 +87,22 @@ class QueryKernel:
             coordinates = coordinates @ basis
         return cls(keys, coordinates, centre, basis)
 
-    def extended(self, keys: QueryKeys, vectors: np.ndarray) -> QueryKernel:
+    def select(self, codes: np.ndarray) -> QueryKernel:
+        """Return the kernel of some of the known queries, which get new codes."""
+        return replace(self, keys=self.keys.select(codes), coordinates=self.coordinates[codes], beginning=None)
+
+    def begins_with(self, other: QueryKernel) -> bool:
+        """Tell whether the first known queries are the other's: it is the other, or was extended from it."""
+        return other.coordinates is self.coordinates or other.coordinates is self.beginning
+
+    def extended(self, keys: QueryKeys, vectors: Vectors) -> QueryKernel:
         """Return the kernel with more known queries behind the others, which keep their coordinates."""
         coordinates = centred(vectors[keys.query], self.centre)
         coordinates = coordinates if self.basis is None else coordinates @ self.basis
         both = {name: np.concatenate([getattr(self.keys, name), getattr(keys, name)]) for name in vars(keys)}
-        return replace(self, keys=QueryKeys(**both), coordinates=np.concatenate([self.coordinates, coordinates]))
+        first = self.coordinates if self.beginning is None else self.beginning
+        longer = np.concatenate([self.coordinates, coordinates])
+        return replace(self, keys=QueryKeys(**both), coordinates=longer, beginning=first)
 
     @cached_property
     def _dense(self) -> np.ndarray | None:
@@ -108,7 +121,7 @@ class QueryKernel:
             + TEXT * (TEXT_FLOOR + (1 - TEXT_FLOOR) * coordinates @ self.coordinates.T)
         )
 
-    def to_known(self, targets: QueryKeys, vectors: np.ndarray) -> np.ndarray:
+    def to_known(self, targets: QueryKeys, vectors: Vectors) -> np.ndarray:
         """Return (C, G) similarities of C queries, known or not, to the known ones.
 
         Args:

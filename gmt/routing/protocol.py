@@ -81,7 +81,11 @@ class Conditioned(Protocol):
         """Take the scores of question `index` apart into what each past vote of its user adds."""
         ...
 
-    def with_observed(self, history: Dataset, positions: np.ndarray) -> Conditioned | None:
+    def of_user(self, user: int) -> Self:
+        """Return the same beliefs about one user alone; all others are unknown users to it."""
+        ...
+
+    def with_observed(self, history: Dataset, positions: np.ndarray) -> Self | None:
         """Return what is believed once some more rounds are observed, solving for their users alone.
 
         Args:

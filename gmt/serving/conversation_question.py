@@ -1,4 +1,4 @@
-"""Build a question that comes within a conversation: its earlier rounds become rounds of the table for once."""
+"""Build a question that comes within a conversation: its earlier rounds are shown for once and become no history."""
 
 from __future__ import annotations
 
@@ -9,11 +9,22 @@ from typing import Any
 import numpy as np
 
 from gmt.data.comparisons import Candidate, Comparison
-from gmt.data.dataset import Dataset, Questions
+from gmt.data.dataset import Dataset, ModelInfo, Questions
+from gmt.data.growing_rows import LayeredVectors
+from gmt.data.interactions import InteractionTable
+from gmt.data.vocabulary import Vocabulary
 from gmt.serving.messages import chat_rounds
-from gmt.serving.run_data import RunData, texts_of
+from gmt.serving.run_data import RunData
 
-VOCABULARIES = ("users", "models", "texts", "conversations", "questions", "tasks")
+VOCABULARIES = {
+    "users": ("user",),
+    "models": ("model",),
+    "texts": ("query", "response", "feedback"),
+    "conversations": ("conversation",),
+    "questions": ("question",),
+    "tasks": ("task",),
+}
+"""The vocabularies of a table, and the columns that hold codes of each."""
 UNNAMED = "somebody"
 """Stands in the rounds of a user who is not named."""
 
@@ -39,17 +50,32 @@ def conversation_question(
     Raises:
         UserError: A message has another role, or answers nothing.
     """
-    # 1. Encode what the run has not met: the rounds' texts, and models that it does not offer.
+    # 1. A table of the rounds and the question alone, so that the table's own code finds what came before.
     rounds = chat_rounds(messages, user or UNNAMED)
-    texts = [query, *(text for item in rounds for text in texts_of(item))]
-    unmet = {c.model for item in rounds for c in item.candidates} - set(run.data.models)
-    store = run.texts.beside([*texts, *sorted(unmet)], run.folder.embeddings)
-    # 2. Append the rounds and the question, so that the table's own code finds what came before.
-    data = run.data
     here = rounds[0].conversation if rounds else "the question asked"
     asked = Comparison(user or UNNAMED, here, len(rounds), query, tuple(map(Candidate, candidates)), task=task)
-    grown = data.append([*rounds, asked], store, data.models)
-    questions = grown.questions(np.full(2, len(grown.table) - 1))
-    # 3. Give back the old rows under the grown vocabularies: the conversation is no history.
-    vocabularies = {name: getattr(grown.table, name) for name in VOCABULARIES}
-    return grown.with_table(replace(data.table, **vocabularies)), questions
+    few, table = InteractionTable.from_comparisons([*rounds, asked]), run.data.table
+    # 2. Its names join those of the history, for this question alone.
+    grown = {name: Vocabulary.of(getattr(table, name)).beside(getattr(few, name)) for name in VOCABULARIES}
+    data = _with_names(run, grown)
+    columns: dict[str, Any] = {}
+    for name, named in VOCABULARIES.items():
+        codes = np.array([*(grown[name].code(value) for value in getattr(few, name)), -1], np.int64)
+        columns |= {column: codes[getattr(few, column)] for column in named}  # -1 picks the last, which is -1
+    # 3. Questions are read from that table, and the old rows go with them: the conversation is no history.
+    alone = replace(data, table=replace(few, **grown, **columns))
+    return data, alone.questions(np.full(2, len(few) - 1))
+
+
+def _with_names(run: RunData, grown: Mapping[str, Vocabulary]) -> Dataset:
+    """Return the data under longer vocabularies, with vectors of the texts and models that it had not met."""
+    data, table = run.data, run.data.table
+    texts, models = (list(grown[name][len(getattr(table, name)) :]) for name in ("texts", "models"))
+    vectors, model_vectors, cards = LayeredVectors.of(data.vectors), data.model_vectors, data.models
+    if texts:
+        vectors = vectors.beside(run.texts.encode(texts))
+    if models:
+        model_vectors = np.concatenate([model_vectors, run.texts.encode(models)])
+        cards = {**cards, **{name: ModelInfo(name) for name in models}}
+    longer = table.grown(**grown)
+    return replace(data, table=longer, vectors=vectors, model_vectors=model_vectors, models=cards)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,87 +20,100 @@ from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.costs import price_shares
 from gmt.runs import RunFolder, read_run_json
 from gmt.serving.conversation_question import conversation_question
+from gmt.serving.copy_run import copy_run
 from gmt.serving.decision import Decision, Reason, rank
-from gmt.serving.question_builder import QuestionBuilder
-from gmt.serving.run_data import RunData, texts_of
-from gmt.state.user_files import UserFiles
+from gmt.serving.live_run import LiveRun, Removed
+from gmt.serving.run_data import RunData
+from gmt.serving.run_state import RunState
+from gmt.state.events import Event
+
+STATE = "GMT_STATE"
+"""Environment variable that names the database of the state."""
 
 
 class Router:
     """Route queries with a trained run.
 
-    Limitations: one thread and one writer. `rank` reuses the last row of one array for the text asked, so two threads
-    that ask at once may read each other's query; give each its own router, or a lock. `add`, `forget` and `add_model`
-    write to the run folder without a lock: of two processes that change one user's history, the later wins, and
-    neither sees what the other added until it loads the run again.
+    Limitations:
+        Any number of threads may call one router, and any number of processes one run: each call answers from the run
+        as it is when the call begins, and never from half of a change. Serialised are: encoding a text that is new,
+        conditioning on the history (at the first question after loading, `refresh`, or a change that takes something
+        away), taking in what others told, and writing, of which there is one at a time per run; who waits longer than
+        60 s is refused, with nothing written. State in a folder needs a local disk; use PostgreSQL across machines.
+        `add` moves the user's own ranking at once; what is good for everybody takes the rounds in at `refresh` or the
+        next loading, and so does what answers cost.
 
     Args:
         folder: The run.
         config: Its settings.
         card: Its card.
-        router: The trained router.
-        run_data: Everything the run remembers: the rounds it learned from and what users added.
+        live: The run, kept in step with its state.
     """
 
-    def __init__(
-        self, folder: RunFolder, config: RunConfig, card: Mapping[str, Any], router: GmtRouter, run_data: RunData
-    ) -> None:
-        self.folder, self.config, self.card, self.router, self.run_data = folder, config, card, router, run_data
-        self._builder: QuestionBuilder | None = None
+    def __init__(self, folder: RunFolder, config: RunConfig, card: Mapping[str, Any], live: LiveRun) -> None:
+        self.folder, self.config, self.card, self.live = folder, config, card, live
 
     @classmethod
-    def from_pretrained(cls, run: str | Path) -> Self:
+    def from_pretrained(cls, run: str | Path, state: str | None = None) -> Self:
         """Load a run folder; nothing but the folder and, for new texts, its encoder is needed.
+
+        Args:
+            run: The folder. One that cannot be written is served without state, which is said once.
+            state: Database of what was told after training, such as `postgresql://user@host/name`; that in $GMT_STATE
+                or the run's settings, else `state.db` in the folder, by default.
 
         Raises:
             RunError: A file is missing, damaged, or does not fit the others.
         """
         folder = RunFolder(Path(run)).require()
         config, card = load_config(folder.config), read_run_json(folder.card)
-        run_data = RunData.load(folder, card)
-        offsets = run_data.user_files.offsets(run_data.data.table.users)
-        return cls(folder, config, card, GmtRouter.load(folder, config, card, run_data.data, offsets), run_data)
+        url = state or os.environ.get(STATE) or config.state.url
+        encoder = f"{card['encoder']['id']}@{card['encoder']['revision']}"
+        return cls(
+            folder, config, card, LiveRun(folder, config, card, RunState(folder, url, encoder, config.state.texts))
+        )
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Copy the run, with all users added so far, to another folder."""
+        """Copy the run, with all that was told up to now, to another folder, where it is a run of its own."""
         target = Path(folder)
         if target.exists() and any(target.iterdir()):
             raise UserError(f"{target} is not empty; name a new folder")
-        shutil.copytree(self.folder.root, target, dirs_exist_ok=True)
-        return target
+        return copy_run(self.folder, target, self.live.state)
+
+    def close(self) -> None:
+        """Close the connections to the state; the router must not be used after that."""
+        self.live.state.close()
+
+    @property
+    def run_data(self) -> RunData:
+        """Everything the run remembers now."""
+        return self.live.now()
 
     @property
     def data(self) -> Dataset:
         """All rounds the run remembers."""
-        return self.run_data.data
+        return self.live.now().data
 
     @property
-    def user_files(self) -> UserFiles:
-        """Files of what users added."""
-        return self.run_data.user_files
+    def router(self) -> GmtRouter:
+        """The trained router."""
+        return self.live.now().router
 
     @property
     def models(self) -> list[str]:
-        """Names of the models on offer, in the order of models.json."""
-        return self.run_data.offered
+        """Names of the models on offer, those of models.json first."""
+        return list(self.live.now().offered)
 
     @property
     def users(self) -> list[str]:
         """Names of the users with visible history."""
-        present = np.unique(self.data.table.user)
-        return sorted(self.data.table.users[code] for code in present)
+        table = self.data.table
+        return sorted(table.users[code] for code in np.unique(table.user))
 
     def votes(self, user: str) -> int:
         """Return how many rated rounds of a user are visible."""
-        builder = self.questions
-        return int(builder.votes[builder.users[user]]) if user in builder.users else 0
-
-    @property
-    def questions(self) -> QuestionBuilder:
-        """Builds questions from what the run remembers now."""
-        if self._builder is None or self._builder.data is not self.data:
-            self._builder = QuestionBuilder(self.data)
-        return self._builder
+        builder = self.live.now().builder
+        return builder.votes(builder.users.code(user))
 
     def rank(
         self,
@@ -134,31 +147,31 @@ class Router:
                 to explore with, or costs are to count and are not known.
         """
         # 1. Who asks for which models; a user without rounds is asked for as an unknown one.
-        names = self._candidates(query, candidates)
-        builder = self.questions
-        code = builder.users.get(user, -1) if user is not None else -1
-        known = user if code >= 0 and builder.rounds[code] else None
+        now = self.live.now()
+        names, builder = _candidates(now, query, candidates), now.builder
+        code = builder.users.code(user) if user is not None else -1
+        known = user if code >= 0 and builder.rounds(code) else None
         code = code if known is not None else -1
         # 2. The question twice: from the user, and from an unknown one, whose scores the margin is taken from.
         if conversation:
-            data, questions = conversation_question(self.run_data, user, query, names, conversation, task)
+            data, questions = conversation_question(now, user, query, names, conversation, task)
             questions = replace(questions, user=np.array([code, -1]))
         else:
-            vector, codes = self.run_data.texts.encode([query])[0], [builder.models[name] for name in names]
+            vector, codes = now.texts.encode([query])[0], [builder.models.code(name) for name in names]
             data, questions = builder.build([code, -1], query, vector, codes, task)
-        scores = self.router.score(data, questions)
+        scores = now.router.score(data, questions)
         # Rounding may differ between equal rows of a batch; an unknown user has a margin of exactly 0.
         unknown_scores = scores[1] if known is not None else scores[0]
         # 3. Uncertainty costs a solve of its own, so only where it is shown or drawn from.
         first = questions.select(np.array([0]))
-        covariance = self.router.covariance(data, first) if with_uncertainty or explore is not None else None
+        covariance = now.router.covariance(data, first) if with_uncertainty or explore is not None else None
         temperature = float(self.card.get("temperature") or 1.0)
-        cost = self._costs(data, first, names)
+        cost = _costs(now, data, first, names)
         ranking = rank(names, scores[0], unknown_scores, temperature, covariance, explore, cost, cost_weight)
         # 4. What moved the winner: each past round's effect, the strongest first.
         best = names.index(ranking[0].model)
-        reasons = self._reasons(data, first, best) if explain and known is not None else ()
-        return Decision(known, query, ranking, 0 if known is None else self.votes(known), reasons)
+        reasons = _reasons(now, data, first, best) if explain and known is not None else ()
+        return Decision(known, query, ranking, 0 if known is None else builder.votes(code), reasons)
 
     def preferences(self, user: str | None, questions: int = 64) -> dict[str, float]:
         """Return each model's mean score for a user over the run's own queries, best first.
@@ -167,24 +180,30 @@ class Router:
             user: Whose.
             questions: How many distinct queries of the history to ask, evenly spread.
         """
-        table = self.data.table
+        now = self.live.now()
+        table = now.data.table
         texts = np.unique(table.query)
         texts = texts[np.linspace(0, len(texts) - 1, min(questions, len(texts))).astype(int)]
         first = np.array([int(np.flatnonzero(table.query == code)[0]) for code in texts])
-        names = self.models
+        names = list(now.offered)
         codes = [table.models.index(name) for name in names]
         asked = replace(
-            self.data.questions(first),
+            now.data.questions(first),
             user=np.full(len(first), table.users.index(user) if user in table.users else -1),
             conversation=np.full(len(first), -1),
             turn=np.zeros(len(first), np.int64),
             candidates=np.tile(codes, (len(first), 1)),
         )
-        mean = self.router.score(self.data, asked).mean(axis=0)
+        mean = now.router.score(now.data, asked).mean(axis=0)
         return {names[k]: float(mean[k]) for k in np.argsort(-mean, kind="stable")}
 
     def add(
-        self, user: str, votes: Iterable[Comparison | Mapping[str, Any]], replace_history: bool = False
+        self,
+        user: str,
+        votes: Iterable[Comparison | Mapping[str, Any]],
+        replace_history: bool = False,
+        keys: Sequence[str | None] | None = None,
+        source: str = "api",
     ) -> dict[str, Any]:
         """Append rounds to a user's history; nothing is retrained, and only this user's ranking changes.
 
@@ -193,10 +212,12 @@ class Router:
         Args:
             user: Whose.
             votes: `Comparison` objects or rows in the jsonl form of the data contract.
-            replace_history: Drop all earlier rounds of this user first.
+            replace_history: Drop all earlier rounds of this user first, in the same transaction.
+            keys: One idempotency key for each round, by which the same request, sent again, is known.
+            source: Where the rounds come from.
 
         Returns:
-            `added`, `repeats`, `votes` (rated rounds now visible) and `unknown_models`.
+            `added`, `repeats`, `votes` (rated rounds now visible), `events` (their numbers) and `unknown_models`.
 
         Raises:
             UserError: The name is empty or has blanks around it.
@@ -208,34 +229,50 @@ class Router:
         rows = [item for item in items if not isinstance(item, Comparison)]
         rounds = [item for item in items if isinstance(item, Comparison)] + read_rows(rows, user)
         rounds = [replace(item, user=user) for item in rounds]
-        if replace_history:
-            # If a text cannot be encoded, this fails before anything is lost.
-            self.run_data.texts.encode([text for item in rounds for text in texts_of(item)])
-            self.forget(user)
-        before = self.data
-        added, repeats = self.run_data.append(user, rounds)
-        self.router.learn(before, self.data)
-        models = {candidate.model for item in added for candidate in item.candidates}
+        found = self.live.add({user: rounds}, replace=replace_history, keys=keys, source=source)[user]
+        models = {candidate.model for item in rounds for candidate in item.candidates} if found.added else set()
         return {
-            "added": len(added),
-            "repeats": repeats,
+            "added": found.added,
+            "repeats": found.repeats,
             "votes": self.votes(user),
+            "events": [event for event in found.ids if event is not None],
             "unknown_models": sorted(models - set(self.models)),
         }
 
     def refresh(self) -> None:
         """Let what is good for everybody take in all rounds that were added since the run was loaded."""
-        self.router.refresh()
+        self.live.refresh()
 
     def forget(self, user: str) -> int:
         """Remove a user's rows and state from the run; return how many rounds went.
 
-        Learned weights are not refitted.
+        Learned weights are not refitted; `removed` also says where the user is still known.
         """
-        gone = self.run_data.forget(user)
-        offsets = self.user_files.offsets(self.data.table.users)
-        self.router = GmtRouter.load(self.folder, self.config, self.card, self.data, offsets)
-        return gone
+        return self.removed(user).rounds
+
+    def removed(self, user: str) -> Removed:
+        """Forget a user, and say what remains of them where."""
+        return self.live.forget(user)
+
+    def revoke(self, event: int) -> bool:
+        """Take back one thing that was told; return whether it still counted.
+
+        Raises:
+            UserError: There is no such event.
+        """
+        return self.live.revoke(event)
+
+    def events(self, user: str) -> list[Event]:
+        """Return what a user told after the training and what of it counts, in order."""
+        return self.live.events_of(user)
+
+    def rebuild(self, user: str) -> int:
+        """Derive a user's state from what they told again; return how many events count.
+
+        Raises:
+            RunError: An event is damaged.
+        """
+        return len(self.live.rebuild(user))
 
     def history(self, user: str) -> list[Comparison]:
         """Return all visible rounds of a user.
@@ -243,13 +280,15 @@ class Router:
         Raises:
             UserError: Nothing of this user is known.
         """
-        rounds = self.run_data.history(user)
+        rounds = self.live.now().history(user)
         if not rounds:
             raise UserError(f"there is no user {user!r} in {self.folder.root}; gmt users list shows those there are")
         return rounds
 
     def add_model(self, name: str, info: ModelInfo, votes: Iterable[Comparison] = ()) -> int:
         """Offer one more model, known by its description and whatever votes there are; nothing is retrained.
+
+        Model and votes are kept together or not at all.
 
         Args:
             name: Its name.
@@ -264,32 +303,38 @@ class Router:
         """
         if label(name, "model") != name:
             raise UserError(f"the model's name is {name!r}; expected a name without blanks around it")
+        now = self.live.now()
+        if name in now.offered and now.data.models[name].description != info.description:
+            raise UserError(f"model {name} is already on offer with another description; choose another name")
         by_user: dict[str, list[Comparison]] = {}
         for item in votes:
             by_user.setdefault(item.user, []).append(item)
-        self.run_data.offer(name, info)
-        return sum(self.add(user, rounds)["added"] for user, rounds in by_user.items())
+        found = self.live.add(by_user, model=(name, info))
+        return sum(added.added for added in found.values())
 
-    def _candidates(self, query: str, candidates: Sequence[str] | None) -> list[str]:
-        """Return the names of the models to choose from, each once."""
-        if not query.strip():
-            raise UserError("the query is empty; pass the question to route with --query")
-        names = list(dict.fromkeys(candidates)) if candidates is not None else self.models
-        unknown = [name for name in names if name not in self.data.table.models]
-        if unknown or not names:
-            offered = ", ".join(self.models)
-            raise UserError(f"there is no model {', '.join(unknown) or 'to choose from'}; the run offers {offered}")
-        return names
 
-    def _costs(self, data: Dataset, question: Questions, names: list[str]) -> np.ndarray | None:
-        """Return (K,) what the candidates cost as shares of the dearest, from past costs, else from prices."""
-        learned = self.questions.costs
-        if learned is None:
-            return price_shares(data.models, names)
-        cost = np.maximum(learned.of_answers(data, question.query, question.task, question.candidates)[0], 0.0)
-        return cost / max(float(cost.max()), 1e-12)
+def _candidates(now: RunData, query: str, candidates: Sequence[str] | None) -> list[str]:
+    """Return the names of the models to choose from, each once."""
+    if not query.strip():
+        raise UserError("the query is empty; pass the question to route with --query")
+    names = list(dict.fromkeys(candidates)) if candidates is not None else list(now.offered)
+    unknown = [name for name in names if name not in now.builder.models]
+    if unknown or not names:
+        offered = ", ".join(now.offered)
+        raise UserError(f"there is no model {', '.join(unknown) or 'to choose from'}; the run offers {offered}")
+    return names
 
-    def _reasons(self, data: Dataset, question: Questions, best: int) -> tuple[Reason, ...]:
-        """Return the past rounds that moved the winner."""
-        effects = sorted(self.router.effects(data, question, best).items(), key=lambda item: -abs(item[1]))
-        return tuple(Reason.of(data.table, position, effect) for position, effect in effects)
+
+def _costs(now: RunData, data: Dataset, question: Questions, names: list[str]) -> np.ndarray | None:
+    """Return (K,) what the candidates cost as shares of the dearest, from past costs, else from prices."""
+    learned = now.builder.costs
+    if learned is None:
+        return price_shares(data.models, names)
+    cost = np.maximum(learned.of_answers(data, question.query, question.task, question.candidates)[0], 0.0)
+    return cost / max(float(cost.max()), 1e-12)
+
+
+def _reasons(now: RunData, data: Dataset, question: Questions, best: int) -> tuple[Reason, ...]:
+    """Return the past rounds that moved the winner."""
+    effects = sorted(now.router.effects(data, question, best).items(), key=lambda item: -abs(item[1]))
+    return tuple(Reason.of(data.table, position, effect) for position, effect in effects)

@@ -1,78 +1,80 @@
-"""Build the question for a loaded run without touching its table: in microseconds, whatever the run remembers."""
+"""Build the question for a loaded run without touching its table, whatever the run remembers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
+from gmt.data.growing_rows import LayeredVectors
+from gmt.data.store import key_of
+from gmt.data.vocabulary import Vocabulary
 from gmt.routing.costs import CostModel
+from gmt.state.events import WITHHELD
+
+
+@dataclass(frozen=True, eq=False)
+class KnownCosts:
+    """Learn what answers cost from a history, when it is first asked.
+
+    Args:
+        data: The history.
+    """
+
+    data: Dataset
+
+    @cached_property
+    def model(self) -> CostModel | None:
+        """What answers cost; None where nothing is known of it."""
+        return CostModel.of(self.data)
 
 
 class QuestionBuilder:
-    """Build questions from the codes of a data set, with room for the one text that is asked next.
+    """Build questions from the codes of a data set; any number of threads may.
 
     Args:
-        data: What a run remembers; it must not change while the builder is used.
+        data: What a run remembers; it does not change.
+        costs: What answers cost; what is good for everybody is learned when a run is loaded or refreshed.
     """
 
-    def __init__(self, data: Dataset) -> None:
-        self.data = data
+    def __init__(self, data: Dataset, costs: KnownCosts | None = None) -> None:
+        self.data, self._costs = data, costs or KnownCosts(data)
+        table = data.table
+        self.users, self.models, self.tasks, self._texts = map(
+            Vocabulary.of, (table.users, table.models, table.tasks, table.texts)
+        )
+        self._nothing = data.questions(np.zeros(0, np.int64))
 
-    @cached_property
-    def users(self) -> dict[str, int]:
-        """Name -> code."""
-        return {name: code for code, name in enumerate(self.data.table.users)}
+    def over(self, data: Dataset) -> QuestionBuilder:
+        """Return a builder over a longer history, with the same costs."""
+        return QuestionBuilder(data, self._costs)
 
-    @cached_property
-    def models(self) -> dict[str, int]:
-        """Name -> code."""
-        return {name: code for code, name in enumerate(self.data.table.models)}
-
-    @cached_property
-    def tasks(self) -> dict[str, int]:
-        """Name -> code."""
-        return {name: code for code, name in enumerate(self.data.table.tasks)}
-
-    @cached_property
-    def rounds(self) -> np.ndarray:
-        """(U,) rounds of each user."""
-        return np.bincount(self.data.table.user, minlength=len(self.data.table.users))
-
-    @cached_property
-    def votes(self) -> np.ndarray:
-        """(U,) rated rounds of each user."""
-        table = self.data.table
-        return np.bincount(table.user[table.rated], minlength=len(table.users))
-
-    @cached_property
+    @property
     def costs(self) -> CostModel | None:
-        """What answers cost, learned from all rounds; None where nothing is known of it."""
-        return CostModel.of(self.data)
+        """What answers cost; None where nothing is known of it."""
+        return self._costs.model
 
-    @cached_property
-    def _texts(self) -> dict[str, int]:
-        return {text: code for code, text in enumerate(self.data.table.texts)}
+    def rounds(self, user: int) -> int:
+        """Return how many rounds of a user are visible."""
+        return len(self.data.table.of_user(user)) if user >= 0 else 0
 
-    @cached_property
-    def _nothing(self) -> Questions:
-        return self.data.questions(np.zeros(0, np.int64))
-
-    @cached_property
-    def _roomy(self) -> np.ndarray:
-        """(T + 1, D) vectors, the last free for whatever is asked next."""
-        vectors = self.data.vectors
-        return np.concatenate([vectors, np.zeros((1, vectors.shape[1]), vectors.dtype)])
+    def votes(self, user: int) -> int:
+        """Return how many rated rounds of a user are visible."""
+        if user < 0:
+            return 0
+        table, at = self.data.table, self.data.table.of_user(user)
+        sizes = table.start[at + 1] - table.start[at]
+        begin = np.cumsum(sizes) - sizes
+        rows = np.repeat(table.start[at] - begin, sizes) + np.arange(sizes.sum())
+        return int(np.logical_or.reduceat(~np.isnan(table.rating[rows]), begin).sum()) if len(at) else 0
 
     def build(
         self, users: Sequence[int], query: str, vector: np.ndarray, models: Sequence[int], task: str | None = None
     ) -> tuple[Dataset, Questions]:
         """Return the data with the text of this question, and the question put by each of some users.
-
-        What is returned holds until the next question.
 
         Args:
             users: (C,) codes, -1 for an unknown user.
@@ -82,11 +84,13 @@ class QuestionBuilder:
             task: Name of its task, if it has one.
         """
         data, count = self.data, len(users)
-        code = self._texts.get(query, len(data.table.texts))
-        if code == len(data.table.texts):
-            self._roomy[-1] = vector
-            table = data.table.grown(texts=(*data.table.texts, query))
-            data = replace(data, table=table, vectors=self._roomy)
+        code = self._texts.code(query)
+        if code < 0:  # where texts are not kept, their hashes stand for them
+            code = self._texts.code(WITHHELD + key_of(query))
+        if code < 0:
+            code = len(self._texts)
+            table = data.table.grown(texts=self._texts.beside([query]))
+            data = replace(data, table=table, vectors=LayeredVectors.of(data.vectors).beside(vector[None]))
         nowhere = np.full(count, -1)
         return data, replace(
             self._nothing,
@@ -95,7 +99,7 @@ class QuestionBuilder:
             conversation=nowhere,
             turn=np.zeros(count, np.int64),
             question=nowhere,
-            task=np.full(count, self.tasks.get(task, -1) if task is not None else -1),
+            task=np.full(count, self.tasks.code(task) if task is not None else -1),
             query=np.full(count, code),
             timestamp=np.full(count, np.nan),
             candidates=np.tile(np.asarray(models, np.int64), (count, 1)),

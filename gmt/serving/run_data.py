@@ -1,42 +1,89 @@
-"""Keep what a run remembers: the rounds it learned from, those users added, the models on offer, and all texts."""
+"""Hold what a run remembers at one moment: what it learned from, what was told since, and who answers from that."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from gmt.data.comparisons import Comparison
 from gmt.data.dataset import Dataset, ModelInfo
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore
-from gmt.errors import RunError, UserError
-from gmt.files import write_json
+from gmt.data.vocabulary import Vocabulary
+from gmt.errors import RunError
+from gmt.hybrid.gmt_router import GmtRouter
 from gmt.runs import RunFolder, read_run_json
+from gmt.serving.question_builder import QuestionBuilder
 from gmt.serving.text_vectors import TextVectors
-from gmt.state.user_files import UserFiles, fresh
+from gmt.state.events import Event
+from gmt.state.state_store import StateStore
+
+AT_ONCE = 20_000
+"""Events that are put behind the history together."""
 
 
+@dataclass(frozen=True)
+class TextSource:
+    """Give the vectors of what was told, in the form in which data sets grow."""
+
+    texts: TextVectors
+    state: StateStore | None
+
+    def vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (T, D) vectors."""
+        return self.texts.told(texts, self.state)
+
+
+@dataclass(frozen=True, eq=False)
 class RunData:
-    """Hold the data of a loaded run, and change it in memory and on the disk together.
+    """Hold a loaded run as it is at one moment; nothing of it ever changes, so any number of threads may ask it.
 
     Args:
         folder: The run.
         card: Its card.
-        data: All rounds, with vectors of their texts and models.
+        data: All visible rounds, with vectors of their texts and models.
+        router: Answers from them.
+        builder: Builds questions about them.
         texts: Vectors of all texts.
+        offered: Names of the models on offer, those of models.json first.
+        trained: How many of the rounds are the trained history's.
+        version: The state's version that this has seen.
+        last_event: The newest event that this has seen.
     """
 
-    def __init__(self, folder: RunFolder, card: Mapping[str, Any], data: Dataset, texts: TextVectors) -> None:
-        self.folder, self.card, self.data, self.texts = folder, card, data, texts
-        self.user_files = UserFiles(folder.users)
-        self._offered: list[str] | None = None
+    folder: RunFolder
+    card: Mapping[str, Any]
+    data: Dataset
+    router: GmtRouter
+    builder: QuestionBuilder
+    texts: TextVectors
+    offered: tuple[str, ...]
+    trained: int
+    version: int = 0
+    last_event: int = 0
 
     @classmethod
-    def load(cls, folder: RunFolder, card: Mapping[str, Any]) -> Self:
-        """Read a run's history and what users added to it.
+    def load(
+        cls,
+        folder: RunFolder,
+        card: Mapping[str, Any],
+        state: StateStore | None,
+        router_of: Any,
+        texts: TextVectors | None = None,
+    ) -> Self:
+        """Read a run's history, without people who were set aside since; what was told is put behind it apart.
+
+        Args:
+            folder, card: The run.
+            state: What was told, if anything was.
+            router_of: Returns the trained router for the history.
+            texts: Where an encoder may be loaded already.
 
         Raises:
             RunError: A file is missing, damaged, or made by another encoder.
@@ -49,76 +96,82 @@ class RunData:
                 f"{folder.embeddings} was made by {store.encoder.id} and the run by {card['encoder']['id']}; restore "
                 "the embeddings written with this run"
             )
+        texts = TextVectors(store) if texts is None else texts.over(store)
         data = Dataset.from_store(table, models, store, card)
-        data = data.append(UserFiles(folder.users).read_all(), store, models)
-        return cls(folder, card, data, TextVectors(store))
+        hidden = state.forgotten() if state is not None else frozenset()
+        if state is not None and hidden:
+            aside = np.array([state.hash_of(name) in hidden for name in table.users], bool)
+            data = data.select(~aside[table.user])
+        # Growing by nothing lays the table out so that more rounds cost no walk over it.
+        data = data.append([], store, models)
+        found = cls(folder, card, data, router_of(data), QuestionBuilder(data), texts, tuple(models), len(data.table))
+        return found if state is None else found.caught_up(state)
 
-    @property
-    def offered(self) -> list[str]:
-        """Names of the models on offer, in the order of models.json."""
-        if self._offered is None:
-            self._offered = list(read_run_json(self.folder.models))
-        return list(self._offered)
+    def caught_up(self, state: StateStore) -> Self:
+        """Return the run with what was told since; people who were forgotten meanwhile are for `load` to leave out."""
+        news = state.news(self.version)
+        found, events = self, state.events_since(self.version)
+        if news.models:
+            found = found._offering(state, news.models)
+        while part := list(islice(events, AT_ONCE)):
+            found = found._with_events(part, state)
+        if news.users:
+            offsets = {name: torch.from_numpy(vector.copy()) for name, vector in state.offsets().items()}
+            if offsets or found.router.user_offsets:
+                found = replace(found, router=found.router.with_offsets(offsets))
+        return replace(found, version=news.version)
 
-    def of_user(self, user: str) -> np.ndarray:
-        """Return (C,) which rounds are this user's."""
-        table = self.data.table
-        return table.user == (table.users.index(user) if user in table.users else -1)
+    def refreshed(self) -> Self:
+        """Return the run with a router that conditions on all rounds again, and costs learned from all of them."""
+        router = self.router.with_offsets(self.router.user_offsets)
+        router.refresh()
+        return replace(self, router=router, builder=QuestionBuilder(self.data))
+
+    def with_offsets(self, offsets: Mapping[str, Tensor]) -> Self:
+        """Return the run with other offsets of users' states."""
+        return replace(self, router=self.router.with_offsets(offsets))
 
     def history(self, user: str) -> list[Comparison]:
-        """Return all rounds of a user; none if nothing of them is known."""
-        return self.data.select(self.of_user(user)).table.to_comparisons()
+        """Return all visible rounds of a user; none if nothing of them is known."""
+        code = self.builder.users.code(user)
+        return [] if code < 0 else self.data.select(self.data.table.of_user(code)).table.to_comparisons()
 
-    def append(self, user: str, rounds: Sequence[Comparison]) -> tuple[list[Comparison], int]:
-        """Add rounds to a user's history; return those added, and how many were exact repeats."""
-        added, repeats = fresh(self.history(user), rounds, user)
-        models = {candidate.model for item in added for candidate in item.candidates}
-        self.texts.remember(
-            [text for item in added for text in texts_of(item)] + sorted(models - set(self.data.models))
-        )
-        self.data = self.data.append(added, self.texts.store, self.data.models)
-        self.user_files.write(user, [*self.user_files.read(user), *added])
-        return added, repeats
+    def trained_history(self, user: str) -> list[Comparison]:
+        """Return the visible rounds of a user that the run was trained on."""
+        code = self.builder.users.code(user)
+        if code < 0:
+            return []
+        own = self.data.table.of_user(code)
+        return self.data.select(own[own < self.trained]).table.to_comparisons()
 
-    def forget(self, user: str) -> int:
-        """Remove a user's rows and files; return how many rounds went."""
-        own = self.of_user(user)
-        # 1. The rows the run was trained on, on the disk; the split of all others stays.
-        trained = InteractionTable.read(self.folder.history, self.offered)
-        if user in trained.users:
-            kept = [item for item in trained.to_comparisons() if item.user != user]
-            split = trained.split[trained.user != trained.users.index(user)].tolist()
-            InteractionTable.from_comparisons(kept, split, trained.models).write(self.folder.history)
-        self.user_files.forget(user)
-        # 2. The rows in memory, and with them the vectors of texts that nobody else wrote or read.
-        kept = [item for item, mine in zip(self.data.table.to_comparisons(), own, strict=True) if not mine]
-        table = InteractionTable.from_comparisons(kept, models=self.data.table.models)
-        descriptions = [info.description for info in self.data.models.values()]
-        self.texts.keep_only([*table.texts, *descriptions], self.folder.embeddings)
-        self.data = Dataset.from_store(table, self.data.models, self.texts.store, self.card)
-        return int(own.sum())
+    def _with_events(self, events: Iterable[Event], state: StateStore) -> Self:
+        new = [event for event in events if event.id > self.last_event]
+        if not new:
+            return self
+        rounds = [event.comparison for event in new if not event.revoked]
+        last = max(event.id for event in new)
+        if not rounds:
+            return replace(self, last_event=last)
+        data = self.data.append(rounds, TextSource(self.texts, state), self.data.models)
+        router = self.router.grown(self.data, data)
+        return replace(self, data=data, router=router, builder=self.builder.over(data), last_event=last)
 
-    def offer(self, name: str, info: ModelInfo) -> None:
-        """Put a model on offer; one that so far only stood in somebody's history gets its description.
-
-        Raises:
-            UserError: It is on offer already, under another description.
-        """
-        models = read_run_json(self.folder.models)
-        if name in models and models[name]["description"] != info.description:
-            raise UserError(f"model {name} is already on offer with another description; choose another name")
-        self.texts.remember([info.description])
-        write_json(self.folder.models, models | {name: info.to_json()})
-        self._offered = None
-        vector = self.texts.store.vectors([info.description])
-        table, vectors = self.data.table, self.data.model_vectors
-        if name in table.models:
-            vectors = vectors.copy()
-            vectors[table.models.index(name)] = vector[0]
-        else:
-            table = replace(table, models=(*table.models, name))
-            vectors = np.concatenate([vectors, vector])
-        self.data = replace(self.data, table=table, model_vectors=vectors, models={**self.data.models, name: info})
+    def _offering(self, state: StateStore, names: Sequence[str]) -> Self:
+        """Return the run with models on offer; one that so far only stood in a history gets its description."""
+        infos = state.models()
+        data, source = self.data, TextSource(self.texts, state)
+        for name in names:
+            info, table, vectors = infos[name], data.table, data.model_vectors
+            vector = source.vectors([info.description])
+            if name in table.models:
+                vectors = vectors.copy()
+                vectors[table.models.index(name)] = vector[0]
+            else:
+                table = table.grown(models=Vocabulary.of(table.models).grown([name]))
+                vectors = np.concatenate([vectors, vector])
+            data = replace(data, table=table, model_vectors=vectors, models={**data.models, name: info})
+        offered = tuple(dict.fromkeys([*self.offered, *names]))
+        return replace(self, data=data, builder=self.builder.over(data), offered=offered)
 
 
 def texts_of(item: Comparison) -> list[str]:

@@ -33,6 +33,10 @@ class RunRows:
         if self.is_changed:
             self.connection.execute(update(runs).where(runs.c.id == self.run_id).values(version=self.version))
 
+    def touch(self) -> None:
+        """Count the transaction as one that changed something."""
+        self._touch()
+
     def _touch(self) -> int:
         self.is_changed = True
         return self.version

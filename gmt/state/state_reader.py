@@ -146,6 +146,12 @@ class StateReader:
                 found |= {row.key: unpack(row.vector, f"text {row.key}") for row in connection.execute(query)}
         return found
 
+    def text_keys(self) -> frozenset[str]:
+        """Return the keys of all texts that were told, whether they are kept or not."""
+        query = select(texts.c.key).where(texts.c.run_id == self._run_id)
+        with self._connection() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def models(self) -> dict[str, ModelInfo]:
         """Return the models that were added, in that order."""
         query = select(models).where(models.c.run_id == self._run_id).order_by(models.c.id)
@@ -163,6 +169,15 @@ class StateReader:
 
             revoked = count(events, events.c.revoked.is_not(None))
             return Counts(count(users), count(events), revoked, count(texts), count(models))
+
+    @property
+    def run_id(self) -> int:
+        """Return the number of the run in its database."""
+        return self._run_id
+
+    def reading(self) -> contextlib.AbstractContextManager[Connection]:
+        """Give a connection inside a transaction that sees one moment."""
+        return self._connection()
 
     @contextlib.contextmanager
     def _connection(self, write: bool = False) -> Iterator[Connection]:

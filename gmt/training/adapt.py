@@ -13,7 +13,6 @@ from gmt.data.build_graph import build_graph
 from gmt.data.comparisons import Comparison
 from gmt.errors import DataError, UserError
 from gmt.hybrid.graph_router import GraphRouter
-from gmt.model.checkpoint import save_tensors
 from gmt.serving.pretrained import Router
 from gmt.training.losses import loss_of
 
@@ -23,7 +22,13 @@ SHRINKAGE = 0.05
 
 
 def adapt_user(
-    run: Path, user: str, history: Path | None = None, shots: int | None = None, replace: bool = False, steps: int = 0
+    run: Path,
+    user: str,
+    history: Path | None = None,
+    shots: int | None = None,
+    replace: bool = False,
+    steps: int = 0,
+    state: str | None = None,
 ) -> dict[str, Any]:
     """Append a user's rounds to a run.
 
@@ -33,7 +38,9 @@ def adapt_user(
         history: JSONL rows; by default `histories/<user>.jsonl` of the data the run was trained on.
         shots: Read rounds up to the N-th rated one only.
         replace: Drop the user's earlier rounds first.
-        steps: Gradient steps on a vector added to the user's state; all other weights stay.
+        steps: Gradient steps on a vector added to the user's state; all other weights stay. The vector is kept in a
+            transaction of its own, after the rounds.
+        state: Database of what users told, as in `Router.from_pretrained`.
 
     Returns:
         What `Router.add` says, and the user's ranking `before` and `after`.
@@ -42,7 +49,7 @@ def adapt_user(
         UserError: There is no history to read, or `steps` are asked of a run whose network is switched off.
         DataError: A row of it cannot be read.
     """
-    router = Router.from_pretrained(run)
+    router = Router.from_pretrained(run, state)
     graph = router.router.graph if router.router.weight else None
     if steps and graph is None:
         raise UserError("this run's network is switched off, so --steps has nothing to learn; leave it out")
@@ -52,7 +59,7 @@ def adapt_user(
         raise DataError(f"{data.rejected[0]}; mend the line and adapt again, nothing was added")
     observed = _first(data.comparisons, shots)
     before = router.preferences(user)
-    found = router.add(user, observed, replace_history=replace)
+    found = router.add(user, observed, replace_history=replace, source="adapt")
     router.refresh()  # what is shown must be what the run, loaded again, will say
     if steps and graph is not None:
         _learn_offset(router, graph, user, steps)
@@ -83,7 +90,8 @@ def _first(comparisons: list[Comparison], shots: int | None) -> list[Comparison]
 
 def _learn_offset(router: Router, graph: GraphRouter, user: str, steps: int) -> None:
     """Learn a vector added to the user's state, from some of their own rounds as targets with the others shown."""
-    table = router.data.table
+    data = router.data
+    table = data.table
     mine = np.flatnonzero((table.user == table.users.index(user)) & table.rated)
     talks = np.unique(table.conversation[mine])
     if len(talks) < 2:
@@ -97,12 +105,9 @@ def _learn_offset(router: Router, graph: GraphRouter, user: str, steps: int) -> 
         held_out = generator.choice(talks, max(1, round(HELD_OUT * len(talks))), replace=False)
         targets = mine[np.isin(table.conversation[mine], held_out)]
         shown = np.flatnonzero((table.user == table.users.index(user)) & ~np.isin(table.conversation, held_out))
-        batch = build_graph(
-            router.data.select(shown), router.data.questions(targets), config.graph, table.select(targets).ratings
-        )
+        batch = build_graph(data.select(shown), data.questions(targets), config.graph, table.select(targets).ratings)
         loss, pairs = loss_of(config.train, scorer(batch, offset.expand(len(batch.user_code), -1)), batch.rating)
         optimizer.zero_grad()
         (loss / max(pairs, 1) + SHRINKAGE * offset.square().sum()).backward()
         optimizer.step()
-    save_tensors(router.user_files.path(user, "safetensors"), {"offset": offset})
-    router.router.user_offsets[user] = offset.detach()
+    router.live.set_offset(user, offset.detach().numpy())

@@ -118,7 +118,7 @@ def train_scorer(
         The scorer with its best weights, and where training stopped.
 
     Raises:
-        RunError: There is nothing to resume, or it was made with other settings.
+        RunError: What is to be resumed was begun with other settings.
         DataError: Nobody in TRAIN rated anything.
     """
     accelerator = new_accelerator(config)
@@ -127,10 +127,8 @@ def train_scorer(
     # 1. Weights and where to begin: at the first step, or behind the last checkpoint.
     scorer = new_scorer(config, data)
     optimizer = torch.optim.AdamW(scorer.parameters(), config.train.lr, weight_decay=config.train.weight_decay)
-    progress = TrainingProgress()
-    if resume:
-        progress = restore_progress(run, config, scorer, optimizer)
-    elif accelerator.is_main_process:
+    progress = restore_progress(run, config, scorer, optimizer) if resume else TrainingProgress()
+    if not progress.step and accelerator.is_main_process:
         write_text(run.metrics, "")
     training = Training(config, accelerator, *accelerator.prepare(scorer, optimizer))
     validation = NetworkValidation.of(data)

@@ -1,79 +1,86 @@
-"""Train a run from a data folder and write it."""
+"""Train a run from a data folder, beside the run that stands there until the new one is complete."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from gmt.artefacts import recover, training, unfinished
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN, VALID
-from gmt.errors import RunError
 from gmt.evaluation.metrics import pairs_of, weighted_auc
-from gmt.files import write_json, write_text
+from gmt.files import write_json
 from gmt.hybrid.closed_form import save_posterior
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.pairwise import fit_temperature
-from gmt.runs import RunFolder, read_run_json
+from gmt.runs import RunFolder, read_card
 from gmt.training.accelerator import new_accelerator
+from gmt.training.earlier_run import added_texts, check_data, check_place, finished_card, writing
 from gmt.training.fit_parts import fit_parts
 from gmt.training.train_network import Report
 from gmt.training.training_progress import resumable
-from gmt.training.write_run import card_hash, clear_run, first_card, write_history
+from gmt.training.write_run import card_hash, first_card, write_inputs
 
 
 def train_run(
     folder: Path, config: RunConfig, run: RunFolder, resume: bool = False, report: Report | None = None
 ) -> dict[str, Any]:
-    """Train on a data folder and write the run folder.
+    """Train on a data folder and write the run folder, all of it at once when training has ended.
+
+    An earlier run stays as it was until then, and for good where training is refused, fails or is killed. What people
+    told it stays with the new one; its results go with it.
 
     Args:
         folder: Data folder made by `gmt prep`.
         config: Settings.
         run: Where to write.
-        resume: Go on from the run's last checkpoint.
+        resume: Go on from what a training of this run left that did not end.
         report: Called with every step's numbers.
 
     Returns:
         The run's card.
 
     Raises:
-        DataError: The data folder is missing or damaged.
-        RunError: The run was made for other data or settings.
+        DataError: The data folder is missing or damaged, or lacks what the settings need.
+        RunError: The run was made for other data or settings, holds other files, is being trained by another
+            command, or cannot be written.
     """
     # 1. Nothing is written before data and run are known to fit each other.
     data = Dataset.load(folder)
     fingerprint = card_hash(folder)
-    if resume and run.card.is_file() and read_run_json(run.card)["data"]["sha256"] != fingerprint:
-        raise RunError(f"{run.root} was trained on other data than {folder}; resume with the data it was started with")
-    if resume:
-        resumable(run, config)
+    made = RunFolder(unfinished(run.root))
+    with writing(run):
+        recover(run.root)
+    if resume and not made.root.is_dir():
+        return finished_card(run, config, fingerprint)
+    users = check_place(run, data.encoder)
+    if resume and resumable(made, config) is not None:
+        check_data(run, read_card(made.card), fingerprint)
     learn = data.select(data.table.split != TEST)
     card = first_card(data, folder, fingerprint, config)
 
     # 2. Only one of several processes writes; the others wait, for they read what it wrote.
     processes = new_accelerator(config)
-    if processes.is_main_process:
-        if not resume:  # a resumed run keeps the users and models that were added to it
-            clear_run(run)
-            write_text(run.config, yaml.safe_dump(config.to_dict(), sort_keys=False))
-            write_history(data, run)
-        write_json(run.card, card)
-    processes.wait_for_everyone()
-
-    # 3. The card is written again last of all: one without `network_weight` is of a training that did not end.
-    router, found = fit_parts(learn, config, run, resume, report)
-    card |= found
-    card |= _validated(router, learn)
-    if processes.is_main_process:
-        if router.posterior is not None:
-            save_posterior(router.posterior, run)
-        write_json(run.card, card)
-    processes.wait_for_everyone()
-    return card
+    with contextlib.ExitStack() as stack:
+        if processes.is_main_process:
+            stack.enter_context(writing(run))
+            stack.enter_context(training(run.root, resume))
+            write_inputs(data, config, card, made, added_texts(run) if users else None)
+        processes.wait_for_everyone()
+        router, found = fit_parts(learn, config, made, resume, report)
+        card |= found | _validated(router, learn)
+        # 3. The run is whole once this block ends; until then its folder can be resumed.
+        if processes.is_main_process:
+            if router.posterior is not None:
+                save_posterior(router.posterior, made)
+            write_json(made.card, card)
+        processes.wait_for_everyone()
+    kept = f"The votes that {users} user{'s' if users > 1 else ''} added since the earlier training are kept."
+    return card | {"notes": [*card["notes"], *([kept] if users else [])]}
 
 
 def _validated(router: GmtRouter, data: Dataset) -> dict[str, Any]:

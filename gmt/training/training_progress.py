@@ -71,43 +71,70 @@ def save_progress(
     if better:
         save_tensors(run.weights, weights)
     inner = getattr(optimizer, "optimizer", optimizer)
-    save_tensors(run.last / "model.safetensors", weights)
-    save_tensors(run.last / "optimizer.safetensors", optimizer_tensors(inner))
+    save_tensors(run.last / _at("model", progress), weights)
+    save_tensors(run.last / _at("optimizer", progress), optimizer_tensors(inner))
     # Lines behind the last checkpoint are of steps that an interrupted run will take again.
     kept = [item for item in read_jsonl(run.metrics) if item["step"] < progress.step]
     write_text(run.metrics, "".join(json.dumps(item) + "\n" for item in [*kept, line]))
     write_json(run.last / "state.json", {"progress": asdict(progress), "config": config.to_dict()})
+    for path in run.last.glob("*.safetensors"):
+        if path.name not in (_at("model", progress), _at("optimizer", progress)):
+            path.unlink(missing_ok=True)
 
 
-def resumable(run: RunFolder, config: RunConfig) -> TrainingProgress:
-    """Return where a run stopped.
+def resumable(made: RunFolder, config: RunConfig) -> TrainingProgress | None:
+    """Return where a training stopped, None where it stopped before its first checkpoint.
+
+    Args:
+        made: The folder it worked in.
+        config: Settings it must have been begun with.
 
     Raises:
-        RunError: There is nothing to resume, or it was made with other settings.
+        RunError: It was begun with other settings, or its checkpoint is damaged.
     """
-    path = run.last / "state.json"
+    path = made.last / "state.json"
     if not path.is_file():
-        raise RunError(f"{run.root} holds nothing to resume; leave --resume out to start")
+        return None
     state = read_run_json(path)
-    wanted, found = config.to_dict(), build_config(state["config"], str(path)).to_dict()  # also of earlier names
-    for section in wanted:
-        if wanted[section] != found.get(section):
+    try:
+        progress, begun = TrainingProgress(**state["progress"]), build_config(state["config"], str(path))
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged ({error}); leave --resume out to start again") from error
+    check_settings(begun, config)
+    return progress
+
+
+def check_settings(found: RunConfig, wanted: RunConfig) -> None:
+    """Check that a training is gone on with as it was begun.
+
+    Raises:
+        RunError: Settings differ; the first section that does is named.
+    """
+    before, now = found.to_dict(), wanted.to_dict()
+    for section in now:
+        if now[section] != before.get(section):
             raise RunError(
-                f"{run.root} was trained with {section} = {found.get(section)}, now {wanted[section]}; "
+                f"the run was trained with {section} = {before.get(section)}, now {now[section]}; "
                 "resume with the settings it was started with"
             )
-    return TrainingProgress(**state["progress"])
 
 
 def restore_progress(
-    run: RunFolder, config: RunConfig, scorer: Scorer, optimizer: torch.optim.Optimizer
+    made: RunFolder, config: RunConfig, scorer: Scorer, optimizer: torch.optim.Optimizer
 ) -> TrainingProgress:
-    """Fill network and optimiser from the last checkpoint, and return where training stands.
+    """Fill network and optimiser from the last checkpoint, and return where training stands; without one, at its start.
 
     Raises:
-        RunError: There is nothing to resume, or it was made with other settings.
+        RunError: It was begun with other settings.
     """
-    progress = resumable(run, config)
-    load_weights(scorer, run.last / "model.safetensors")
-    restore_optimizer(optimizer, load_tensors(run.last / "optimizer.safetensors"))
+    progress = resumable(made, config)
+    if progress is None:
+        return TrainingProgress()
+    load_weights(scorer, made.last / _at("model", progress))
+    restore_optimizer(optimizer, load_tensors(made.last / _at("optimizer", progress)))
     return progress
+
+
+def _at(part: str, progress: TrainingProgress) -> str:
+    """Return the file of a checkpoint, named by its step so that none is replaced before the next one counts."""
+    return f"{part}-{progress.step}.safetensors"

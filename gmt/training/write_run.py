@@ -1,22 +1,25 @@
-"""Write what routing needs beside the trained parts into a run folder, and clear what an earlier run left there."""
+"""Write what routing needs beside the trained parts into the folder of a run."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
-from gmt.data.interactions import TRAIN
+from gmt.data.interactions import TEST, TRAIN
+from gmt.data.round_hashes import round_hashes
 from gmt.data.schema import graph_schema
 from gmt.data.store import EmbeddingStore
-from gmt.errors import DataError, RunError
-from gmt.files import write_json
+from gmt.errors import DataError
+from gmt.files import replace_file, write_json, write_text
+from gmt.manifest import FORMAT
 from gmt.runs import RunFolder
 
 PACKAGES = ("gmt-router", "torch", "torch-geometric", "transformers", "accelerate", "numpy", "scipy")
@@ -35,26 +38,11 @@ def card_hash(folder: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def clear_run(run: RunFolder) -> None:
-    """Remove what an earlier training left; users and results of another model must not pass for this one's.
-
-    Raises:
-        RunError: The folder is none, or holds files that are not a run's.
-    """
-    if run.root.exists() and not run.root.is_dir():
-        raise RunError(f"{run.root} is a file; name a folder with --run")
-    if run.root.exists() and any(run.root.iterdir()) and not run.config.is_file():
-        raise RunError(f"{run.root} holds other files; name an empty folder or an earlier run with --run")
-    for path in (run.last, run.results, run.users, run.embeddings):
-        shutil.rmtree(path, ignore_errors=True)
-    for path in (run.weights, run.posterior, run.card, run.metrics):
-        path.unlink(missing_ok=True)
-
-
 def first_card(data: Dataset, folder: Path, fingerprint: str, config: RunConfig) -> dict[str, Any]:
     """Return what the card of a run says before anything is fitted."""
     schema = graph_schema(config.graph)
     return {
+        "format": FORMAT,
         "name": folder.resolve().name,
         "protocol": data.card.get("protocol", "seen"),
         "seed": config.seed,
@@ -66,19 +54,55 @@ def first_card(data: Dataset, folder: Path, fingerprint: str, config: RunConfig)
     }
 
 
-def write_history(data: Dataset, run: RunFolder) -> None:
-    """Keep the TRAIN rows, the model cards and the vectors of their texts."""
+def write_inputs(
+    data: Dataset,
+    config: RunConfig,
+    card: Mapping[str, Any],
+    made: RunFolder,
+    more: tuple[list[str], np.ndarray] | None = None,
+) -> None:
+    """Write settings, the TRAIN rows, which rounds are seen, the model cards and the vectors of their texts.
+
+    The same is written again where a training is gone on with, for the last one may have been killed in between.
+
+    Args:
+        data: All of the data.
+        config: Settings.
+        card: What is known before anything is fitted.
+        made: Where to.
+        more: Further texts, and their vectors, that votes kept from an earlier run need.
+    """
+    write_text(made.config, yaml.safe_dump(config.to_dict(), sort_keys=False))
+    write_json(made.card, card)
+    write_trained(made, seen_rounds(data))
     history = data.select(data.table.split == TRAIN)
-    history.table.write(run.history)
-    write_json(run.models, {name: data.models[name].to_json() for name in data.table.models})
-    store = EmbeddingStore.create(run.embeddings, data.encoder)
+    history.table.write(made.history)
+    write_json(made.models, {name: data.models[name].to_json() for name in data.table.models})
+    store = EmbeddingStore.create(made.embeddings, data.encoder)
     table = history.table
     # A selected table keeps all texts in its vocabulary; only those it uses are needed to route.
     used = np.unique(np.concatenate([table.query, table.response, table.feedback]))
     used = used[used >= 0]
     store.add([table.texts[code] for code in used], data.vectors[used])
     store.add([data.models[name].description for name in table.models], data.model_vectors)
+    if more is not None:
+        store.add(*more)
     store.save()
+
+
+def seen_rounds(data: Dataset) -> np.ndarray:
+    """Return the sorted hashes of the rounds that training sees: all but TEST."""
+    return np.unique(round_hashes(data.table.select(data.table.split != TEST)))
+
+
+def write_trained(made: RunFolder, hashes: np.ndarray) -> None:
+    """Write which rounds training saw, by their hashes: eight bytes for each."""
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            np.save(file, hashes, allow_pickle=False)
+
+    replace_file(made.trained, write)
 
 
 def _versions() -> dict[str, str]:

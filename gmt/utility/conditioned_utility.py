@@ -25,6 +25,7 @@ class ConditionedUtility:
         costs: Of all models.
         user, comparison: (V,) whose each outcome is, and the comparison it was read from.
         observed: (V, G) log likelihoods of the outcomes, as they count.
+        first: Code of the user in the first row of `chances`; lower ones are unknown users.
     """
 
     reader: OutcomeReader
@@ -34,6 +35,7 @@ class ConditionedUtility:
     user: np.ndarray
     comparison: np.ndarray
     observed: np.ndarray
+    first: int = 0
 
     @property
     def quality_weights(self) -> np.ndarray:
@@ -66,18 +68,18 @@ class ConditionedUtility:
         Returns:
             None where a round shows a model that was not there before.
         """
-        if int(history.table.model.max(initial=-1)) >= self.ability.weights.shape[1]:
+        if int(history.table.select(positions).model.max(initial=-1)) >= self.ability.weights.shape[1]:
             return None
         users = np.unique(history.table.user[positions])
-        theirs = np.flatnonzero(np.isin(history.table.user, users))
+        theirs = np.sort(np.concatenate([np.zeros(0, np.int64), *map(history.table.of_user, users.tolist())]))
         part = history.select(theirs)
         outcomes = self.reader.read(part, self.costs)
         likelihood = self.reader.likelihoods(part, outcomes, self.ability)
-        unknown, count = self.chances[-1:], len(history.table.users)
+        unknown, count = self.chances[-1:], max(len(self.chances) - 1, int(users.max(initial=-1)) + 1 - self.first)
         # Users who joined since have the unknown user's row until they say something.
         chances = np.concatenate([self.chances[:-1], np.repeat(unknown, count + 2 - len(self.chances), axis=0)])
-        voted = np.intersect1d(users, outcomes.user)
-        chances[voted] = weight_posterior(outcomes.user, likelihood, count)[voted]
+        voted = np.intersect1d(users, outcomes.user) - self.first
+        chances[voted] = weight_posterior(outcomes.user - self.first, likelihood, count)[voted]
         kept = ~np.isin(self.user, users)
         return replace(
             self,
@@ -86,6 +88,13 @@ class ConditionedUtility:
             comparison=np.concatenate([self.comparison[kept], theirs[outcomes.comparison]]),
             observed=np.concatenate([self.observed[kept], likelihood]),
         )
+
+    def of_user(self, user: int) -> ConditionedUtility:
+        """Return the same beliefs about one user alone; all others are unknown to it."""
+        own, row = self.user == user, self._row(np.array([user]))
+        chances = np.concatenate([self.chances[row], self.chances[-1:]])
+        theirs = {"user": self.user[own], "comparison": self.comparison[own], "observed": self.observed[own]}
+        return replace(self, chances=chances, first=user, **theirs)
 
     def covariances(self, data: Dataset, questions: Questions) -> np.ndarray:
         """Return (C, K, K) covariances of the scores that come of not knowing α: Var(α) (q + c) (q + c)ᵀ."""
@@ -111,5 +120,5 @@ class ConditionedUtility:
 
     def _row(self, user: np.ndarray) -> np.ndarray:
         """Return the rows of users; -1 and users who joined later are unknown ones."""
-        last = len(self.chances) - 1
-        return np.where((user < 0) | (user >= last), last, user)
+        last, row = len(self.chances) - 1, user - self.first
+        return np.where((user < 0) | (row < 0) | (row >= last), last, row)

@@ -129,8 +129,9 @@ def test_adding_and_forgetting_restores_every_score(mine, good_copy):
             assert router.preferences(user) == pytest.approx(old, abs=1e-6)
         assert close(router.rank("guest", QUERY), router.rank(None, QUERY))
         assert "guest" not in router.users
-    assert stored == {path.name: path.read_bytes() for path in good_copy.glob("*") if path.is_file()}
+    assert stored == {name: (good_copy / name).read_bytes() for name in stored}
     assert not any("guest" in path.name for path in good_copy.rglob("*"))
+    assert not any(b"guest" in path.read_bytes() for path in good_copy.rglob("*") if path.is_file())
 
 
 def test_the_network_alone_hears_nobody_but_the_asker(network_copy):
@@ -170,10 +171,8 @@ def test_forgetting_somebody_trained_on_takes_their_rows_everywhere(mine, good_c
 
 def test_what_was_added_is_there_after_loading_and_copying(mine, good_copy, tmp_path):
     told = [Comparison("guest", "talk", t, f"round {t}", (Candidate(A, "yes", 1.0), Candidate(B))) for t in (0, 1)]
-    assert mine.add("guest", [*told, *votes("tie", 2)]) == {
-        **{"added": 4, "repeats": 0, "votes": 4},
-        "unknown_models": [],
-    }
+    found = mine.add("guest", [*told, *votes("tie", 2)])
+    assert found == {**{"added": 4, "repeats": 0, "votes": 4}, "events": [1, 2, 3, 4], "unknown_models": []}
     copied = mine.save_pretrained(tmp_path / "copies" / "one")
     for folder in (good_copy, copied):
         again = Router.from_pretrained(folder)
@@ -302,7 +301,7 @@ def test_people_with_odd_names(mine, good_copy, name):
 def test_names_that_cannot_be_kept_are_refused(mine, good_copy, name):
     with pytest.raises(UserError):
         mine.add(name, votes("model_a", 1))
-    assert not (good_copy / "users").exists()
+    assert not (good_copy / "state.db").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ import pytest
 
 from gmt.data.encoder_by_name import load_encoder
 from gmt.data.encoders import card_of
-from gmt.data.store import EmbeddingStore
+from gmt.data.store import EmbeddingStore, key_of
+from gmt.errors import RunError
 from gmt.serving.text_vectors import TextVectors
 
 
@@ -16,17 +17,23 @@ def vectors(tmp_path):
     return TextVectors(store)
 
 
-def test_a_new_text_is_encoded_and_kept_only_when_it_is_to_be_remembered(vectors, tmp_path):
+def test_a_new_text_is_encoded_and_nothing_is_kept(vectors, tmp_path):
     found = vectors.encode(["new", "known", "new"])
     assert np.array_equal(found, load_encoder("hash:32").encode(["new", "known", "new"]))
     assert vectors.store.missing(["known", "new"]) == ["new"]
-    vectors.remember(["new"])
-    assert not EmbeddingStore.open(tmp_path / "store").missing(["known", "new"])
+    assert list(vectors.new(["new", "known", "new"])) == ["new"]
+    assert list(vectors.new(["known"], all_of_them=True)) == ["known"] and vectors.new([]) == {}
+    assert EmbeddingStore.open(tmp_path / "store").missing(["known", "new"]) == ["new"]
 
 
-def test_texts_that_are_let_go_leave_the_disk(vectors, tmp_path):
-    vectors.remember(["secret"])
-    beside = vectors.beside(["other"], tmp_path / "store")
-    assert beside.missing(["secret"]) and not vectors.store.missing(["secret"])
-    vectors.keep_only(["known"], tmp_path / "store")
-    assert EmbeddingStore.open(tmp_path / "store").missing(["known", "secret"]) == ["secret"]
+def test_what_was_told_has_its_vector_by_hash_or_by_encoding_it_anew(vectors):
+    class State:
+        def vectors(self, keys):
+            return {key_of("secret"): np.full(32, 0.5, np.float32)} if key_of("secret") in keys else {}
+
+    withheld = f"text:{key_of('secret')}"
+    found = vectors.told(["known", withheld, "fresh"], State())
+    assert np.array_equal(found[0], vectors.store.vectors(["known"])[0]) and (found[1] == 0.5).all()
+    assert np.array_equal(found[2], load_encoder("hash:32").encode(["fresh"])[0])
+    with pytest.raises(RunError, match="1 texts that were told have no vector"):
+        vectors.told([f"text:{key_of('lost')}"], State())

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
+from gmt.artefacts import unfinished
 from gmt.config import RunConfig, TrainConfig, load_config
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TRAIN, VALID
@@ -78,6 +79,13 @@ def train(small, tmp_path: Path, *more: str, seed: int | None = None, **argument
     return tmp_path
 
 
+def last_checkpoint(small, run: Path, step: int, *more: str) -> Path:
+    """Train, stop behind a step, and return the folder of its checkpoint."""
+    with pytest.raises(Interrupted):
+        train(small, run, *more, report=stop_at(step))
+    return unfinished(run) / "last"
+
+
 @pytest.mark.parametrize(
     "more", [(), ("model.bind=false", "graph.turn_edges=true"), ("graph.schema=outcomes", "model.bind=false")]
 )
@@ -110,7 +118,7 @@ def test_a_resumed_run_equals_one_that_never_stopped(tiny_run, demo_data, tmp_pa
     run, config = RunFolder(tmp_path / "run"), config_of()
     with pytest.raises(Interrupted):
         train_run(demo_data, config, run, report=stop_at(14))
-    assert [line["step"] for line in lines(run.root)] == [10]
+    assert not run.root.exists() and [line["step"] for line in lines(unfinished(run.root))] == [10]
     seen: list[int] = []
     train_run(demo_data, config, run, resume=True, report=lambda line: seen.append(line["step"]))
     assert seen == list(range(11, 31))
@@ -168,13 +176,13 @@ def test_nothing_to_resume_is_said_and_leaves_no_folder(small, tmp_path):
 
 def test_the_weights_written_are_the_best_by_validation(small, tmp_path):
     wild = ("train.lr=0.2", "train.schedule=constant", "train.eval_every=2", "train.patience=0")
-    run = train(small, tmp_path, *wild, "posterior.enabled=false")
+    run = train(small, tmp_path / "run", *wild, "posterior.enabled=false")
     written = lines(run)
     best = max(written, key=lambda line: line["valid_auc"])
     card = json.loads((run / "card.json").read_text())
     assert (card["best"]["step"], card["best"]["valid_auc"]) == (best["step"], best["valid_auc"])
     assert best["step"] < written[-1]["step"], "the test wants a run whose last weights are not its best"
-    last = load_file(run / "last" / "model.safetensors")
+    last = load_file(last_checkpoint(small, tmp_path / "last", 20, *wild) / "model-20.safetensors")
     assert any((last[name] != value).any() for name, value in weights(run).items())
     assert card["valid"]["auc"] == pytest.approx(best["valid_auc"], abs=1e-9)  # what the network alone is worth
 
@@ -242,8 +250,8 @@ def test_the_learning_rate_rises_then_falls_or_stays():
 
 def test_two_small_steps_added_are_one_update(small, tmp_path):
     """Hold the weights still within an update: with accumulation the second step starts from the same ones."""
-    run = train(small, tmp_path, "train.accumulate=10", "train.steps=10", "train.warmup=1", "model.dropout=0")
-    state = load_file(run / "last" / "optimizer.safetensors")
+    more = ("train.accumulate=10", "train.steps=10", "train.warmup=1", "model.dropout=0")
+    state = load_file(last_checkpoint(small, tmp_path / "run", 10, *more) / "optimizer-10.safetensors")
     assert {float(value) for name, value in state.items() if name.endswith(".step")} == {1.0}
 
 

@@ -25,6 +25,10 @@ def files(run: Path) -> set[str]:
     return {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
 
 
+def contents(run: Path) -> dict[str, bytes]:
+    return {name: (run / name).read_bytes() for name in files(run)}
+
+
 def test_the_folder_holds_what_the_contract_promises(tiny_run):
     promised = {"config.yaml", "model.safetensors", "posterior.safetensors", "card.json", "metrics.jsonl"}
     assert promised | {"history.parquet", "models.json"} <= files(tiny_run)
@@ -62,14 +66,26 @@ def test_the_history_is_the_train_part(tiny_run, demo_data):
     assert set(kept["split"].to_pylist()) == {"train"}
 
 
-def test_training_anew_leaves_nothing_of_the_earlier_run(demo_data, run_copy):
+def test_training_anew_keeps_votes_and_nothing_else_of_the_earlier_run(demo_data, run_copy):
     Router.from_pretrained(run_copy).add("newt", [{"query": "hello", "model": "atlas-90b", "rating": 1.0}])
     (run_copy / "results").mkdir()
     (run_copy / "results" / "seen.json").write_text("{}")
-    train_run(demo_data, load_config(None, SHORT), RunFolder(run_copy))
-    assert not any(name.startswith(("users/", "results/")) for name in files(run_copy))
+    card = train_run(demo_data, load_config(None, SHORT), RunFolder(run_copy))
+    assert card["notes"][-1] == "The votes that 1 user added since the earlier training are kept."
+    assert not any(name.startswith("results/") for name in files(run_copy))
     assert len((run_copy / "metrics.jsonl").read_text().splitlines()) == 1
-    assert "newt" not in Router.from_pretrained(run_copy).users
+    assert Router.from_pretrained(run_copy).votes("newt") == 1
+
+
+def test_votes_whose_vectors_the_new_data_cannot_give_are_not_given_up(demo_data, run_copy, tmp_path):
+    Router.from_pretrained(run_copy).add("newt", [{"query": "hello", "model": "atlas-90b", "rating": 1.0}])
+    before = contents(run_copy)
+    other = Path(shutil.copytree(demo_data, tmp_path / "data"))
+    encoder = json.loads((other / "embeddings" / "encoder.json").read_text())
+    (other / "embeddings" / "encoder.json").write_text(json.dumps(encoder | {"revision": "another"}))
+    with pytest.raises(RunError, match="keeps votes that 1 users added, encoded by hash:64, and this data"):
+        train_run(other, load_config(None, SHORT), RunFolder(run_copy))
+    assert contents(run_copy) == before
 
 
 def test_a_folder_with_other_files_is_not_written_into(demo_data, tmp_path):

@@ -1,0 +1,158 @@
+"""Keep a loaded run in step with its state: change it in whole transactions, and take in what others changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gmt.artefacts import read_whole
+from gmt.config import RunConfig
+from gmt.data.comparisons import Comparison
+from gmt.data.dataset import Dataset, ModelInfo
+from gmt.errors import UserError
+from gmt.hybrid.gmt_router import GmtRouter
+from gmt.runs import RunFolder
+from gmt.serving.forget_trained import complete_forgetting, forget_everywhere, trained_users, what_remains
+from gmt.serving.run_data import RunData, texts_of
+from gmt.serving.run_state import RunState
+from gmt.serving.text_vectors import TextVectors
+from gmt.state.change import Added
+from gmt.state.events import Event
+
+
+@dataclass(frozen=True)
+class Removed:
+    """Say what became of somebody who was forgotten.
+
+    Args:
+        rounds: How many visible rounds went.
+        remains: One sentence for each place that still knows of them, with what ends that.
+    """
+
+    rounds: int
+    remains: tuple[str, ...]
+
+
+class LiveRun:
+    """Hold the newest `RunData` of a run.
+
+    Any number of threads may call it. They share one lock while they take in what is new; asking holds none.
+
+    Args:
+        folder, config, card: The run.
+        state: Where what is told is kept.
+    """
+
+    def __init__(self, folder: RunFolder, config: RunConfig, card: Mapping[str, Any], state: RunState) -> None:
+        self.folder, self.config, self.card, self.state = folder, config, card, state
+        self._lock = threading.RLock()
+        complete_forgetting(folder, state.existing())
+        self._texts: TextVectors | None = None
+        self._now = self._load()
+        self._texts = self._now.texts
+        if state.take_in(self._now.trained_history, lambda: trained_users(folder)):
+            self._now = self._load()
+
+    def now(self) -> RunData:
+        """Return the run with all that was told up to this call."""
+        store, seen = self.state.existing(), self._now
+        if store is None or store.version() == seen.version:
+            return seen
+        with self._lock:
+            seen = self._now
+            if store.version() != seen.version:
+                self._now = self._load() if self._lost_something(seen) else seen.caught_up(store)
+            return self._now
+
+    def refresh(self) -> None:
+        """Let what is good for everybody take in all rounds that were added since the run was loaded."""
+        self.now()
+        with self._lock:
+            self._now = self._now.refreshed()
+
+    def answer_with(self, texts: TextVectors) -> None:
+        """Take vectors of texts from elsewhere until the run is read again, as where encoding is not to be timed."""
+        with self._lock:
+            self._now = replace(self.now(), texts=texts)
+
+    def add(
+        self, told: Mapping[str, Sequence[Comparison]], model: tuple[str, ModelInfo] | None = None, **how: Any
+    ) -> dict[str, Added]:
+        """Append rounds of users, and offer a model, in one transaction.
+
+        Args:
+            told: User -> rounds.
+            model: Name and description of a model to offer too.
+            how: As in `Change.add`.
+        """
+        now = self.now()
+        # Everything is encoded before the transaction, so that where a text cannot be, nothing is lost.
+        texts = [text for rounds in told.values() for item in rounds for text in texts_of(item)]
+        named = {one.model for rounds in told.values() for item in rounds for one in item.candidates}
+        unmet = sorted(named - set(now.data.models))
+        vectors = now.texts.new([*texts, *unmet], all_of_them=not self.state.keep_texts)
+        described = None if model is None else now.texts.encode([model[1].description])[0]
+        with self.state.made().change() as change:
+            if model is not None:
+                change.add_model(*model, described)
+            found = {
+                user: change.add(user, rounds, vectors=vectors, known=now.trained_history(user), **how)
+                for user, rounds in told.items()
+            }
+        self.now()
+        return found
+
+    def revoke(self, event: int) -> bool:
+        """Take back one event; return whether it still counted."""
+        store = self.state.existing()
+        if store is None:
+            raise UserError(f"nobody told {self.folder.root} anything yet, so there is no event {event}")
+        found = store.revoke(event)
+        self.now()
+        return found
+
+    def events_of(self, user: str) -> list[Event]:
+        """Return what a user told after the training, in order."""
+        store = self.state.existing()
+        return [] if store is None else store.events_of(user)
+
+    def rebuild(self, user: str) -> list[Event]:
+        """Derive a user's state from their events again, every one of them checked."""
+        store = self.state.existing()
+        found = [] if store is None else store.rebuild(user)
+        with self._lock:
+            self._now = self._load()
+        return found
+
+    def forget(self, user: str) -> Removed:
+        """Remove a user from the state, the artefacts and the results."""
+        rounds = len(self.now().history(user))
+        _, database = forget_everywhere(self.folder, self.state.made(), user)
+        with self._lock:
+            self._now = self._load()
+        return Removed(rounds, tuple(what_remains(self.folder, self.card, self._now.texts.store, database)))
+
+    def set_offset(self, user: str, offset: np.ndarray) -> None:
+        """Keep the (D,) vector that is added to a user's state."""
+        self.state.made().set_offset(user, offset)
+        self.now()
+
+    def _lost_something(self, seen: RunData) -> bool:
+        """Tell whether something that this has seen counts no more, so that the history must be read again."""
+        store = self.state.made()
+        if store.news(seen.version).forgotten:
+            return True
+        return any(event.revoked and event.id <= seen.last_event for event in store.events_since(seen.version))
+
+    def _load(self) -> RunData:
+        store = self.state.existing()
+        return read_whole(
+            self.folder.root, lambda: RunData.load(self.folder, self.card, store, self._router, self._texts)
+        )
+
+    def _router(self, data: Dataset) -> GmtRouter:
+        return GmtRouter.load(self.folder, self.config, self.card, data)

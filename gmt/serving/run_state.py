@@ -1,0 +1,94 @@
+"""Find the state of a run, open it when there is something to read or write, and take in what an older gmt kept."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from gmt.data.comparisons import Comparison
+from gmt.errors import RunError
+from gmt.files import locked
+from gmt.runs import RunFolder
+from gmt.state.engine import FILE
+from gmt.state.import_user_files import import_user_files
+from gmt.state.run_name import run_name
+from gmt.state.state_store import StateStore
+from gmt.state.user_files import UserFiles
+
+
+class RunState:
+    """Hold the place of a run's state.
+
+    Nothing is written before there is something to keep. Where the folder cannot be written and no other database is
+    named, the run is served without state, which is said once.
+
+    Args:
+        folder: The run.
+        url: Of the database; `state.db` in the folder by default.
+        encoder: Names the encoder that vectors are of, with its revision.
+        keep_texts: Write texts, not only their hashes and vectors.
+    """
+
+    def __init__(self, folder: RunFolder, url: str | None, encoder: str, keep_texts: bool) -> None:
+        self.folder, self.url, self.encoder, self.keep_texts = folder, url, encoder, keep_texts
+        self.is_read_only = url is None and not os.access(folder.root, os.W_OK)
+        self._store: StateStore | None = None
+        self._opening = threading.Lock()
+        if self.is_read_only:
+            warnings.warn(
+                f"{folder.root} cannot be written: what people told it is neither read nor kept; make it writable, or "
+                "name a database with --state",
+                stacklevel=4,
+            )
+
+    @property
+    def _file(self) -> Path:
+        return self.folder.root / FILE
+
+    def existing(self) -> StateStore | None:
+        """Return the state if there is one."""
+        if self._store is not None:
+            return self._store
+        if self.is_read_only or (self.url is None and not self._file.is_file()):
+            return None
+        return self.made()
+
+    def made(self) -> StateStore:
+        """Return the state, made where there is none.
+
+        Raises:
+            RunError: It cannot be made, opened or read.
+        """
+        if self.is_read_only:
+            raise RunError(f"{self.folder.root} cannot be written; make it writable, or name a database with --state")
+        with self._opening:
+            if self._store is None:
+                with locked(self.folder.root / "state"):  # of several that make it, one gives the run its name
+                    name = run_name(self.folder.root, self.url)
+                    self._store = StateStore.open(
+                        self.folder.root, self.url, run=name, encoder=self.encoder, keep_texts=self.keep_texts
+                    )
+            return self._store
+
+    def take_in(self, trained: Callable[[str], list[Comparison]], names: Callable[[], list[str]]) -> bool:
+        """Move what an older gmt kept in `users/` into the state, once; return whether there was anything.
+
+        Args:
+            trained: Returns the rounds of a user that the run was trained on.
+            names: Returns the names of the users it was trained on.
+
+        Raises:
+            RunError: A file is damaged; nothing is taken in then.
+        """
+        if self.is_read_only or not self.folder.users.is_dir():
+            return False
+        with locked(self.folder.root / "users"):
+            return import_user_files(UserFiles(self.folder.users), self.made(), trained, names)
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._store is not None:
+            self._store.close()
