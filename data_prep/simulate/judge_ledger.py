@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmt.errors import DataError
+from gmt.files import replace_file
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class Ledger:
                     self.replies[entry["key"]] = str(entry["reply"])
             except (ValueError, KeyError, TypeError) as error:
                 if number == len(lines):  # a run was stopped while it wrote; without a newline it never counted
-                    self.path.write_bytes(b"".join(part + b"\n" for part in lines[:-1]))
+                    whole = b"".join(part + b"\n" for part in lines[:-1])
+                    replace_file(self.path, lambda part: part.write_bytes(whole))
                     return
                 raise DataError(
                     f"{self.path} line {number} is no entry of a judge's ledger ({error}); repair or remove it"

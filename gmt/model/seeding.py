@@ -15,6 +15,9 @@ def seeded(seed: int, devices: Sequence[int] = ()) -> Iterator[None]:
     Layers of `torch.nn` initialise themselves, and dropout draws, from PyTorch's default generator and take no other.
     This gives such code a seed of its own without setting one for whoever runs beside or after it.
 
+    Limitations: PyTorch's default generator belongs to the whole process, so a thread that draws from it meanwhile
+    draws the seeded numbers too.
+
     Args:
         seed: Of the default generator of the CPU, and of those of `devices`.
         devices: Numbers of the CUDA devices that the block draws on.
