@@ -187,6 +187,6 @@ def test_scores_that_are_null_are_left_out_and_a_question_without_any_is_a_bad_r
 
 @pytest.mark.parametrize("price", ["NaN", "Infinity", "-1", '"1"'])
 def test_prices_of_a_matrix_are_finite(folder: Path, price: str) -> None:
-    (folder / "default_llm.json").write_text('{"small": {"input_price": %s}}' % price)
+    (folder / "default_llm.json").write_text(f'{{"small": {{"input_price": {price}}}}}')
     with pytest.raises(DataError, match="input_price of small is .*; expected"):
         read(folder, OPTIONS)
