@@ -56,11 +56,26 @@ def read_models(path: Path) -> dict[str, ModelInfo]:
     }
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """Load YAML without aliases, which can make a small file enormous, and without keys that stand twice."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not read")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        found = super().construct_mapping(node, deep)
+        if len(found) < len(node.value):
+            raise yaml.YAMLError("a key stands twice in one mapping")
+        return found
+
+
 def _read_yaml(path: Path) -> Any:
     if not path.is_file():
         raise DataError(f"{path} does not exist; expected a YAML file")
     try:
-        return yaml.safe_load(path.read_text("utf-8-sig"))
+        return yaml.load(path.read_text("utf-8-sig"), _PlainLoader)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{path.name} is not YAML ({one_line(error)}); repair it") from error
 

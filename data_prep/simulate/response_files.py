@@ -8,13 +8,13 @@ from typing import Any
 
 from data_prep.pool import read_models
 from data_prep.read.cells import label
-from data_prep.read.file_formats import SUFFIXES, read_json, read_rows
+from data_prep.read.file_formats import SUFFIXES, read_rows
 from data_prep.read.row import Rejected
 from data_prep.simulate.prices import priced
 from data_prep.simulate.response_table import Answer, ResponseTable, Round, cells, of_table, shrunk
 from data_prep.sources.source import SourceOptions
 from gmt.data.comparisons import text_id, winner_ratings
-from gmt.data.dataset import ModelInfo
+from gmt.data.dataset import ModelInfo, read_cards
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 
@@ -44,7 +44,7 @@ def read_responses(input: Path, questions: Path | None = None, models: Path | No
     # From the most certain shape to the least: a data folder is known by one file, answer files by their rows, and rows
     # of our own columns are what is left to try.
     if (input / "interactions.parquet").is_file():
-        cards = {name: ModelInfo(**info) for name, info in read_json(input / "models.json").items()}
+        cards = read_cards(input / "models.json")
         found = of_table(InteractionTable.read(input / "interactions.parquet", list(cards)), cards)
     elif input.is_dir() and _answer_files(input):
         found = _mt_bench(input, questions)

@@ -11,10 +11,10 @@ import numpy as np
 
 from data_prep.pool import read_models
 from data_prep.read.cells import label, needed, number, text
-from data_prep.read.file_formats import read_json, read_rows
+from data_prep.read.file_formats import read_rows
 from data_prep.read.row import Rejected
 from data_prep.sources.score_matrix import ScoreMatrix, answer_costs
-from gmt.data.dataset import ModelInfo
+from gmt.data.dataset import ModelInfo, read_card, read_cards
 from gmt.data.interactions import SPLITS, TEST, TRAIN, InteractionTable
 from gmt.errors import DataError
 
@@ -131,8 +131,8 @@ def matrix_from(input: Path, rejected: list[Rejected]) -> ScoreMatrix:
     if is_matrix(input):
         return read_matrix(input, rejected)
     if (input / "interactions.parquet").is_file():
-        cards = {name: ModelInfo(**info) for name, info in read_json(input / "models.json").items()}
+        cards = read_cards(input / "models.json")
         table = InteractionTable.read(input / "interactions.parquet", list(cards))
-        stated = read_json(input / "card.json").get("protocol") == "given"
+        stated = read_card(input / "card.json").get("protocol") == "given"
         return ScoreMatrix.of_table(table, cards, stated)
     raise DataError(f"{input} holds neither dcrouter_*.json nor interactions.parquet; name a folder of scores")

@@ -213,7 +213,7 @@ class Dataset:
         models = read_cards(folder / "models.json")
         table = InteractionTable.read(folder / "interactions.parquet", list(models))
         store = EmbeddingStore.open(folder / "embeddings")
-        return cls.from_store(table, models, store, _read_card(folder / "card.json"))
+        return cls.from_store(table, models, store, read_card(folder / "card.json"))
 
     @classmethod
     def from_store(
@@ -284,7 +284,7 @@ def _is_price(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
 
-def _read_card(path: Path) -> dict[str, Any]:
+def read_card(path: Path) -> dict[str, Any]:
     """Read what the other commands look up in `card.json`.
 
     Raises:

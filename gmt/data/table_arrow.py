@@ -84,11 +84,11 @@ def _text_bytes(table: TableColumns, first: int, last: int) -> int:
 
 def _bytes_of(texts: Sequence[str], codes: np.ndarray) -> int:
     used, count = np.unique(codes[codes >= 0], return_counts=True)
-    sizes = (texts[code] for code in used.tolist())
-    return sum(
-        (len(text) if text.isascii() else len(text.encode("utf-8"))) * times
-        for text, times in zip(sizes, count.tolist(), strict=True)
-    )
+    total = 0
+    for code, times in zip(used.tolist(), count.tolist(), strict=True):
+        text = str(texts[code])
+        total += times * (len(text) if text.isascii() else len(text.encode("utf-8")))
+    return total
 
 
 def columns_of(rows: pa.Table, models: Sequence[str]) -> dict[str, Any]:

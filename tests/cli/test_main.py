@@ -163,7 +163,7 @@ MISTAKES = {
         *("route", "--run", "{run}", "--user", "ana", "--query", "x"),
         *("--conversation", "{tmp}/none.json"),
     ),
-    "route, an answer to nothing": (
+    "route, a role that nobody knows": (
         *("route", "--run", "{run}", "--user", "ana", "--query", "x"),
         *("--conversation", "{answer}"),
     ),
@@ -194,7 +194,7 @@ def places(tmp_path_factory, tiny_run, demo_data):
         "votes": rows(tmp / "votes.jsonl", VOTE),
         "bad_votes": rows(tmp / "bad.jsonl", VOTE, {**VOTE, "winner": "left"}),
         "bad_config": rows(tmp / "bad.yaml", "model: {widht: 3}"),
-        "answer": rows(tmp / "answer.json", [{"role": "assistant", "content": "hi"}]),
+        "answer": rows(tmp / "answer.json", [{"role": "robot", "content": "hi"}]),
         "others": prepared(tmp, "others", "hash:64"),
         "hashed": prepared(tmp, "hashed", "hash:32"),
     }

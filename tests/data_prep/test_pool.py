@@ -77,3 +77,20 @@ def test_models_that_are_not_here_are_noted_and_none_that_is_refused(tmp_path: P
     assert unmatched(["x", "z"], path) == unmatched(["x"], None) == []
     with pytest.raises(DataError, match="none of the models here"):
         describe_models(["a"], {}, path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("x: {input_price: 1, input_price: 2}", "a key stands twice"),
+        ("x: {input_price: 1}\nx: {}", "a key stands twice"),
+        ("a: &a [1, 1]\nb: [*a, *a]", "aliases"),
+        ("[" * 5000, "not YAML"),
+    ],
+)
+def test_yaml_that_nobody_means_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "pool.yaml"
+    path.write_text(content)
+    with pytest.raises(DataError, match=said) as error:
+        read_models(path)
+    assert "\n" not in str(error.value)

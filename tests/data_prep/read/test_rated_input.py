@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +17,9 @@ from hypothesis import strategies as st
 from data_prep.prepare import PrepOptions, prepare
 from data_prep.read import pieces
 from data_prep.read.blocks import pack_rows
-from data_prep.read.parallel import InThisProcess
+from data_prep.read.parallel import InProcesses, InThisProcess, parse_input
 from data_prep.read.rated_input import Grouping, group_blocks, group_rated, read_rated
-from data_prep.read.row import RatedRow
+from data_prep.read.row import RatedRow, Row
 from data_prep.sources import arena, jsonl
 from data_prep.sources.source import SourceOptions
 from gmt.data.comparisons import Candidate
@@ -274,3 +275,14 @@ def test_texts_are_encoded_alike_by_several_processes(tmp_path, monkeypatch):
     for workers, store in enumerate(stores, start=1):
         embed.embed_texts(encoder, texts, store, heard.append, workers)
     assert np.array_equal(stores[0].vectors(texts), stores[1].vectors(texts)) and sum(heard) == 120
+
+
+def _end_this_process(file: str, line: int, row: Row) -> list[RatedRow]:
+    os._exit(9)
+
+
+def test_a_worker_that_is_killed_is_named_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"user": "u"}\n')
+    with pytest.raises(DataError, match="one of 2 processes was ended from outside.*fewer --workers"):
+        list(parse_input(path, _end_this_process, InProcesses(2)))

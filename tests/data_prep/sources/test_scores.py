@@ -168,3 +168,25 @@ def test_real_scores_keep_381_clean_questions() -> None:
     reward = alpha * matrix.score[test] - (1 - alpha) * matrix.cost[test]
     assert reward.mean() == pytest.approx(0.110, abs=5e-4)
     assert reward.max(axis=2).mean() == pytest.approx(0.423, abs=5e-4)
+
+
+def test_scores_that_are_null_are_left_out_and_a_question_without_any_is_a_bad_row(folder: Path) -> None:
+    rows = [
+        {"question": "a", "scores": {"small": 0.5, "large": None}},
+        {"question": "b", "scores": {"small": None, "large": None}},
+        {"question": "c", "scores": {"half \ud800": 1}},
+        {"question": ["d"], "scores": {"small": 1, "large": 10**400}},
+    ]
+    (folder / "dcrouter_train.json").write_text(json.dumps(rows))
+    data = read(folder, OPTIONS)
+    assert [row.line for row in data.rejected] == [2, 3, 4]
+    assert "scores are null for every model" in data.rejected[0].reason
+    table = data.as_table()
+    assert np.diff(table.start).tolist()[0] == 1 and len(table) == 11
+
+
+@pytest.mark.parametrize("price", ["NaN", "Infinity", "-1", '"1"'])
+def test_prices_of_a_matrix_are_finite(folder: Path, price: str) -> None:
+    (folder / "default_llm.json").write_text(f'{{"small": {{"input_price": {price}}}}}')
+    with pytest.raises(DataError, match="input_price of small is .*; expected"):
+        read(folder, OPTIONS)
