@@ -88,9 +88,7 @@ def test_outcomes_of_an_episodes_targets_reach_the_labels_alone():
     targets = np.zeros(len(data.table), bool)
     targets[sampler.draw(0).targets] = True
     accelerator = new_accelerator(config)
-    one, other = (
-        episode_batch(some, sampler, 0, config, accelerator)[0] for some in (data, turned(data, targets))
-    )
+    one, other = (episode_batch(some, sampler, 0, config, accelerator)[0] for some in (data, turned(data, targets)))
     assert torch.equal(one.feedback, other.feedback) and torch.equal(one.turn_user, other.turn_user)
     # Every turn of the graph is one of the history.
     shown = np.diff(data.table.start)[sampler.draw(0).history].sum()

@@ -72,7 +72,9 @@ def tabulated(folders: Sequence[Path], seed: int = 0) -> str:
         for name in (without, reading):
             rows[f"`{name}`"] = [cell(name, metric) for metric in METRICS]
         rows[f"… less `{without}`"] = [cell(reading, metric, without) for metric in METRICS]
-    rows |= {f"`{GMT}` less `{name}`": [cell(GMT, metric, name) for metric in METRICS] for name in [*PAIRS.values()][1:]}
+    rows |= {
+        f"`{GMT}` less `{name}`": [cell(GMT, metric, name) for metric in METRICS] for name in [*PAIRS.values()][1:]
+    }
     return table("router", METRICS, rows)
 
 

@@ -102,8 +102,7 @@ def test_an_evaluation_puts_accuracies_beside_the_bound(protocol: str) -> None:
     votes = votes_of(data.table)
     text, table = data.table.query, data.table
     pairs = [
-        (text[at], table.turn[at], *sorted((a, b)))
-        for at, a, b in zip(votes.comparison, votes.a, votes.b, strict=True)
+        (text[at], table.turn[at], *sorted((a, b))) for at, a, b in zip(votes.comparison, votes.a, votes.b, strict=True)
     ]
     right: dict[int, list[float]] = {}
     for number, (at, pair) in enumerate(zip(votes.comparison, pairs, strict=True)):

@@ -209,6 +209,15 @@ def test_settings_follow_valid():
     data = random_dataset(1, users=10, comparisons_per_user=30)
     valid = (data.table.split == VALID)[data.table.row_comparison]
     turned = data.with_table(replace(data.table, rating=np.where(valid, 1 - data.table.rating, data.table.rating)))
-    for name in ("user_mean", "user_elo", "user_bradley_terry", "low_rank", "graph_router", "user_task_mean", "ridge", "ridge_answers"):
+    for name in (
+        "user_mean",
+        "user_elo",
+        "user_bradley_terry",
+        "low_rank",
+        "graph_router",
+        "user_task_mean",
+        "ridge",
+        "ridge_answers",
+    ):
         one, other = (make(name).fit(learn(some)).state_dict() for some in (data, turned))
         assert any((one[key] != other[key]).any() for key in one), name

@@ -37,9 +37,7 @@ def test_f_without_a_fold_does_not_know_the_votes_of_that_fold(router, train):
     for part in range(FOLDS):
         held = (fold == part)[train.table.row_comparison]
         rating = np.where(held, 1 - train.table.rating, train.table.rating)
-        turned = fold_votes(
-            router, train.with_table(replace(train.table, rating=rating)), np.random.default_rng(3)
-        )
+        turned = fold_votes(router, train.with_table(replace(train.table, rating=rating)), np.random.default_rng(3))
         assert (turned.offset[part] == found.offset[part]).all()
         assert not np.allclose(turned.offset[(part + 1) % FOLDS], found.offset[(part + 1) % FOLDS])
 
