@@ -177,12 +177,24 @@ def tried(chosen: Sequence[Mutant], trees: Sequence[Path]) -> Iterator[tuple[Mut
             yield mutant, not trial.passed()
 
 
+def whole_passes(chosen: Sequence[Mutant], tree: Path) -> None:
+    """End the program where the named tests do not pass before anything is broken."""
+    whole = Trial(tuple(dict.fromkeys(test for one in chosen for test in one.killed_by)), tree)
+    while not whole.ended():
+        time.sleep(0.1)
+    if not whole.passed():
+        sys.exit(f"the named tests do not pass before anything is broken:\n{whole.said.read_text('utf-8')[-2000:]}")
+
+
 def main() -> None:
     """Try the faults and say which no test sees."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fast", action="store_true", help="only those whose tests take seconds")
     parser.add_argument("--only", default="", help="those whose name holds this text")
     parser.add_argument("--jobs", type=int, default=2, help="how many are tried at once, each on a copy of its own")
+    parser.add_argument(
+        "--after-tests", action="store_true", help="the named tests passed just now: do not run them whole"
+    )
     options = parser.parse_args()
     chosen = [one for one in mutants() if (one.fast or not options.fast) and options.only in one.name]
     if not chosen:
@@ -195,12 +207,8 @@ def main() -> None:
         for tree in trees:
             copy_tree(tree)
         # 1. A test that fails anyhow would see everything.
-        whole = Trial(tuple(dict.fromkeys(test for one in chosen for test in one.killed_by)), trees[0])
-        while not whole.ended():
-            time.sleep(0.1)
-        if not whole.passed():
-            sys.exit(f"the named tests do not pass before anything is broken:\n{whole.said.read_text('utf-8')[-2000:]}")
-        print(f"the named tests pass before anything is broken ({time.perf_counter() - start:.0f} s)", flush=True)
+        if not options.after_tests:
+            whole_passes(chosen, trees[0])
         # 2. One fault at a time in each copy.
         for number, (one, seen) in enumerate(tried(chosen, trees), 1):
             survived += [] if seen else [one.name]
