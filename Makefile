@@ -3,12 +3,13 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
 READY = .venv/.ready
 
-.PHONY: demo test soak check format clean help
+.PHONY: demo test soak mutants check format clean help
 
 help:
 	@echo "make demo    the whole job on data the project makes itself"
 	@echo "make test    run the tests"
 	@echo "make soak    run the long form of the tests: crashes, many writers, large logs"
+	@echo "make mutants break the code on purpose, one fault at a time, and see that a test fails"
 	@echo "make check   lint, formatting and types"
 	@echo "make format  rewrite the code in the house format"
 	@echo "make clean   remove .venv and what tools left behind"
@@ -21,6 +22,9 @@ test: $(READY)
 
 soak: $(READY)
 	.venv/bin/python -m pytest -m soak -v
+
+mutants: $(READY)
+	.venv/bin/python -m tests.mutants
 
 check: $(READY)
 	.venv/bin/ruff check .

@@ -1,6 +1,7 @@
 """Check across modules that nothing is handed what it must not see."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,7 +114,8 @@ def test_intervals_are_over_users_and_not_over_their_comparisons():
 
 @pytest.mark.parametrize("name", [name for name, maker in RIVALS.items() if maker.seeded])
 def test_a_seed_reaches_whoever_draws(name):
-    assert make_router(name, 7).state_dict()["seed"] == 7
+    router: Any = make_router(name, 7)
+    assert router.state_dict()["seed"] == 7
 
 
 def test_the_curvature_of_answer_quality_is_that_of_the_log_loss():

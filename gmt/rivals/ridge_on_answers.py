@@ -18,7 +18,7 @@ ANSWER_RIDGES = (30000.0, 10000.0, 3000.0, 1000.0, 300.0, 30.0)
 
 
 class RidgeAnswers(Ridge):
-    """Extend the ridge by the features of visible answers that gmt reads: weights of everybody, and a user's around them.
+    """Extend the ridge by the features of visible answers that gmt reads, weighed by everybody and by each user.
 
     Both are regressed first, on ratings and features less the means of their comparison; the ridge of the query and the
     user's mean residual explain what they leave.
