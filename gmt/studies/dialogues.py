@@ -32,7 +32,7 @@ from gmt.model.build import Scorer
 from gmt.report.markdown import interval_cell, table
 from gmt.training.train_network import new_scorer
 
-ANSWERS = ("interestingness", "boringness", "preference", "fluency", "sensibility", "specificity", "humanness")
+SURVEY = ("interestingness", "boringness", "preference", "fluency", "sensibility", "specificity", "humanness")
 FOLDS, USERS, RESAMPLES = 3, 16, 1000
 SHUFFLED = ", ratings shuffled"
 VARIANTS: dict[str, tuple[dict[str, bool], bool]] = {
@@ -53,7 +53,7 @@ def read_dialogues(folder: Path, encoder: str) -> Dataset:
     ratings = {}
     for row in _rows(folder / "survey_responses.csv"):
         # Boredom is turned round, so that more is better in every answer; turn -1 holds the survey of a whole session.
-        values = [float(row[name]) if name != "boringness" else 1 - float(row[name]) for name in ANSWERS if row[name]]
+        values = [float(row[name]) if name != "boringness" else 1 - float(row[name]) for name in SURVEY if row[name]]
         if row["turn_id"] != "-1" and values:
             ratings[row["session_id"], int(row["turn_id"])] = float(np.mean(values))
     seen = {}

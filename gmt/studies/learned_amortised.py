@@ -61,8 +61,8 @@ class AmortisedSolve(nn.Module):
         missed = (y - torch.sigmoid(offset)) * seen
         state = self.begin(torch.cat([torch.stack([missed, offset, seen, (y == 0.5) * seen, count], 2), own], 2))
         for mix, value, update in zip(self.mix, self.value, self.update, strict=True):
-            # Nonnegative sums of kernels are kernels; votes that are not shown send nothing, or their own answer would
-            # leak.
+            # Nonnegative sums of kernels are kernels. Targets send nothing, so the score of one does not depend on
+            # which others stand beside it.
             weights = torch.einsum("hp,bpij->bhij", nn.functional.softplus(mix), kernels) * seen[:, None, None, :]
             message = torch.tanh(value(state)) * seen[:, :, None]
             message = message.reshape(*state.shape[:2], HEADS, -1)

@@ -25,11 +25,11 @@ def write_dialogues(folder, people=9, rounds=6):
     events, surveys = [], []
     for person in range(people):
         key = {"session_id": f"s{person}", "worker_id": f"w{person}", "model": "Jumbo"}
-        surveys.append({**key, "turn_id": -1, **dict.fromkeys(dialogues.ANSWERS, "")})
+        surveys.append({**key, "turn_id": -1, **dict.fromkeys(dialogues.SURVEY, "")})
         for turn in range(1, rounds + 1):
             said = f"word{rng.integers(9)} word{rng.integers(9)}"
             events.append({**key, "turn_id": turn, "user_input": said, "model_completion": "yes"})
-            answers = {name: float(rng.integers(2)) for name in dialogues.ANSWERS}
+            answers = {name: float(rng.integers(2)) for name in dialogues.SURVEY}
             surveys.append({**key, "turn_id": turn, **answers, "fluency": "" if turn == 1 else 1.0})
     for name, rows in (("event_blocks.csv", events), ("survey_responses.csv", surveys)):
         with (folder / name).open("w", newline="") as file:
