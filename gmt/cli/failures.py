@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -86,6 +87,8 @@ def told(error: Exception) -> str | None:
         return "the memory is not enough for this; take less data or smaller settings, e.g. episode.users"
     if any(words in text.lower() for words in FULL):
         return f"cannot write {_place(error)}: {REASONS[errno.ENOSPC]}"
+    if number := re.search(r"\(os error (\d+)\)", text):  # as Rust's libraries say it
+        return f"cannot use {_place(error)}: {REASONS.get(int(number[1]), one_line(text, 150))}"
     if isinstance(error, TimeoutError):
         return f"waited too long for {_place(error)}; another command may hold it, give this one again later"
     if isinstance(error, OSError) and error.errno is None:  # Arrow says so of what it cannot unpack

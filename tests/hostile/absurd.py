@@ -12,9 +12,91 @@ from tests.hostile.attempt import Case
 from tests.hostile.damage import FEW
 from tests.hostile.rows import GOOD_ROWS, score_folder, write_rows
 
-NUMBERS = ["-1", "0", "2147483648", "1" + "0" * 30, "-" + "9" * 400, "abc", "", "NaN", "inf", "-inf", "1e308", "1e-320", "1e9", "٣", "²", "0x10", "1_0", "0.5", "-0.0", "None", "[1]"]
-TEXTS = ["", " ", ",", "\x1b[31mred", "a\nb", "a\r\nb\x00", "[/INST]", "[bold]", ":rocket:", "x" * 10_000, "x\u2028y", "\ud800", "../../outside", "😀", "\u202eabc", "%s{0}{name}", "-1", "--quiet", "ana,ana", "nan", "1,2,3", ";rm", "a=b=c", "model=3", "train.lr=nan", "train.steps=" + "9" * 30, "seed=-1", "model.width=-3", "hash:0", "hash:²", "hub:a/b/../c", "hub:", "no/such/encoder", "uniform:2,1", "beta:0,0", "grid:nan,1", "=", "a=b"]
-PATHS = ["", ".", "/", "none", "x" * 300, "x/" * 3000, "file/inside", "folder", "file", "\ud800", "a\nb", "\x1b[31m", "run", "data", "rows.jsonl", "[/INST]", "nul\x00l", "-", "~", "../in/file"]
+NUMBERS = [
+    "-1",
+    "0",
+    "2147483648",
+    "1" + "0" * 30,
+    "-" + "9" * 400,
+    "abc",
+    "",
+    "NaN",
+    "inf",
+    "-inf",
+    "1e308",
+    "1e-320",
+    "1e9",
+    "٣",
+    "²",
+    "0x10",
+    "1_0",
+    "0.5",
+    "-0.0",
+    "None",
+    "[1]",
+]
+TEXTS = [
+    "",
+    " ",
+    ",",
+    "\x1b[31mred",
+    "a\nb",
+    "a\r\nb\x00",
+    "[/INST]",
+    "[bold]",
+    ":rocket:",
+    "x" * 10_000,
+    "x\u2028y",
+    "\ud800",
+    "../../outside",
+    "😀",
+    "\u202eabc",
+    "%s{0}{name}",
+    "-1",
+    "--quiet",
+    "ana,ana",
+    "nan",
+    "1,2,3",
+    ";rm",
+    "a=b=c",
+    "model=3",
+    "train.lr=nan",
+    "train.steps=" + "9" * 30,
+    "seed=-1",
+    "model.width=-3",
+    "hash:0",
+    "hash:²",
+    "hub:a/b/../c",
+    "hub:",
+    "no/such/encoder",
+    "uniform:2,1",
+    "beta:0,0",
+    "grid:nan,1",
+    "=",
+    "a=b",
+]
+PATHS = [
+    "",
+    ".",
+    "/",
+    "none",
+    "x" * 300,
+    "x/" * 3000,
+    "file/inside",
+    "folder",
+    "file",
+    "\ud800",
+    "a\nb",
+    "\x1b[31m",
+    "run",
+    "data",
+    "rows.jsonl",
+    "[/INST]",
+    "nul\x00l",
+    "-",
+    "~",
+    "../in/file",
+]
 LEFT_OUT = {
     "demo": "trains in full",
     "bench": "measures for minutes; its --parts alone is tried",
@@ -43,7 +125,16 @@ def base_lines() -> dict[tuple[str, ...], list[str]]:
         ("simulate", "planted"): ["--out", "p.jsonl", "--users", "3", "--votes", "4", "--questions", "20"],
         ("simulate", "traits"): ["rows.jsonl", "--out", "t.jsonl", "--users", "3", "--votes", "2"],
         ("simulate", "cost"): ["scores", "--out", "c.jsonl", "--users", "3"],
-        ("simulate", "judge"): ["rows.jsonl", "--out", "j.jsonl", "--endpoint", "http://127.0.0.1:9", "--model", "m", "--dry-run"],
+        ("simulate", "judge"): [
+            "rows.jsonl",
+            "--out",
+            "j.jsonl",
+            "--endpoint",
+            "http://127.0.0.1:9",
+            "--model",
+            "m",
+            "--dry-run",
+        ],
     }
 
 
@@ -59,7 +150,7 @@ def leaves(command: object, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 
 def values_of(parameter: object) -> list[str]:
     """Return what may be thrown at a parameter."""
-    kind = type(parameter.param_type).__name__.lower()  # pyright: ignore[reportAttributeAccessIssue]
+    kind = str(parameter.type_descriptor.annotation).lower()  # pyright: ignore[reportAttributeAccessIssue]
     if "path" in kind:
         return PATHS
     return NUMBERS if "int" in kind or "float" in kind else TEXTS + NUMBERS[:8]
@@ -96,7 +187,11 @@ def _case(run: Path, data: Path, words: tuple[str, ...], base: list[str], parame
         (home / "folder").mkdir()
         line = list(base)
         if positional:
-            places = [at for at, word in enumerate(line) if not word.startswith("-") and (at == 0 or not line[at - 1].startswith("-"))]
+            places = [
+                at
+                for at, word in enumerate(line)
+                if not word.startswith("-") and (at == 0 or not line[at - 1].startswith("-"))
+            ]
             order = [p for p in ("source", "input", "data", "name", "runs", "answers", "scores") if p == name]
             at = 1 if name == "input" else 0
             if order and len(places) > at:

@@ -47,7 +47,7 @@ def failure_of(case: Case, home: Path) -> str | None:
     words = case.make(inside)
     os.chdir(inside)
     try:
-        code, out, err = _run(words)
+        code, out, err = run_words(words)
     finally:
         os.chdir(before)
     if names := sorted(path.name for path in home.iterdir() if path != inside):
@@ -77,7 +77,7 @@ def _judged(code: int, out: str, err: str, baseline: str | None) -> str | None:
     return None
 
 
-def _run(words: list[str]) -> tuple[int, str, str]:
+def run_words(words: list[str]) -> tuple[int, str, str]:
     """Return exit code, stdout and stderr; a traceback is exit code 1, as Python's own."""
     streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
     code = 0
@@ -95,9 +95,15 @@ def _run(words: list[str]) -> tuple[int, str, str]:
             except BaseException as error:  # what Python would print a traceback of
                 code = 1
                 last = traceback.extract_tb(error.__traceback__)[-1]
-                ours = [at for at in traceback.extract_tb(error.__traceback__) if "/gmt/" in at.filename or "data_prep" in at.filename]
+                ours = [
+                    at
+                    for at in traceback.extract_tb(error.__traceback__)
+                    if "/gmt/" in at.filename or "data_prep" in at.filename
+                ]
                 where = f"{Path((ours or [last])[-1].filename).name}:{(ours or [last])[-1].lineno}"
-                sys.stderr.write(f"{type(error).__name__} at {where}: {error}"[:500].encode("utf-8", "backslashreplace").decode())
+                sys.stderr.write(
+                    f"{type(error).__name__} at {where}: {error}"[:500].encode("utf-8", "backslashreplace").decode()
+                )
     finally:
         signal.alarm(0)
     out, err = (stream.buffer.getvalue().decode("utf-8", "replace") for stream in streams)  # pyright: ignore[reportAttributeAccessIssue]

@@ -20,7 +20,16 @@ COMMANDS = {
 }
 # Reads alone can be compared with what the untouched run says; results carry a date.
 COMPARED = ("route", "list", "show", "export", "models")
-FEW = ["--set", "train.steps=1", "--set", "train.eval_every=1", "--set", "traits.steps=1", "--set", "posterior.enabled=false"]
+FEW = [
+    "--set",
+    "train.steps=1",
+    "--set",
+    "train.eval_every=1",
+    "--set",
+    "traits.steps=1",
+    "--set",
+    "posterior.enabled=false",
+]
 
 
 def truncate(path: Path, rng: random.Random, others: list[Path]) -> None:
@@ -64,7 +73,21 @@ def folder(path: Path, rng: random.Random, others: list[Path]) -> None:
 
 def words(path: Path, rng: random.Random, others: list[Path]) -> None:
     path.write_text(
-        rng.choice(["null", "[]", "{}", "3", '"x"', "[" * 5000, '{"a": 1, "a": 2}', "a: &a [*a]", "\x1b[31m", "x" * 10**5, "NaN"])
+        rng.choice(
+            [
+                "null",
+                "[]",
+                "{}",
+                "3",
+                '"x"',
+                "[" * 5000,
+                '{"a": 1, "a": 2}',
+                "a: &a [*a]",
+                "\x1b[31m",
+                "x" * 10**5,
+                "NaN",
+            ]
+        )
     )
 
 

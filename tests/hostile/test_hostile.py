@@ -23,9 +23,9 @@ def baselines(tiny_run, capsys_module) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def capsys_module(tmp_path_factory):
-    from tests.hostile.attempt import _run
+    from tests.hostile.attempt import run_words
 
-    return lambda words: _run(words)[1]
+    return lambda words: run_words(words)[1]
 
 
 def tried(cases: Iterator[Case] | list[Case], home: Path) -> list[str]:
