@@ -100,6 +100,8 @@ def told(error: Exception) -> str | None:
         return f"a file ends too early ({text or 'nothing follows'}); restore it or make it again"
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         return f"a text holds half a character, {error.object[error.start : error.end]!r}, which no file takes; mend it"
+    if isinstance(error, ValueError) and "has an empty name" in text:
+        return f"{text.partition(' has an empty')[0]} names no file or folder of its own; name one"
     if isinstance(error, ValueError) and "embedded null" in text:
         return "a path holds a null character, which no file system takes; name another place"
     return None

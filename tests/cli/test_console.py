@@ -39,7 +39,9 @@ def test_what_is_not_finite_is_null_in_json():
     assert json.loads(json_line(value)) == {"a": None, "b": [1.5, None, [None]], "c": {"d": None}}
 
 
-@pytest.mark.parametrize(("encoding", "text"), [("utf-8", "東京"), ("cp1252", "東京 é"), ("ascii", "é"), ("utf-8", "\ud800")])
+@pytest.mark.parametrize(
+    ("encoding", "text"), [("utf-8", "東京"), ("cp1252", "東京 é"), ("ascii", "é"), ("utf-8", "\ud800")]
+)
 def test_json_is_json_on_every_terminal(encoding, text, monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), encoding)
     monkeypatch.setattr(sys, "stdout", stream)

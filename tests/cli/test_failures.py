@@ -135,7 +135,9 @@ def test_a_file_that_cannot_be_written_is_named(command, size, place):
 TOO_LONG = "x" * 300
 
 
-@pytest.mark.parametrize("name", [TOO_LONG, "rows.jsonl/inside", "a\x00b", "\ud800"], ids=["long", "file", "null", "half"])
+@pytest.mark.parametrize(
+    "name", [TOO_LONG, "rows.jsonl/inside", "a\x00b", "\ud800"], ids=["long", "file", "null", "half"]
+)
 @pytest.mark.parametrize("command", [name for name in WRITERS if "made" in " ".join(WRITERS[name])])
 def test_a_name_that_no_disk_takes_is_one_line(command, name, place):
     code, _, err = run_words([word.replace("made", name) for word in WRITERS[command]])
