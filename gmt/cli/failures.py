@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import sys
@@ -135,7 +136,7 @@ def _end(message: str, code: int) -> None:
 def _bear_any_text() -> None:
     """Let a terminal that cannot show a character show its escape, in place of an error."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
