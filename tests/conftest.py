@@ -23,6 +23,7 @@ def pytest_configure():
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_VERBOSITY": "error",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_OFFLINE": "1",
     }.items():
         os.environ.setdefault(name, value)
     for name in ("accelerate", "transformers", "torch.distributed"):

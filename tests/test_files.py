@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from gmt.errors import DataError
-from gmt.files import locked, read_json, replace_file, replace_folder, write_json, write_text
+from gmt.errors import DataError, RunError
+from gmt.files import locked, parse_json, read_json, replace_file, replace_folder, write_json, write_text
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_stays(tmp_path):
@@ -91,3 +91,31 @@ def test_waiting_for_a_lock_has_an_end(tmp_path):
         thread.start()
         thread.join()
     assert len(raised) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"a": 1, "a": 2}', "'a' stands twice"),
+        ('[{"b": {"c": 1, "c": 1}}]', "'c' stands twice"),
+        ("[" * 100_000, "deep"),
+    ],
+)
+def test_json_that_would_be_read_in_two_ways_is_refused(text, said):
+    with pytest.raises(ValueError, match=said):
+        parse_json(text)
+
+
+def test_a_folder_where_a_file_is_expected_is_said_so(tmp_path):
+    with pytest.raises(RunError, match="is no file; name one"):
+        read_json(tmp_path, RunError, "name one")
+
+
+def test_an_error_of_the_disk_names_the_file_and_not_its_temporary_name(tmp_path):
+    def full(part):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as found:
+        replace_file(tmp_path / "x.json", full)
+    assert (found.value.errno, found.value.filename) == (28, str(tmp_path / "x.json"))
+    assert list(tmp_path.iterdir()) == []

@@ -118,7 +118,8 @@ def _require(name: str, value: float | None, low: float, high: float | None) -> 
     if value is None or (low <= value and (high is None or value <= high)):
         return
     wanted = f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
-    raise ConfigError(f"{name} is {value:g}; expected {wanted}")
+    shown = str(value) if isinstance(value, int) else f"{value:g}"  # a number of 400 digits has no :g
+    raise ConfigError(f"{name} is {shown}; expected {wanted}")
 
 
 @dataclass(frozen=True, eq=False)

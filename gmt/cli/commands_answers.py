@@ -30,13 +30,13 @@ def traits(
     questions: Questions = None,
     models: Annotated[Path | None, typer.Option(help="JSON file: name -> description and prices.")] = None,
     users: Annotated[int, typer.Option(help="People.", max=MOST)] = 100,
-    votes: Annotated[int, typer.Option(help="Rounds each person rates.", max=100_000)] = 40,
+    votes: Annotated[int, typer.Option(help="Rounds each person rates.", min=1, max=100_000)] = 40,
     noise: Annotated[
         float, typer.Option(help="Scale of the noise in utilities, which are about 1 apart.", callback=finite)
     ] = 0.3,
     feedback: Annotated[str, typer.Option(help="votes, ratings, rankings or thumbs.")] = "votes",
     candidates: Annotated[
-        int | None, typer.Option(help="Answers shown in a round.", show_default="2; 4 for rankings")
+        int | None, typer.Option(help="Answers shown in a round.", min=1, max=10_000, show_default="2; 4 for rankings")
     ] = None,
     ties: Annotated[float, typer.Option(help="Share of votes that tie, the closest ones.", callback=finite)] = 0.0,
     seed: Seed = 0,
@@ -80,7 +80,7 @@ def judge(
     personas: Annotated[Path | None, typer.Option(help="JSON file: name -> persona, in place of ours.")] = None,
     questions: Questions = None,
     per_user: Annotated[int, typer.Option(help="Questions each persona judges.", min=1, max=MOST)] = 20,
-    candidates: Annotated[int, typer.Option(help="Answers shown at once.")] = 2,
+    candidates: Annotated[int, typer.Option(help="Answers shown at once.", min=2, max=10_000)] = 2,
     max_chars: Annotated[int, typer.Option(help="Characters after which a text in the prompt is cut.", min=1)] = 4000,
     max_tokens: Annotated[int, typer.Option(help="Tokens of a reply.", min=1, max=MOST)] = 16,
     input_price: Annotated[

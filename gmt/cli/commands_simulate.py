@@ -27,7 +27,7 @@ simulate.add_typer(answer_commands)
 def planted(
     out: Out,
     users: Annotated[int, typer.Option(help="People.", max=MOST)] = 200,
-    votes: Annotated[int, typer.Option(help="Rounds each person rates.", max=100_000)] = 40,
+    votes: Annotated[int, typer.Option(help="Rounds each person rates.", min=1, max=100_000)] = 40,
     models: Annotated[int, typer.Option(help="Models on offer.", max=10_000)] = 10,
     rank: Annotated[int, typer.Option(help="Traits that tastes are about.", max=1000)] = 3,
     topics: Annotated[int, typer.Option(help="Topics of the questions, at most 12.")] = 8,
@@ -51,7 +51,7 @@ def planted(
         float, typer.Option(help="Share of rounds rated the wrong way round.", callback=finite)
     ] = 0.0,
     ties: Annotated[float, typer.Option(help="Share of votes that tie, the closest ones.", callback=finite)] = 0.0,
-    turns: Annotated[int, typer.Option(help="Rounds of a conversation.", max=100_000)] = 1,
+    turns: Annotated[int, typer.Option(help="Rounds of a conversation.", min=1, max=100_000)] = 1,
     wander: Annotated[bool, typer.Option("--wander", help="Conversations move between topics.")] = False,
     drift_at: Annotated[
         float | None,
@@ -67,7 +67,7 @@ def planted(
         typer.Option(help="Share of rounds that stay votes, to be asked.", show_default="0; .3 for text"),
     ] = None,
     candidates: Annotated[
-        int | None, typer.Option(help="Answers shown in a round.", show_default="2; 4 for rankings")
+        int | None, typer.Option(help="Answers shown in a round.", min=1, max=10_000, show_default="2; 4 for rankings")
     ] = None,
     responses: Annotated[bool, typer.Option("--responses", help="Write short answers that show the traits.")] = False,
     seed: Seed = 0,

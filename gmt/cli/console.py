@@ -56,7 +56,7 @@ class Terminal:
     def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
         self.quiet, self.as_json = quiet, as_json
         width = None if sys.stdout.isatty() else 160  # a pipe has no width to wrap at
-        plain = {"highlight": False, "markup": False, "emoji": False}
+        plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
         self.out, self.err = Console(width=width, **plain), Console(stderr=True, **plain)
 
     def note(self, text: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -86,6 +88,8 @@ def told(error: Exception) -> str | None:
         return "the memory is not enough for this; take less data or smaller settings, e.g. episode.users"
     if any(words in text.lower() for words in FULL):
         return f"cannot write {_place(error)}: {REASONS[errno.ENOSPC]}"
+    if number := re.search(r"\(os error (\d+)\)", text):  # as Rust's libraries say it
+        return f"cannot use {_place(error)}: {REASONS.get(int(number[1]), one_line(text, 150))}"
     if isinstance(error, TimeoutError):
         return f"waited too long for {_place(error)}; another command may hold it, give this one again later"
     if isinstance(error, OSError) and error.errno is None:  # Arrow says so of what it cannot unpack
@@ -97,6 +101,8 @@ def told(error: Exception) -> str | None:
         return f"a file ends too early ({text or 'nothing follows'}); restore it or make it again"
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         return f"a text holds half a character, {error.object[error.start : error.end]!r}, which no file takes; mend it"
+    if isinstance(error, ValueError) and "has an empty name" in text:
+        return f"{text.partition(' has an empty')[0]} names no file or folder of its own; name one"
     if isinstance(error, ValueError) and "embedded null" in text:
         return "a path holds a null character, which no file system takes; name another place"
     return None
@@ -130,7 +136,7 @@ def _end(message: str, code: int) -> None:
 def _bear_any_text() -> None:
     """Let a terminal that cannot show a character show its escape, in place of an error."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -68,6 +68,6 @@ def split_numbers(text: str | None, name: str, kind: type = int) -> list[Any] | 
         numbers = None if text is None else [kind(part) for part in text.split(",")]
     except ValueError:
         raise UserError(f"{name} is {text!r}; expected numbers separated by commas") from None
-    if numbers and not all(map(math.isfinite, numbers)):
+    if any(isinstance(number, float) and not math.isfinite(number) for number in numbers or ()):
         raise UserError(f"{name} is {text!r}; expected finite numbers separated by commas")
     return numbers

@@ -49,7 +49,8 @@ class Section:
     @classmethod
     def _explain(cls, values: Any, read: Any) -> Self:
         if isinstance(values, Mapping):
-            return cls(**{str(key): value for key, value in values.items()})
+            # A name with half a surrogate pair is none that pydantic can repeat.
+            return cls(**{str(key).encode("utf-8", "backslashreplace").decode(): of for key, of in values.items()})
         try:
             return read(values)
         except ValidationError as error:

@@ -32,7 +32,7 @@ def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
         section = RENAMED.get(key, key)
         if isinstance(value, Mapping):
             value = {RENAMED.get(f"{section}.{name}", f".{name}").rpartition(".")[2]: of for name, of in value.items()}
-        found[str(section)] = value
+        found[str(section).encode("utf-8", "backslashreplace").decode()] = value
     return found
 
 

@@ -166,7 +166,8 @@ class EmbeddingStore:
                 {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape},
             )
             for low in range(0, len(rows), WRITTEN_AT_ONCE):
-                self._take(rows[low : low + WRITTEN_AT_ONCE]).tofile(file)
+                # Not ndarray.tofile, which loses without a word what a full disk does not take.
+                file.write(np.ascontiguousarray(self._take(rows[low : low + WRITTEN_AT_ONCE])).data)
 
     def _put_aside(self) -> None:
         """Move what was added from memory to a file without a name."""
@@ -174,7 +175,7 @@ class EmbeddingStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 - it lives as long as the store
         part, at = np.concatenate(self._added), self._file.seek(0, os.SEEK_END)
-        part.tofile(self._file)
+        self._file.write(np.ascontiguousarray(part).data)
         self._file.flush()
         if len(part):
             self._stored.append(np.asarray(np.memmap(self._file, np.float32, "r", at, part.shape)))

@@ -1,34 +1,50 @@
-"""Check what is printed of an evaluation."""
+"""Check that results show what users wrote as it is, and that JSON is JSON."""
 
-from gmt.cli.console import Terminal, print_results
-from gmt.data.interactions import TEST
-from gmt.evaluation.evaluate import evaluate
-from gmt.rivals.registry import make_router
-from tests.factories import random_dataset
+import io
+import json
+import math
+import sys
 
+import numpy as np
+import pytest
 
-def printed(capsys, change=lambda summary: None):
-    data = random_dataset(0, users=20, questions=3, models=4)
-    routers = [make_router("bradley_terry").fit(data.select(data.table.split != TEST))]
-    summary = evaluate(data, routers, reference="bradley_terry").summary
-    change(summary)
-    print_results(Terminal(), summary)
-    return summary, capsys.readouterr().out
+from gmt.cli.console import Terminal, json_line
+
+NAMES = ["bo [/INST]", "mistral[instruct]", ":rocket:", "[bold red]x[/]", "\\[x]"]
 
 
-def test_the_bound_on_blind_routers_stands_beside_accuracies_over_the_same_votes(capsys):
-    summary, out = printed(capsys)
-    assert f"at most {summary['ceiling']['high']:.1%}" in out and "of the votes cast by several" in out
-    line = next(line for line in out.splitlines() if line.startswith("bradley_terry"))
-    assert line.split()[-1] == f"{summary['ceiling']['accuracy']['all']['bradley_terry']:.1%}"
+@pytest.mark.parametrize("name", NAMES)
+def test_markup_and_emoji_are_printed_as_they_are(name, capsys):
+    terminal = Terminal()
+    terminal.text(name)
+    terminal.table(name, [name, "votes"], [[name, "3"]])
+    terminal.note(name)
+    terminal.warn(name)
+    out, err = capsys.readouterr()
+    assert out.count(name) == 4 and err.count(name) == 2
 
 
-def test_a_bound_without_such_accuracies_is_not_printed(capsys):
-    """Results written by earlier versions hold none."""
-    _, out = printed(capsys, lambda summary: summary["ceiling"].pop("accuracy"))
-    assert "at most" not in out and "cast by several" not in out and "bradley_terry" in out
+def test_escape_sequences_and_line_breaks_reach_no_terminal(capsys):
+    terminal = Terminal()
+    terminal.table("", ["user", "votes"], [["a\x1b[31m\nb\u202e", "3"]])
+    terminal.text("first\nsecond\x1b[2J")
+    terminal.warn("one\ntwo")
+    out, err = capsys.readouterr()
+    assert r"a\x1b[31m\nb\u202e" in out and "first\nsecond\\x1b[2J\n" in out
+    assert err == "one\\ntwo\n" and "\x1b" not in out
 
 
-def test_data_that_nobody_judged_twice_prints_no_bound(capsys):
-    _, out = printed(capsys, lambda summary: summary.update(ceiling=None))
-    assert "at most" not in out and "bradley_terry" in out
+def test_what_is_not_finite_is_null_in_json():
+    value = {"a": math.nan, "b": [1.5, math.inf, (np.float64("nan"),)], "c": {"d": -math.inf}}
+    assert json.loads(json_line(value)) == {"a": None, "b": [1.5, None, [None]], "c": {"d": None}}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"), [("utf-8", "東京"), ("cp1252", "東京 é"), ("ascii", "é"), ("utf-8", "\ud800")]
+)
+def test_json_is_json_on_every_terminal(encoding, text, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    Terminal(as_json=True).result({"user": text})
+    stream.flush()
+    assert json.loads(stream.buffer.getvalue().decode(encoding)) == {"user": text}  # pyright: ignore[reportAttributeAccessIssue]

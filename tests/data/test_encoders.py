@@ -1,16 +1,18 @@
 """Check that encoders give unit vectors, equal in every process, and are found by name or refused with words."""
 
 import json
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gmt.data import encoder_by_name
-from gmt.data.encoder_by_name import load_encoder
-from gmt.data.encoders import card_of
+from gmt.data.encoder_by_name import encoder_of_run, load_encoder
+from gmt.data.encoders import EncoderCard, card_of
 from gmt.errors import UserError
 from tests.data.test_embed import TEXTS
 
@@ -116,3 +118,71 @@ def test_minilm_knows_meaning():
     assert vectors.shape == (4, 384) and np.isfinite(vectors).all()
     assert vectors[0] @ vectors[1] > 0.5 > vectors[0] @ vectors[2]
     assert card_of(load_encoder(encoder.id)) == card_of(encoder)
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """Record how the hub is asked, and have nothing."""
+    import huggingface_hub
+
+    asked: list[dict] = []
+
+    def snapshot_download(name, **how):
+        asked.append({"name": name, **how})
+        raise OSError("offline")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    monkeypatch.delenv(encoder_by_name.ALLOW_DOWNLOAD, raising=False)
+    return asked
+
+
+def test_a_run_s_encoder_is_not_fetched_unasked(hub):
+    with pytest.raises(UserError, match="set GMT_ALLOW_DOWNLOAD=1"):
+        encoder_of_run(EncoderCard("somebody/model", "main", 8))
+    assert [how["local_files_only"] for how in hub] == [True]
+
+
+@pytest.mark.parametrize(("value", "allowed"), [("1", True), ("yes", True), ("0", False), ("", False), ("off", False)])
+def test_the_user_may_allow_it_but_no_token_is_sent(hub, monkeypatch, value, allowed):
+    monkeypatch.setenv(encoder_by_name.ALLOW_DOWNLOAD, value)
+    with pytest.raises(UserError):
+        encoder_of_run(EncoderCard("somebody/model", "0" * 40, 8))
+    (how,) = hub
+    assert how["token"] is False and how["revision"] == "0" * 40 and how["local_files_only"] is not allowed
+    assert "*.py" not in how["allow_patterns"] and "*.bin" not in how["allow_patterns"]
+
+
+def test_an_encoder_the_user_names_is_fetched_as_before(hub):
+    with pytest.raises(UserError, match="neither installed nor to be had"):
+        load_encoder("somebody/model")
+    assert hub == [{"name": "somebody/model", "allow_patterns": ["*.json", "*.safetensors", "*.txt", "*.model"]}]
+
+
+def test_code_in_an_encoder_s_folder_is_not_run(tiny_transformer, tmp_path):
+    home = Path(shutil.copytree(tiny_transformer, tmp_path / "encoder"))
+    mark = tmp_path / "ran"
+    (home / "evil.py").write_text(f"open({str(mark)!r}, 'w')\nclass Evil: pass\n")
+    config = json.loads((home / "config.json").read_text())
+    config |= {"auto_map": {"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil"}, "model_type": "evil"}
+    (home / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="holds no text encoder"):
+        encoder_of_run(EncoderCard(str(home), "0", 8))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "modules", ['[{"type": "os.system", "path": ""}]', "{}", "[[1]]", '[{"type": "evil.Evil"}]', "["]
+)
+def test_modules_of_a_stranger_s_model_are_refused(tiny_transformer, tmp_path, modules):
+    home = Path(shutil.copytree(tiny_transformer, tmp_path / "encoder"))
+    (home / "modules.json").write_text(modules)
+    with pytest.raises(UserError):
+        encoder_of_run(EncoderCard(str(home), "0", 8))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x" * 5000, "a\x00b", "hash:²", "hash:" + "9" * 5000, "../../etc", "\ud800", "a\nb"]
+)
+def test_names_of_no_encoder_are_refused(hub, name):
+    with pytest.raises(UserError):
+        encoder_of_run(EncoderCard(name, "1", 8))

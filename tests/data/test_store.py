@@ -93,3 +93,45 @@ def test_a_store_is_saved_in_the_order_asked_for_and_read_from_its_file(tmp_path
 def test_an_empty_store_is_saved_and_read(tmp_path):
     EmbeddingStore.create(tmp_path, EncoderCard("x", "1", 2)).save()
     assert EmbeddingStore.open(tmp_path).vectors([]).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("encoder.json", b"null"),
+        ("encoder.json", b'{"id": 3, "revision": "1", "width": 4}'),
+        ("encoder.json", b'{"id": "hash", "revision": "1", "width": -4}'),
+        ("encoder.json", b'{"id": "hash", "revision": "1", "width": 4, "width": 8}'),
+        ("encoder.json", b"[" * 100_000),
+        ("keys.parquet", b"PAR1"),
+        ("keys.parquet", b""),
+        ("vectors.npy", b""),
+        ("vectors.npy", b"\x93NUMPY\x01\x00"),
+        ("vectors.npy", b"x" * 1000),
+    ],
+)
+def test_a_damaged_store_is_named(tmp_path, file, content):
+    store = EmbeddingStore.create(tmp_path, EncoderCard("hash:4", "1", 4))
+    store.add(["a"], np.ones((1, 4), np.float32))
+    store.save()
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(DataError, match="restore|anew|again"):
+        EmbeddingStore.open(tmp_path)
+
+
+def test_a_store_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    card, folder = EncoderCard("hash:4", "1", 4), tmp_path / "embeddings"
+    first = EmbeddingStore.create(folder, card)
+    first.add(["a"], np.ones((1, 4), np.float32))
+    first.save()
+    second = EmbeddingStore.create(folder, card)
+    second.add(["b"], np.zeros((1, 4), np.float32))
+
+    def full(path, rows):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(second, "_write", full)
+    with pytest.raises(OSError, match="No space left"):
+        second.save()
+    assert EmbeddingStore.open(folder).vectors(["a"]).tolist() == [[1, 1, 1, 1]]
+    assert [path.name for path in tmp_path.iterdir()] == ["embeddings"]

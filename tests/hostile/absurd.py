@@ -150,7 +150,7 @@ def leaves(command: object, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 
 def values_of(parameter: object) -> list[str]:
     """Return what may be thrown at a parameter."""
-    kind = type(parameter.param_type).__name__.lower()  # pyright: ignore[reportAttributeAccessIssue]
+    kind = str(parameter.type_descriptor.annotation).lower()  # pyright: ignore[reportAttributeAccessIssue]
     if "path" in kind:
         return PATHS
     return NUMBERS if "int" in kind or "float" in kind else TEXTS + NUMBERS[:8]

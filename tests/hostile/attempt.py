@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import resource
 import signal
@@ -47,15 +48,15 @@ def failure_of(case: Case, home: Path) -> str | None:
     words = case.make(inside)
     os.chdir(inside)
     try:
-        code, out, err = _run(words)
+        code, out, err = run_words(words)
     finally:
         os.chdir(before)
     if names := sorted(path.name for path in home.iterdir() if path != inside):
         return f"wrote outside its folder: {names}"
-    return _judged(code, out, err, case.baseline)
+    return _judged(words, code, out, err, case.baseline)
 
 
-def _judged(code: int, out: str, err: str, baseline: str | None) -> str | None:
+def _judged(words: list[str], code: int, out: str, err: str, baseline: str | None) -> str | None:
     """Say which promise is broken."""
     if code not in (0, 2):
         return f"exit {code}: {err[-600:]}"
@@ -70,14 +71,27 @@ def _judged(code: int, out: str, err: str, baseline: str | None) -> str | None:
             return f"not one line: {err[:600]}"
         if longest := max((line for line in err.splitlines()), key=len, default=""):
             return f"{len(longest)} characters: {longest}" if len(longest) > LINE else None
-    if out.startswith("{") and ("NaN" in out or "Infinity" in out):
+    if "--json" in words and code == 0 and not _is_json(out):
         return f"not JSON: {out[:300]}"
     if baseline is not None and code == 0 and out != baseline:
         return f"silently another answer: {out[:200]}"
     return None
 
 
-def _run(words: list[str]) -> tuple[int, str, str]:
+def _is_json(text: str) -> bool:
+    """Tell whether a text is JSON, which knows neither NaN nor Infinity."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(name)
+
+    try:
+        json.loads(text, parse_constant=refuse)
+    except ValueError:
+        return False
+    return True
+
+
+def run_words(words: list[str]) -> tuple[int, str, str]:
     """Return exit code, stdout and stderr; a traceback is exit code 1, as Python's own."""
     streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
     code = 0

@@ -14,10 +14,47 @@ from tests.hostile.attempt import Case
 
 NESTED = "<nested>"
 VALUES: list[Any] = [
-    None, True, 0, -1, 2**31, 10**18, 10**308, 10**400, 1e308, float("nan"), float("inf"), -0.0, "", " ", "x" * 10_000, "\x1b[31m",
-    "a\nb", "\ud800", "\u202e", "[/INST]", ":rocket:", "left", "A", "model_b", "²", "9" * 5000, "NaN", "20240501", "9999-12-31",
-    [], {}, [1, [2, [3]]], {"type": "text"}, [{"type": "text", "text": "hi"}], NESTED, "\x00", "ana/../../x", "😀" * 100, ["m1", "m2"], b"u0".hex(),
-]  # fmt: skip
+    None,
+    True,
+    0,
+    -1,
+    2**31,
+    10**18,
+    10**308,
+    10**400,
+    1e308,
+    float("nan"),
+    float("inf"),
+    -0.0,
+    "",
+    " ",
+    "x" * 10_000,
+    "\x1b[31m",
+    "a\nb",
+    "\ud800",
+    "\u202e",
+    "[/INST]",
+    ":rocket:",
+    "left",
+    "A",
+    "model_b",
+    "²",
+    "9" * 5000,
+    "NaN",
+    "20240501",
+    "9999-12-31",
+    [],
+    {},
+    [1, [2, [3]]],
+    {"type": "text"},
+    [{"type": "text", "text": "hi"}],
+    NESTED,
+    "\x00",
+    "ana/../../x",
+    "😀" * 100,
+    ["m1", "m2"],
+    b"u0".hex(),
+]
 """What is put in the place of a value."""
 
 
@@ -26,10 +63,20 @@ def _chat(*contents: str) -> list[dict[str, Any]]:
 
 
 GOOD_ROWS = [
-    {"user": f"u{n % 3}", "query": f"question {n}", "conversation": f"c{n // 2}", "turn": n % 2, "model_a": "m1", "model_b": "m2",
-     "winner": ("model_a", "model_b", "tie")[n % 3], "response_a": f"a{n}", "response_b": f"b{n}", "timestamp": 1.7e9 + n}
+    {
+        "user": f"u{n % 3}",
+        "query": f"question {n}",
+        "conversation": f"c{n // 2}",
+        "turn": n % 2,
+        "model_a": "m1",
+        "model_b": "m2",
+        "winner": ("model_a", "model_b", "tie")[n % 3],
+        "response_a": f"a{n}",
+        "response_b": f"b{n}",
+        "timestamp": 1.7e9 + n,
+    }
     for n in range(16)
-]  # fmt: skip
+]
 VOTES = [
     {"who": f"u{n % 3}", "q": f"question {n}", "w": ("left", "right", "tie")[n % 3], "l": "m1", "r": "m2"}
     for n in range(12)
@@ -39,17 +86,44 @@ RATED = [
     for n in range(12)
 ]
 BATTLES = [
-    {"question_id": f"x{n}", "model_a": "m1", "model_b": "m2", "winner": "model_b", "judge": f"arena_{n % 3}",
-     "conversation_a": _chat("q1", "a1"), "conversation_b": _chat("q1", "b1"), "turn": 1, "language": "English", "tstamp": 1.68e9 + n}
+    {
+        "question_id": f"x{n}",
+        "model_a": "m1",
+        "model_b": "m2",
+        "winner": "model_b",
+        "judge": f"arena_{n % 3}",
+        "conversation_a": _chat("q1", "a1"),
+        "conversation_b": _chat("q1", "b1"),
+        "turn": 1,
+        "language": "English",
+        "tstamp": 1.68e9 + n,
+    }
     for n in range(12)
-]  # fmt: skip
-JUDGED = [{"judge": f"j{n % 3}", "model_a": "m1", "model_b": "m2", "question_id": 81, "turn": n % 2 + 1, "winner": "model_a",
-           "conversation_a": _chat("q1", "a1", "q2", "a2"), "conversation_b": _chat("q1", "b1", "q2", "b2")} for n in range(12)]  # fmt: skip
+]
+JUDGED = [
+    {
+        "judge": f"j{n % 3}",
+        "model_a": "m1",
+        "model_b": "m2",
+        "question_id": 81,
+        "turn": n % 2 + 1,
+        "winner": "model_a",
+        "conversation_a": _chat("q1", "a1", "q2", "a2"),
+        "conversation_b": _chat("q1", "b1", "q2", "b2"),
+    }
+    for n in range(12)
+]
 RELEASED = [
-    {"judge": f"j{n % 3}", "model": f"m{n % 2}", "question_id": n // 2, "turn": 1, "model_emb": [0.5, 0.5 + n % 2],
-     "conversation": [{"query": f"q{n // 2}", "query_emb": [1.0, n // 2], "response": f"r{n}", "rating": n % 5}]}
+    {
+        "judge": f"j{n % 3}",
+        "model": f"m{n % 2}",
+        "question_id": n // 2,
+        "turn": 1,
+        "model_emb": [0.5, 0.5 + n % 2],
+        "conversation": [{"query": f"q{n // 2}", "query_emb": [1.0, n // 2], "response": f"r{n}", "rating": n % 5}],
+    }
     for n in range(12)
-]  # fmt: skip
+]
 POOL = {
     "m1": {"description": "one", "input_price": 0.1, "output_price": 0.2},
     "m2": {"description": "two", "input_price": 1, "output_price": 2},
@@ -240,14 +314,31 @@ def _asked_case(run: Path, number: int) -> Case:
 
 
 RAW: dict[str, bytes] = {
-    "empty": b"", "bom": b"\xef\xbb\xbf", "binary": bytes(range(256)) * 20, "utf16": '{"user": "a"}'.encode("utf-16"), "null": b"null",
-    "nested": b"[" * 100_000, "objects": b'{"a":' * 5000, "twice": b'{"user": "a", "user": "b", "query": "q", "model": "m", "rating": 1}\n',
-    "columns": b",".join(b"c%d" % n for n in range(20_000)) + b"\n" + b"," * 19_999 + b"\n", "header": b"user,query\n", "quote": b'a,b\n"' + b"x" * 10**6,
-    "surrogate": b'{"user": "\\ud800", "query": "q", "model_a": "x", "model_b": "y", "winner": "model_a"}\n', "nul": b"\x00" * 1000, "cr": b"a,b\r1,2\r",
-    "parquet": b"PAR1" + b"\x00" * 100 + b"PAR1", "long": b'{"user": "' + b"x" * 10**6 + b'"}\n', "esc": b"\x1b[2J\x1b[31m\n",
-    "bomb": b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(b"%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n" % tuple([98 + n] * 2 + [97 + n] * 9) for n in range(9)),
-    "keys": b"seed: 1\nseed: 2\n", "tag": b"!!python/object/apply:os.system ['touch ../outside']\n", "yamldeep": b"[" * 3000,
-}  # fmt: skip
+    "empty": b"",
+    "bom": b"\xef\xbb\xbf",
+    "binary": bytes(range(256)) * 20,
+    "utf16": '{"user": "a"}'.encode("utf-16"),
+    "null": b"null",
+    "nested": b"[" * 100_000,
+    "objects": b'{"a":' * 5000,
+    "twice": b'{"user": "a", "user": "b", "query": "q", "model": "m", "rating": 1}\n',
+    "columns": b",".join(b"c%d" % n for n in range(20_000)) + b"\n" + b"," * 19_999 + b"\n",
+    "header": b"user,query\n",
+    "quote": b'a,b\n"' + b"x" * 10**6,
+    "surrogate": b'{"user": "\\ud800", "query": "q", "model_a": "x", "model_b": "y", "winner": "model_a"}\n',
+    "nul": b"\x00" * 1000,
+    "cr": b"a,b\r1,2\r",
+    "parquet": b"PAR1" + b"\x00" * 100 + b"PAR1",
+    "long": b'{"user": "' + b"x" * 10**6 + b'"}\n',
+    "esc": b"\x1b[2J\x1b[31m\n",
+    "bomb": b"a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + b"".join(
+        b"%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n" % tuple([98 + n] * 2 + [97 + n] * 9) for n in range(9)
+    ),
+    "keys": b"seed: 1\nseed: 2\n",
+    "tag": b"!!python/object/apply:os.system ['touch ../outside']\n",
+    "yamldeep": b"[" * 3000,
+}
 """Whole files."""
 TAKERS: dict[str, list[str]] = {
     "jsonl": ["prep", "jsonl", "f.jsonl", *MADE],

@@ -1,0 +1,34 @@
+"""Check what is printed of an evaluation."""
+
+from gmt.cli.console import Terminal, print_results
+from gmt.data.interactions import TEST
+from gmt.evaluation.evaluate import evaluate
+from gmt.rivals.registry import make_router
+from tests.factories import random_dataset
+
+
+def printed(capsys, change=lambda summary: None):
+    data = random_dataset(0, users=20, questions=3, models=4)
+    routers = [make_router("bradley_terry").fit(data.select(data.table.split != TEST))]
+    summary = evaluate(data, routers, reference="bradley_terry").summary
+    change(summary)
+    print_results(Terminal(), summary)
+    return summary, capsys.readouterr().out
+
+
+def test_the_bound_on_blind_routers_stands_beside_accuracies_over_the_same_votes(capsys):
+    summary, out = printed(capsys)
+    assert f"at most {summary['ceiling']['high']:.1%}" in out and "of the votes cast by several" in out
+    line = next(line for line in out.splitlines() if line.startswith("bradley_terry"))
+    assert line.split()[-1] == f"{summary['ceiling']['accuracy']['all']['bradley_terry']:.1%}"
+
+
+def test_a_bound_without_such_accuracies_is_not_printed(capsys):
+    """Results written by earlier versions hold none."""
+    _, out = printed(capsys, lambda summary: summary["ceiling"].pop("accuracy"))
+    assert "at most" not in out and "cast by several" not in out and "bradley_terry" in out
+
+
+def test_data_that_nobody_judged_twice_prints_no_bound(capsys):
+    _, out = printed(capsys, lambda summary: summary.update(ceiling=None))
+    assert "at most" not in out and "bradley_terry" in out

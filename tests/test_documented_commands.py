@@ -1,0 +1,213 @@
+"""Check every command of README.md and docs/: it parses, and where small data will do, it runs."""
+
+import argparse
+import importlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from gmt.cli.main import app, main
+from tests.hostile.rows import BATTLES, GOOD_ROWS, JUDGED, RELEASED, score_folder, write_rows
+from tests.trained import TINY, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )*(?:gmt|python|torchrun|accelerate|make|pip) \S")
+TABLE_LINE = re.compile(r"gmt(?: less)? +[-+.\d`]")
+
+LEFT_OUT = {
+    r"^make (demo|test|check|format|soak)$": "the Makefile's own targets; continuous integration calls them",
+    r"^pip install": "needs an index of packages",
+    r"^accelerate launch": "needs GPUs or several machines",
+    r"--engine ray": "tests/data_prep/read/test_on_ray.py runs Ray",
+    r"hub:": "downloads from the hub",
+    r"^gmt bench": "measures for minutes; tests/bench runs it with small sizes",
+    r"^gmt demo$": "tests/cli/test_demo_run.py runs it with fewer steps",
+    r"python -m gmt\.studies": "needs public data or hours; its options are parsed",
+    r"^gmt eval --data OTHER$": "tests/evaluation measures on other data",
+    r"people-S\.jsonl": "S stands for a number; its options are parsed",
+    r"^gmt prep votes votes\.csv": "run below with the columns of its table",
+}
+"""Pattern -> why a command is parsed but not run here."""
+
+
+def documented() -> list[str]:
+    """Return every distinct command, in the order in which a reader meets it."""
+    found: dict[str, None] = {}
+    for path in PAGES:
+        text = path.read_text("utf-8")
+        for block in re.findall(r"^```[a-z]*\n(.*?)^```", text, re.M | re.S):
+            for line in block.replace("\\\n", " ").splitlines():
+                found[" ".join(line.partition("  #")[0].removeprefix("$ ").split())] = None
+        outside = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+        found |= dict.fromkeys(re.findall(r"`([^`\n]+)`", outside))
+    return [line for line in found if COMMAND.match(line) and not TABLE_LINE.match(line)]
+
+
+COMMANDS = documented()
+OURS = [line for line in COMMANDS if re.match(r"(?:[A-Z_]+=\S+ )*gmt ", line)]
+STUDIES = [line for line in COMMANDS if "gmt.studies" in line]
+FULL = [
+    line for line in OURS if "…" not in line and len(line.split()) > 2 or line in ("gmt train", "gmt eval", "gmt demo")
+]
+
+
+def words_of(line: str) -> list[str]:
+    """Return the words after `gmt` or after the study's name."""
+    words = [word for word in shlex.split(line.replace(" S ", " 1 ")) if not re.fullmatch(r"[A-Z_]+=\S*", word)]
+    return words[1:] if words[0] == "gmt" else words[3:]
+
+
+def names_only(line: str) -> bool:
+    """Tell whether a line names a command, or options without their values, rather than being one to type."""
+    words = words_of(line)
+    return (
+        "…" in line
+        or len(words) < 2
+        or words[-1] in ("--user", "--query", "--protocol")
+        or words[0] == "simulate"
+        and len(words) == 2
+    )
+
+
+@pytest.mark.parametrize("line", OURS)
+def test_it_exists_and_parses(line):
+    command = typer.main.get_command(app)
+    words = words_of(line)
+    while getattr(command, "commands", None) and words and not words[0].startswith("-"):
+        command = command.commands[words.pop(0).split("|")[0]]  # pyright: ignore[reportAttributeAccessIssue]
+    options = {name for parameter in command.params for name in parameter.opts}
+    assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options
+    if not names_only(line):
+        command.make_context("gmt", words)
+
+
+class Parsed(Exception):
+    """End a study once its options are read."""
+
+
+@pytest.mark.parametrize("line", STUDIES)
+def test_a_study_takes_its_options(line, monkeypatch):
+    def parse_args(parser, arguments=None, namespace=None):
+        given, unknown = parser.parse_known_args(arguments, namespace)
+        assert not unknown
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
+    words = [word for word in words_of(line) if word != "…"]
+    study = importlib.import_module(shlex.split(line)[-len(words_of(line)) - 1] if words_of(line) else line.split()[-1])
+    if words and "|" in words[0]:  # it names the study's own commands
+        for part in words[0].split("|"):
+            with pytest.raises(SystemExit, match="0"):
+                study.main([part, "--help"])
+        return
+    with pytest.raises(Parsed):
+        study.main(words)
+
+
+@pytest.fixture
+def small_data(tmp_path, monkeypatch):
+    """Make, in an empty folder, small files of the names that the pages use."""
+    monkeypatch.chdir(tmp_path)
+    names = [f"m{n}" for n in range(4)]
+    votes = [
+        {"worker": f"w{n % 8}", "prompt": n % 12, "left": names[n % 4], "right": names[(n + 1) % 4],
+         "winner": ("left", "right", "tie")[n % 3]}
+        for n in range(160)
+    ]  # fmt: skip
+    home = tmp_path / "llmfao"
+    home.mkdir()
+    head = ",".join(votes[0])
+    (home / "crowd-comparisons.csv").write_text("\n".join([head, *(",".join(map(str, row.values())) for row in votes)]))
+    write_rows(home / "prompts.jsonl", [{"id": n, "text": f"question {n}", "type": "t"} for n in range(12)])
+    write_rows(
+        home / "results.jsonl", [{"prompt": n, "name": m, "result": f"{m} {n}"} for n in range(12) for m in names]
+    )
+    (tmp_path / "votes.csv").write_text((home / "crowd-comparisons.csv").read_text())
+    write_rows(tmp_path / "FILE.jsonl", GOOD_ROWS)
+    write_rows(tmp_path / "GMTROUTER.jsonl", RELEASED)
+    write_rows(tmp_path / "MTBENCH.jsonl", JUDGED)
+    write_rows(tmp_path / "ARENA.jsonl", BATTLES)
+    queries = [f"question {n}" for n in range(80)]
+    rows = [
+        {"question": q, "scores": {m: (n * (at + 1)) % 5 / 4 for at, m in enumerate(("m1", "m2"))}}
+        for n, q in enumerate(queries)
+    ]
+    score_folder(tmp_path / "FOLDER", rows[:48])
+    write_rows(tmp_path / "FOLDER/default_query_train.jsonl", [{"query": q, "task_name": "t"} for q in queries])
+    (tmp_path / "FOLDER/dcrouter_test.json").write_text(json.dumps(rows[48:]))
+    return tmp_path
+
+
+def small(line: str) -> list[str]:
+    """Return the words of a documented command with small data, few steps and no download."""
+    words = words_of(line)
+    swaps = {
+        "gmtrouter": ("FILE", "GMTROUTER.jsonl"),
+        "mt-bench": ("FOLDER", "MTBENCH.jsonl"),
+        "jsonl": ("FILE", "FILE.jsonl"),
+    }
+    if words[0] == "prep":
+        stands, file = swaps.get(words[1], ("", ""))
+        words = [file if word == stands else word for word in words]
+        words += [] if "--encoder" in words else ["--encoder", "hash:16"]
+    if words[0] == "train":
+        words += settings([*TINY, "train.steps=2", "train.eval_every=1"])
+    if words[:2] == ["simulate", "cost"]:
+        words = ["12" if word == "1000" else word for word in words]
+    return words
+
+
+def test_what_small_data_allows_runs(small_data, capsys):
+    """Run, in the order of the pages, every command that stands in no list of exceptions."""
+    ran = []
+    for line in FULL:
+        if names_only(line) and line not in ("gmt train", "gmt eval") or any(re.search(p, line) for p in LEFT_OUT):
+            continue
+        if line == "gmt eval":
+            continue  # the one with rivals has run
+        try:
+            main(small(line))
+        except SystemExit as stop:
+            assert not stop.code, f"gmt {' '.join(small(line))}\n{capsys.readouterr().err}"
+        ran.append(words_of(line)[0])
+    assert {"prep", "train", "eval", "adapt", "route", "figures", "simulate"} <= set(ran)
+
+
+def test_every_command_runs_or_says_why_not():
+    other = [line for line in COMMANDS if line not in OURS and not line.startswith("ACCELERATE_USE_CPU=true torchrun")]
+    assert [line for line in other if not any(re.search(pattern, line) for pattern in LEFT_OUT)] == []
+    assert [pattern for pattern in LEFT_OUT if not any(re.search(pattern, line) for line in COMMANDS)] == []
+
+
+@pytest.mark.slow
+def test_two_processes_train(demo_data, tmp_path):
+    """Run the line of docs/scale.md on two processes of this machine."""
+    (line,) = [line for line in COMMANDS if "torchrun" in line and "nproc_per_node=2" in line]
+    words = [word for word in shlex.split(line) if not re.fullmatch(r"[A-Z_]+=\S*", word)]
+    words = [
+        str(demo_data) if word == "data/demo" else str(ROOT / word) if word == "cli.py" else word for word in words
+    ]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            *words[1:],
+            *settings([*TINY, "train.steps=2", "train.eval_every=1"]),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "runs/demo-2/card.json").is_file()
