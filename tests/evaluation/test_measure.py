@@ -12,7 +12,7 @@ import pytest
 from data_prep.prepare import PrepOptions, prepare
 from gmt.config import load_config
 from gmt.data.dataset import Dataset
-from gmt.data.interactions import TEST
+from gmt.data.interactions import TEST, InteractionTable
 from gmt.errors import DataError, RunError
 from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.measure import measure
@@ -222,7 +222,7 @@ def test_foreign_people_are_asked_and_known_ones_are_not(newcomers, tmp_path):
 def test_foreign_data_does_without_the_runs_own(newcomers, tmp_path):
     data = written(tmp_path / "abroad", users=4, seed=9, offset=100)
     with_own = measure(newcomers, data, shots=[0, 3], draws=1, baselines=[], out=tmp_path / "a.json")
-    run = RunFolder(Path(shutil.copytree(newcomers.root, tmp_path / "run")))
+    run = RunFolder(unsealed(Path(shutil.copytree(newcomers.root, tmp_path / "run"))))
     card = json.loads(run.card.read_text())
     card["data"]["path"] = str(tmp_path / "gone")
     run.card.write_text(json.dumps(card))
@@ -275,13 +275,15 @@ def test_rounds_that_were_trained_on_are_refused(newcomers, tmp_path):
     pq.write_table(table, own / "interactions.parquet")
     with pytest.raises(DataError, match=r"trained on \d+ of the \d+ test rounds of .*own, e.g. conversation 'user"):
         measure(newcomers, own, baselines=[])
-    # 2. The same rounds from another folder, by users whom the run's history does not show.
+    # 2. The same rounds from another folder, by somebody whom the run's history does not show.
     other = Path(shutil.copytree(facts["path"], tmp_path / "other"))
     (other / "card.json").write_text((other / "card.json").read_text() + "\n")
     alone = RunFolder(unsealed(Path(shutil.copytree(newcomers.root, tmp_path / "run"))))
     card = json.loads(alone.card.read_text())
     card["data"]["path"] = str(tmp_path / "gone")
     alone.card.write_text(json.dumps(card))
+    table = InteractionTable.read(alone.history, card["models"])
+    table.select(table.user != table.user[0]).write(alone.history)
     with pytest.raises(DataError, match=r"trained on \d+ of the \d+ test rounds of .*other"):
         measure(alone, other, baselines=[])
 

@@ -18,6 +18,7 @@ from gmt.errors import DataError, RunError, UserError
 from gmt.evaluation.metrics import pairs_of
 from gmt.model.checkpoint import load_tensors, save_tensors
 from gmt.serving.pretrained import Router
+from tests.trained import unsealed
 
 QUERY = "How do I plan a garden?"
 A, B = "atlas-90b", "telegram-8b"
