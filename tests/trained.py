@@ -63,6 +63,15 @@ def network_run(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return run
 
 
+def unsealed(run: Path) -> Path:
+    """Turn a run into one of an earlier version, without a manifest, in which nothing but the parts finds damage."""
+    (run / "manifest.json").unlink()
+    card = json.loads((run / "card.json").read_text())
+    del card["format"]
+    (run / "card.json").write_text(json.dumps(card))
+    return run
+
+
 @pytest.fixture
 def run_copy(tiny_run: Path, tmp_path: Path) -> Path:
     """Return a copy of the tiny run that a test may change."""

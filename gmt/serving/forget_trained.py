@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from gmt.artefacts import making, recover
+from gmt.artefacts import making, recover, unfinished
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore, key_of
@@ -79,8 +79,10 @@ def what_remains(folder: RunFolder, card: Mapping[str, Any], store: EmbeddingSto
     cache = VectorCache.of(store.encoder)
     if cache is not None and cache.path.is_file():
         remains.append(f"{cache.path} holds vectors by the hash of their texts, without names; delete it to be sure")
-    if folder.last.is_dir():
-        remains.append(f"{folder.last} holds what --resume goes on from, weights alone")
+    if (begun := unfinished(folder.root)).is_dir():
+        remains.append(
+            f"{begun} holds a training that did not end, with all it was begun on; train again, or delete it"
+        )
     return remains + ([database] if database else [])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gmt.artefacts import read_whole
+from gmt.artefacts import open_run
 from gmt.config import RunConfig
 from gmt.data.comparisons import Comparison
 from gmt.data.dataset import Dataset, ModelInfo
@@ -150,7 +150,7 @@ class LiveRun:
 
     def _load(self) -> RunData:
         store = self.state.existing()
-        return read_whole(
+        return open_run(
             self.folder.root, lambda: RunData.load(self.folder, self.card, store, self._router, self._texts)
         )
 

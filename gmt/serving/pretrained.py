@@ -18,7 +18,7 @@ from gmt.data.dataset import Dataset, ModelInfo, Questions
 from gmt.errors import UserError
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.costs import price_shares
-from gmt.runs import RunFolder, read_run_json
+from gmt.runs import RunFolder, read_card
 from gmt.serving.conversation_question import conversation_question
 from gmt.serving.copy_run import copy_run
 from gmt.serving.decision import Decision, Reason, rank
@@ -66,7 +66,7 @@ class Router:
             RunError: A file is missing, damaged, or does not fit the others.
         """
         folder = RunFolder(Path(run)).require()
-        config, card = load_config(folder.config), read_run_json(folder.card)
+        config, card = load_config(folder.config), read_card(folder.card)
         url = state or os.environ.get(STATE) or config.state.url
         encoder = f"{card['encoder']['id']}@{card['encoder']['revision']}"
         return cls(

@@ -14,9 +14,12 @@ from gmt.config import RunConfig, load_config
 from gmt.data.encoders import EncoderCard
 from gmt.data.store import EmbeddingStore
 from gmt.errors import RunError
-from gmt.manifest import artefacts_of, name_of
+from gmt.manifest import artefacts_of
 from gmt.runs import RunFolder, read_card
 from gmt.serving.run_data import texts_of
+from gmt.state.engine import FILE
+from gmt.state.run_name import run_name
+from gmt.state.state_store import StateStore
 from gmt.state.user_files import UserFiles
 from gmt.training.training_progress import check_settings
 
@@ -89,13 +92,11 @@ def check_data(run: RunFolder, card: Mapping[str, Any], fingerprint: str) -> Non
 
 def added_votes(run: RunFolder) -> int:
     """Count the users whose votes were added to a run after its training."""
-    from gmt.state.state_store import StateStore
-
     users = {item.user for item in UserFiles(run.users).read_all()}
-    if not (run.root / "state.db").is_file() or (name := name_of(run.root)) is None:
+    if not (run.root / FILE).is_file():
         return len(users)
-    with StateStore.open(run.root, run=name) as store:
-        return len(users | set(store.users()))
+    with StateStore.open(run.root, run=run_name(run.root, None)) as store:
+        return len(users | {name for name, votes in store.users().items() if votes})
 
 
 def added_texts(run: RunFolder) -> tuple[list[str], np.ndarray] | None:

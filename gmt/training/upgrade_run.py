@@ -35,7 +35,8 @@ def upgrade_run(run: RunFolder) -> bool:
     card = read_card(run.require().card)
     if (run.root / MANIFEST).is_file():
         verify(run.root)
-        return False
+        if "format" in card:
+            return False
     if "network_weight" not in card:
         raise RunError(f"the training of {run.root} did not end; train it again")
     config = load_config(run.config)

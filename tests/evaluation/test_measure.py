@@ -12,7 +12,7 @@ import pytest
 from data_prep.prepare import PrepOptions, prepare
 from gmt.config import load_config
 from gmt.data.dataset import Dataset
-from gmt.data.interactions import TEST
+from gmt.data.interactions import TEST, InteractionTable
 from gmt.errors import DataError, RunError
 from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.measure import measure
@@ -22,7 +22,7 @@ from gmt.serving.pretrained import Router
 from gmt.state.user_files import to_jsonl
 from gmt.training.train_run import train_run
 from tests.factories import random_table
-from tests.trained import TINY
+from tests.trained import TINY, must, unsealed
 
 METRICS = {"accuracy", "auc", "user_auc", "log_loss", "calibration_error", "reward"}
 COLUMNS = ["protocol", "split", "seed", "draw", "shots", "router", "comparison", "user", "conversation", "turn"]
@@ -222,7 +222,7 @@ def test_foreign_people_are_asked_and_known_ones_are_not(newcomers, tmp_path):
 def test_foreign_data_does_without_the_runs_own(newcomers, tmp_path):
     data = written(tmp_path / "abroad", users=4, seed=9, offset=100)
     with_own = measure(newcomers, data, shots=[0, 3], draws=1, baselines=[], out=tmp_path / "a.json")
-    run = RunFolder(Path(shutil.copytree(newcomers.root, tmp_path / "run")))
+    run = RunFolder(unsealed(Path(shutil.copytree(newcomers.root, tmp_path / "run"))))
     card = json.loads(run.card.read_text())
     card["data"]["path"] = str(tmp_path / "gone")
     run.card.write_text(json.dumps(card))
@@ -263,3 +263,40 @@ def test_revealed_turns_are_marked(newcomers):
     found = measure(newcomers, shots=[0], draws=1, baselines=[], reveal_turns=True).summary
     assert found["reveal_turns"] is True
     assert "reveal_turns" not in measure(newcomers, shots=[0], draws=1, baselines=[]).summary
+
+
+def test_rounds_that_were_trained_on_are_refused(newcomers, tmp_path):
+    facts = json.loads(newcomers.card.read_text())["data"]
+    # 1. The run's own data, its card untouched, in which VALID rows are called TEST.
+    own = Path(shutil.copytree(facts["path"], tmp_path / "own"))
+    table = pq.read_table(own / "interactions.parquet")
+    split = ["test" if one == "valid" else one for one in table["split"].to_pylist()]
+    table = table.set_column(table.column_names.index("split"), "split", pa.array(split, table["split"].type))
+    pq.write_table(table, own / "interactions.parquet")
+    with pytest.raises(DataError, match=r"trained on \d+ of the \d+ test rounds of .*own, e.g. conversation 'user"):
+        measure(newcomers, own, baselines=[])
+    # 2. The same rounds from another folder, by somebody whom the run's history does not show.
+    other = Path(shutil.copytree(facts["path"], tmp_path / "other"))
+    (other / "card.json").write_text((other / "card.json").read_text() + "\n")
+    alone = RunFolder(unsealed(Path(shutil.copytree(newcomers.root, tmp_path / "run"))))
+    card = json.loads(alone.card.read_text())
+    card["data"]["path"] = str(tmp_path / "gone")
+    alone.card.write_text(json.dumps(card))
+    table = InteractionTable.read(alone.history, card["models"])
+    table.select(table.user != table.user[0]).write(alone.history)
+    with pytest.raises(DataError, match=r"trained on \d+ of the \d+ test rounds of .*other"):
+        measure(alone, other, baselines=[])
+
+
+def test_too_few_users_get_no_interval(tmp_path, capsys):
+    data = written(tmp_path / "data", users=3)
+    run = RunFolder(tmp_path / "run")
+    train_run(data, load_config(None, [*TINY, "train.steps=2", "train.eval_every=2", "traits.enabled=false"]), run)
+    must(["eval", "--run", str(run.root), "--baselines", "knn"])
+    said = capsys.readouterr()
+    assert "too few users for intervals: 3; from 5 on they are given" in said.err
+    assert "[" not in said.out.partition("log loss")[2] and "AUC per user (" in said.out
+    found = json.loads((run.results / "seen.json").read_text())["shots"]["all"]
+    assert found["user_auc_users"] <= 3
+    for metrics in [*found["routers"].values(), *found["differences"].values()]:
+        assert all(one is None or (one["low"], one["high"]) == (None, None) for one in metrics.values())

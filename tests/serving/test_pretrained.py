@@ -18,6 +18,7 @@ from gmt.errors import DataError, RunError, UserError
 from gmt.evaluation.metrics import pairs_of
 from gmt.model.checkpoint import load_tensors, save_tensors
 from gmt.serving.pretrained import Router
+from tests.trained import unsealed
 
 QUERY = "How do I plan a garden?"
 A, B = "atlas-90b", "telegram-8b"
@@ -328,6 +329,7 @@ def test_a_bad_vote_adds_nothing(mine, good_copy):
 
 @pytest.mark.parametrize("name", ["model.safetensors", "posterior.safetensors"])
 def test_damaged_weights_are_refused(run_copy, name):
+    unsealed(run_copy)
     path = run_copy / name
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(RunError, match=f"{name} is damaged"):
@@ -335,6 +337,7 @@ def test_damaged_weights_are_refused(run_copy, name):
 
 
 def test_a_posterior_of_another_version_is_refused(run_copy):
+    unsealed(run_copy)
     path = run_copy / "posterior.safetensors"
     save_tensors(
         path, {name: value for name, value in load_tensors(path).items() if name != "settings.answer_variance"}
@@ -347,7 +350,7 @@ def test_a_posterior_of_another_version_is_refused(run_copy):
 
 @pytest.mark.parametrize("run", ["tiny_run", "network_run"])
 def test_a_run_whose_training_did_not_end_is_refused(request, tmp_path, run):
-    folder = shutil.copytree(request.getfixturevalue(run), tmp_path / "run")
+    folder = unsealed(Path(shutil.copytree(request.getfixturevalue(run), tmp_path / "run")))
     card = json.loads((folder / "card.json").read_text())
     del card["network_weight"]  # the card is written before training and again at its end
     (folder / "card.json").write_text(json.dumps(card))
@@ -356,13 +359,14 @@ def test_a_run_whose_training_did_not_end_is_refused(request, tmp_path, run):
 
 
 def test_settings_that_do_not_fit_the_weights_are_refused(run_copy):
-    path = run_copy / "config.yaml"
+    path = unsealed(run_copy) / "config.yaml"
     path.write_text(path.read_text().replace("width: 16", "width: 32"))
     with pytest.raises(RunError, match=r"does not fit config\.yaml: .* in the file and .* by the settings"):
         Router.from_pretrained(run_copy)
 
 
 def test_another_encoder_is_refused(run_copy):
+    unsealed(run_copy)
     card = json.loads((run_copy / "card.json").read_text())
     card["encoder"]["id"] = "hash:128"
     (run_copy / "card.json").write_text(json.dumps(card))
@@ -372,6 +376,7 @@ def test_another_encoder_is_refused(run_copy):
 
 def with_an_older_encoder(run: Path) -> Router:
     """Make a run say that its vectors come from a revision that is not installed."""
+    unsealed(run)
     for path in (run / "card.json", run / "embeddings" / "encoder.json"):
         value = json.loads(path.read_text())
         value.get("encoder", value)["revision"] = "0"

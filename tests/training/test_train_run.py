@@ -12,11 +12,12 @@ import yaml
 from gmt.config import load_config
 from gmt.errors import DataError, RunError
 from gmt.evaluation.measure import measure
+from gmt.model.checkpoint import load_tensors, save_tensors
 from gmt.runs import RunFolder
 from gmt.serving.pretrained import Router
 from gmt.training.train_run import train_run
 from gmt.training.write_run import card_hash
-from tests.trained import TINY
+from tests.trained import TINY, unsealed
 
 SHORT = (*TINY, "train.steps=2", "train.eval_every=2")
 
@@ -127,7 +128,59 @@ def test_a_missing_file_is_named(run_copy, name):
 @pytest.mark.parametrize("name", ["model.safetensors", "posterior.safetensors"])
 def test_a_missing_half_is_named(run_copy, name):
     (run_copy / name).unlink()
+    with pytest.raises(RunError, match=f"{name} is missing, and manifest.json lists it; restore it"):
+        Router.from_pretrained(run_copy)
+    unsealed(run_copy)
     with pytest.raises(RunError, match=f"{name} does not exist; train the run again"):
+        Router.from_pretrained(run_copy)
+
+
+def test_a_run_that_was_changed_does_not_route_on_with_other_scores(run_copy):
+    config = run_copy / "config.yaml"
+    config.write_text(config.read_text().replace("enabled: true", "enabled: no  ", 1))
+    with pytest.raises(RunError, match=r"config.yaml .*; restore it from a copy"):
+        Router.from_pretrained(run_copy)
+    (run_copy / "manifest.json").unlink()
+    with pytest.raises(RunError, match=r"manifest.json is missing; restore it, or write it with gmt runs upgrade"):
+        Router.from_pretrained(run_copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda state: state.pop("covariance"), "holds no covariance"),
+        (lambda state: state.update(query_centre=state["query_centre"] * float("nan")), "query_centre holds numbers"),
+        (lambda state: state.update(covariance=state["covariance"][:-1]), r"covariance has shape \(\d, \d\), expected"),
+        (lambda state: state.update(model_centre=state["model_centre"][:-1]), "model_centre has shape"),
+    ],
+)
+def test_a_posterior_that_is_not_whole_is_refused_by_name(run_copy, change, says):
+    path = unsealed(run_copy) / "posterior.safetensors"
+    state = load_tensors(path)
+    change(state)
+    save_tensors(path, state)
+    with pytest.raises(RunError, match=rf"posterior.safetensors .*{says}"):
+        Router.from_pretrained(run_copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda card: card.pop("encoder"), "holds no encoder"),
+        (lambda card: card["encoder"].pop("revision"), "holds no encoder.revision"),
+        (lambda card: card.update(data=[1]), "data is no JSON object"),
+        (lambda card: card.update(models={"a": 1}), "models is of the wrong type"),
+        (lambda card: card.update(models=[1]), "models is not a list of names"),
+        (lambda card: card.update(network_weight="much"), "network_weight is of the wrong type"),
+        (lambda card: card.update(temperature=[]), "temperature is of the wrong type"),
+    ],
+)
+def test_a_card_that_lacks_something_is_refused_by_name(run_copy, change, says):
+    path = unsealed(run_copy) / "card.json"
+    card = json.loads(path.read_text())
+    change(card)
+    path.write_text(json.dumps(card))
+    with pytest.raises(RunError, match=rf"card.json.*{says}.*; restore it or train the run again"):
         Router.from_pretrained(run_copy)
 
 
