@@ -118,7 +118,7 @@ def remembering(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
                 "add": lambda n, router=router: router.add("u0", [_vote(n)]),
                 "add, another user": lambda n, router=router: router.add(f"new {n}", [_vote(n)]),
                 "rank": lambda n, router=router: router.rank("u0", f"asked {n}", with_uncertainty=False),
-                "rank in a conversation": lambda n, router=router: router.rank(
+                "rank in a conversation": lambda n, router=router, talk=talk: router.rank(
                     "u0", f"asked {n}", conversation=talk, with_uncertainty=False
                 ),
             }
