@@ -3,8 +3,10 @@
 import errno
 import json
 import shutil
+import sys
 
 import pytest
+from sqlalchemy import Engine, event
 
 from gmt.bench.made_data import made_dataset, made_run
 from gmt.data.dataset import ModelInfo
@@ -45,6 +47,18 @@ COMMANDS = {
 }
 
 
+def traced(work):
+    """Do some work in which every statement that writes to the database, and every commit, counts as a change."""
+
+    def statement(connection, cursor, text, *_):
+        if text.lstrip()[:6] in ("INSERT", "UPDATE", "DELETE"):
+            sys.audit("os.truncate", text[:20])
+
+    event.listen(Engine, "before_cursor_execute", statement)
+    event.listen(Engine, "commit", lambda connection: sys.audit("os.truncate", "commit"))
+    work()
+
+
 def said(run):
     """Return all that a run would say of users and models."""
     router = Router.from_pretrained(run)
@@ -76,7 +90,7 @@ def check(made, tmp_path, command, points):
     ended = {"old": 0, "new": 0}
     for point in points:
         run = copied(made, tmp_path / "killed")
-        end = die_before(point, lambda run=run: work(run))
+        end = die_before(point, lambda run=run: traced(lambda: work(run)))
         if end == DONE:
             break
         assert end == DIED

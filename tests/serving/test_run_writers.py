@@ -55,14 +55,12 @@ def by_python(run, url, writer, count):
 
 def by_threads(run, url, writers, count):
     router = Router.from_pretrained(run, url)
-    threads = [
-        threading.Thread(
-            target=lambda w=w: [
-                router.add(user_of(w), [one], keys=[f"{w} {n}"]) for n, one in enumerate(votes_of(w, count))
-            ]
-        )
-        for w in writers
-    ]
+
+    def tell(writer):
+        for number, one in enumerate(votes_of(writer, count)):
+            router.add(user_of(writer), [one], keys=[f"{writer} {number}"])
+
+    threads = [threading.Thread(target=tell, args=(writer,)) for writer in writers]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -82,7 +80,7 @@ def by_command(run, url, writer, count):
 
 
 def ask(run, url, stop, failures):
-    """Ask somebody nobody writes about, whose scores must stay the same to the last digit, and one who is written of."""
+    """Ask somebody nobody writes about, whose scores must stay the same to the last digit, and one who tells more."""
     try:
         router = Router.from_pretrained(run, url)
         wanted = router.rank("u1", "how are you?", with_uncertainty=False)
