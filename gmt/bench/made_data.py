@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import yaml
 
+from gmt.config import load_config
 from gmt.data.dataset import Dataset, ModelInfo
-from gmt.data.encoders import EncoderCard
+from gmt.data.encoder_by_name import load_encoder
+from gmt.data.encoders import EncoderCard, card_of
 from gmt.data.interactions import TRAIN, VALID, InteractionTable
+from gmt.data.store import EmbeddingStore
+from gmt.files import write_json, write_text
+from gmt.hybrid.closed_form import new_hierarchical, save_posterior
+from gmt.runs import RunFolder
 
 MODELS, QUERIES = 10, 320
 
@@ -52,6 +59,22 @@ def made_dataset(users: int, votes: int, width: int = 384, seed: int = 0) -> Dat
     cards = {name: ModelInfo(name) for name in table.models}
     card = EncoderCard("made", "1", width)
     return Dataset(table, unit(rng, QUERIES, width), unit(rng, MODELS, width), cards, card, {"protocol": "seen"})
+
+
+def made_run(folder: RunFolder, data: Dataset) -> None:
+    """Write a run that remembers some data, with a posterior as it is before it was fitted and vectors by hashing."""
+    encoder = load_encoder(f"hash:{data.encoder.width}")
+    config = load_config(None, ["posterior.network=false", "traits.enabled=false"])
+    card = {"encoder": vars(card_of(encoder)), "network_weight": 0.0, "temperature": 1.0, "models": list(data.models)}
+    store = EmbeddingStore.create(folder.embeddings, card_of(encoder))
+    texts = [*data.table.texts, *(info.description for info in data.models.values())]
+    store.add(texts, encoder.encode(texts))
+    store.save()
+    data.table.with_split(np.full(len(data.table), TRAIN)).write(folder.history)
+    write_text(folder.config, yaml.safe_dump(config.to_dict()))
+    write_json(folder.card, card | {"data": {"path": "made"}})
+    write_json(folder.models, {name: info.to_json() for name, info in data.models.items()})
+    save_posterior(new_hierarchical(config), folder)
 
 
 def unit(rng: np.random.Generator, count: int, width: int) -> np.ndarray:

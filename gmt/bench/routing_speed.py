@@ -14,11 +14,12 @@ import numpy as np
 
 from data_prep.prepare import PrepOptions, prepare
 from data_prep.sources.source import SourceOptions
-from gmt.bench.made_data import made_dataset
+from gmt.bench.made_data import made_dataset, made_run
 from gmt.bench.timing import Timing, peak_memory
 from gmt.data.interactions import TRAIN
 from gmt.data.store import EmbeddingStore
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.runs import RunFolder
 from gmt.serving.pretrained import Router
 from gmt.serving.text_vectors import TextVectors
 
@@ -96,6 +97,45 @@ def adapting(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
             seconds.append(time.perf_counter() - started)
         out.append({"votes": len(own) - 1, "one more vote": Timing.of(seconds).to_json()})
     return out
+
+
+def remembering(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
+    """Time telling a run one more vote, and asking it, against how many comparisons it remembers.
+
+    The run is made, of users with 40 votes each on 320 queries, with hashed text vectors of 64 numbers; every vote and
+    every question asked is a text that was never seen.
+    """
+    out = []
+    for comparisons in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            made_run(RunFolder(Path(folder)), made_dataset(max(comparisons // 40, 1), 40, width=64))
+            router = Router.from_pretrained(folder)
+            router.rank("u0", "warm up", with_uncertainty=False)
+            router.add("u0", [_vote(-1)])
+            found = {"comparisons": len(router.data.table)}
+            talk = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello", "model": "m1"}]
+            works = {
+                "add": lambda n, router=router: router.add("u0", [_vote(n)]),
+                "add, another user": lambda n, router=router: router.add(f"new {n}", [_vote(n)]),
+                "rank": lambda n, router=router: router.rank("u0", f"asked {n}", with_uncertainty=False),
+                "rank in a conversation": lambda n, router=router, talk=talk: router.rank(
+                    "u0", f"asked {n}", conversation=talk, with_uncertainty=False
+                ),
+            }
+            for name, work in works.items():
+                seconds = []
+                for number in range(repeats):
+                    started = time.perf_counter()
+                    work(number)
+                    seconds.append(time.perf_counter() - started)
+                found[name] = Timing.of(seconds).to_json()
+            router.close()
+        out.append(found)
+    return out
+
+
+def _vote(number: int) -> dict[str, str]:
+    return {"query": f"a text never seen, number {number}", "model_a": "m0", "model_b": "m1", "winner": "model_a"}
 
 
 def preparing(rows: int) -> dict[str, Any]:

@@ -173,7 +173,7 @@ class Dataset:
         models: Mapping[str, ModelInfo],
         split: int = 0,
     ) -> Dataset:
-        """Return this data plus `comparisons`, codes already given out unchanged; costs what `InteractionTable.append` does.
+        """Return this data plus `comparisons`, codes already given out unchanged, at the cost of the table's `append`.
 
         Args:
             comparisons: New comparisons; new users, models and texts join the vocabularies.
