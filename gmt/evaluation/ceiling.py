@@ -27,7 +27,7 @@ def impersonal_ceiling(table: InteractionTable, targets: np.ndarray) -> dict[str
         `agreement`, `votes` (votes on targets that somebody else cast too), `low` and `high`; None where
         no pair was judged twice.
     """
-    votes = votes_of(table)
+    votes = votes_of(table, every=True)
     votes = votes.select(votes.y != 0.5)
     if not len(votes):
         return None
