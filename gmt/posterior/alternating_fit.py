@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gmt.posterior.answer_quality import QualityFit, QualityPrior, fit_answer_quality
+from gmt.posterior.large_user import MOST_DENSE_VOTES, LargeUser
 from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_history import VoteHistory
 
@@ -45,6 +46,12 @@ def alternating_fit(
         scale, offset, total = np.ones(len(votes)), np.zeros(len(votes)), np.zeros_like(covariance)
         # 2. Every user at their mode; the linear kernel alone, for only (θ, π, ρ) have a covariance to learn.
         for _, index in votes.batches(users):
+            if index.shape[1] > MOST_DENSE_VOTES:
+                own, moments = LargeUser(votes, index[0], known, covariance).linear_mode()
+                total += moments
+                scale[index[0]] += own[-1]
+                offset[index[0]] = own[votes.a[index[0]]] - own[votes.b[index[0]]] + own[-2]
+                continue
             batch = UserBatch(votes, index, known, covariance)
             kernel = batch.linear()
             mean, moments = batch.moments(batch.solve(kernel), kernel)

@@ -132,6 +132,24 @@ class QueryKernel:
         text = self.coordinates[first] @ self.coordinates[second].swapaxes(1, 2)
         return SAME_QUERY * same + SAME_TASK * alike + TEXT * (TEXT_FLOOR + (1 - TEXT_FLOOR) * text)
 
+    def parts(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Take the similarities of (N,) known queries apart, so that they need not be formed.
+
+        K_q(i, j) = own_i [i = j] + shared_i · shared_j + SAME_TASK [tasks equal], where a task is not -1.
+
+        Returns:
+            (N,) own, (N, R + 1) shared, and (N,) tasks, -1 for none.
+        """
+        task = self.keys.task[codes]
+        own = SAME_QUERY + SAME_TASK * (task < 0)
+        constant = np.full((len(codes), 1), np.sqrt(TEXT * TEXT_FLOOR))
+        shared = np.concatenate([constant, np.sqrt(TEXT * (1 - TEXT_FLOOR)) * self.coordinates[codes]], axis=1)
+        return own, shared, np.where(task >= 0, task, -1)
+
+    def dense(self, codes: np.ndarray) -> np.ndarray | None:
+        """Return the (N, N) similarities of (N,) known queries, None where they are not kept."""
+        return None if self._dense is None else self._dense[np.ix_(codes, codes)]
+
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Multiply (G, N) values by the (G, G) similarities, which are never formed where queries are many."""
         if self._dense is not None:

@@ -1,0 +1,58 @@
+"""Multiply by a covariance between models, given as a matrix or by the texts of the models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+class ModelCovariance(Protocol):
+    """Multiply by a covariance C between M models, and read single entries of it."""
+
+    def times(self, values: np.ndarray) -> np.ndarray:
+        """Return (M, N) C · values."""
+        ...
+
+    def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the entries C[left, right]; the two broadcast against each other."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixCovariance:
+    """Hold an (M, M) covariance as it is."""
+
+    matrix: np.ndarray
+
+    def times(self, values: np.ndarray) -> np.ndarray:
+        """Return (M, N) C · values."""
+        return self.matrix @ values
+
+    def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the entries C[left, right]."""
+        return self.matrix[left, right]
+
+
+@dataclass(frozen=True, eq=False)
+class TextCovariance:
+    """Hold own · I + shared · U Uᵀ, which costs the width of the texts where the matrix costs the number of models.
+
+    Args:
+        own: Variance that a model has for itself.
+        shared: Variance that goes with the texts.
+        unit: (M, D) unit vectors U.
+    """
+
+    own: float
+    shared: float
+    unit: np.ndarray
+
+    def times(self, values: np.ndarray) -> np.ndarray:
+        """Return (M, N) C · values."""
+        return self.own * values + self.shared * (self.unit @ (self.unit.T @ values))
+
+    def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the entries C[left, right]."""
+        return self.own * (left == right) + self.shared * (self.unit[left] * self.unit[right]).sum(axis=-1)
