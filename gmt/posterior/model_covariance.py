@@ -7,6 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
+ROOT_AXES = 32
+"""Axes of the texts that a root of a `TextCovariance` keeps."""
+
 
 class ModelCovariance(Protocol):
     """Multiply by a covariance C between M models, and read single entries of it."""
@@ -17,6 +20,10 @@ class ModelCovariance(Protocol):
 
     def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Return the entries C[left, right]; the two broadcast against each other."""
+        ...
+
+    def root(self) -> np.ndarray:
+        """Return (M, R) of which R Rᵀ is C, or what of it models share."""
         ...
 
 
@@ -33,6 +40,11 @@ class MatrixCovariance:
     def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Return the entries C[left, right]."""
         return self.matrix[left, right]
+
+    def root(self) -> np.ndarray:
+        """Return (M, M) R of which R Rᵀ is C."""
+        size, basis = np.linalg.eigh(self.matrix)
+        return basis * np.sqrt(np.maximum(size, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,3 +68,8 @@ class TextCovariance:
     def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Return the entries C[left, right]."""
         return self.own * (left == right) + self.shared * (self.unit[left] * self.unit[right]).sum(axis=-1)
+
+    def root(self) -> np.ndarray:
+        """Return (M, ROOT_AXES) the largest axes of what goes with the texts."""
+        basis = np.linalg.eigh(self.unit.T @ self.unit)[1]
+        return np.sqrt(self.shared) * (self.unit @ basis[:, -ROOT_AXES:])

@@ -101,9 +101,9 @@ class LargeTargets:
 
     def added_under(self, choices: Sequence[HierarchicalSettings]) -> Iterator[np.ndarray]:
         """Yield (C, K) what the user adds under each of the choices, for which they are solved."""
-        alpha = None
         for choice in choices:
-            alpha = self.user.solve(choice, alpha)
+            # Weights of another kernel may be far beyond where Newton's method converges from; 0 never is.
+            alpha = self.user.solve(choice)
             yield self.user.added(alpha, choice, self.targets, self.at)
 
     def by_vote(self, settings: HierarchicalSettings, alpha: np.ndarray) -> np.ndarray:

@@ -106,7 +106,7 @@ class UserEffects:
 
         Of what was rated forty half-lives ago one part in a million millions is left.
         """
-        for batch, index in self.votes.batches(users):
+        for batch, index in self.votes.batches(users, len(self.covariance) - 2):
             if self.votes.half_life and index.shape[1] > MOST_DENSE_VOTES:
                 newest = np.argsort(self.votes.since[index[0]], kind="stable")[:MOST_DENSE_VOTES]
                 index = index[:, np.sort(newest)]

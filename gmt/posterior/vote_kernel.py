@@ -6,16 +6,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
 
 from gmt.data.user_nodes import within
 from gmt.posterior.conjugate_gradients import conjugate_gradients
 from gmt.posterior.laplace import laplace_mode
 from gmt.posterior.model_covariance import ModelCovariance
-from gmt.routing.kernels import SAME_TASK, QueryKernel
+from gmt.routing.kernels import SAME_TASK, TEXT, TEXT_FLOOR, QueryKernel
 
 FEW_VOTES = 64
 """Votes on one query up to which its own part of the kernel is kept pair by pair."""
+LEAST_CURVATURE = 1e-4
+"""Least p (1 - p) of a vote within a Newton step."""
 STEP_TOLERANCE = 1e-3
 """Of the solves within Newton steps, which need only point the right way."""
 EXACT_TOLERANCE = 1e-8
@@ -49,11 +52,11 @@ class QueryTerm:
         codes, at = np.unique(query, return_inverse=True)
         self.own, self.models = own, models
         scale = np.ones(len(query)) if scale is None else scale
+        self.differences = signed(a, b, models, scale)
         self.dense = queries.dense(codes)
         if self.dense is not None:
             self.answers = signed(at * models + a, at * models + b, len(codes) * models, scale)
             return
-        self.differences = signed(a, b, models, scale)
         only, self.shared, task = queries.parts(query)
         # 1. Votes on one query meet in its own part: pair by pair where they are few, else through its M answers.
         often = np.bincount(at) > FEW_VOTES
@@ -143,22 +146,20 @@ class VoteKernel:
                 out += variance * (group @ (group.T @ x))
         return out
 
-    def mode(self, y: np.ndarray, offset: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+    def mode(self, y: np.ndarray, offset: np.ndarray) -> np.ndarray:
         """Return (T,) α = y - p at the most likely latent scores K α, given (T,) outcomes and offsets.
 
-        Newton steps are solved by conjugate gradients; `start` changes how long this takes, not what is found.
+        Newton steps are solved by conjugate gradients.
         """
 
         def solve(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
-            # (I + W K)⁻¹ = I - W^½ (I + W^½ K W^½)⁻¹ W^½ K: only a symmetric system suits conjugate gradients.
-            root = np.sqrt(weight.T)
-            right = root * self.apply(x.T)
-            solved = conjugate_gradients(lambda z: z + root * self.apply(root * z), right, STEP_TOLERANCE)
-            return x - (root * solved).T
+            # (I + W K)⁻¹ = W^½ (I + W^½ K W^½)⁻¹ W^-½: its right-hand side is as small as what is still missing, so
+            # that a rough solve gains three digits. A floor under W changes the step, not where the steps end.
+            root = np.sqrt(np.maximum(weight.T, LEAST_CURVATURE))
+            return (root * self._solved(root, x.T / root, STEP_TOLERANCE)).T
 
-        first = None if start is None else start[None]
         shown = np.ones((1, len(y)), bool)
-        return laplace_mode(lambda x: self.apply(x.T).T, solve, y[None], offset[None], shown, first)[0]
+        return laplace_mode(lambda x: self.apply(x.T).T, solve, y[None], offset[None], shown)[0]
 
     def learned(self, towards: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Return (K, K) K_* (W⁻¹ + K)⁻¹ K_*ᵀ, what (T,) curvatures W take off the variance of K targets.
@@ -169,7 +170,34 @@ class VoteKernel:
         """
         root = np.sqrt(weight)[:, None]
         seen = root * towards.T
-        return seen.T @ conjugate_gradients(lambda z: z + root * self.apply(root * z), seen, EXACT_TOLERANCE)
+        return seen.T @ self._solved(root, seen, EXACT_TOLERANCE)
+
+    def _solved(self, root: np.ndarray, right: np.ndarray, tolerance: float) -> np.ndarray:
+        """Return (I + W^½ K W^½)⁻¹ times (T, N) numbers, given (T, 1) W^½.
+
+        What all votes share, the largest part of K, is of low rank and solved exactly in every step of the conjugate
+        gradients, which are left with what is particular to queries.
+        """
+        basis = root * self._common
+        factor = cho_factor(np.eye(basis.shape[1]) + basis.T @ basis)
+        return conjugate_gradients(
+            lambda z: z + root * self.apply(root * z),
+            right,
+            tolerance,
+            lambda z: z - basis @ cho_solve(factor, basis.T @ z),
+        )
+
+    @cached_property
+    def _common(self) -> np.ndarray:
+        """(T, R) a root of the part of the kernel that is linear in models and features."""
+        prior, query = self.scales
+        parts = [np.sqrt(prior) * (self.design @ self.covariance.root())]
+        if query:
+            parts.append(np.sqrt(prior * query * TEXT * TEXT_FLOOR) * (self.query.differences @ self.query.own.root()))
+        for variance, group in zip(self.variances, self.features, strict=False):
+            if variance:
+                parts.append(np.sqrt(variance) * group)
+        return np.concatenate(parts, axis=1)
 
 
 def signed(a: np.ndarray, b: np.ndarray, columns: int, scale: np.ndarray | None = None) -> csr_matrix:

@@ -21,6 +21,10 @@ TEXT_FLOOR = 0.3
 """Share of `TEXT` that any two queries have, for models good at one thing are often good at others."""
 DENSE_QUERIES = 1500
 """Beyond so many queries their (G, G) similarities are not formed, and their texts keep `QUERY_COMPONENTS` axes."""
+STRENGTH_SHARES, ANSWER_SHARES = (0.3, 0.7), (0.7, 0.15)
+"""Of K_b and of K_m: what a model has for itself, and what goes with the cosine of the texts."""
+MANY_MODELS = 300
+"""Beyond so many models no sum over all of them is formed for each query, and S is learned for the most voted on."""
 QUERY_COMPONENTS = 16
 """Principal components of the queries' texts that are kept then."""
 
@@ -76,10 +80,14 @@ class QueryKernel:
     basis: np.ndarray | None = None
 
     @classmethod
-    def of(cls, keys: QueryKeys, vectors: np.ndarray, centre: np.ndarray) -> QueryKernel:
-        """Give G queries coordinates by their (T, D) text vectors, on `QUERY_COMPONENTS` axes where they are many."""
+    def of(cls, keys: QueryKeys, vectors: np.ndarray, centre: np.ndarray, models: int = 0) -> QueryKernel:
+        """Give G queries coordinates by their (T, D) text vectors.
+
+        These are on `QUERY_COMPONENTS` axes where the queries are more than `DENSE_QUERIES` or models than
+        `MANY_MODELS`.
+        """
         coordinates, basis = centred(vectors[keys.query], centre), None
-        if len(keys) > DENSE_QUERIES:
+        if len(keys) > DENSE_QUERIES or models > MANY_MODELS:
             basis = np.linalg.eigh(coordinates.T @ coordinates)[1][:, -QUERY_COMPONENTS:]
             coordinates = coordinates @ basis
         return cls(keys, coordinates, centre, basis)
