@@ -151,12 +151,12 @@ class QualityFit:
         # The votes fitted to, whatever factors they were read with, and those asked about share one kernel.
         fitted = self.design.indices.reshape(-1, 2)
         weight = self.residual * self.design.data.reshape(-1, 2)[:, 0]
-        both = [
-            np.concatenate(pair)
-            for pair in zip((fitted[:, 0] // models, *(fitted % models).T), (query, a, b), strict=True)
-        ]
-        kernel = prior.kernel(both[0], both[1], both[2])
-        return kernel.apply(np.concatenate([weight, np.zeros(len(query))])[:, None])[len(weight) :, 0]
+        own = fitted[:, 0] // models, fitted[:, 0] % models, fitted[:, 1] % models
+        if all(np.array_equal(mine, theirs) for mine, theirs in zip(own, (query, a, b), strict=True)):
+            return prior.kernel(query, a, b).apply(weight[:, None])[:, 0]
+        query, a, b = (np.concatenate(both) for both in zip(own, (query, a, b), strict=True))
+        weights = np.concatenate([weight, np.zeros(len(query) - len(weight))])
+        return prior.kernel(query, a, b).apply(weights[:, None])[len(weight) :, 0]
 
     def mean(self, similarity: np.ndarray) -> np.ndarray:
         """Return the (C, M) posterior mean at C queries with (C, G) similarities to the known ones.

@@ -19,7 +19,7 @@ class ModelCovariance(Protocol):
         ...
 
     def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Return the entries C[left, right]; the two broadcast against each other."""
+        """Return the (N,) entries C[left, right]."""
         ...
 
     def root(self) -> np.ndarray:
@@ -38,7 +38,7 @@ class MatrixCovariance:
         return self.matrix @ values
 
     def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Return the entries C[left, right]."""
+        """Return the (N,) entries C[left, right]."""
         return self.matrix[left, right]
 
     def root(self) -> np.ndarray:
@@ -66,8 +66,8 @@ class TextCovariance:
         return self.own * values + self.shared * (self.unit @ (self.unit.T @ values))
 
     def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Return the entries C[left, right]."""
-        return self.own * (left == right) + self.shared * (self.unit[left] * self.unit[right]).sum(axis=-1)
+        """Return the (N,) entries C[left, right]."""
+        return self.own * (left == right) + self.shared * np.einsum("nd,nd->n", self.unit[left], self.unit[right])
 
     def root(self) -> np.ndarray:
         """Return (M, ROOT_AXES) the largest axes of what goes with the texts."""
