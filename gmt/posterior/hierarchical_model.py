@@ -45,8 +45,8 @@ class HierarchicalModel:
     Source: Bradley and Terry (1952) for the likelihood; Rasmussen and Williams, Gaussian Processes for Machine Learning
     (2006), section 3.4, for the posterior.
 
-    Limitations: one thread at a time; the history last scored is kept. Beyond `MANY_MODELS` models S is not learned, for
-    votes cannot tell its M² entries; beyond `MOST_DESCRIBED` answers f does not read their features.
+    Limitations: one thread at a time; the history last scored is kept. Beyond `MANY_MODELS` models S is not learned,
+    for votes cannot tell its M² entries; beyond `MOST_DESCRIBED` answers f does not read their features.
 
     Args:
         settings: The variances; a term whose variance is 0 is off.
