@@ -42,7 +42,7 @@ class SharedVotes:
             table: All comparisons.
             targets: (C,) positions of the targets; each of their votes meets the votes of others in the table.
         """
-        votes = votes_of(table)
+        votes = votes_of(table, every=True)
         votes = votes.select(votes.y != 0.5)
         _, query = QueryKeys.of(table).distinct()
         low, high = np.minimum(votes.a, votes.b), np.maximum(votes.a, votes.b)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gmt.posterior.answer_quality import QualityFit, QualityPrior, fit_answer_quality
+from gmt.posterior.large_user import MOST_DENSE_VOTES, LargeUser
 from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_history import VoteHistory
+from gmt.routing.kernels import MANY_MODELS
 
 LEARNING_ROUNDS = 6
 """Rounds in which S is learned; a single one costs .004 AUC on real votes."""
@@ -27,6 +29,8 @@ def alternating_fit(
     Source: Dempster, Laird and Rubin (1977) for expectation maximisation, here with Laplace's approximation
     (Rasmussen and Williams 2006, section 3.4).
 
+    Limitations: beyond `MANY_MODELS` models S stays S₀.
+
     Args:
         prior: The prior of f.
         votes: The votes.
@@ -37,23 +41,33 @@ def alternating_fit(
     Returns:
         The fit of f, and S.
     """
+    learn = learn and len(covariance) - 2 <= MANY_MODELS
     quality, first = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.y), covariance
     users = np.unique(votes.user)
     for _ in range(rounds if len(votes) else 0):
         # 1. What everybody's f says of each vote is what a user's own part comes on top of.
         known = quality.differences(votes.query, votes.a, votes.b)
-        scale, offset, total = np.ones(len(votes)), np.zeros(len(votes)), np.zeros_like(covariance)
+        scale, offset = np.ones(len(votes)), np.zeros(len(votes))
+        total = np.zeros_like(covariance) if learn else None
         # 2. Every user at their mode; the linear kernel alone, for only (θ, π, ρ) have a covariance to learn.
-        for _, index in votes.batches(users):
+        for _, index in votes.batches(users, len(covariance) - 2):
+            if index.shape[1] > MOST_DENSE_VOTES:
+                own, moments = LargeUser(votes, index[0], known, covariance).linear_mode()
+                total = None if total is None else total + moments
+                scale[index[0]] += own[-1]
+                offset[index[0]] = own[votes.a[index[0]]] - own[votes.b[index[0]]] + own[-2]
+                continue
             batch = UserBatch(votes, index, known, covariance)
             kernel = batch.linear()
-            mean, moments = batch.moments(batch.solve(kernel), kernel)
-            total += moments
+            alpha = batch.solve(kernel)
+            mean = batch.mean(alpha)
+            if total is not None:
+                total += batch.moments(mean, alpha, kernel)
             row, slot = np.nonzero(index >= 0)
             at = index[row, slot]
             scale[at] += mean[row, -1]
             offset[at] = mean[row, votes.a[at]] - mean[row, votes.b[at]] + mean[row, -2]
-        if learn:
+        if total is not None:
             covariance = LEARNING_RATE * total / len(users) + (1 - LEARNING_RATE) * first
         # 3. f again, each vote read by its voter's discrimination and less what the voter adds.
         quality = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.y, scale, offset)

@@ -12,10 +12,14 @@ from scipy.special import expit
 
 from gmt.posterior.conjugate_gradients import conjugate_gradients
 from gmt.posterior.laplace import laplace_mode
-from gmt.routing.kernels import QueryKernel
+from gmt.posterior.model_covariance import MatrixCovariance, ModelCovariance, TextCovariance
+from gmt.posterior.vote_kernel import QueryTerm, VoteKernel, signed
+from gmt.routing.kernels import ANSWER_SHARES, STRENGTH_SHARES, QueryKernel
 
 FIT_TOLERANCE = 1e-3
 """Of the solves within Newton steps, which need only point the right way."""
+MOST_PLAIN_VOTES = 10_000
+"""Votes beyond which, as where models are many, products go through the votes and not through all G · M answers."""
 COVARIANCE_TOLERANCE = 1e-8
 """Of the solves whose result is a covariance itself."""
 
@@ -33,6 +37,7 @@ class QualityPrior:
         strength_variance, quality_variance: s_b of the strength shared by all queries, s_c of an answer around it.
         features: (G · M, F) φ, what is known of each answer; None where answers are not described.
         answer_variance: s_φ of what each feature adds to the quality.
+        unit: (M, D) unit vectors of the models' texts where models are so many that products go through them.
     """
 
     query_kernel: QueryKernel
@@ -42,6 +47,30 @@ class QualityPrior:
     quality_variance: float
     features: np.ndarray | None = None
     answer_variance: float = 0.0
+    unit: np.ndarray | None = None
+
+    @property
+    def models(self) -> int:
+        """Return M."""
+        return len(self.strength_kernel)
+
+    def kernel(self, query: np.ndarray, a: np.ndarray, b: np.ndarray, scale: np.ndarray | None = None) -> VoteKernel:
+        """Return the prior covariance of scale · (f_a - f_b) among (V,) votes, as products."""
+        strength, answer = self._model_covariances
+        term = QueryTerm(self.query_kernel, query, a, b, answer, self.models, scale)
+        groups: tuple[np.ndarray, ...] = ()
+        if self.features is not None:
+            gap = self.features[query * self.models + a] - self.features[query * self.models + b]
+            groups = (gap if scale is None else gap * scale[:, None],)
+        scales = self.strength_variance, self.quality_variance / self.strength_variance
+        return VoteKernel(signed(a, b, self.models, scale), strength, term, groups, scales, (self.answer_variance,))
+
+    @property
+    def _model_covariances(self) -> tuple[ModelCovariance, ModelCovariance]:
+        """Return K_b and K_m as the differences of two models see them, for which a constant counts nothing."""
+        if self.unit is None:
+            return MatrixCovariance(self.strength_kernel), MatrixCovariance(self.answer_kernel)
+        return TextCovariance(*STRENGTH_SHARES, self.unit), TextCovariance(*ANSWER_SHARES, self.unit)
 
     def apply(self, weights: np.ndarray) -> np.ndarray:
         """Multiply (G · M, N) numbers, one for each answer, by the prior covariance."""
@@ -89,7 +118,12 @@ class QualityFit:
 
     @cached_property
     def _answer_weights(self) -> np.ndarray:
-        return self.prior.quality_variance * self.weights @ self.prior.answer_kernel
+        unit = self.prior.unit
+        if unit is None:
+            return self.prior.quality_variance * self.weights @ self.prior.answer_kernel
+        # The weights of one vote's answers cancel, so the constant of K_m counts nothing.
+        own, shared = ANSWER_SHARES
+        return self.prior.quality_variance * (own * self.weights + shared * (self.weights @ unit) @ unit.T)
 
     @cached_property
     def known(self) -> np.ndarray:
@@ -107,7 +141,22 @@ class QualityFit:
 
     def differences(self, query: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return (V,) posterior means of f_a - f_b at known queries."""
+        if self.prior.unit is not None:
+            return self._differences_apart(query, a, b)
         return self.known[query, a] - self.known[query, b]
+
+    def _differences_apart(self, query: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return (V,) the same from the votes fitted to, without the quality of all G · M answers."""
+        prior, models = self.prior, self.prior.models
+        # The votes fitted to, whatever factors they were read with, and those asked about share one kernel.
+        fitted = self.design.indices.reshape(-1, 2)
+        weight = self.residual * self.design.data.reshape(-1, 2)[:, 0]
+        own = fitted[:, 0] // models, fitted[:, 0] % models, fitted[:, 1] % models
+        if all(np.array_equal(mine, theirs) for mine, theirs in zip(own, (query, a, b), strict=True)):
+            return prior.kernel(query, a, b).apply(weight[:, None])[:, 0]
+        query, a, b = (np.concatenate(both) for both in zip(own, (query, a, b), strict=True))
+        weights = np.concatenate([weight, np.zeros(len(query) - len(weight))])
+        return prior.kernel(query, a, b).apply(weights[:, None])[len(weight) :, 0]
 
     def mean(self, similarity: np.ndarray) -> np.ndarray:
         """Return the (C, M) posterior mean at C queries with (C, G) similarities to the known ones.
@@ -167,6 +216,12 @@ def fit_answer_quality(
     count, models = len(y), len(prior.strength_kernel)
     scale = np.ones(count) if scale is None else scale
     offset = np.zeros(count) if offset is None else offset
+    if count > MOST_PLAIN_VOTES or prior.unit is not None:
+        design = signed(query * models + a, query * models + b, len(prior.query_kernel.keys) * models, scale)
+        kernel = prior.kernel(query, a, b, scale)
+        alpha = kernel.mode(y, offset)
+        chance = expit(kernel.apply(alpha[:, None])[:, 0] + offset)
+        return QualityFit(prior, design, alpha, chance * (1 - chance))
     rows = np.tile(np.arange(count), 2)
     answers = np.concatenate([query * models + a, query * models + b])
     shape = (count, len(prior.query_kernel.keys) * models)

@@ -13,7 +13,7 @@ from gmt.errors import DataError
 from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.candidate_features import CandidateFeatures
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
-from gmt.posterior.kernel_terms import precision
+from gmt.posterior.kernel_terms import blended
 from gmt.posterior.targets import TargetReader, Targets
 from gmt.posterior.user_effects import UserEffects
 from gmt.posterior.vote_history import VoteHistory
@@ -66,8 +66,7 @@ class ConditionedPosterior:
         for targets in self._reader.parts(data, questions, self._width(questions)):
             total = targets.quality.copy()
             for batch in self.effects.batches(targets):
-                theirs = self.effects.weights_of(batch)[batch.row]
-                total[batch.at] += (self.effects.blend(batch.towards) @ theirs[:, :, None])[:, :, 0]
+                total[batch.at] += batch.added(self.effects.settings, self.effects.alpha)
             out[targets.at] = targets.offered(total)
         return out
 
@@ -86,12 +85,8 @@ class ConditionedPosterior:
         for targets in self._reader.parts(data, questions, self._width(questions)):
             totals = [targets.quality.copy() for _ in choices]
             for batch in self.effects.batches(targets):
-                among, alpha = batch.users.among(), None
-                for total, choice in zip(totals, choices, strict=True):
-                    scales = (choice.prior_scale, choice.query_kernel_scale, choice.feature_variances)
-                    # The choice before is near, so its α saves Newton steps.
-                    alpha = batch.users.solve(among.blend(*scales), alpha)
-                    total[batch.at] += (batch.towards.blend(*scales) @ alpha[batch.row][:, :, None])[:, :, 0]
+                for total, added in zip(totals, batch.added_under(choices), strict=True):
+                    total[batch.at] += added
             for scores, total in zip(out, totals, strict=True):
                 scores[targets.at] = targets.offered(total)
         return out
@@ -100,9 +95,9 @@ class ConditionedPosterior:
         """Take the scores of question `index` apart into what each past vote of its user adds."""
         targets = self._reader.read(data, questions, np.array([index]))
         own = self.votes.of_user(int(targets.questions.user[0]))
-        votes = np.zeros((0, targets.quality.shape[1]))
+        votes = np.zeros((own.stop - own.start, targets.quality.shape[1]))
         for batch in self.effects.batches(targets):
-            votes = (self.effects.blend(batch.towards)[0] * self.effects.alpha[own]).T
+            votes[batch.index[0] - own.start] = batch.by_vote(self.effects.settings, self.effects.alpha)
         return Explained(targets.quality[0], votes, self.votes.comparison[own])
 
     def covariances(self, data: Dataset, questions: Questions, with_quality: bool = True) -> np.ndarray:
@@ -118,17 +113,12 @@ class ConditionedPosterior:
         effects, out = self.effects, np.zeros((*questions.candidates.shape, questions.candidates.shape[1]))
         for targets in self._reader.parts(data, questions, self._width(questions, effects.most_votes)):
             nobody = effects.batch(np.zeros((0, 0), int))
-            found = effects.blend(nobody.within(targets.models, targets.quality, targets.features))
+            found = blended(nobody.within(targets.models, targets.quality, targets.features), effects.settings)
             discrimination = np.ones(len(targets.at))
             for batch in effects.batches(targets):
-                kernel, theirs = effects.blend(batch.users.among()), effects.weights_of(batch)
-                weight = batch.users.chances((kernel @ theirs[:, :, None])[:, :, 0])[1]
-                # (I + W K)⁻¹ W equals (W⁻¹ + K)⁻¹ and exists under padding, where W is 0.
-                inverse = np.linalg.solve(precision(kernel, weight), weight[:, :, None] * np.eye(weight.shape[1]))
-                towards = effects.blend(batch.towards)
-                found[batch.at] -= towards @ inverse[batch.row] @ towards.swapaxes(1, 2)
-                mean = effects.settings.prior_scale * (theirs[:, None] @ batch.users.rows)[:, 0, -1]
-                discrimination[batch.at] += mean[batch.row]
+                taken, mean = batch.observed(effects.settings, effects.alpha)
+                found[batch.at] -= taken
+                discrimination[batch.at] += mean
             if with_quality:
                 found += discrimination[:, None, None] ** 2 * self._quality_covariances(targets)
             out[targets.at] = found

@@ -10,7 +10,12 @@ MOST_STEPS = 400
 """Steps after which a system is left as it is; a Newton step forgives a solve that is not exact."""
 
 
-def conjugate_gradients(apply: Callable[[np.ndarray], np.ndarray], right: np.ndarray, tolerance: float) -> np.ndarray:
+Product = Callable[[np.ndarray], np.ndarray]
+
+
+def conjugate_gradients(
+    apply: Product, right: np.ndarray, tolerance: float, precondition: Product | None = None
+) -> np.ndarray:
     """Solve N symmetric positive definite systems at once.
 
     Source: Hestenes and Stiefel, Methods of conjugate gradients for solving linear systems (1952).
@@ -18,10 +23,13 @@ def conjugate_gradients(apply: Callable[[np.ndarray], np.ndarray], right: np.nda
     Args:
         apply: Product of the matrix with (V, N) numbers.
         right: (V, N) right-hand sides.
-        tolerance: Norm of a residual, relative to its right-hand side, that is good enough.
+        tolerance: Norm of a residual, relative to its right-hand side, that is good enough; with `precondition` in
+            the norm of that.
+        precondition: Product with the inverse of a matrix near it, symmetric and positive definite too.
     """
-    x, rest, direction = np.zeros_like(right), right, right
-    size = (rest**2).sum(axis=0)
+    near = precondition or (lambda rest: rest)
+    x, rest, direction = np.zeros_like(right), right, near(right)
+    size = (rest * direction).sum(axis=0)
     enough = tolerance**2 * size
     for _ in range(MOST_STEPS):
         if (size <= enough).all():
@@ -30,6 +38,7 @@ def conjugate_gradients(apply: Callable[[np.ndarray], np.ndarray], right: np.nda
         # A system that is solved has a direction of zero; the floor keeps its step 0 and not NaN.
         step = size / np.maximum((direction * along).sum(axis=0), 1e-300)
         x, rest = x + step * direction, rest - step * along
-        before, size = size, (rest**2).sum(axis=0)
-        direction = rest + size / np.maximum(before, 1e-300) * direction
+        turned = near(rest)
+        before, size = size, (rest * turned).sum(axis=0)
+        direction = turned + size / np.maximum(before, 1e-300) * direction
     return x

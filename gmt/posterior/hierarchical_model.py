@@ -23,8 +23,11 @@ from gmt.posterior.style import AnswerStyle
 from gmt.posterior.trait_features import EARLIER_TRAIT_PREFIX, TRAIT_PREFIX, TraitFeatureMaker
 from gmt.posterior.user_covariance import extended_covariance, initial_covariance
 from gmt.posterior.vote_history import VoteHistory
-from gmt.routing.kernels import model_kernels
+from gmt.routing.kernels import MANY_MODELS, centred, model_kernels
 from gmt.routing.query_keys import QueryKeys
+
+MOST_DESCRIBED = 1_000_000
+"""Answers (known queries times models) up to which the prior of f reads the features of answers."""
 
 
 class HierarchicalModel:
@@ -36,13 +39,14 @@ class HierarchicalModel:
     S learned from all users; g, the query-conditioned kernel, counts a user's votes on similar queries more
     (`KernelTerms`). The discrimination ρ says how closely a user's votes follow answer quality; the position bias π,
     the pull to the answer shown left, explains votes and is left out of scores. A tie counts as half a win of each.
-    Comparisons of more than two candidates are read as all their pairs; a rating of a lone candidate is not read, for
-    nothing says what it is compared with.
+    Comparisons of more than two candidates are read as the pairs of `rated_pairs`; a rating of a lone candidate is not
+    read, for nothing says what it is compared with.
 
     Source: Bradley and Terry (1952) for the likelihood; Rasmussen and Williams, Gaussian Processes for Machine Learning
     (2006), section 3.4, for the posterior.
 
-    Limitations: one thread at a time; the history last scored is kept.
+    Limitations: one thread at a time; the history last scored is kept. Beyond `MANY_MODELS` models S is not learned,
+    for votes cannot tell its M² entries; beyond `MOST_DESCRIBED` answers f does not read their features.
 
     Args:
         settings: The variances; a term whose variance is 0 is off.
@@ -152,7 +156,9 @@ class HierarchicalModel:
         """Return the prior of f over the queries of a history."""
         strength_kernel, answer_kernel = self._kernels(history)
         queries, described = prepared.votes.queries, None
-        if settings.answer_variance and prepared.answers is not None:
+        answers = len(queries.keys) * len(strength_kernel)
+        # The features of all answers are kept only where they fit in memory.
+        if settings.answer_variance and prepared.answers is not None and answers <= MOST_DESCRIBED:
             every_model = np.tile(np.arange(len(strength_kernel)), (len(queries.keys), 1))
             described = prepared.answers.at(queries.keys, every_model)
             described = described.reshape(-1, described.shape[2])
@@ -164,6 +170,7 @@ class HierarchicalModel:
             settings.quality_variance,
             described,
             settings.answer_variance,
+            self._unit(history) if len(strength_kernel) > MANY_MODELS else None,
         )
 
     def user_covariance(self, history: Dataset) -> np.ndarray:
@@ -172,8 +179,14 @@ class HierarchicalModel:
         return start if self.covariance is None else extended_covariance(self.covariance, start)
 
     def _kernels(self, history: Dataset) -> tuple[np.ndarray, np.ndarray]:
-        centre = mean_vector(history.model_vectors) if self.model_centre is None else self.model_centre
-        return model_kernels(history.model_vectors, centre)
+        return model_kernels(history.model_vectors, self._centre(history))
+
+    def _unit(self, history: Dataset) -> np.ndarray:
+        """Return the (M, D) unit vectors of the models' texts whose products the kernels of models hold."""
+        return centred(history.model_vectors, self._centre(history))
+
+    def _centre(self, history: Dataset) -> np.ndarray:
+        return mean_vector(history.model_vectors) if self.model_centre is None else self.model_centre
 
 
 def mean_vector(vectors: np.ndarray) -> np.ndarray:

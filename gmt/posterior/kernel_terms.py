@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gmt.posterior.hierarchical_settings import HierarchicalSettings
+
 
 @dataclass(frozen=True, eq=False)
 class KernelTerms:
@@ -42,6 +44,11 @@ class KernelTerms:
     def weighted(self, weight: np.ndarray) -> KernelTerms:
         """Return every term times a weight, elementwise."""
         return KernelTerms(self.linear * weight, self.query * weight, tuple(term * weight for term in self.features))
+
+
+def blended(terms: KernelTerms, settings: HierarchicalSettings) -> np.ndarray:
+    """Return a kernel with the amplitudes of settings."""
+    return terms.blend(settings.prior_scale, settings.query_kernel_scale, settings.feature_variances)
 
 
 def query_kernel_covariance(covariance: np.ndarray) -> np.ndarray:

@@ -131,14 +131,17 @@ class UserBatch:
         chance = expit(latent + self.offset)
         return chance, chance * (1 - chance) * self.mask
 
-    def moments(self, alpha: np.ndarray, kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (B, M + 2) posterior means w of (θ, π, ρ), and Σ over users of w wᵀ + Cov(w).
+    def mean(self, alpha: np.ndarray) -> np.ndarray:
+        """Return (B, M + 2) posterior means w of (θ, π, ρ) under the linear kernel."""
+        return np.einsum("bt,btm->bm", alpha, self.rows)
 
-        Cov(w) = S - S Xᵀ (I + W K)⁻¹ W X S; both read the linear kernel alone.
+    def moments(self, mean: np.ndarray, alpha: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+        """Return Σ over users of w wᵀ + Cov(w), given the posterior means w, under the linear kernel.
+
+        Cov(w) = S - S Xᵀ (I + W K)⁻¹ W X S.
         """
-        mean = np.einsum("bt,btm->bm", alpha, self.rows)
         weight = self.chances((kernel @ alpha[:, :, None])[:, :, 0])[1]
         learned = np.linalg.solve(precision(kernel, weight), weight[:, :, None] * self.rows)
         size = self.rows.shape[2]
         shrunk = self.rows.reshape(-1, size).T @ learned.reshape(-1, size)
-        return mean, mean.T @ mean + len(mean) * self.covariance - shrunk
+        return mean.T @ mean + len(mean) * self.covariance - shrunk

@@ -9,21 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
-from gmt.posterior.kernel_terms import KernelTerms
+from gmt.posterior.kernel_terms import blended
+from gmt.posterior.large_user import MOST_DENSE_VOTES, LargeUser
+from gmt.posterior.target_batch import LargeTargets, TargetBatch
 from gmt.posterior.targets import Targets
 from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_history import VoteHistory
-
-
-@dataclass(frozen=True, eq=False)
-class TargetBatch:
-    """Hold the targets of a batch of users, and what their votes say about them."""
-
-    at: np.ndarray  # (C,) which of the targets
-    row: np.ndarray  # (C,) which of the users each is of
-    index: np.ndarray  # (B, T) positions of the users' votes
-    users: UserBatch
-    towards: KernelTerms  # (C, K, T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,27 +46,25 @@ class UserEffects:
 
     @cached_property
     def most_votes(self) -> int:
-        """Votes of the user with most."""
-        return int(np.bincount(self.votes.user).max(initial=0))
+        """Votes of the user with most among whom the kernel is formed."""
+        return min(int(np.bincount(self.votes.user).max(initial=0)), MOST_DENSE_VOTES)
 
     def batch(self, index: np.ndarray) -> UserBatch:
         """Return the users whose votes stand at (B, T) positions."""
         return UserBatch(self.votes, index, self.offset, self.covariance)
 
-    def blend(self, terms: KernelTerms) -> np.ndarray:
-        """Return a kernel with the amplitudes of the settings."""
-        settings = self.settings
-        return terms.blend(settings.prior_scale, settings.query_kernel_scale, settings.feature_variances)
+    def large(self, index: np.ndarray) -> LargeUser:
+        """Return the user of many votes whose stand at (T,) positions."""
+        return LargeUser(self.votes, index, self.offset, self.covariance)
 
-    def weights_of(self, batch: TargetBatch) -> np.ndarray:
-        """Return (B, T) α of the users of a batch, 0 under padding."""
-        return np.where(batch.index >= 0, self.alpha[batch.index], 0.0)
-
-    def batches(self, targets: Targets) -> Iterator[TargetBatch]:
+    def batches(self, targets: Targets) -> Iterator[TargetBatch | LargeTargets]:
         """Bring targets and the votes of their users together; who has no vote is left out."""
         user = targets.questions.user
-        for users, index in self.votes.batches(user):
+        for users, index in self._user_batches(user):
             at = np.flatnonzero(np.isin(user, users))
+            if index.shape[1] > MOST_DENSE_VOTES:
+                yield LargeTargets(at, index, self.large(index[0]), targets)
+                continue
             order = np.argsort(users)
             row = order[np.searchsorted(users, user[at], sorter=order)]
             batch = self.batch(index)
@@ -103,7 +92,22 @@ class UserEffects:
 
     def _solved_for(self, users: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Return (V,) α with that of some users solved anew; `alpha` is written into."""
-        for _, index in self.votes.batches(users):
+        alpha[np.isin(self.votes.user, users)] = 0.0
+        for _, index in self._user_batches(users):
+            if index.shape[1] > MOST_DENSE_VOTES:
+                alpha[index[0]] = self.large(index[0]).solve(self.settings)
+                continue
             batch = self.batch(index)
-            alpha[index[index >= 0]] = batch.solve(self.blend(batch.among()))[index >= 0]
+            alpha[index[index >= 0]] = batch.solve(blended(batch.among(), self.settings))[index >= 0]
         return alpha
+
+    def _user_batches(self, users: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Cut users into batches; of one of very many votes only the newest count where effects drift.
+
+        Of what was rated forty half-lives ago one part in a million millions is left.
+        """
+        for batch, index in self.votes.batches(users, len(self.covariance) - 2):
+            if self.votes.half_life and index.shape[1] > MOST_DENSE_VOTES:
+                newest = np.argsort(self.votes.since[index[0]], kind="stable")[:MOST_DENSE_VOTES]
+                index = index[:, np.sort(newest)]
+            yield batch, index

@@ -9,7 +9,7 @@ import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.posterior.candidate_features import CandidateFeatures
-from gmt.routing.kernels import QueryKernel
+from gmt.routing.kernels import MANY_MODELS, QueryKernel
 from gmt.routing.pairwise import votes_of
 from gmt.routing.query_keys import QueryKeys
 from gmt.routing.recency import rated_since
@@ -79,7 +79,7 @@ class VoteHistory:
             np.concatenate([np.zeros((len(votes), 0)), *differences], axis=1)[order],
             votes.comparison[order],
             rated_since(table)[votes.comparison[order]],
-            QueryKernel.of(keys, history.vectors, centre),
+            QueryKernel.of(keys, history.vectors, centre, len(table.models)),
             tuple(int(end) for end in np.cumsum([group.shape[1] for group in rows])),
             half_life,
         )
@@ -130,8 +130,12 @@ class VoteHistory:
         """Return where a user's votes stand."""
         return slice(int(np.searchsorted(self.user, user)), int(np.searchsorted(self.user, user, side="right")))
 
-    def batches(self, users: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(self, users: np.ndarray, models: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Cut users into batches with about equally many votes each; who has none is left out.
+
+        Args:
+            users: Codes of the users.
+            models: M, so that (B, T, M) numbers fit in memory too.
 
         Yields:
             (B,) codes of the users and (B, T) positions of their votes, -1 under padding.
@@ -143,7 +147,8 @@ class VoteHistory:
         order = order[count[order] > 0][::-1]
         while len(order):
             most = int(count[order[0]])
-            fits = max(1, NUMBERS_AT_ONCE // most**2)
+            # Where models are many, what a vote says of each of them is larger than the kernel.
+            fits = max(1, NUMBERS_AT_ONCE // (most * max(most, models if models > MANY_MODELS else 0)))
             # A user joins a batch where padding adds at most a third to their votes, or three of them.
             size = min(fits, int((count[order] * 1.3 + 3 >= most).sum()))
             batch, order = order[:size], order[size:]

@@ -22,6 +22,10 @@ TEXT_FLOOR = 0.3
 """Share of `TEXT` that any two queries have, for models good at one thing are often good at others."""
 DENSE_QUERIES = 1500
 """Beyond so many queries their (G, G) similarities are not formed, and their texts keep `QUERY_COMPONENTS` axes."""
+STRENGTH_SHARES, ANSWER_SHARES = (0.3, 0.7), (0.7, 0.15)
+"""Of K_b and of K_m: what a model has for itself, and what goes with the cosine of the texts."""
+MANY_MODELS = 300
+"""Beyond so many models no sum over all of them is formed for each query, and S is learned for the most voted on."""
 QUERY_COMPONENTS = 16
 """Principal components of the queries' texts that are kept then."""
 
@@ -79,10 +83,14 @@ class QueryKernel:
     beginning: np.ndarray | None = None
 
     @classmethod
-    def of(cls, keys: QueryKeys, vectors: Vectors, centre: np.ndarray) -> QueryKernel:
-        """Give G queries coordinates by their (T, D) text vectors, on `QUERY_COMPONENTS` axes where they are many."""
+    def of(cls, keys: QueryKeys, vectors: Vectors, centre: np.ndarray, models: int = 0) -> QueryKernel:
+        """Give G queries coordinates by their (T, D) text vectors.
+
+        These are on `QUERY_COMPONENTS` axes where the queries are more than `DENSE_QUERIES` or models than
+        `MANY_MODELS`.
+        """
         coordinates, basis = centred(vectors[keys.query], centre), None
-        if len(keys) > DENSE_QUERIES:
+        if len(keys) > DENSE_QUERIES or models > MANY_MODELS:
             basis = np.linalg.eigh(coordinates.T @ coordinates)[1][:, -QUERY_COMPONENTS:]
             coordinates = coordinates @ basis
         return cls(keys, coordinates, centre, basis)
@@ -144,6 +152,24 @@ class QueryKernel:
         alike = same | ((task[left] == task[right]) & (task[left] >= 0))
         text = self.coordinates[first] @ self.coordinates[second].swapaxes(1, 2)
         return SAME_QUERY * same + SAME_TASK * alike + TEXT * (TEXT_FLOOR + (1 - TEXT_FLOOR) * text)
+
+    def parts(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Take the similarities of (N,) known queries apart, so that they need not be formed.
+
+        K_q(i, j) = own_i [i = j] + shared_i · shared_j + SAME_TASK [tasks equal], where a task is not -1.
+
+        Returns:
+            (N,) own, (N, R + 1) shared, and (N,) tasks, -1 for none.
+        """
+        task = self.keys.task[codes]
+        own = SAME_QUERY + SAME_TASK * (task < 0)
+        constant = np.full((len(codes), 1), np.sqrt(TEXT * TEXT_FLOOR))
+        shared = np.concatenate([constant, np.sqrt(TEXT * (1 - TEXT_FLOOR)) * self.coordinates[codes]], axis=1)
+        return own, shared, np.where(task >= 0, task, -1)
+
+    def dense(self, codes: np.ndarray) -> np.ndarray | None:
+        """Return the (N, N) similarities of (N,) known queries, None where they are not kept."""
+        return None if self._dense is None else self._dense[np.ix_(codes, codes)]
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Multiply (G, N) values by the (G, G) similarities, which are never formed where queries are many."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gmt.config import TrainConfig
+from gmt.routing.pairwise import rated_pairs
 
 SHARPNESS = 10.0
 """What scores are to a rating in the squared loss, so that they are about as large as under the other losses."""
@@ -19,7 +20,7 @@ def loss_of(config: TrainConfig, scores: Tensor, rating: Tensor) -> tuple[Tensor
 
 
 def pairwise_loss(scores: Tensor, rating: Tensor, ties: str = "half") -> tuple[Tensor, int]:
-    """Add up softplus(-y (s1 - s2)) over all rated pairs of each comparison.
+    """Add up softplus(-y (s1 - s2)) over the pairs of rated candidates that `rated_pairs` takes of each comparison.
 
     Args:
         scores: (C, K), -inf under padding.
@@ -31,16 +32,15 @@ def pairwise_loss(scores: Tensor, rating: Tensor, ties: str = "half") -> tuple[T
 
     Source: GMTRouter (arXiv 2511.08590), pairwise objective.
     """
-    width = scores.shape[1]
-    first, second = torch.triu_indices(width, width, 1, device=scores.device)
-    gap = rating[:, first] - rating[:, second]
-    keep = ~torch.isnan(gap)
+    pairs = rated_pairs(~torch.isnan(rating).cpu().numpy())
+    at, first, second = (torch.from_numpy(part).to(scores.device) for part in pairs)
+    gap = rating[at, first] - rating[at, second]
+    margin = scores[at, first] - scores[at, second]
     if ties == "ignore":
-        keep &= gap != 0
-    margin = (scores[:, first] - scores[:, second])[keep]
-    win = 0.5 + 0.5 * torch.sign(gap[keep])
+        gap, margin = gap[gap != 0], margin[gap != 0]
+    win = 0.5 + 0.5 * torch.sign(gap)
     loss = nn.functional.binary_cross_entropy_with_logits(margin, win, reduction="sum")
-    return loss, int(keep.sum())
+    return loss, len(gap)
 
 
 def choice_loss(scores: Tensor, rating: Tensor) -> tuple[Tensor, int]:

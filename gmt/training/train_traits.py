@@ -24,6 +24,8 @@ SHOWN_WHOLE = 0.5
 """Chance that a user's history is shown whole in a step; else a random share of it, so that short ones serve too."""
 SHARE_OF_COVARIANCE = 0.5
 """Share of S that the traits start with; the rest stays with the posterior's own kernel."""
+MOST_VOTES_READ = 1500
+"""Votes of one user that a step reads at most; T of them cost T² memory and T³ time."""
 RESIDUAL_NOISE = 0.02
 """Deviation that keeps traits which start alike from learning alike."""
 LEAST_QUERY_SCALE, LEAST_STYLE = 0.1, 0.01
@@ -118,6 +120,9 @@ def _losses(
     votes, offset = folds.votes, folds.offset[part]
     traits = network.of_models(torch.as_tensor(train.model_vectors, dtype=torch.float32))
     for _, index in votes.batches(chosen):
+        # Of a user of very many votes each step reads some, drawn anew; nothing is drawn for others.
+        if index.shape[1] > MOST_VOTES_READ:
+            index = np.sort(generator.choice(index, MOST_VOTES_READ, replace=False, axis=1), axis=1)
         batch = UserBatch(votes, index, offset, covariance)
         at = np.maximum(index, 0)
         # 1. The votes of the fold are predicted; of the others a random share is shown.

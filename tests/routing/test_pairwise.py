@@ -2,10 +2,12 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 
 from gmt.data.interactions import InteractionTable
-from gmt.routing.pairwise import fit_temperature, log_loss, votes_of
+from gmt.routing.pairwise import ALL_PAIRS_UP_TO, fit_temperature, log_loss, rated_pairs, votes_of
 from tests.factories import random_table
 
 
@@ -45,3 +47,27 @@ def test_temperature_is_the_best_of_a_grid():
     assert (
         log_loss(differences, 1, found) <= min(log_loss(differences, 1, t) for t in np.geomspace(0.05, 50, 200)) + 1e-6
     )
+
+
+@pytest.mark.parametrize("count", [10, 11, 14, 40, 101])
+def test_pairs_of_many_answers_grow_with_them_reach_all_and_ignore_the_ratings(count):
+    rated = np.ones((3, count + 2), bool)
+    rated[:, [1, 4]] = False
+    comparison, first, second = rated_pairs(rated)
+    assert np.bincount(comparison).tolist() == [3 * count] * 3
+    assert (first < second).all() and rated[comparison, first].all() and rated[comparison, second].all()
+    own = comparison == 0
+    ends = np.concatenate([first[own], second[own]])
+    assert (np.bincount(ends, minlength=count + 2)[rated[0]] == 6).all()
+    graph = coo_matrix((np.ones(own.sum()), (first[own], second[own])), shape=(count + 2, count + 2))
+    assert connected_components(graph, directed=False)[0] == 1 + 2  # the two that are not rated stand alone
+
+
+def test_pairs_of_few_answers_are_all_and_evaluation_has_all_of_many():
+    for count in range(2, ALL_PAIRS_UP_TO + 1):
+        found = rated_pairs(np.ones((1, count), bool))
+        assert list(zip(*found[1:], strict=True)) == list(itertools.combinations(range(count), 2))
+    table = random_table(1, users=2, models=12, max_candidates=12, comparisons_per_user=4)
+    count = np.diff(table.start)
+    assert len(votes_of(table, every=True)) == (count * (count - 1) // 2).sum()
+    assert len(votes_of(table)) < len(votes_of(table, every=True))

@@ -120,3 +120,9 @@ def test_no_loss_gives_padding_or_unrated_answers_a_gradient(loss):
 def test_nothing_to_compare_costs_nothing(loss):
     found, count = loss_of(TrainConfig(loss=loss), SCORES[2:], RATINGS[2:])
     assert (float(found), count) == (0.0, 0)
+
+
+def test_the_pairs_of_a_comparison_grow_with_its_answers():
+    generator = torch.Generator().manual_seed(0)
+    counts = [pairwise_loss(torch.zeros(1, k), torch.rand(1, k, generator=generator))[1] for k in (10, 20, 40, 80)]
+    assert counts == [30, 60, 120, 240]

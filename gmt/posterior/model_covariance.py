@@ -1,0 +1,75 @@
+"""Multiply by a covariance between models, given as a matrix or by the texts of the models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+ROOT_AXES = 32
+"""Axes of the texts that a root of a `TextCovariance` keeps."""
+
+
+class ModelCovariance(Protocol):
+    """Multiply by a covariance C between M models, and read single entries of it."""
+
+    def times(self, values: np.ndarray) -> np.ndarray:
+        """Return (M, N) C · values."""
+        ...
+
+    def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the (N,) entries C[left, right]."""
+        ...
+
+    def root(self) -> np.ndarray:
+        """Return (M, R) of which R Rᵀ is C, or what of it models share."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixCovariance:
+    """Hold an (M, M) covariance as it is."""
+
+    matrix: np.ndarray
+
+    def times(self, values: np.ndarray) -> np.ndarray:
+        """Return (M, N) C · values."""
+        return self.matrix @ values
+
+    def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the (N,) entries C[left, right]."""
+        return self.matrix[left, right]
+
+    def root(self) -> np.ndarray:
+        """Return (M, M) R of which R Rᵀ is C."""
+        size, basis = np.linalg.eigh(self.matrix)
+        return basis * np.sqrt(np.maximum(size, 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class TextCovariance:
+    """Hold own · I + shared · U Uᵀ, which costs the width of the texts where the matrix costs the number of models.
+
+    Args:
+        own: Variance that a model has for itself.
+        shared: Variance that goes with the texts.
+        unit: (M, D) unit vectors U.
+    """
+
+    own: float
+    shared: float
+    unit: np.ndarray
+
+    def times(self, values: np.ndarray) -> np.ndarray:
+        """Return (M, N) C · values."""
+        return self.own * values + self.shared * (self.unit @ (self.unit.T @ values))
+
+    def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the (N,) entries C[left, right]."""
+        return self.own * (left == right) + self.shared * np.einsum("nd,nd->n", self.unit[left], self.unit[right])
+
+    def root(self) -> np.ndarray:
+        """Return (M, ROOT_AXES) the largest axes of what goes with the texts."""
+        basis = np.linalg.eigh(self.unit.T @ self.unit)[1]
+        return np.sqrt(self.shared) * (self.unit @ basis[:, -ROOT_AXES:])
