@@ -54,7 +54,7 @@ def shared_legend(figure: Figure) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, handlelength=3.2)
 
 
-def draw_interval(axes: Any, place: float, metric: Mapping[str, float], ours: bool) -> None:
+def draw_interval(axes: Any, place: float, metric: Mapping[str, float | None], ours: bool) -> None:
     """Draw a value with its interval as a dot on a row; ours stands out by colour and shape."""
     colour = COLOURS[0] if ours else GREY
     if metric["low"] is not None:

@@ -150,7 +150,7 @@ def test_a_run_that_was_changed_does_not_route_on_with_other_scores(run_copy):
     [
         (lambda state: state.pop("covariance"), "holds no covariance"),
         (lambda state: state.update(query_centre=state["query_centre"] * float("nan")), "query_centre holds numbers"),
-        (lambda state: state.update(covariance=state["covariance"][:-1]), r"covariance has shape \(\d, \d\), expected"),
+        (lambda state: state.update(covariance=state["covariance"][:-1]), r"covariance has shape .*, expected"),
         (lambda state: state.update(model_centre=state["model_centre"][:-1]), "model_centre has shape"),
     ],
 )
