@@ -9,6 +9,7 @@ from data_prep.simulate.cost import CostSettings, cost_dataset
 from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.interactions import TEST, TRAIN
 from gmt.hybrid.gmt_router import GmtRouter
+from gmt.hybrid.observed_users import ObservedUsers
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.user_batch import UserBatch
@@ -129,3 +130,21 @@ def test_a_weight_of_quality_follows_new_outcomes_of_its_user_alone():
     assert np.allclose(grown.chances[:-1], whole.chances[:-1], atol=1e-3)  # what answers cost is read anew from all
     assert np.array_equal(np.delete(grown.chances, 2, axis=0), np.delete(little.chances, 2, axis=0))
     assert not np.array_equal(grown.chances[2], little.chances[2]) and len(grown.observed) == len(whole.observed)
+
+
+def test_rewards_of_only_0_and_1_stay_rewards_when_they_are_added():
+    """Which kind of outcome a run holds was decided in training, not by the rows at hand."""
+    from tests.utility.test_utility_router import matrix
+
+    settings = CostSettings(users=8, per_user=20, feedback="random", seed=1)
+    data, _ = cost_dataset(matrix(), settings, "hash:16", (0.8, 0.0, 0.2))
+    of_two = data.table.user[data.table.row_comparison] == 2
+    rating = np.where(of_two & ~np.isnan(data.table.rating), np.round(data.table.rating), data.table.rating)
+    data = data.with_table(replace(data.table, rating=rating))
+    before, after, new = cut(data, (2,), 16)
+    router = UtilityRouter().fit(data.with_table(data.table))
+    whole = router.condition(after).quality_weights[2]
+    grown = ObservedUsers.of(router.condition(before)).with_observed(after, new)
+    assert grown.quality_weights[2] == pytest.approx(whole, abs=1e-3)
+    again = grown.with_observed(after, new[:0])
+    assert np.array_equal(again.quality_weights, grown.quality_weights)
