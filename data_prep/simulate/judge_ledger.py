@@ -63,8 +63,7 @@ class Ledger:
                     self.replies[entry["key"]] = str(entry["reply"])
             except (ValueError, KeyError, TypeError) as error:
                 if number == len(lines):  # a run was stopped while it wrote; without a newline it never counted
-                    whole = b"".join(part + b"\n" for part in lines[:-1])
-                    replace_file(self.path, lambda part: part.write_bytes(whole))
+                    _rewrite(self.path, lines[:-1])
                     return
                 raise DataError(
                     f"{self.path} line {number} is no entry of a judge's ledger ({error}); repair or remove it"
@@ -103,3 +102,9 @@ class Ledger:
             with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")
                 file.flush()
+
+
+def _rewrite(path: Path, lines: list[bytes]) -> None:
+    """Write a ledger anew with whole lines only."""
+    whole = b"".join(line + b"\n" for line in lines)
+    replace_file(path, lambda part: part.write_bytes(whole))

@@ -35,7 +35,7 @@ def write(data: Dataset, path: Path) -> None:
 
 def _lines(data: Dataset) -> Iterator[dict[str, Any]]:
     """Yield one line for every model of every run of rounds."""
-    vector_of = dict(zip(data.table.texts, data.vectors, strict=True))
+    vector_of = dict(zip(data.table.texts, np.asarray(data.vectors), strict=True))
     model_vector = dict(zip(data.table.models, data.model_vectors, strict=True))
     for rounds in _runs(data.table.to_comparisons()):
         for at, candidate in enumerate(rounds[0].candidates):

@@ -128,7 +128,7 @@ def remembering(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
                     started = time.perf_counter()
                     work(number)
                     seconds.append(time.perf_counter() - started)
-                found[name] = Timing.of(seconds).to_json()
+                found |= {name: Timing.of(seconds).to_json()}
             router.close()
         out.append(found)
     return out

@@ -169,7 +169,7 @@ class Dataset:
     def append(
         self,
         comparisons: Iterable[Comparison],
-        vectors: EmbeddingStore,
+        vectors: VectorSource,
         models: Mapping[str, ModelInfo],
         split: int = 0,
     ) -> Dataset:

@@ -17,7 +17,7 @@ from gmt.data.table_arrow import SCHEMA, arrow_of, arrow_parts, columns_of
 from gmt.data.table_builder import TableBuilder
 from gmt.data.table_columns import PER_COMPARISON, PER_ROW, SPLITS, TEST, TRAIN, VALID, TableColumns
 from gmt.data.table_growth import TableGrowth
-from gmt.data.vocabulary import Vocabulary
+from gmt.data.vocabulary import Names, Vocabulary
 from gmt.errors import DataError
 from gmt.files import replace_file
 
@@ -50,7 +50,7 @@ class InteractionTable(TableColumns):
         """Return the same table with (C,) split codes."""
         return replace(self, split=np.asarray(split, dtype=np.int8))
 
-    def grown(self, **vocabularies: Sequence[str]) -> InteractionTable:
+    def grown(self, **vocabularies: Names) -> InteractionTable:
         """Return the same rows with vocabularies that hold more names behind the old ones.
 
         Codes and rows stay what they were, so only the vocabularies are checked, which takes no time.

@@ -35,7 +35,7 @@ def _of_names(names: Sequence[str], codes: np.ndarray) -> np.ndarray:
     """Return the hashes of those names that the codes stand for; others are not read."""
     used, place = np.unique(codes, return_inverse=True)
     hashes = np.zeros(len(used), np.uint64)
-    for number, code in enumerate(used.tolist()):
+    for number, code in enumerate(map(int, used)):
         digest = hashlib.blake2b(names[code].encode("utf-8", "surrogatepass"), digest_size=8).digest()
         hashes[number] = int.from_bytes(digest, "little")
     return hashes[place.reshape(-1)]

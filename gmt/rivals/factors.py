@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix, hstack
 from scipy.special import expit
 
 from gmt.data.dataset import Dataset, Questions
+from gmt.data.growing_rows import Vectors
 from gmt.routing.pairwise import Votes
 
 ITERATIONS, TOLERANCE = 150, 1e-3
@@ -129,7 +130,7 @@ class Contexts:
         length = np.sqrt(((apart @ basis) ** 2).sum() / max(len(known), 1))
         return cls(len(history.table.users), centre, basis / length if length > 1e-6 else 0 * basis, settings)
 
-    def features(self, user: np.ndarray, query: np.ndarray, vectors: np.ndarray) -> csr_matrix:
+    def features(self, user: np.ndarray, query: np.ndarray, vectors: Vectors) -> csr_matrix:
         """Return (N, F) features of N users and query codes into (T, D) vectors; an unknown user's column is empty."""
         codes, of = np.unique(query, return_inverse=True)
         text = ((vectors[codes].astype(float) - self.centre) @ self.basis)[of.reshape(-1)]
@@ -149,7 +150,7 @@ class Factors:
     models: np.ndarray
     weights: np.ndarray
 
-    def score(self, questions: Questions, vectors: np.ndarray) -> np.ndarray:
+    def score(self, questions: Questions, vectors: Vectors) -> np.ndarray:
         """Return (C, K) scores of the candidates, -inf under padding, given (T, D) text vectors."""
         candidates = np.maximum(questions.candidates, 0)
         context = self.contexts.features(questions.user, questions.query, vectors) @ self.weights  # (C, R)

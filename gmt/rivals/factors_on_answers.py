@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix, hstack
 from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
+from gmt.data.growing_rows import Vectors
 from gmt.posterior.answer_features import KnownAnswers
 from gmt.rivals.bradley_terry import strengths
 from gmt.rivals.factor_models import FactorisationMachine
@@ -36,7 +37,7 @@ class AnswerFactors(Factors):
     answers: KnownAnswers
     scale: float
 
-    def score(self, questions: Questions, vectors: np.ndarray) -> np.ndarray:
+    def score(self, questions: Questions, vectors: Vectors) -> np.ndarray:
         """Return (C, K) scores of the candidates, -inf under padding, given (T, D) text vectors."""
         count, candidates = len(self.answers.means), np.maximum(questions.candidates, 0)
         described = self.answers.at(QueryKeys.of(questions), questions.candidates) * self.scale  # (C, K, F)
