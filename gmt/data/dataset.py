@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,14 @@ from gmt.errors import DataError
 
 FEW = 64
 """So many questions at most are looked up user by user."""
+
+
+class VectorSource(Protocol):
+    """Give the vectors of texts."""
+
+    def vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (T, D) vectors."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -164,7 +172,7 @@ class Dataset:
     def append(
         self,
         comparisons: Iterable[Comparison],
-        vectors: EmbeddingStore,
+        vectors: VectorSource,
         models: Mapping[str, ModelInfo],
         split: int = 0,
     ) -> Dataset:

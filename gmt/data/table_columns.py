@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gmt.data.row_layout import RowLayout
+from gmt.data.vocabulary import Vocabulary
 from gmt.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ class TableColumns:
         DataError: Shapes, codes, ratings or the one-split-per-conversation rule are broken.
     """
 
-    users: Sequence[str]
-    models: Sequence[str]
-    texts: Sequence[str]
-    conversations: Sequence[str]
-    questions: Sequence[str]
-    tasks: Sequence[str]
+    users: tuple[str, ...] | Vocabulary
+    models: tuple[str, ...] | Vocabulary
+    texts: tuple[str, ...] | Vocabulary
+    conversations: tuple[str, ...] | Vocabulary
+    questions: tuple[str, ...] | Vocabulary
+    tasks: tuple[str, ...] | Vocabulary
     comparison: np.ndarray
     user: np.ndarray
     conversation: np.ndarray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import overload
+from typing import SupportsIndex, overload
 
 
 class _SharedNames:
@@ -88,13 +88,14 @@ class Vocabulary(Sequence[str]):
         return found
 
     @overload
-    def __getitem__(self, index: int) -> str: ...
+    def __getitem__(self, index: SupportsIndex) -> str: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[str, ...]: ...
-    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+    def __getitem__(self, index: SupportsIndex | slice) -> str | tuple[str, ...]:
         if isinstance(index, slice):
             return tuple(self[place] for place in range(*index.indices(len(self))))
-        place = index + len(self) if index < 0 else index
+        place = index.__index__()
+        place += len(self) if place < 0 else 0
         if not 0 <= place < len(self):
             raise IndexError(f"there is no name {index} among {len(self)}")
         return self._shared.names[place] if place < self._count else list(self._behind)[place - self._count]
