@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from data_prep.card import describe, file_sha256
 from data_prep.pool import describe_models, unmatched
@@ -20,6 +20,7 @@ from data_prep.sources.source_registry import ON_RAY, load_source, refuse_unread
 from data_prep.table_vectors import embed_table
 from gmt.data.encoders import Progress
 from gmt.data.interactions import InteractionTable
+from gmt.data.vocabulary import Names
 from gmt.errors import DataError
 from gmt.files import part_of, replace_file, replace_folder, write_json, write_text
 
@@ -126,7 +127,7 @@ def _write(
     models = describe_models(table.models, data.models, options.models)
     encoder = options.encoder, options.columns.workers
     vectors = embed_table(folder / "embeddings", table, models, data, options.input, *encoder, progress)
-    table.grown(texts=vectors.texts).write(folder / "interactions.parquet")
+    table.grown(texts=cast(Names, vectors.texts)).write(folder / "interactions.parquet")
     vectors.clean_up()
     write_json(folder / "models.json", {name: info.to_json() for name, info in models.items()})
     _write_rejected(folder / "rejected.csv", data.rejected)

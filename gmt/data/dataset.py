@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,6 +24,14 @@ GIVEN_VECTORS = "file:"
 
 FEW = 64
 """So many questions at most are looked up user by user."""
+
+
+class VectorSource(Protocol):
+    """Give the vectors of texts."""
+
+    def vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (T, D) vectors."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ class Router:
         codes = [table.models.index(name) for name in names]
         asked = replace(
             now.data.questions(first),
-            user=np.full(len(first), table.users.index(user) if user in table.users else -1),
+            user=np.full(len(first), table.users.index(user) if user is not None and user in table.users else -1),
             conversation=np.full(len(first), -1),
             turn=np.zeros(len(first), np.int64),
             candidates=np.tile(codes, (len(first), 1)),
