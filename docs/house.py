@@ -32,14 +32,14 @@ def modules(root: Path) -> dict[str, Path]:
     return found
 
 
-def imports(path: Path, known: dict[str, Path], module_level: bool = False) -> set[str]:
-    """Return the modules of the project that a module imports: anywhere in its text, or when it is loaded."""
+def imports(path: Path, known: dict[str, Path]) -> set[str]:
+    """Return the modules of the project that a module imports anywhere in its text, but for its types alone."""
     tree = ast.parse(path.read_text("utf-8"))
-    nodes = ast.walk(tree)
-    if module_level:  # what stands under TYPE_CHECKING or in a function is not run when the module is loaded
-        nodes = iter(node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            node.body = []  # what only a type checker reads is never run
     names: set[str] = set()
-    for node in nodes:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -18,7 +18,7 @@ CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").rglob("*.yaml
         ({"train": {"learning_rates": 1}}, "run.yaml: there is no setting train.learning_rates. "),
         (
             {"zzzzzz": 1},
-            "there is no setting zzzzzz. The sections are episode, graph, model, posterior, seed, train, traits, "
+            "there is no setting zzzzzz. The sections are episode, graph, model, posterior, seed, state, train, traits, "
             "utility.",
         ),
         ({"model": {"width": "wide"}}, "run.yaml: model.width is 'wide'; expected a whole number"),
@@ -231,3 +231,14 @@ def test_settings_of_older_runs_are_read_under_their_present_names():
     assert config.traits.count == 4 and not config.posterior.query_kernel and not config.model.query_terms
     with pytest.raises(ConfigError, match="there is no setting traits.cells"):
         build_config({"taste": {"cells": 1}})
+
+
+def test_former_names_serve_with_set_and_none_is_stated_twice(tmp_path):
+    assert not load_config(None, ["posterior.memory=false"]).posterior.query_kernel
+    assert load_config(None, ["taste.traits=3"]).traits.count == 3
+    path = tmp_path / "run.yaml"
+    path.write_text("taste: {enabled: false}\ntraits: {steps: 7}\n")
+    assert load_config(path).traits.steps == 7 and not load_config(path).traits.enabled
+    path.write_text("taste: {steps: 1}\ntraits: {steps: 7}\n")
+    with pytest.raises(ConfigError, match=r"run.yaml: traits\.steps is stated twice, as traits\.steps too; keep one"):
+        load_config(path)

@@ -104,23 +104,6 @@ class InProcesses:
         return text_id(text)
 
 
-def mapper_of(engine: str, workers: int) -> Mapper:
-    """Return who parses.
-
-    Args:
-        engine: `local` or `ray`.
-        workers: Processes.
-
-    Raises:
-        DataError: Ray is not installed or does not answer.
-    """
-    if engine == "ray":
-        from data_prep.read.on_ray import OnRay
-
-        return OnRay(workers)
-    return InThisProcess() if workers == 1 else InProcesses(workers)
-
-
 def parse_input(
     input: str | Path | None,
     parse: Parse[Any],

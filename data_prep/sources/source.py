@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from data_prep.read.grouped_rows import GroupedRows
-from data_prep.read.parallel import Mapper, mapper_of
+from data_prep.read.mapper import mapper_of
+from data_prep.read.parallel import Mapper
 from data_prep.read.row import Rejected
 from gmt.data.comparisons import Comparison
 from gmt.data.dataset import ModelInfo

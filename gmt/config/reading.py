@@ -26,14 +26,34 @@ RENAMED = {
 
 
 def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested values with the names that settings have now."""
+    """Return nested values with the names that settings have now.
+
+    Raises:
+        ConfigError: A setting stands under its former and its present name, of which one would win in silence.
+    """
     found: dict[str, Any] = {}
     for key, value in values.items():
-        section = RENAMED.get(key, key)
-        if isinstance(value, Mapping):
-            value = {RENAMED.get(f"{section}.{name}", f".{name}").rpartition(".")[2]: of for name, of in value.items()}
-        found[str(section).encode("utf-8", "backslashreplace").decode()] = value
+        # A name with half a surrogate pair is none that pydantic can repeat.
+        section = str(RENAMED.get(key, key)).encode("utf-8", "backslashreplace").decode()
+        if not isinstance(value, Mapping):
+            if section in found:
+                raise ConfigError(f"{section} is stated twice, as {key} too; keep one")
+            found[section] = value
+            continue
+        inside = found.setdefault(section, {})
+        for name, of in value.items():
+            now = RENAMED.get(f"{section}.{name}", f"{section}.{name}").rpartition(".")[2]
+            if not isinstance(inside, dict) or now in inside:
+                raise ConfigError(f"{section}.{now} is stated twice, as {key}.{name} too; keep one")
+            inside[now] = of
     return found
+
+
+def _present_name(name: str) -> str:
+    """Return what a setting is called now, given that or a former name, as `section.key`."""
+    section, dot, key = name.partition(".")
+    name = f"{RENAMED.get(section, section)}{dot}{key}"
+    return RENAMED.get(name, name)
 
 
 def build_config(values: Mapping[str, Any], source: str = "config") -> RunConfig:
@@ -73,7 +93,7 @@ def load_config(path: Path | None, overrides: Iterable[str] = (), seed: int | No
 def _override(text: str) -> tuple[str, Any]:
     """Return the name and the value of one `section.key=value`."""
     name, equals, value = text.partition("=")
-    name = name.strip()
+    name = _present_name(name.strip())
     if not equals:
         raise ConfigError(f"--set {text}: expected section.key=value, e.g. train.lr=0.001")
     if name not in setting_names():

@@ -266,3 +266,6 @@ def setting_names() -> list[str]:
     for key, value in RunConfig().to_dict().items():
         names += [f"{key}.{inner}" for inner in value] if isinstance(value, dict) else [key]
     return names
+
+
+Section.known = staticmethod(setting_names)  # the sections are built on it, so it cannot import their names

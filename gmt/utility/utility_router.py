@@ -13,6 +13,7 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, VALID
 from gmt.errors import DataError
 from gmt.routing.costs import CostModel
+from gmt.routing.grid import best_setting
 from gmt.routing.kernels import model_kernels
 from gmt.utility.ability import Ability, AbilityPrior
 from gmt.utility.conditioned_utility import ConditionedUtility
@@ -83,11 +84,10 @@ class UtilityRouter:
         # 2. VALID chooses how much texts say, where it holds outcomes of the same kind.
         choosing = len(held_out) > 0 and outcomes.votes == held_out.votes
         candidates = self._candidates(reader, history, outcomes, choosing)
-        losses = (
-            (_surprise(outcomes, held_out, ability, users) if len(held_out) else 0.0, ability, variance)
-            for ability, variance in candidates
+        ability, self.text_variance = best_setting(
+            candidates,
+            lambda one: np.array([_surprise(outcomes, held_out, one[0], users) if len(held_out) else 0.0]),
         )
-        _, ability, self.text_variance = min(losses, key=lambda one: one[0])
 
         # 3. An unknown user is weighed like the users known, not like any user thinkable.
         chances = weight_posterior(every.user, log_likelihoods(every, ability), users)
