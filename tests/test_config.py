@@ -59,7 +59,7 @@ def test_what_cannot_be_read_is_named_with_what_was_wanted(values, words):
         ("episode", "users", 0, "episode.users is 0"),
         ("episode", "targets", 0, "episode.targets is 0"),
         ("episode", "history", 0, "episode.history is 0"),
-        ("episode", "asked_pairs", -1, "expected 0 or more"),
+        ("episode", "target_pairs", -1, "expected 0 or more"),
         ("episode", "history_length", "long", "episode.history_length is 'long'; expected one of varied, fixed"),
         ("train", "steps", 0, "train.steps is 0; expected at least 1"),
         ("train", "lr", 0, "train.lr is 0.0; expected above 0"),
@@ -175,7 +175,7 @@ def test_the_default_experiment_is_the_defaults_and_the_paper_is_the_published_s
     paper = found["paper"]
     assert (paper.model.width, paper.model.heads, paper.model.layers, paper.model.hidden) == (768, 4, 3, 256)
     assert not (paper.model.bind or paper.model.strengths or paper.model.query_terms)
-    assert (paper.episode.history, paper.episode.asked_pairs, paper.train.steps) == (10, 256, 350)
+    assert (paper.episode.history, paper.episode.target_pairs, paper.train.steps) == (10, 256, 350)
 
 
 def test_a_written_config_reads_back_equal(tmp_path):

@@ -27,7 +27,7 @@ from gmt.training.train_network import episode_batch, new_scorer
 STEP = (
     *("model.width=384", "model.hidden=256", "model.heads=4", "model.layers=2", "graph.turn_edges=false"),
     *("model.bind=false", "model.strengths=false", "model.query_terms=false"),
-    *("episode.users=200", "episode.targets=2", "episode.asked_pairs=256", "episode.history=10"),
+    *("episode.users=200", "episode.targets=2", "episode.target_pairs=256", "episode.history=10"),
     "episode.history_length=fixed",
 )
 """GMTRouter's sizes: 200 users, 10 visible comparisons each, 256 target pairs, width 384, two layers."""

@@ -70,13 +70,13 @@ def guarded(command: Any, arguments: Sequence[str] | None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         _end("stopped. gmt train goes on with --resume; give any other command again", 130)
     except Exception as error:
-        message = told(error)
+        message = message_of(error)
         if message is None:
             raise
         _end(message, 2)
 
 
-def told(error: Exception) -> str | None:
+def message_of(error: Exception) -> str | None:
     """Say in a user's words what ended a command; None where it is a fault of ours, whose traceback is wanted."""
     text = str(error)
     if isinstance(error, ClickFailure):

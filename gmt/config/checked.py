@@ -56,10 +56,10 @@ class Section:
         try:
             return read(values)
         except ValidationError as error:
-            raise ConfigError(cls._told(error.errors(include_url=False)[0])) from None
+            raise ConfigError(cls._message(error.errors(include_url=False)[0])) from None
 
     @classmethod
-    def _told(cls, found: Mapping[str, Any]) -> str:
+    def _message(cls, found: Mapping[str, Any]) -> str:
         """Say what pydantic found, what was wanted, and the nearest name of a setting that is none."""
         kind, value, fields = found["type"], found["input"], cls.__pydantic_fields__  # type: ignore[attr-defined]
         place = [list(fields)[part] if isinstance(part, int) else part for part in found["loc"]]

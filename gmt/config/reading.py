@@ -21,6 +21,7 @@ RENAMED = {
     "posterior.reliability": "posterior.discrimination",
     "posterior.people": "posterior.user_effects",
     "model.cells": "model.query_terms",
+    "episode.asked_pairs": "episode.target_pairs",
 }
 """Settings of runs made before 0.2 and what they are called now; both are read."""
 

@@ -82,7 +82,7 @@ class EpisodeConfig(Section):
     """Users per step."""
     targets: Count = 12
     """Target comparisons per user and step, at most."""
-    asked_pairs: Whole = 0
+    target_pairs: Whole = 0
     """Target comparisons per step over all users, at most; 0 sets no bound."""
     history: Count = 60
     """Comparisons shown per user, at most."""

@@ -102,6 +102,6 @@ class EpisodeSampler:
         is_target = (rank < count[place]) & table.rated[rows]
         is_history = (rank >= count[place]) & (rank < count[place] + longest[place])
         targets = rows[is_target]
-        if config.asked_pairs and len(targets) > config.asked_pairs:
-            targets = np.sort(generator.choice(targets, config.asked_pairs, replace=False))
+        if config.target_pairs and len(targets) > config.target_pairs:
+            targets = np.sort(generator.choice(targets, config.target_pairs, replace=False))
         return Episode(table, rows[is_history], targets, np.sort(rows))

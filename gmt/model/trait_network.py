@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-KERNELS = ("liking", "memory", "style")
+KERNELS = ("linear", "query", "style")
 
 
 class TraitNetwork(nn.Module):

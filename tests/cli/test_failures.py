@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gmt.cli.failures import guarded, told
+from gmt.cli.failures import guarded, message_of
 from gmt.errors import LINE, UserError
 from tests.hostile.attempt import run_words
 from tests.hostile.rows import GOOD_ROWS, score_folder, write_rows
@@ -73,7 +73,7 @@ def test_who_stops_a_command_hears_how_to_go_on(capsys):
 def test_a_fault_of_ours_keeps_its_traceback():
     with pytest.raises(KeyError):
         guarded(Failing(KeyError("ours")), [])
-    assert told(KeyError("ours")) is None
+    assert message_of(KeyError("ours")) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise")

@@ -17,7 +17,7 @@ SETTINGS = st.builds(
     EpisodeConfig,
     users=st.integers(1, 4),
     targets=st.integers(1, 6),
-    asked_pairs=st.integers(0, 5),
+    target_pairs=st.integers(0, 5),
     history=st.integers(1, 8),
     history_length=st.sampled_from(["varied", "fixed"]),
 )
@@ -48,8 +48,8 @@ def test_sizes_are_bounded_up_to_the_end_of_a_conversation(table, config, seed):
     for user in np.unique(table.user):
         assert (table.user[episode.targets] == user).sum() <= config.targets + longest
         assert (table.user[episode.history] == user).sum() <= config.history + longest
-    if config.asked_pairs:
-        assert len(episode.targets) <= config.asked_pairs
+    if config.target_pairs:
+        assert len(episode.targets) <= config.target_pairs
 
 
 @given(tables(), SETTINGS, st.integers(0, 2**31), st.integers(0, 500))

@@ -212,7 +212,7 @@ def test_the_validation_auc_can_be_recomputed(tiny_run, demo_data):
         *("train.warmup=1", "train.ties=ignore", "train.clip=0.01"),
         *("model.dropout=0.4", "model.residual_dropout=0.9", "model.layers=1", "model.heads=4", "model.hidden=8"),
         *("model.bind=false", "model.strengths=false", "model.query_terms=false"),
-        *("episode.users=3", "episode.targets=2", "episode.asked_pairs=10", "episode.history=3"),
+        *("episode.users=3", "episode.targets=2", "episode.target_pairs=10", "episode.history=3"),
         *("episode.history_length=fixed", "graph.turn_edges=false", "graph.conversation=false"),
         "graph.history_limit=2",
     ],
