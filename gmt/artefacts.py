@@ -27,6 +27,8 @@ TRAINING = "training"
 """Stands in the name of the one folder a training works in, which outlives its process so that it can be resumed."""
 OF_ONE_BUILD = ("results", "last")
 """Folders of a run that tell of one build and go with it; what people told a run stays."""
+CHECKPOINT = "last/state.json"
+"""The file of a training's folder that makes a checkpoint count; without it there is nothing to go on from."""
 ALIVE = ".alive"
 """In the folder of a build that is being made; its lock is held as long as its maker lives."""
 ATTEMPTS = 20
@@ -66,8 +68,8 @@ def making(run: Path, drop: Sequence[str] = ()) -> Iterator[Path]:
 def training(run: Path, resume: bool = False) -> Iterator[Path]:
     """Give the one folder in which a run is trained, as `making` does, but kept where the block fails half-way.
 
-    Where the process is killed or stopped, `training(run, resume=True)` gives the folder back as it was left; a mistake
-    of the user's leaves nothing, for going on would end in the same.
+    Where the process is killed or stopped, `training(run, resume=True)` gives the folder back as it was left. A mistake
+    of the user's leaves nothing, for going on would end in the same; nor does an error before the first checkpoint.
 
     Args:
         run: The run folder; it need not exist.
@@ -86,13 +88,14 @@ def training(run: Path, resume: bool = False) -> Iterator[Path]:
                 shutil.rmtree(made, ignore_errors=True)
             made.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_alive(made))
-            for path in made.rglob(f".*{PART}"):  # files that were being written when the last one stopped
-                path.unlink(missing_ok=True)
+            for path in list(made.rglob(f".*{PART}")):  # what was being written when the last one stopped
+                _delete(path)
         try:
             yield made
             _switch(run, made, OF_ONE_BUILD)
-        except UserError:
-            if not _is_committed(run, made):
+        except Exception as error:
+            worthless = isinstance(error, UserError) or not (made / CHECKPOINT).is_file()
+            if worthless and not _is_committed(run, made):
                 shutil.rmtree(made, ignore_errors=True)
             raise
 
@@ -138,10 +141,8 @@ def recover(run: Path) -> None:
     with locked(run):
         _roll_forward(run)
         for path in list(_leftovers(run)):
-            if not path.is_dir():
-                path.unlink(missing_ok=True)
-            elif _is_dead(path):
-                shutil.rmtree(path, ignore_errors=True)
+            if not path.is_dir() or _is_dead(path):
+                _delete(path)
 
 
 def read_whole(run: Path, load: Callable[[], T]) -> T:
@@ -201,7 +202,11 @@ def _roll_forward(run: Path) -> None:
     # 1. The files of the old build that the new one lacks go first, the manifest comes last: while the two are
     # mixed, the old manifest finds a file missing or changed and no reader takes the mixture for a run.
     for name in drop:
-        shutil.rmtree(run / name, ignore_errors=True)
+        # Renamed first: a deletion that fails half-way would leave results of the old build in the new one.
+        if (run / name).exists():
+            aside = part_of(run / name)
+            os.replace(run / name, aside)
+            _delete(aside)
     for name in delete:
         (run / name).unlink(missing_ok=True)
     for name in move:
@@ -217,6 +222,14 @@ def _roll_forward(run: Path) -> None:
     shutil.rmtree(made, ignore_errors=True)  # before the journal goes, or a checkpoint would be left to go on from
     path.unlink()
     _sync(run)
+
+
+def _delete(path: Path) -> None:
+    """Delete a file or folder that nobody needs; what cannot be deleted now, the next `recover` tries again."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _is_committed(run: Path, made: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gmt.artefacts import unfinished
 from gmt.config import RunConfig, load_config
 from gmt.data.encoders import EncoderCard
 from gmt.data.store import EmbeddingStore
@@ -115,7 +116,8 @@ def writing(run: RunFolder) -> Iterator[None]:
         yield
     except OSError as error:
         where = f" ({Path(error.filename).name})" if isinstance(error.filename, str | Path) else ""
+        go_on = "go on with --resume" if unfinished(run.root).is_dir() else "train again"
         raise RunError(
             f"{run.root} could not be written: {error.strerror or error}{where}; what stood there is unchanged. Make "
-            "room or make it writable, then go on with --resume"
+            f"room or make it writable, then {go_on}"
         ) from error

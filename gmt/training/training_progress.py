@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gmt.artefacts import CHECKPOINT
 from gmt.config import RunConfig, TrainConfig, build_config
 from gmt.errors import RunError
 from gmt.files import write_json, write_text
@@ -76,7 +77,7 @@ def save_progress(
     # Lines behind the last checkpoint are of steps that an interrupted run will take again.
     kept = [item for item in read_jsonl(run.metrics) if item["step"] < progress.step]
     write_text(run.metrics, "".join(json.dumps(item) + "\n" for item in [*kept, line]))
-    write_json(run.last / "state.json", {"progress": asdict(progress), "config": config.to_dict()})
+    write_json(run.root / CHECKPOINT, {"progress": asdict(progress), "config": config.to_dict()})
     for path in run.last.glob("*.safetensors"):
         if path.name not in (_at("model", progress), _at("optimizer", progress)):
             path.unlink(missing_ok=True)
@@ -92,7 +93,7 @@ def resumable(made: RunFolder, config: RunConfig) -> TrainingProgress | None:
     Raises:
         RunError: It was begun with other settings, or its checkpoint is damaged.
     """
-    path = made.last / "state.json"
+    path = made.root / CHECKPOINT
     if not path.is_file():
         return None
     state = read_run_json(path)
