@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.comparisons import LAST_TURN, Candidate, Comparison
 from gmt.data.dataset import ModelInfo
 from gmt.data.store import key_of
 from gmt.errors import DataError, RunError, UserError
@@ -48,7 +48,7 @@ rounds = st.builds(
     Comparison,
     names,
     names,
-    st.integers(0, 10**18),
+    st.integers(0, LAST_TURN),
     words,
     st.lists(candidates, min_size=1, max_size=3, unique_by=lambda item: item.model).map(tuple),
     st.none() | words,
@@ -266,9 +266,9 @@ def test_names_that_no_database_holds_are_refused_in_one_line(store):
     for user, kind in (("", UserError), (" ana", UserError), ("a\0b", DataError), ("a\ud800", DataError)):
         with pytest.raises(kind, match="user"):
             store.add(user, [vote(1)])
-    for item in (replace(vote(1), conversation="a\0"), replace(vote(1), query="\ud800")):
-        with pytest.raises(DataError, match="zero character|half a character"):
-            store.add("ana", [item])
+    for change in ({"conversation": "a\0"}, {"query": "\ud800"}, {"turn": LAST_TURN + 1}):
+        with pytest.raises(DataError, match=r"^[^\n]*(zero character|half a character|above 2,147,483,647)[^\n]*$"):
+            store.add("ana", [vote(1), replace(vote(1), **change)])
     assert store.users() == {}
 
 

@@ -7,6 +7,7 @@ import pytest
 from gmt.errors import DataError, RunError, UserError
 from gmt.serving.pretrained import Router
 from gmt.training.adapt import adapt_user
+from tests.trained import unsealed
 
 ROW = {"query": "Why is the sky blue?", "model_a": "atlas-90b", "model_b": "telegram-8b", "winner": "model_b"}
 
@@ -160,7 +161,7 @@ def test_steps_are_repeatable_and_need_two_conversations(network_copy, tmp_path)
 
 
 def test_steps_without_a_network_are_refused_before_anything_is_added(run_copy):
-    path = run_copy / "card.json"
+    path = unsealed(run_copy) / "card.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "network_weight": 0.0}))
     with pytest.raises(UserError, match="network is switched off, so --steps has nothing to learn"):
         adapt_user(run_copy, "ana", steps=3)
@@ -169,7 +170,7 @@ def test_steps_without_a_network_are_refused_before_anything_is_added(run_copy):
 
 
 def test_steps_move_a_network_that_joins_a_posterior_by_its_weight(run_copy):
-    path = run_copy / "card.json"
+    path = unsealed(run_copy) / "card.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "network_weight": 2.0}))
     adapt_user(run_copy, "ana")
     plain = Router.from_pretrained(run_copy)
