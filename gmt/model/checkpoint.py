@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,9 +26,22 @@ RENAMED = {
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, str] | None = None) -> None:
-    """Write tensors whole or not at all."""
+    """Write tensors whole or not at all.
+
+    Raises:
+        OSError: The disk is full or broken, named as the system names it.
+    """
     held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    replace_file(path, lambda part: save_file(held, part, dict(note or {})))
+
+    def write(part: Path) -> None:
+        try:
+            save_file(held, part, dict(note or {}))
+        except SafetensorError as error:  # its own class for whatever the system said
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            code = int(number[1]) if number else errno.EIO
+            raise OSError(code, os.strerror(code)) from error
+
+    replace_file(path, write)
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -78,8 +78,8 @@ def one_line_errors(url: URL) -> Iterator[None]:
         yield
     except PoolTimeout as error:
         raise RunError(f"{where}: no connection was free for {WAIT:.0f} s; use fewer threads") from error
-    except DBAPIError as error:
-        said = (str(error.orig).strip().splitlines() or ["no reason given"])[0][:120]
+    except (DBAPIError, sqlite3.Error) as error:  # SQLAlchemy wraps nothing of what a pragma says while it connects
+        said = (str(getattr(error, "orig", error)).strip().splitlines() or ["no reason given"])[0][:120]
         found = [repair for sign, repair in REPAIRS if sign in said.lower()]
         other = "restore it from a copy" if url.get_backend_name() == "sqlite" else "see that the server runs"
         raise RunError(f"{str(where)[-120:]}: {said}; {found[0] if found else other}") from error
