@@ -9,7 +9,8 @@ import typer
 
 from gmt.cli.commands_users import models_app, users_app
 from gmt.cli.console import Terminal
-from gmt.cli.options import DEMO_RUN, Json, Quiet, Run, State, split_names
+from gmt.cli.options import DEMO_RUN, MOST, CostWeight, DrawSeed, Json, Quiet, Run, State, split_names
+from gmt.errors import UserError
 
 if TYPE_CHECKING:
     from gmt.serving.decision import Decision
@@ -27,9 +28,11 @@ def adapt(
     history: Annotated[
         Path | None, typer.Option(help="JSONL rows; by default the history that ships with the data.")
     ] = None,
-    shots: Annotated[int | None, typer.Option(help="Use the first N rated rounds only.", min=0)] = None,
+    shots: Annotated[int | None, typer.Option(help="Use the first N rated rounds only.", min=0, max=MOST)] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Drop this user's earlier rounds first.")] = False,
-    steps: Annotated[int, typer.Option(help="Gradient steps on a vector of this user's own; 0 needs none.", min=0)] = 0,
+    steps: Annotated[
+        int, typer.Option(help="Gradient steps on a vector of this user's own; 0 needs none.", min=0, max=MOST)
+    ] = 0,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -69,11 +72,8 @@ def route(
         bool,
         typer.Option("--explore", help="Draw from the posterior (Thompson sampling), to learn what a user likes."),
     ] = False,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draw; another one each time by default.")] = None,
-    cost_weight: Annotated[
-        float,
-        typer.Option(help="Logits of preference that the dearest answer's cost takes away; others lose their share."),
-    ] = 0.0,
+    seed: DrawSeed = None,
+    cost_weight: CostWeight = 0.0,
     task: Annotated[str | None, typer.Option(help="Task of the question, as the data of the run names it.")] = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -85,6 +85,10 @@ def route(
     terminal = Terminal(quiet, as_json)
     messages = read_messages(conversation) if conversation is not None else None
     router = Router.from_pretrained(run, state)
+    # A program may name tasks that a run has not met; at a terminal it is a slip of the hand.
+    if task is not None and task not in (known := router.tasks):
+        offered = f"it knows {', '.join(known)}" if known else "its data name none; leave --task out"
+        raise UserError(f"there is no task {task} in this run; {offered}")
     decision = router.rank(
         user,
         query,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmt.cli.console import Terminal
-from gmt.cli.options import DEMO_RUN, Json, Quiet, Run, State
+from gmt.cli.console import Terminal, json_line
+from gmt.cli.options import DEMO_RUN, Json, Price, Quiet, Run, State
 from gmt.errors import UserError
 
 if TYPE_CHECKING:
@@ -82,13 +82,12 @@ def users_export(
 ) -> None:
     """Print a user's history as JSONL, which gmt adapt --history reads back."""
     from data_prep.sources.jsonl import rows_of
-    from gmt.state.user_files import to_jsonl
 
     terminal = Terminal(quiet, as_json)
-    history = _load(run, state).history(name)
-    terminal.result({"user": name, "rows": list(rows_of(history))})
+    rows = list(rows_of(_load(run, state).history(name)))
+    terminal.result({"user": name, "rows": rows})
     if not as_json:
-        sys.stdout.write(to_jsonl(history))
+        sys.stdout.writelines(map(json_line, rows))
 
 
 @users_app.command("forget", epilog="Example: `gmt users forget ana`")
@@ -173,8 +172,8 @@ def models_add(
     run: Run = DEMO_RUN,
     state: State = None,
     history: Annotated[Path | None, typer.Option(help="JSONL of rounds in which it was rated.")] = None,
-    input_price: Annotated[float | None, typer.Option(help="$ per million input tokens.")] = None,
-    output_price: Annotated[float | None, typer.Option(help="$ per million output tokens.")] = None,
+    input_price: Price = None,
+    output_price: Price = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:

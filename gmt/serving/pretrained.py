@@ -110,6 +110,11 @@ class Router:
         table = self.data.table
         return sorted(table.users[code] for code in np.unique(table.user))
 
+    @property
+    def tasks(self) -> list[str]:
+        """Names of the tasks that the run's data state."""
+        return list(self.live.now().data.table.tasks)
+
     def votes(self, user: str) -> int:
         """Return how many rated rounds of a user are visible."""
         builder = self.live.now().builder

@@ -28,7 +28,8 @@ def commands():
     return found
 
 
-LEAVES = [words for words in commands() if words and words not in (("users",), ("models",), ("simulate",))]
+GROUPS = {words[:1] for words in commands() if len(words) > 1}
+LEAVES = [words for words in commands() if words and words not in GROUPS]
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:
@@ -245,6 +246,10 @@ def test_bad_rows_are_shown_counted_and_dropped_on_request(capsys, tmp_path):
         ("eval", "--draws", "0"),
         ("adapt",),
         ("adapt", "--user", "ana", "--shots", "-1"),
+        ("adapt", "--user", "ana", "--steps", "1" + "0" * 30),
+        ("route", "--user", "ana", "--query", "x", "--cost-weight", "nan"),
+        ("route", "--user", "ana", "--query", "x", "--seed", "-1"),
+        ("models", "add", "x", "--description", "y", "--output-price", "-1"),
         ("route", "--user", "ana"),
         ("users", "show"),
         ("models", "add", "x"),
