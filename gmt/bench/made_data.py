@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import yaml
 
@@ -13,6 +15,7 @@ from gmt.data.interactions import TRAIN, VALID, InteractionTable
 from gmt.data.store import EmbeddingStore
 from gmt.files import write_json, write_text
 from gmt.hybrid.closed_form import new_hierarchical, save_posterior
+from gmt.posterior.hierarchical_model import mean_vector
 from gmt.runs import RunFolder
 
 MODELS, QUERIES = 10, 320
@@ -62,19 +65,26 @@ def made_dataset(users: int, votes: int, width: int = 384, seed: int = 0) -> Dat
 
 
 def made_run(folder: RunFolder, data: Dataset) -> None:
-    """Write a run that remembers some data, with a posterior as it is before it was fitted and vectors by hashing."""
+    """Write a run that remembers some data, with vectors by hashing and a posterior that holds its prior as learned."""
     encoder = load_encoder(f"hash:{data.encoder.width}")
     config = load_config(None, ["posterior.network=false", "traits.enabled=false"])
-    card = {"encoder": vars(card_of(encoder)), "network_weight": 0.0, "temperature": 1.0, "models": list(data.models)}
+    card = {"name": folder.root.name, "data": {"path": "made", "sha256": ""}, "encoder": vars(card_of(encoder))}
+    card |= {"models": list(data.models), "network_weight": 0.0, "temperature": 1.0}
     store = EmbeddingStore.create(folder.embeddings, card_of(encoder))
-    texts = [*data.table.texts, *(info.description for info in data.models.values())]
-    store.add(texts, encoder.encode(texts))
+    texts, described = list(data.table.texts), [info.description for info in data.models.values()]
+    vectors, model_vectors = encoder.encode(texts), encoder.encode(described)
+    store.add(texts, vectors)
+    store.add(described, model_vectors)
     store.save()
+    # The prior takes no fit, which would cost more than all that is timed on a run of a million comparisons.
+    posterior = new_hierarchical(config)
+    posterior.query_centre, posterior.model_centre = mean_vector(vectors), mean_vector(model_vectors)
+    posterior.covariance = posterior.user_covariance(replace(data, vectors=vectors, model_vectors=model_vectors))
     data.table.with_split(np.full(len(data.table), TRAIN)).write(folder.history)
     write_text(folder.config, yaml.safe_dump(config.to_dict()))
-    write_json(folder.card, card | {"data": {"path": "made"}})
+    write_json(folder.card, card)
     write_json(folder.models, {name: info.to_json() for name, info in data.models.items()})
-    save_posterior(new_hierarchical(config), folder)
+    save_posterior(posterior, folder)
 
 
 def unit(rng: np.random.Generator, count: int, width: int) -> np.ndarray:
