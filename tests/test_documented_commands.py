@@ -23,13 +23,16 @@ COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )*(?:gmt|python|torchrun|accelerate|make|p
 TABLE_LINE = re.compile(r"gmt(?: less)? +[-+.\d`]")
 
 LEFT_OUT = {
-    r"^make (demo|test|check|format|soak)$": "the Makefile's own targets; continuous integration calls them",
+    r"^make (demo|test|check|format|soak|mutants)$": "the Makefile's own targets; continuous integration calls them",
     r"^pip install": "needs an index of packages",
     r"^accelerate launch": "needs GPUs or several machines",
     r"--engine ray": "tests/data_prep/read/test_on_ray.py runs Ray",
     r"hub:": "downloads from the hub",
+    r"--encoder NAME": "NAME stands for an encoder that is downloaded",
     r"^gmt bench": "measures for minutes; tests/bench runs it with small sizes",
     r"^gmt demo$": "tests/cli/test_demo_run.py runs it with fewer steps",
+    r"^python docs/house\.py": "counts and draws the whole tree; tests/test_house.py runs its parts",
+    r"^python -m tests\.mutants": "runs tests for minutes; tests/test_mutants.py tries one fault",
     r"python -m gmt\.studies": "needs public data or hours; its options are parsed",
     r"^gmt eval --data OTHER$": "tests/evaluation measures on other data",
     r"people-S\.jsonl": "S stands for a number; its options are parsed",
@@ -71,8 +74,8 @@ def names_only(line: str) -> bool:
     return (
         "…" in line
         or len(words) < 2
-        or words[-1] in ("--user", "--query", "--protocol")
-        or words[0] == "simulate"
+        or words[-1] in ("--user", "--query", "--protocol", "--conversation")
+        or words[0] in ("simulate", "runs")
         and len(words) == 2
     )
 

@@ -78,11 +78,11 @@ def tabulated(folders: Sequence[Path], seed: int = 0) -> str:
     return table("router", METRICS, rows)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="+", type=Path, help="folders of gmt prep, one for each seed")
-    sys.stdout.write(tabulated(parser.parse_args().data))
+    sys.stdout.write(tabulated(parser.parse_args(arguments).data))
 
 
 if __name__ == "__main__":
