@@ -12,7 +12,6 @@ import pytest
 from tests.hostile.absurd import option_cases
 from tests.hostile.attempt import Case, failure_of
 from tests.hostile.damage import COMMANDS, COMPARED, data_cases, run_cases
-from tests.hostile.known import is_known
 from tests.hostile.rows import row_cases
 
 
@@ -51,9 +50,9 @@ def groups(lines: list[str]) -> str:
     return "\n".join(f"{len(of)}× {of[0][:700]}" for of in sorted(kinds.values(), key=len, reverse=True))
 
 
-def check(cases: Iterator[Case] | list[Case], home: Path, known: bool = True) -> None:
-    """Run cases and fail with what they showed, less what is known where that is allowed for."""
-    failed = [line for line in tried(cases, home) if not (known and is_known(line))]
+def check(cases: Iterator[Case] | list[Case], home: Path) -> None:
+    """Run cases and fail with what they showed."""
+    failed = tried(cases, home)
     assert not failed, f"{len(failed)} failed\n{groups(failed)}"
 
 
@@ -80,19 +79,19 @@ def test_hostile_rows(tiny_run, tmp_path):
 
 @pytest.mark.soak
 def test_damage_to_a_run_for_long(tiny_run, baselines, tmp_path):
-    check(islice(run_cases(tiny_run, baselines), 2500), tmp_path, known=False)
+    check(islice(run_cases(tiny_run, baselines), 2500), tmp_path)
 
 
 @pytest.mark.soak
 def test_damage_to_a_data_folder_for_long(demo_data, tmp_path):
-    check(islice(data_cases(demo_data), 300), tmp_path, known=False)
+    check(islice(data_cases(demo_data), 300), tmp_path)
 
 
 @pytest.mark.soak
 def test_every_absurd_option(tiny_run, demo_data, tmp_path):
-    check(option_cases(tiny_run, demo_data), tmp_path, known=False)
+    check(option_cases(tiny_run, demo_data), tmp_path)
 
 
 @pytest.mark.soak
 def test_hostile_rows_for_long(tiny_run, tmp_path):
-    check(islice(row_cases(tiny_run), 2400), tmp_path, known=False)
+    check(islice(row_cases(tiny_run), 2400), tmp_path)
