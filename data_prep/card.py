@@ -27,7 +27,9 @@ def describe(table: InteractionTable, data: RawData, encoder: EncoderCard, input
     """
     pairs, ties = _pairs(table)
     first = first_occurrences(table)
+    # Exact repeats stay in the table; the card counts them, so that whoever reads it knows of them.
     repeats = int((first[table.conversation] != table.conversation).sum())
+    # Several comparisons may share a turn, so turns are counted by (conversation, turn).
     rounds = np.unique(np.stack([table.conversation, table.turn], axis=1), axis=0)
     return {
         "input": _name(input),
@@ -53,6 +55,7 @@ def describe(table: InteractionTable, data: RawData, encoder: EncoderCard, input
             }
             for code, name in enumerate(SPLITS)
         },
+        # Of pairs that are rated; a table without one has no ties to speak of.
         "tie_rate": ties / (pairs + ties) if pairs + ties else 0.0,
         "rating_scale": data.rating_scale,
         "encoder": {"id": encoder.id, "revision": encoder.revision, "width": encoder.width},
@@ -65,6 +68,7 @@ def _name(input: str | Path | None) -> str | None:
     """Name the input without the folders it happens to lie in."""
     if input is None or is_hub(input):
         return None if input is None else str(input)
+    # Resolved, so that "." has a name.
     return Path(input).resolve().name
 
 
@@ -75,6 +79,7 @@ def _pairs(table: InteractionTable) -> tuple[int, int]:
     for a in range(ratings.shape[1] if ratings.ndim == 2 else 0):
         for b in range(a + 1, ratings.shape[1]):
             gap = ratings[:, a] - ratings[:, b]
+            # NaN is neither zero nor above it, so pairs with an unrated side fall out of both counts.
             equal += int((gap == 0).sum())
             different += int((np.abs(gap) > 0).sum())
     return different, equal
@@ -95,7 +100,10 @@ def input_sha256(input: str | Path) -> str:
     if path.is_file():
         return file_sha256(path)
     sums = [
-        f"{file.relative_to(path).as_posix()} {file_sha256(file)}" for file in sorted(path.rglob("*")) if file.is_file()
+        # Names count too, for a source may read from its name what a file is, e.g. the test set.
+        f"{file.relative_to(path).as_posix()} {file_sha256(file)}"
+        for file in sorted(path.rglob("*"))
+        if file.is_file()
     ]
     return hashlib.sha256("\n".join(sums).encode()).hexdigest()
 

@@ -17,6 +17,7 @@ from gmt.data.dataset import ModelInfo
 from gmt.errors import DataError
 
 FORM = "model name -> {description, input_price, output_price}"
+# Behind a lambda, for `_whole` is defined below; pydantic calls it only when it validates.
 Whole = Annotated[str, AfterValidator(lambda value: _whole(value))]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -24,6 +25,7 @@ Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class StatedModel(BaseModel):
     """Hold what a file says of a model; other keys, such as GraphRouter's `size`, are passed over."""
 
+    # Strict, or "0.5" would pass as a price and true as 1.
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
     description: Whole | None = None
@@ -48,6 +50,7 @@ def read_models(path: Path) -> dict[str, ModelInfo]:
         stated = TypeAdapter(dict[Whole, StatedModel]).validate_python(found, strict=True)
     except ValidationError as error:
         raise DataError(_one_fault(path, error)) from error
+    # After the types are right: then every entry is a mapping with keys that can be compared.
     for name, one in found.items():
         _refuse_unread_keys(path, name, one)
     return {
@@ -60,12 +63,14 @@ class _PlainLoader(yaml.SafeLoader):
     """Load YAML without aliases, which can make a small file enormous, and without keys that stand twice."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
+        # Nested aliases double with each level, so that a kilobyte of text can ask for gigabytes.
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases (*name) are not read")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         found = super().construct_mapping(node, deep)
+        # PyYAML keeps the last of two equal keys in silence, and a model would lose its price.
         if len(found) < len(node.value):
             raise yaml.YAMLError("a key stands twice in one mapping")
         return found
@@ -75,6 +80,7 @@ def _read_yaml(path: Path) -> Any:
     if not path.is_file():
         raise DataError(f"{path} does not exist; expected a YAML file")
     try:
+        # Not `safe_load`, which takes no loader; `_PlainLoader` is a safe one.
         return yaml.load(path.read_text("utf-8-sig"), _PlainLoader)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{path.name} is not YAML ({one_line(error)}); repair it") from error
@@ -83,11 +89,13 @@ def _read_yaml(path: Path) -> Any:
 def _one_fault(path: Path, error: ValidationError) -> str:
     """Say on one line what is wrong first, and what was expected."""
     fault = error.errors(include_url=False)[0]
+    # Padded, since a fault of the whole file has no place and one of an entry has no key.
     name, key, *_ = (*map(str, fault["loc"]), "", "")
     if key.endswith("_price"):
         return f"{path}: {key} of {name} is {shown(fault['input'])}; expected $ per million tokens or null"
     if key in StatedModel.model_fields and fault["type"] != "value_error":
         return f"{path}: the {key} of {name} is {shown(fault['input'])}; expected text"
+    # Our own message from `_whole`, behind pydantic's prefix.
     if fault["type"] == "value_error":
         return f"{path}: {fault['msg'].removeprefix('Value error, ')}"
     kind = "YAML" if path.suffix in (".yaml", ".yml") else "JSON"
@@ -101,6 +109,7 @@ def describe_models(names: Sequence[str], known: Mapping[str, ModelInfo], path: 
         DataError: The file describes none of these models.
     """
     stated = {} if path is None else read_models(Path(path))
+    # Models without a description are common; no match at all means that the file uses other names.
     if stated and not set(stated) & set(names):
         raise DataError(
             f"{path} describes {', '.join(list(stated)[:3])} … and none of the models here "
@@ -138,6 +147,7 @@ def _refuse_unread_keys(path: Path, name: str, stated: Mapping[str, Any]) -> Non
     """
     known = list(StatedModel.model_fields)
     for key in set(stated) - set(known):
+        # A key that is nearly ours is a slip ("input price"); others are extras and are passed over.
         near = get_close_matches(str(key).lower().replace("-", "_").replace(" ", "_"), known, n=1, cutoff=0.8)
         if near and near[0] not in stated:
             raise DataError(f"{path}: {shown(name)} has the key {shown(key)}; did you mean {near[0]}?")

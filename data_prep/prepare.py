@@ -24,6 +24,7 @@ from gmt.data.vocabulary import Names
 from gmt.errors import DataError
 from gmt.files import part_of, replace_file, replace_folder, write_json, write_text
 
+# What a preparation owns and may replace; all else in the folder is kept.
 WRITTEN = ("interactions.parquet", "models.json", "card.json", "rejected.csv", "embeddings")
 
 
@@ -77,6 +78,7 @@ def prepare(
     Raises:
         DataError: The input cannot be read, or rows were rejected without `drop_bad_rows`.
     """
+    # Ray must outlive the reading: texts are fetched from it while vectors are written.
     with _engine(options):
         return _prepare(options, progress, on_rejected)
 
@@ -88,12 +90,14 @@ def _prepare(
 ) -> dict[str, Any]:
     from data_prep.splits import assign
 
+    # 1. Read, and stop at bad rows before anything is written or encoded.
     source = load_source(options.source)
     refuse_unread(options.source, options.columns)
     data = source.read(options.input, options.columns)
     if data.rejected and on_rejected is not None:
         on_rejected(data.rejected)
     _refuse_bad_rows(data, options)
+    # 2. A split that the source states is others' too: results compare only on the same one, so it is the default.
     protocol = options.protocol or ("seen" if data.splits is None else "given")
     if protocol == "given" and data.splits is None:
         raise DataError(
@@ -101,13 +105,16 @@ def _prepare(
         )
     table = data.as_table()
     table = table.with_split(assign(table, protocol, options.fractions, options.seed))
+    # 3. Resolved, so that a link is followed: its target is replaced and the link stays.
     out = Path(options.out).resolve()
     if out.exists() and not out.is_dir():
         raise DataError(f"{options.out} is a file; name a folder with --out")
     out.parent.mkdir(parents=True, exist_ok=True)
+    # 4. Beside the target and so on one file system, where a rename is atomic.
     folder = part_of(out)
     try:
         card = _write(folder, table, data, options, protocol, progress)
+        # After all is written, so that a new file goes before one of its name that lay there.
         _keep_files_of_others(out, folder)
         replace_folder(folder, out)
     finally:
@@ -126,8 +133,10 @@ def _write(
     """Write a data folder and return its card."""
     models = describe_models(table.models, data.models, options.models)
     encoder = options.encoder, options.columns.workers
+    # Vectors before the table, for on Ray the texts themselves only come here while they are encoded.
     vectors = embed_table(folder / "embeddings", table, models, data, options.input, *encoder, progress)
     table.grown(texts=cast(Names, vectors.texts)).write(folder / "interactions.parquet")
+    # The spool lies in the folder and must be gone before files are listed and summed.
     vectors.clean_up()
     write_json(folder / "models.json", {name: info.to_json() for name, info in models.items()})
     _write_rejected(folder / "rejected.csv", data.rejected)
@@ -146,6 +155,7 @@ def _write(
             if path.is_file()
         },
     }
+    # Last, since it holds the sums of all other files.
     write_json(folder / "card.json", card)
     return card
 
@@ -167,6 +177,7 @@ def _refuse_bad_rows(data: RawData, options: PrepOptions) -> None:
     bad = data.rejected
     good = data.rows if data.rows is not None else len(data)
     if bad and not options.drop_bad_rows:
+        # The one file that is written where nothing else is: without it the rows could not be found.
         _write_rejected(Path(options.out) / "rejected.csv", bad)
         more = "" if len(bad) == 1 else f"{len(bad) - 1:,} more are bad and "
         others = f"{more}{good:,} other rows are fine; fix {'it' if len(bad) == 1 else 'them'} or pass --drop-bad-rows."
@@ -178,6 +189,7 @@ def _refuse_bad_rows(data: RawData, options: PrepOptions) -> None:
 
 def _write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
     def write(part: Path) -> None:
+        # Bad rows may hold half characters, which is why they are bad; they are shown escaped.
         with part.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
             writer = csv.writer(file)
             writer.writerow(["file", "line", "reason"])
@@ -201,6 +213,7 @@ def _keep_files_of_others(old: Path, new: Path) -> None:
 def _link(source: str | Path, target: str | Path) -> None:
     """Give a file a second name, or copy it where the file system has no such thing."""
     try:
+        # A link costs nothing for large files, and neither name depends on the other.
         os.link(source, target, follow_symlinks=False)
     except OSError:
         shutil.copy2(source, target, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""Find conversations that repeat one another word for word, so that none is trained on and asked at once."""
+"""Find conversations that repeat one another word for word, so that none is both trained on and tested."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ ODD = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], np.
 def first_occurrences(table: InteractionTable) -> np.ndarray:
     """Return (conversations,) the first conversation in the table that each repeats; itself, where it repeats none.
 
-    A repeat is the same user's, asks the same in the same turns, shows the same models with the same answers in the
-    same order, and ends in the same ratings and remarks; where times are stated, at the same time. Conversations in
-    which nothing is rated repeat nothing.
+    A repeat is the same user's, has the same queries in the same turns, shows the same models with the same answers in
+    the same order, and ends in the same ratings and remarks; where times are stated, at the same time. Conversations
+    in which nothing is rated repeat nothing.
     """
     found = np.arange(len(table.conversations))
     if not len(table):
         return found
     # 1. A hash of every row, of every comparison and of every conversation, each with its place in the next.
     place = np.arange(len(table.model)) - np.repeat(table.start[:-1], np.diff(table.start))
+    # The place counts, for the order in which answers were shown is part of what was said.
     rows = _mixed(place, table.model, table.response, table.feedback, _bits(table.rating))
     of_rows = np.zeros(len(table), np.uint64)
     np.add.at(of_rows, table.row_comparison, rows)
@@ -56,6 +57,7 @@ def _mixed(*columns: np.ndarray) -> np.ndarray:
     """Return 64 bits that equal columns share, and others do not but by a chance of one in 10^19."""
     found = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
+        # SplitMix64's finaliser after each column, so that a change of any bit reaches all bits of the hash.
         found = (found ^ column.astype(np.int64, copy=False).view(np.uint64)) * ODD[0]
         found = (found ^ (found >> np.uint64(30))) * ODD[1]
         found = (found ^ (found >> np.uint64(27))) * ODD[2]
@@ -65,5 +67,6 @@ def _mixed(*columns: np.ndarray) -> np.ndarray:
 
 def _bits(values: np.ndarray) -> np.ndarray:
     """Return numbers as bits, all NaN alike and both zeros too."""
+    # A number that no rating or time takes stands for NaN; adding 0.0 turns -0.0 into 0.0.
     known = np.where(np.isnan(values), -1e300, values + 0.0)
     return np.ascontiguousarray(known, np.float64).view(np.int64)

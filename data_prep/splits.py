@@ -12,7 +12,9 @@ from gmt.errors import DataError
 
 PROTOCOLS = ("seen", "new-users", "new-models", "new-questions", "drift")
 GIVEN = "given"  # the source's own split
+# Shares of users and models held out, and of the other conversations that are VALID.
 NEW_USERS, NEW_MODELS, OTHERS_VALID = 0.25, 0.12, 0.15
+# Each new model takes all its conversations out of training, hence a bound on how many are new.
 MOST_NEW_MODELS, LEAST_NEW_QUESTIONS = 6, 3
 
 
@@ -52,8 +54,9 @@ def assign(
         raise DataError(f"fractions are {given}; expected train, valid and test shares that sum to 1, e.g. .7,.1,.2")
     if not len(table):
         return np.zeros(0, dtype=np.int8)
-    # What was said twice word for word goes where its first time goes: no one is asked what training shows.
+    # What was said twice word for word goes where its first time goes: nothing is tested that training shows.
     first = first_occurrences(table)
+    # Repeats are not drawn by themselves: they would shift the shares, and may land on the other side.
     fresh = table if protocol == GIVEN else table.select(first[table.conversation] == table.conversation)
     by_conversation = rules[protocol](fresh, shares, np.random.default_rng(seed)).astype(np.int8)
     return by_conversation[table.conversation if protocol == GIVEN else first[table.conversation]]
@@ -63,6 +66,7 @@ def drift_time(table: InteractionTable, fractions: Sequence[float] = (0.7, 0.1, 
     """Return the UTC seconds after which `drift` takes valid and test, None where timestamps are missing."""
     if not len(table) or np.isnan(table.timestamp).any():
         return None
+    # `lower` gives a time that stands in the table, so that ties at the bound fall on one side.
     bounds = np.quantile(table.timestamp, [fractions[0], fractions[0] + fractions[1]], method="lower")
     return float(bounds[0]), float(bounds[1])
 
@@ -100,8 +104,10 @@ def _touching(table: InteractionTable, comparisons: np.ndarray) -> np.ndarray:
 def _cut(order: np.ndarray, shares: np.ndarray, offset: float) -> np.ndarray:
     """Return a split code for each of `order`'s places, shares rounded up or down as `offset` in [0, 1) falls.
 
-    The first place is always TRAIN, so that nobody is asked without a past.
+    The first place is always TRAIN, so that no user is tested without a history.
     """
+    # A random offset rounds shares up for some users and down for others, so that they hold over all users, even where
+    # each has few conversations.
     place = (np.arange(len(order)) + offset) / len(order)
     codes = np.searchsorted(np.cumsum(shares)[:2], place, side="right")
     codes[:1] = TRAIN
@@ -135,6 +141,7 @@ def _new_users(table: InteractionTable, shares: np.ndarray, rng: np.random.Gener
 def _new_models(table: InteractionTable, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     models = rng.permutation(_present(table.model))
     new = models[: min(MOST_NEW_MODELS, max(1, round(NEW_MODELS * len(models))))]
+    # One new model in it is enough: the comparison would tell training about that model.
     touched = np.logical_or.reduceat(np.isin(table.model, new), table.start[:-1])
     held_out = _touching(table, touched)
     if held_out[table.conversation].all():
@@ -156,6 +163,7 @@ def _new_questions(table: InteractionTable, shares: np.ndarray, rng: np.random.G
         )
     split = np.zeros(len(table.conversations), dtype=np.int8)
     split[_touching(table, np.isin(table.question, questions[test : test + valid]))] = VALID
+    # TEST last: a conversation with questions of both kinds must not be seen before the test.
     split[_touching(table, np.isin(table.question, questions[:test]))] = TEST
     return split
 
@@ -168,10 +176,12 @@ def _drift(table: InteractionTable, shares: np.ndarray, rng: np.random.Generator
         end = np.full(len(table.conversations), -np.inf)
         np.maximum.at(end, table.conversation, table.timestamp)
         return np.searchsorted(np.array(times), end, side="left")
+    # Without times the order of the file stands for them, within each user alone.
     position = np.zeros(len(table.conversations), dtype=np.int64)
     np.maximum.at(position, table.conversation, np.arange(len(table)))
     for order in _by_user(table):
         order = order[np.argsort(position[order], kind="stable")]
+        # The middle: time decides the order here and nothing is drawn, so that no seed changes the split.
         split[order] = _cut(order, shares, 0.5)
     return split
 
@@ -183,8 +193,10 @@ def _given(table: InteractionTable, shares: np.ndarray, rng: np.random.Generator
     if (table.split == VALID).any():
         return split
     train, test = table.split == TRAIN, table.split == TEST
+    # VALID must be as hard as TEST, or what is chosen on it is chosen for another task.
     unit = table.conversation if np.isin(table.question[train], table.question[test]).any() else table.question
     units = rng.permutation(_present(unit[train]))
+    # The share of TRAIN that VALID has of both, since TEST is cut already.
     valid = units[: round(len(units) * shares[VALID] / (shares[TRAIN] + shares[VALID]))]
     cut = _touching(table, train & np.isin(unit, valid))
     return np.where(cut & (split == TRAIN), VALID, split)

@@ -73,6 +73,7 @@ def embed_table(
     notes: list[str] = []
     if encoder is None and data.vectors is not None:
         name = Path(str(input)).name
+        # 1. The source's own vectors, where nothing else was asked for: results compare only on the same ones.
         silent = _without_vector(table, data.vectors, data.model_vectors or {}, name)
         if silent:
             notes.append(
@@ -80,6 +81,7 @@ def embed_table(
                 f"models are kept, and --encoder {DEFAULT_ENCODER} would encode all texts anew"
             )
         return replace(_keep_vectors(folder, table, models, data, Path(str(input))), notes=notes)
+    # 2. Else an encoder, told apart by where the texts are.
     loaded = load_encoder(encoder or DEFAULT_ENCODER)
     store = EmbeddingStore.create(folder, card_of(loaded))
     descriptions = [models[name].description for name in table.models]
@@ -102,6 +104,7 @@ def _keep_vectors(
     vectors, model_vectors = data.vectors or {}, data.model_vectors or {}
     card = EncoderCard(f"file:{input.name}", input_sha256(input), len(next(iter(vectors.values()))))
     store = EmbeddingStore.create(folder, card)
+    # Zeros are of no direction: every inner product with such a text is 0.
     none = np.zeros(card.width, np.float32)
     store.add(list(table.texts), _units([vectors.get(text, none) for text in table.texts]))
     descriptions = [models[name].description for name in table.models]
@@ -118,6 +121,7 @@ def _without_vector(
     Raises:
         DataError: A query or a model lacks one: the file is damaged.
     """
+    # Only queries must have vectors: a router always reads the query, and can do without an answer.
     stated = {table.texts[code] for code in np.unique(table.query)}
     queries = [text for text in stated if text not in vectors]
     names = [name for name in table.models if name not in model_vectors]
@@ -132,4 +136,5 @@ def _without_vector(
 def _units(vectors: Sequence[np.ndarray]) -> np.ndarray:
     stacked = np.stack(vectors).astype(np.float32)
     length = np.linalg.norm(stacked, axis=1, keepdims=True)
+    # Zeros stay zeros.
     return stacked / np.where(length > 0, length, 1)

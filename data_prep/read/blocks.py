@@ -16,6 +16,7 @@ import pyarrow as pa
 from data_prep.read.numbering import Numbering
 from data_prep.read.row import RatedRow
 
+# Names become dictionaries of their column; texts share one, for it is texts that fill the memory.
 NAMES = ("file", "user", "conversation", "comparison", "question", "task")
 TEXTS = ("query", "response", "feedback")
 NONE = -1
@@ -58,6 +59,7 @@ def pack_rows(rows: Sequence[RatedRow]) -> Block:
         "timestamp": pa.array([row.timestamp for row in rows], pa.float64()),
         "count": pa.array([len(row.candidates) for row in rows], pa.int64()),
     }
+    # The first places are those of the queries; responses and feedback follow in the order of `said`.
     of_candidates = {
         "model": _dictionary([candidate.model for candidate in shown]),
         "response": places[at : at + len(shown)],
@@ -90,6 +92,7 @@ class MergedRows:
         """Return the same where each line of a file is a conversation; those of one name are numbered."""
         lines = np.stack([self.row["file"], self.row["line"]], axis=1)
         _, first, line = np.unique(lines, axis=0, return_index=True, return_inverse=True)
+        # `unique` sorts by file and line; conversations are wanted in the order in which they appear.
         order = np.argsort(first)
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
@@ -120,6 +123,7 @@ class BlockMerger:
         """
         texts = self._codes_of("text", block.texts.to_pylist())
         rows, candidates = (self._numbers(batch, texts) for batch in (block.rows, block.candidates))
+        # A worker that began in the middle of a file counted from there.
         rows["line"] = rows["line"] + before
         self._rows.append(rows)
         self._candidates.append(candidates)
@@ -127,6 +131,7 @@ class BlockMerger:
     def merged(self) -> MergedRows:
         """Return all rows that were added; none may follow."""
         if not self._rows:
+            # An empty block has the columns, with their types, that an input without a row must have too.
             self.add(pack_rows([]))
         names = {kind: tuple(known) for kind, known in self.codes.items()}
         return MergedRows(names, _joined(self._rows), _joined(self._candidates))
@@ -141,6 +146,7 @@ class BlockMerger:
             elif name in TEXTS:
                 found[name] = texts[_filled(column)]
             elif pa.types.is_floating(column.type):
+                # Arrow's null is NaN here, which is what the table says for "not stated".
                 found[name] = column.to_numpy(zero_copy_only=False)
             else:
                 found[name] = _filled(column)
@@ -158,4 +164,5 @@ def _filled(column: Any) -> np.ndarray:
 
 def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Put columns of blocks behind one another, letting go of each as it is done."""
+    # `pop` frees the parts of one column before the next is joined, so the peak is not twice the input.
     return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}

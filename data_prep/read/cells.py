@@ -15,6 +15,7 @@ from gmt.errors import DataError
 
 SCALARS = (str, int, float, Decimal, datetime, date, time, timedelta, UUID)
 """What a cell may be to be read as text."""
+# Chat Completions call them `text`; the Responses API `input_text` and `output_text`.
 TEXT_PARTS = ("text", "input_text", "output_text")
 """Kinds of content parts that chat APIs know and that are text."""
 MOST_TURNS = 1_000_000_000
@@ -67,6 +68,7 @@ def text(value: Any, name: str) -> str | None:
         DataError: As `answer`.
     """
     found = answer(value, name)
+    # Blank counts as missing but is not trimmed: a text that stays is what the user saw.
     return found if found is not None and found.strip() else None
 
 
@@ -163,6 +165,7 @@ def timestamp(value: Any, name: str = "timestamp") -> float | None:
     """
     try:
         if isinstance(value, datetime):
+            # A time without a zone is taken as UTC, or the same file would give other times on another machine.
             return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
         if isinstance(value, date):
             return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
@@ -176,6 +179,8 @@ def timestamp(value: Any, name: str = "timestamp") -> float | None:
     _refuse_written_date(found, name)
     if abs(found) >= LATEST:
         raise DataError(f"{name} is {shown(value)}, after the year 5000; expected epoch seconds or ISO 8601")
+    # Nano-, micro- and milliseconds are told apart by size: no such count of a time since 1973 is below its limit, and
+    # seconds reach 1e11 only in the year 5138.
     for limit, unit in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)):
         if abs(found) >= limit:
             return found / unit

@@ -20,7 +20,7 @@ class ChatRound:
     """Hold one round of a conversation.
 
     Args:
-        query: What was asked; messages that followed one another are joined by line breaks.
+        query: What the user wrote; messages that followed one another are joined by line breaks.
         answer: What was answered, likewise; None where no message says it.
         model: Who answered, where the messages name it.
     """
@@ -65,6 +65,7 @@ def message_rounds(value: Any, name: str) -> list[ChatRound]:
         raise DataError(f"{name} is {type(value).__name__}; expected a list of role and content")
     rounds: list[ChatRound] = []
     now = _Open()
+    # A round ends where the next question begins, for an answer may come in several messages.
     for number, message in enumerate(value, start=1):
         place = f"message {number} of {name}"
         role = message.get("role")
@@ -84,12 +85,14 @@ def message_rounds(value: Any, name: str) -> list[ChatRound]:
 def _answer(now: _Open, message: Mapping[str, Any], place: str) -> None:
     """Take an answer, or a part of one; what comes before any question is a greeting."""
     content = answer(message.get("content"), place)
+    # Read before this test, so that a greeting of parts that are no text is refused too.
     if not now.asked:
         return
     model = label(message.get("model"), f"the model of {place}")
     if now.model is not None and model not in (None, now.model):
         raise DataError(f"{place} is from {model} and the one before from {now.model}; expected one model a question")
     now.model, now.answered = now.model or model, True
+    # An assistant that calls a tool sends empty content; elsewhere an empty answer is an answer.
     if content is not None and (content or not message.get("tool_calls")):
         now.said.append(content)
 

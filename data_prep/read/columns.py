@@ -45,6 +45,7 @@ class Columns:
         self.columns = _column_names(path, rows())
         self.joins: list[Join] = []
         for spec in specs:
+            # One by one, since the keys of a join may be columns of an earlier one.
             self.joins.append(read_join(spec, path, self.find, rejected))
 
     def find(self, name: str, near: str | None = None) -> Column:
@@ -58,12 +59,14 @@ class Columns:
         Raises:
             DataError: No file has it, or several do and differ.
         """
+        # A column that bears the whole name goes before a prefix, for names may hold a dot themselves.
         plain = [Column(name)] if name in self.columns else []
         plain += [Column(name, join) for join in self.joins if name in join.columns]
         places = plain or self._prefixed(name)
         if len(places) > 1 and near is not None:
             joined_on = [at for at in places if at.join and near in {key.name for key in at.join.our_keys}]
             places = joined_on if len(joined_on) == 1 else places
+        # Joined files often repeat our columns; where all rows agree there is nothing to choose.
         if places and self._agree(places):
             return places[0]
         if places:
@@ -78,6 +81,7 @@ class Columns:
         """Say where several columns of one name stand, and how to tell them apart."""
         files = " and ".join(at.join.path.name if at.join else self.path.name for at in places)
         prefixes = [at.join.prefix if at.join else self.path.stem for at in places]
+        # Two joins of one file share its stem, so that their prefixes tell nothing apart.
         if len(set(prefixes)) < len(prefixes):
             repair = f"give the joins prefixes (--join a={files.split(' and ')[-1]}:…) and name it a.{name}"
         else:
@@ -114,4 +118,5 @@ def _column_names(path: Path, rows: Iterator[Row]) -> frozenset[str]:
     """Return the names of all columns, from the header where the file has one."""
     if path.suffix in WITH_HEADER and path.is_file():
         return frozenset(column_names(path) or ())
+    # JSON rows may each have other keys, so all of them must be read to know the columns.
     return frozenset(name for row in rows for name in row)

@@ -49,6 +49,7 @@ def conversations_of(
     numbering = Numbering()
     codes = np.empty(len(user), np.int64)
     for at, (owner, talk) in enumerate(zip(user.tolist(), conversation.tolist(), strict=True)):
+        # Two rounds of equal content get different names, else two votes would become one conversation.
         if talk < 0:
             name = numbering.unique(f"{users[owner]}/{content_of(at)}")
         elif talk in several:
@@ -71,16 +72,19 @@ def turns_of(conversation: np.ndarray, stated: np.ndarray, renumber: bool) -> np
     turns = np.empty(len(conversation), np.int64)
     for at, (talk, turn) in enumerate(zip(conversation.tolist(), stated.tolist(), strict=True)):
         turns[at] = own = following[talk] if turn < 0 else turn
+        # A stated turn moves the count on, so that a turn stated nowhere comes after it and not beside it.
         following[talk] = max(following[talk], own + 1)
     if not renumber or not len(turns):
         return turns
     pairs, place = np.unique(np.stack([conversation, turns], axis=1), axis=0, return_inverse=True)
+    # `pairs` is sorted by conversation, so a turn's number is its distance from the first of its conversation.
     begins = np.searchsorted(pairs[:, 0], pairs[:, 0])
     return (np.arange(len(pairs)) - begins)[place.reshape(-1)]
 
 
 def opening_queries(conversation: np.ndarray, turns: np.ndarray, query: np.ndarray) -> np.ndarray:
     """Return (C,) the query with which the conversation of each comparison opened."""
+    # The position breaks ties of turns: of several comparisons of a first turn, the first in the file opens.
     order = np.lexsort((np.arange(len(turns)), turns, conversation))
     opens = np.ones(len(order), bool)
     opens[1:] = conversation[order[1:]] != conversation[order[:-1]]

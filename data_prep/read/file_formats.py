@@ -79,6 +79,7 @@ def _read_csv(path: Path, rejected: list[Rejected]) -> Generator[tuple[int, Row]
     end, header = next(lines)
     width: int | None = None
     for last, values in lines:
+        # A quoted field may hold line breaks; a record is named by the line on which it begins.
         line, end = end + 1, last
         if not values:
             continue
@@ -102,6 +103,7 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """
     csv.field_size_limit(sys.maxsize)  # answers outgrow the default of 128 KiB
     try:
+        # `utf-8-sig` drops the byte order mark that spreadsheets write, which would join the first column's name.
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
             header = next(reader, None)
@@ -132,6 +134,7 @@ def _read_jsonl(
     line, (start, stop) = 0, part or (0, sys.maxsize)
     with path.open("rb") as file:
         file.seek(start)
+        # A part stops by where a line begins, so that each line is read by exactly one part.
         while start < stop and (raw := file.readline()):
             line, start = line + 1, start + len(raw)
             raw = raw.removeprefix(b"\xef\xbb\xbf").strip()
@@ -166,6 +169,7 @@ def _read_parquet(
 ) -> Generator[tuple[int, Row], None, int]:
     number, groups = 0, None if part is None else list(range(*part))
     file = open_parquet(path)
+    # Small batches: cells of a Parquet row as Python objects take many times the memory that they take in the file.
     batches = file.iter_batches(batch_size=4096, row_groups=groups)
     while True:
         try:
@@ -185,6 +189,7 @@ def _read_parquet(
 def _rows_of(batch: pa.RecordBatch) -> Iterator[Row | str]:
     """Yield rows, and for those with a value that Python has no place for (a far date, no UTF-8) the reason."""
     try:
+        # Whole batches are fast; only a batch with a bad value is gone through cell by cell.
         yield from batch.to_pylist()
         return
     except DAMAGED:
@@ -210,6 +215,7 @@ def read_json(path: Path) -> Any:
     if not path.is_file():
         raise DataError(f"{path} does not exist; expected a JSON file")
     try:
+        # Many programs write NaN into JSON; numbers are checked where cells are read.
         return parse_json(path.read_bytes(), nan=True)
     except ValueError as error:
         raise DataError(f"{path.name} is not JSON ({one_line(error)}); repair it") from error

@@ -85,6 +85,7 @@ class GroupedRows:
         # Texts count in the order they are met: a query, then each answer and the feedback on it.
         met = np.empty(len(self) + 2 * len(model), np.int64)
         queries, answers = np.arange(len(self)) + 2 * start[:-1], np.repeat(np.arange(len(self)) + 1, np.diff(start))
+        # Before answer j of comparison c stand c + 1 queries and two texts for each of the j answers.
         answers = answers + 2 * np.arange(len(model))
         met[queries], met[answers], met[answers + 1] = first["query"], shown["response"], shown["feedback"]
         texts, met = _renamed(self.names["text"], met)
@@ -110,7 +111,7 @@ class GroupedRows:
             feedback=met[answers + 1],
             rating=shown["rating"],
             cost=shown["cost"],
-        ).owned()
+        ).owned()  # a conversation of two users would show each the rounds of the other
 
     def _questions(self, talk: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
         """Name every comparison's question; where no row does, by the text its conversation opened with."""
@@ -122,6 +123,7 @@ class GroupedRows:
         for at, (question, query) in enumerate(zip(self.first["question"], opening.tolist(), strict=True)):
             name = _named(stated, question)
             if name is None:
+                # Hashed once for each distinct text: a benchmark's question opens thousands of conversations.
                 name = hashed.get(query) or hashed.setdefault(query, self.text_id(texts[query]))
             codes[at] = known.setdefault(name, len(known))
         return tuple(known), codes
@@ -139,6 +141,7 @@ class GroupedRows:
     def _content_of(self, at: int) -> str:
         """Name a comparison by what it holds."""
         first, shown = self.first, self.candidate
+        # Hashes of texts and not texts: on Ray only their keys are here, and both ways must give one name.
         texts, models = self.names["text"], self.names["model"]
         answers = []
         for place in range(self.start[at], self.start[at + 1]):
@@ -163,7 +166,9 @@ def _renamed(names: tuple[str, ...], codes: np.ndarray) -> tuple[tuple[str, ...]
     """Return the names that are used, by first appearance, and the codes that point to them; -1 stays -1."""
     used, at = np.unique(codes, return_index=True)
     used, at = used[used >= 0], at[used >= 0]
+    # `unique` gives codes in ascending order; vocabularies are kept by first appearance.
     used = used[np.argsort(at)]
+    # One more place than names, so that code -1 indexes the last one, which holds -1.
     place = np.full(len(names) + 1, -1, np.int64)
     place[used] = np.arange(len(used))
     return tuple(names[code] for code in used.tolist()), place[codes]

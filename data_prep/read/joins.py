@@ -53,6 +53,7 @@ class Join:
 
     def match(self, row: Row) -> Row | None:
         """Return the joined row of one of our rows."""
+        # Keys are compared as labels, so that the 8 of one file meets the "8" or 8.0 of another.
         return self.rows.get(tuple(label(key.value(row), key.name) for key in self.our_keys))
 
     def missing(self, row: Row) -> str:
@@ -74,6 +75,7 @@ def read_join(spec: str, ours: Path, find: Callable[[str], Column], rejected: li
     Raises:
         DataError: The join is malformed, its file or a column is missing, or a key names two rows.
     """
+    # From the right, for a path may hold a colon itself (`C:\...`).
     place, colon, keys = spec.rpartition(":")
     pairs = [part.partition("=") for part in keys.split(",")]
     if not colon or not place or not all(theirs and ours for theirs, _, ours in pairs):
@@ -105,6 +107,7 @@ def read_join(spec: str, ours: Path, find: Callable[[str], Column], rejected: li
 def _joined_file(place: str, ours: Path) -> tuple[str, Path]:
     """Split `[PREFIX=]FILE` into the prefix, its file's stem where none is given, and the file."""
     prefix, equals, file = place.partition("=")
+    # A file whose own name holds "=" goes before reading it as a prefix.
     if not equals or _located(place, ours).is_file():
         prefix, file = "", place
     path = _located(file, ours)

@@ -1,4 +1,4 @@
-"""Parse JSON that strangers wrote: no key twice, no NaN, and no deeper than anything downstream can go."""
+"""Parse JSON of unknown origin: no key twice, no NaN, and no deeper than anything downstream can go."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def parse_json(raw: str | bytes, nan: bool = False) -> Any:
 
 
 def _too_deep(value: Any) -> bool:
+    # Level by level and not by recursion, which the depth that is looked for would break.
     level = [value]
     for _ in range(DEEPEST + 1):
         level = [
@@ -48,6 +49,7 @@ def _too_deep(value: Any) -> bool:
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
+    # `json` keeps the last of two equal keys in silence; which one was meant nobody can say.
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for at, key in enumerate(keys) if key in keys[:at])

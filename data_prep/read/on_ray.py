@@ -52,6 +52,7 @@ class OnRay:
         if not rows:
             return
         blocks = self.ray.data.from_items(rows, override_num_blocks=len(rows))
+        # Materialised, since blocks are read twice: their numbers now, their texts when they are encoded.
         blocks = blocks.flat_map(partial(_parse_row, parse=parse)).materialize()
         fresh = {}
         for row in blocks.select_columns(["piece", "at", "found", "problem"]).iter_rows():
@@ -115,7 +116,7 @@ def _connect(workers: int) -> Any:
             ) from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    context.execution_options.preserve_order = True
+    context.execution_options.preserve_order = True  # codes count by first appearance, as in the local engine
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray
 
@@ -137,4 +138,5 @@ def _parse_row(row: dict[str, Any], parse: ParsePiece) -> Iterator[dict[str, Any
             light = replace(found, rows=replace(found.rows, texts=keys))
             yield none | {"at": at, "found": pickle.dumps(light), "texts": texts}
     except DataError as error:
+        # As data, for Ray would wrap an exception in a type of its own.
         yield none | {"problem": str(error)}

@@ -91,6 +91,7 @@ class InProcesses:
             try:
                 for piece in pieces:
                     waiting.append(pool.submit(_parse, piece))
+                    # The queue is bounded, or a fast reader would hold the whole input as pieces.
                     if len(waiting) > WAITING * self.workers:
                         yield from waiting.popleft().result()
                 while waiting:
@@ -135,6 +136,7 @@ def parse_input(
             yield offsets.place(found)
 
 
+# A module's variable and not an argument: a spawned process has no other place that outlives a task.
 _parser: list[ParsePiece] = []
 """What this worker parses with; set once, when it starts."""
 

@@ -54,6 +54,7 @@ def parse_piece(piece: Piece, parse: Parse[Any], pack: Callable[[list[Any]], Any
     rows, refused = iter(reader), list(piece.rejected)
     while True:
         some = list(islice(rows, pieces.ROWS_AT_ONCE))
+        # A full batch may be the last too; then one more, empty, comes with the count of lines.
         last = len(some) < pieces.ROWS_AT_ONCE
         fault = None
         try:
@@ -63,6 +64,7 @@ def parse_piece(piece: Piece, parse: Parse[Any], pack: Callable[[list[Any]], Any
         found = [*refused, *reader.taken(), *bad]
         refused = []
         yield ParsedRows(piece.file, pack(parsed), found, reader.lines if last else 0, fault)
+        # Nothing after a fault would be used: the whole call is refused.
         if last or fault is not None:
             return
 
@@ -79,6 +81,7 @@ def parse_rows(rows: Iterable[NumberedRow], parse: Parse[Any]) -> tuple[list[Any
         try:
             parsed.extend(parse(file, line, row))
         except OptionMissing as error:
+            # Not counted as a bad row: with the option missing, every row would be bad for the same reason.
             raise WrongCall(Rejected(file, line, one_line(error, MOST_SAID))) from error
         except DataError as error:
             refused.append(Rejected(file, line, one_line(error, MOST_SAID)))
@@ -99,6 +102,7 @@ class LineOffsets:
         """
         if found.file != self.file:
             self.file, self.lines = found.file, 0
+        # The count of a piece comes with its last rows, so pieces must come in order to know where each begins.
         before = self.lines
         self.lines += found.lines
         if found.fault is not None:

@@ -59,6 +59,7 @@ def split_input(input: str | Path | None, hand_over: bool, split: str = "train")
         path = Path(source)
         if is_hub(source):
             yield from _handed_over(Piece(source, split=split)) if hand_over else [Piece(source, split=split)]
+        # A JSON text has no line break inside (it is escaped), so any line break is the end of a row.
         elif path.suffix == ".jsonl":
             yield from (Piece(source, part) for part in _line_parts(path))
         elif path.suffix == ".parquet":
@@ -90,6 +91,7 @@ class PieceReader:
 
     def taken(self) -> list[Rejected]:
         """Return the rows that could not be read since this was last asked."""
+        # Emptied in place: the reader keeps appending to this very list.
         refused, self._refused[:] = list(self._refused), []
         return refused
 
@@ -99,7 +101,7 @@ class PieceReader:
             try:
                 line, row = next(rows)
             except StopIteration as end:
-                return end.value
+                return end.value  # a generator's return value: how many lines it read
             yield self.piece.file, line, row
 
 
@@ -109,6 +111,7 @@ def _handed_over(piece: Piece) -> Iterator[Piece]:
     rows = iter(reader)
     while some := list(islice(rows, ROWS_AT_ONCE)):
         yield replace(piece, rows=some, rejected=reader.taken())
+    # Bad rows behind the last good one have no piece to travel with.
     if refused := reader.taken():
         yield replace(piece, rows=(), rejected=refused)
 
@@ -118,6 +121,7 @@ def _line_parts(path: Path) -> list[tuple[int, int]]:
     parts, start, size = [], 0, path.stat().st_size
     with path.open("rb") as file:
         while start < size:
+            # One byte before the cut: where the cut falls on the beginning of a line, that line is not skipped.
             file.seek(min(start + PIECE_BYTES, size) - 1)
             file.readline()
             parts.append((start, file.tell()))
@@ -131,6 +135,7 @@ def _row_group_parts(path: Path) -> list[tuple[int, int]]:
     parts, first, held = [], 0, 0
     for group in range(metadata.num_row_groups):
         held += metadata.row_group(group).total_byte_size
+        # The last group closes a run however small it is.
         if held >= PIECE_BYTES or group == metadata.num_row_groups - 1:
             parts.append((first, group + 1))
             first, held = group + 1, 0

@@ -67,10 +67,13 @@ def read_rated(
     Raises:
         DataError: The input as a whole cannot be read, or a rating needs a scale that nobody stated.
     """
+    # `rejected` is copied: rows are added to the list, and the caller's must stay as it is.
     merger, mapper, refused = BlockMerger(), mapper or InThisProcess(), list(rejected)
+    # The merger's own dictionary of texts goes in as `known`: it grows with every block that is added.
     for found in parse_input(input, parse, mapper, pack_rows, known=merger.codes["text"]):
         merger.add(found.rows, found.before)
         refused += found.rejected
+    # Grouping rejects rows too, so the sort by file and line comes after it; arguments are taken from the left.
     return RatedInput(_grouped(merger, grouping, refused, mapper.text_id), in_file_order(refused), mapper.distant)
 
 
@@ -97,6 +100,7 @@ def _grouped(
     merger: BlockMerger, grouping: Grouping | None, rejected: list[Rejected], name: Callable[[str], str]
 ) -> GroupedRows:
     chosen, merged = grouping or Grouping(), merger.merged()
+    # Before grouping, which tells conversations apart by their code.
     if chosen.line_is_conversation:
         merged = merged.with_a_conversation_per_line()
     return group_rows(merged, chosen.same_query, chosen.renumber, rejected, name)

@@ -60,12 +60,14 @@ class DistantTexts:
         with pa.OSFile(str(spool), "wb") as file, pa.ipc.new_file(file, schema) as out:
             for batch in self._encoded(place, encoder).iter_batches(batch_size=None, batch_format="pyarrow"):
                 at = batch["place"].to_numpy()
+                # Batches come in any order; `rows` remembers where in the file each text came to stand.
                 rows[at] = np.arange(come, come + len(at))
                 come += len(at)
                 store.add(batch["text"].to_pylist(), np.stack(batch["vector"].to_numpy(zero_copy_only=False)))
                 out.write_table(pa.table({"text": batch["text"].cast(pa.large_string())}))
                 if progress is not None:
                     progress(len(at))
+        # Better found now than in training, where the store would lack their vectors.
         if (rows < 0).any():
             raise DataError(f"{int((rows < 0).sum())} of {len(keys)} texts were lost on Ray; run gmt prep again")
         return TextColumn(spool, rows)
@@ -103,6 +105,7 @@ class TextColumn(Sequence[str]):
     """
 
     def __init__(self, path: Path, rows: np.ndarray) -> None:
+        # Mapped and not read: pages go back to the system when memory is short.
         with pa.memory_map(str(path)) as file:
             self._texts = pa.ipc.open_file(file).read_all()["text"]
         self._rows = rows
@@ -129,7 +132,7 @@ class _Encode:
     """Hold an encoder in one of Ray's processes."""
 
     def __init__(self, encoder: str) -> None:
-        self.encoder = load_encoder(encoder)
+        self.encoder = load_encoder(encoder)  # once a process, for loading takes longer than a batch
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         vectors = self.encoder.encode(batch["text"].to_pylist())

@@ -84,6 +84,7 @@ def vote(
     Raises:
         DataError: A model was set against itself.
     """
+    # A vote between equal models has no difference to learn, and (comparison, model) must be unique.
     if models[0] == models[1]:
         raise DataError(f"{models[0]} was set against itself; expected two different models")
     return [
@@ -94,5 +95,6 @@ def vote(
 
 def in_file_order(rejected: Sequence[Rejected]) -> list[Rejected]:
     """Return the rows by file, as first named, and line."""
+    # Reversed, so that the first place of a file overwrites later ones and stands.
     files = {one.file: number for number, one in reversed(list(enumerate(rejected)))}
     return sorted(rejected, key=lambda one: (files[one.file], one.line))

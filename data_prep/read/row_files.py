@@ -28,6 +28,7 @@ def data_files(input: str | Path | None) -> list[Path]:
         raise DataError(f"no input was given; expected a file, a folder or {HUB}<dataset id>")
     path = Path(input)
     if path.is_dir():
+        # By name, so that equal folders give equal tables on every file system.
         files = sorted(file for file in path.iterdir() if file.is_file() and file.suffix in SUFFIXES)
         if not files:
             raise DataError(f"{path} holds no {', '.join(SUFFIXES)} file; name the file or its folder")
@@ -73,6 +74,7 @@ def read_hub(input: str, split: str) -> Iterator[NumberedRow]:
             f"{input} could not be loaded ({one_line(error)}); check the id, the network and `hf auth login`, "
             "or download it and name the file"
         ) from error
+    # Datasets with one split call it what they like; that one is meant.
     rows = loaded[split] if split in loaded else loaded[next(iter(loaded))]
     for number, row in enumerate(rows, start=1):
         yield name, number, row

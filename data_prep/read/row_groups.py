@@ -77,10 +77,12 @@ class RowGroups:
         """
         row, own = self.row, np.arange(len(self.row["user"]))
         alone = ~self.named & ((row["count"] > 1) | ((row["conversation"] < 0) & (not self.same_query)))
+        # Plain votes, the usual log: no sort of all rows is needed.
         if alone.all():
             return own
         zero = np.zeros(len(own), np.int64)
         turned = ~self.named & (row["conversation"] >= 0)
+        # The first column tells the kinds of key apart, so that codes of different vocabularies cannot meet.
         key = np.stack(
             [
                 np.where(self.named, 0, np.where(turned, 1, 2)),
@@ -91,6 +93,7 @@ class RowGroups:
             ],
             axis=1,
         )
+        # A row that stands alone is its own key.
         key[alone] = np.stack([zero + 3, own, zero, zero, zero], axis=1)[alone]
         _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
         head = first[group.reshape(-1)]
@@ -110,10 +113,12 @@ class RowGroups:
 
     def _groups_in_doubt(self, head: np.ndarray) -> list[np.ndarray]:
         """Return the rows of every group in which a model stands twice or a row differs from the first."""
+        # Comparison and model as one integer, so that one sort finds each model that stands twice.
         models = int(self.model.max(initial=0)) + 1
         cells, count = np.unique(np.repeat(head, self.row["count"]) * models + self.model, return_counts=True)
         differs = np.stack([self.row[name] != self.row[name][head] for name in ALIKE]).any(axis=0)
         bad = np.union1d(cells[count > 1] // models, head[differs & self.named])
+        # Only groups in doubt are walked in Python; in a clean log there are none.
         rows = np.flatnonzero(np.isin(head, bad))
         rows = rows[np.argsort(head[rows], kind="stable")]
         return np.split(rows, np.flatnonzero(np.diff(head[rows])) + 1) if len(rows) else []
@@ -125,6 +130,8 @@ class RowGroups:
         for at in rows.tolist():
             theirs = set(self.model[self.begin[at] : self.begin[at + 1]].tolist())
             problem = self._contradiction(at, first, seen & theirs) if named and at != first else None
+            # A row that contradicts a name the file itself gives is a fault; without a name it is only the next
+            # comparison.
             if problem:
                 file = self.names["file"][self.row["file"][at]]
                 rejected.append(Rejected(file, int(self.row["line"][at]), problem))

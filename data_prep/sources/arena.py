@@ -35,11 +35,13 @@ def _battle(file: str, line: int, row: Row) -> list[RatedRow]:
     if models[0] == models[1]:
         raise DataError(f"{models[0]} was set against itself; expected two different models")
     user = needed(label(row.get("judge"), "judge"), "judge")
+    # `question_id` numbers battles, so it serves as the name of the conversation too.
     question = needed(label(row.get("question_id"), "question_id"), "question_id")
     *ratings, feedback = winner_ratings(needed(label(row.get("winner"), "winner"), "winner"))
     when = timestamp(row.get("tstamp"), "tstamp")
     task = label(row.get("task"), "task") or label(row.get("category"), "category")
     a, b = (message_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b"))
+    # Not strict: where one side broke off, what both answered still compares them.
     rounds = list(zip(a, b, strict=False))
     if not rounds:
         raise DataError("the two conversations have no answered question in common; expected one or more")
@@ -47,6 +49,7 @@ def _battle(file: str, line: int, row: Row) -> list[RatedRow]:
         if one.query != two.query:
             raise DataError(f"round {turn + 1} asks the two models different questions; expected the same")
     found = []
+    # All rounds become rows, for the earlier ones are what the user had read when the vote was cast.
     for turn, sides in enumerate(rounds):
         last = turn == len(rounds) - 1
         candidates = [

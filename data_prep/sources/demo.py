@@ -1,4 +1,4 @@
-"""Make a small world of people with known tastes and models with known manners, so that gmt runs on no data at all."""
+"""Make a small world of users with known preferences and models with known manners, so that gmt runs without data."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import InteractionTable
 
 MONDAY = 1_767_600_000.0  # the first vote of the demo, UTC seconds
-QUALITY_WEIGHT = 2.0
-TIE_WIDTH = 0.3
-UNRATED = 0.08
-COMMENTED = 0.15
+QUALITY_WEIGHT = 2.0  # logits for a unit of answer quality
+TIE_WIDTH = 0.3  # in logits: nearer than this the two answers tie
+UNRATED = 0.08  # share of rounds that are shown and not voted on
+COMMENTED = 0.15  # share of votes with a remark on the winner
 
 PRAISE = {
     "length": ("Short and to the point.", "I like that it explains everything."),
@@ -48,10 +48,11 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
 
 
 def make(seed: int = 0) -> RawData:
-    """Make the votes of 36 people on nine models.
+    """Make the votes of 36 users on nine models.
 
-    Every question has one answer per model, whoever asks; people differ in taste alone. `ana` is not among them.
+    Every question has one answer per model, whoever asks; users differ in preferences alone. `ana` is not among them.
     """
+    # Preferences, votes and `ana` draw from streams of their own, so that one may change without the others.
     rng = np.random.default_rng([seed, 1])
     comparisons = []
     for name, taste in _people(seed).items():
@@ -81,10 +82,11 @@ def truth(seed: int = 0) -> dict[str, Any]:
 
 
 def ana_history(seed: int = 0, votes: int = 20) -> list[dict[str, Any]]:
-    """Return the rated rounds of `ana`, who likes brevity and no jokes, as rows `gmt adapt --history` reads."""
+    """Return the rated rounds of `ana`, who prefers brevity and no jokes, as rows `gmt adapt --history` reads."""
     rows = []
     for item in _life("ana", np.array(ANA), np.random.default_rng([seed, 2]), conversations=votes):
         a, b = item.candidates
+        # As many conversations as votes are wanted hold more rounds than that, some of them unrated.
         if a.rating is None or b.rating is None or len(rows) == votes:
             continue
         winner = "tie" if a.rating == b.rating else "model_a" if a.rating > b.rating else "model_b"
@@ -107,16 +109,17 @@ def ana_history(seed: int = 0, votes: int = 20) -> list[dict[str, Any]]:
 
 
 def utility(taste: np.ndarray, model: str, task: str) -> float:
-    """Return how much a person with (5,) `taste` likes a model's answers in a task, in logits."""
+    """Return the utility of a model's answers in a task to a user with (5,) preferences `taste`, in logits."""
     character = CHARACTERS[model]
     return QUALITY_WEIGHT * _quality(character, task) + float(np.dot(taste, character.traits))
 
 
 def _people(seed: int) -> dict[str, np.ndarray]:
-    """Draw a taste per person: two camps of opposite taste, and people who follow neither."""
+    """Draw (5,) preferences per user: two camps of opposite preferences, and users who follow neither."""
     rng = np.random.default_rng([seed, 0])
     people = {}
     for camp, names in NAMES.items():
+        # Camps are tight around opposite centres; those of no camp lie wide around nothing.
         centre, spread = np.array(TASTES.get(camp, np.zeros(len(TRAITS)))), 1.2 if camp == "own" else 0.4
         for name in names:
             people[name] = centre + spread * rng.normal(size=len(TRAITS))
@@ -128,9 +131,10 @@ def _quality(character: Character, task: str) -> float:
 
 
 def _life(name: str, taste: np.ndarray, rng: np.random.Generator, conversations: int) -> list[Comparison]:
-    """Draw the conversations of one person; a conversation keeps its two models, as in an arena."""
+    """Draw the conversations of one user; a conversation keeps its two models, as in an arena."""
     pool = question_pool()
     out = []
+    # Everybody starts within the first day: minutes between the rounds of a conversation, hours between two.
     now = MONDAY + rng.uniform(0, 86_400)
     for number, question in enumerate(rng.choice(len(pool), size=conversations, replace=False)):
         rounds = pool[question]
@@ -156,19 +160,23 @@ def _life(name: str, taste: np.ndarray, rng: np.random.Generator, conversations:
 
 def _vote(taste: np.ndarray, ask: Ask, models: list[str], rng: np.random.Generator) -> tuple[Candidate, ...]:
     a, b = models
+    # A logistic deviate makes P(a wins) the sigmoid of the difference of utilities: Bradley-Terry by construction.
     gap = utility(taste, a, ask.task) - utility(taste, b, ask.task) + rng.logistic()
     poor = all(_quality(CHARACTERS[model], ask.task) < 0.45 for model in models)
     winner = "model_a" if gap > 0 else "model_b"
     if abs(gap) < TIE_WIDTH:
         winner = "tie (bothbad)" if poor else "tie"
     *ratings, remark = winner_ratings(winner)
+    # Drawn for every round, used or not, so that what one round holds does not shift the draws of the next.
     silent, talks = rng.random() < UNRATED, rng.random() < COMMENTED
     best = models[0] if gap > 0 else models[1]
     out = []
     for model, rating in zip(models, ratings, strict=True):
+        # "Both bad" is a remark in itself and goes on both answers; praise goes on the winner's alone.
         comment = remark or (
             _praise(taste, model, ask.task) if talks and model == best and "tie" not in winner else None
         )
+        # About four characters a token, and prices are $ per million tokens.
         cost = (
             len(ask.query) * CHARACTERS[model].prices[0] + len(ask.answers[model]) * CHARACTERS[model].prices[1]
         ) / 4e6
@@ -181,7 +189,7 @@ def _vote(taste: np.ndarray, ask: Ask, models: list[str], rng: np.random.Generat
 
 
 def _praise(taste: np.ndarray, model: str, task: str) -> str:
-    """Say what a person liked most about an answer; code can please only where there is some."""
+    """Say what pleased a user most about an answer; code can please only where there is some."""
     gains = taste * np.array(CHARACTERS[model].traits)
     if task != "coding":
         gains[TRAITS.index("code")] = -np.inf
@@ -209,11 +217,13 @@ def _answer(model: str, name: str, task: Task, number: int, turn: int) -> str:
     """Write one answer in the manner of a model: its traits decide how much it says, and in which shape."""
     character, slots, content = CHARACTERS[model], task.slots[number], task.rounds[turn]
     length, lists, _, humour, code = character.traits
+    # How talkative a model is decides how many of the points it makes, and whether it gives reasons.
     count = 4 if length > 0.3 else 3 if length > -0.3 else 2 if length > -0.6 else 1
     points = [point.format(**slots) for point in content.points[:count]]
     points = [point[0].upper() + point[1:] if turn or name != "coding" else point for point in points]
     if length > 0.3:
         points = [f"{point} {reason}" for point, reason in zip(points, content.reasons, strict=False)]
+    # The weakest model fails on a third of the questions, so that its quality shows in its texts.
     if model == "pocket-1b" and number % 3 == 2:
         points = ["I am not sure about this one."]
     if humour > 0.5:
@@ -226,6 +236,7 @@ def _answer(model: str, name: str, task: Task, number: int, turn: int) -> str:
         body = " ".join(points)
     shown = code > 0.05 and task.snippets and turn == 0
     snippet = f"```python\n{task.snippets[number]}\n```" if shown else ""
+    # Who puts code first does so even before the greeting.
     parts = [snippet, character.opening, body, character.closing] if code > 0.9 else []
     parts = parts or [character.opening, body, snippet, character.closing]
     return "\n\n".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""Say who is in the demo: models with known manners, and people with known tastes."""
+"""Say who is in the demo: models with known manners, and users with known preferences."""
 
 from __future__ import annotations
 
@@ -106,6 +106,7 @@ CHARACTERS = {
     ),
 }
 
+# Preferences are weights on `TRAITS`: the two camps are each other's negative, so that no ranking suits both.
 BRISK = (-1.7, 0.9, 0.3, -1.3, 0.7)
 CHATTY = (1.7, -0.9, -0.3, 1.3, -0.7)
 NAMES = {
@@ -126,5 +127,6 @@ NAMES = {
     ),
     "own": ("zoe", "amadou", "britta", "cyril", "dalia", "elif", "finn", "greta", "hugo", "iris", "jamal", "kaya"),
 }
+# Near the brisk camp and no member of it: what the camp says helps with her, and her own votes say more.
 ANA = (-1.9, 0.6, 0.5, -1.6, 0.5)
 TASTES = {"brisk": BRISK, "chatty": CHATTY, "ana": ANA}

@@ -73,8 +73,10 @@ class _Session:
     def takes(self, group: _Group, rounds: dict[int, _Round]) -> bool:
         """Tell whether the group carries this conversation on rather than being another with the same models."""
         first = group.lines[0]
+        # Released lines name no conversation: the same round again, or other models, means another one.
         if first.name is None and (first.turn in self.numbers or {line.model for line in group.lines} != self.models):
             return False
+        # Overlapping groups (rounds 1-2, then 1-3) go together only if they say the same of the rounds they share.
         return all(turn not in self.rounds or self.rounds[turn] == found for turn, found in rounds.items())
 
 
@@ -98,6 +100,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     """
     lines, known = [], _KnownVectors()
     rejected: list[Rejected] = []
+    # Vectors are checked here and not by the parser, which sees one line and knows no width of others.
     for found in parse_input(input, partial(_line, scale=options.rating_scale)):
         rejected += found.rejected
         for line in found.rows:
@@ -107,6 +110,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
                 rejected.append(Rejected(line.file, line.line + found.before, str(error)))
             else:
                 lines.append(line)
+    # In two steps: lines to rounds of several models, then rounds to comparisons as for any other source.
     grouped = group_rated(_rated_rows(_groups(lines)), rejected)
     return RawData(
         grouped=grouped,
@@ -114,6 +118,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         rows=len(lines),
         rating_scale=scale_text(options.rating_scale),
         vectors=known.texts or None,
+        # Model vectors alone are no use: without those of queries an encoder must give all of them.
         model_vectors=known.models if known.texts else None,
     )
 
@@ -133,6 +138,7 @@ class _KnownVectors:
         """
         own = [line.model_vector] if line.model_vector is not None else []
         earlier = (self.texts or self.models).values()
+        # One earlier vector stands for all, since every one before passed the same check.
         widths = {len(vector) for vector in [*islice(earlier, 1), *own, *line.vectors.values()]}
         if len(widths) > 1:
             raise DataError(f"embeddings have {' and '.join(map(str, sorted(widths)))} numbers; expected one width")

@@ -24,6 +24,7 @@ def write(data: Dataset, path: Path) -> None:
     Raises:
         DataError: A conversation compares twice in the same round.
     """
+    # A generator: one line with its vectors is in memory at a time.
     lines = _lines(data)
 
     def write_lines(part: Path) -> None:
@@ -43,6 +44,7 @@ def _lines(data: Dataset) -> Iterator[dict[str, Any]]:
                 "judge": rounds[0].user,
                 "model": candidate.model,
                 "question_id": rounds[0].question,
+                # The released files count rounds from 1 and name the last one that the line lists.
                 "turn": rounds[-1].turn + 1,
                 "conversation_id": rounds[0].conversation,
                 "conversation": [_round(item.query, item.candidates[at], vector_of) for item in rounds],
@@ -70,6 +72,7 @@ def _runs(comparisons: list[Comparison]) -> list[list[Comparison]]:
         conversations.setdefault(item.conversation, []).append(item)
     runs: list[list[Comparison]] = []
     for name, rounds in conversations.items():
+        # Turns may stand in any order in the table; a run is of turns that follow one another.
         rounds.sort(key=lambda item: item.turn)
         for at, item in enumerate(rounds):
             before = rounds[at - 1] if at else None
@@ -83,5 +86,6 @@ def _runs(comparisons: list[Comparison]) -> list[list[Comparison]]:
 
 
 def _continues(before: Comparison, item: Comparison) -> bool:
+    # A line lists the rounds of one model, so a run ends where the models or their order change.
     same_models = [found.model for found in before.candidates] == [found.model for found in item.candidates]
     return same_models and before.turn + 1 == item.turn and before.question == item.question

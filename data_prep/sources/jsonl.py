@@ -39,6 +39,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         options: Only `rating_scale` is used.
     """
     data = _read(input, None, options, scalable=True)
+    # Simulators scale to [0, 1] themselves; their card keeps what the numbers were, for the data card.
     stated = None if input is None or is_hub(input) else Path(input).with_name(f"{Path(input).stem}.card.json")
     if options.rating_scale is None and stated is not None and stated.is_file():
         data.rating_scale = scale_text(_stated_scale(stated))
@@ -79,6 +80,7 @@ def read_rows(rows: Iterable[Mapping[str, Any]], user: str | None = None) -> lis
     """
     given = (("row", number, dict(row)) for number, row in enumerate(rows, start=1))
     parsed, rejected = parse_rows(given, partial(parse_row, user=user, scale=None))
+    # Grouping may reject rows too, so the first bad one is known only after it.
     found = group_rated(parsed, rejected)
     if rejected:
         raise DataError(str(in_file_order(rejected)[0]))
@@ -92,6 +94,7 @@ def rows_of(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
             "user": item.user,
             "conversation": item.conversation,
             "turn": item.turn,
+            # Position in the table: rows of one comparison find each other again, whatever their query.
             "comparison": position,
             "question": item.question,
             "task": item.task,
@@ -100,6 +103,7 @@ def rows_of(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
         }
         for candidate in item.candidates:
             row = shared | {name: getattr(candidate, name) for name in Candidate.__slots__}
+            # An absent key reads as missing; a null would be a value to whoever reads the file elsewhere.
             yield {name: value for name, value in row.items() if value is not None}
 
 
@@ -125,6 +129,7 @@ def _stated_splits(splits: np.ndarray) -> np.ndarray | None:
     silent = int((splits < 0).sum())
     if silent == len(splits):
         return None
+    # Rows without a split would have to be put into one by guess, and test queries might be learned from.
     if silent:
         raise DataError(f"{silent:,} of {len(splits):,} comparisons state no split; give every row one, or none")
     return splits.astype(np.int8)
@@ -144,6 +149,7 @@ def parse_row(
     Raises:
         DataError: It cannot be read.
     """
+    # A history of one user may leave the name out; rows of another user would be learned as this user's.
     owner = label(row.get("user"), "user")
     if user is not None and owner not in (None, user):
         raise DataError(f"user is {owner!r}; expected {user}, whose history this is")
@@ -152,6 +158,7 @@ def parse_row(
         line,
         needed(owner or user, "user"),
         needed(text(row.get("query"), "query"), "query"),
+        # One key of a pair is enough, so that a vote that lacks another is named as such.
         _pair(row) if any(row.get(name) is not None for name in PAIR) else [_single(row, scale, scalable)],
         label(row.get("conversation"), "conversation"),
         whole(row.get("turn"), "turn"),
@@ -175,6 +182,7 @@ def _single(row: Row, scale: tuple[float, float] | None, scalable: bool) -> Cand
     try:
         rating = scaled(row.get("rating"), "rating", scale)
     except ScaleUnknown as error:
+        # Only `gmt prep` has an option for the scale; a history must fit the scale that the run was trained on.
         if scalable:
             raise
         raise DataError(str(error).split(";")[0] + "; expected a number from 0 to 1") from error

@@ -80,6 +80,7 @@ class _Texts:
     def rounds(self, question: str, models: tuple[str, str]) -> list[Round]:
         if question not in self.questions:
             raise DataError(f"question {question} is not in question.jsonl, and the row has no conversation_a")
+        # A missing answer file leaves answers unknown; the vote itself still counts.
         queries = self.questions[question][0]
         answers = [self.answers.get((model, question), [None] * len(queries)) for model in models]
         return [(query, (a, b)) for query, a, b in zip(queries, *answers, strict=False)]
@@ -124,8 +125,10 @@ def _rated_rows(votes: Sequence[_Vote]) -> Iterator[RatedRow]:
     for vote in votes:
         sessions[vote.user, vote.question, tuple(sorted(vote.models))][vote.turn].append(vote)
     for (user, question, pair), turns in sessions.items():
+        # The n-th votes on each turn make the n-th conversation.
         for number in range(max(len(found) for found in turns.values())):
             name = f"{user}/{question}/{'+'.join(pair)}" + (f"#{number + 1}" if number else "")
+            # A turn that was voted on fewer times is brought along unrated by the last vote of this conversation.
             cast = {turn: found[number] for turn, found in sorted(turns.items()) if number < len(found)}
             last = cast[max(cast)]
             for turn in range(max(cast) + 1):
@@ -134,6 +137,7 @@ def _rated_rows(votes: Sequence[_Vote]) -> Iterator[RatedRow]:
 
 def _vote(file: str, line: int, row: Row, texts: _Texts | None) -> list[_Vote]:
     judge = row.get("judge")
+    # The judge of an automatic vote is [name, prompt]: each prompt judges in its own way, so it is a user of its own.
     judge = "/".join(label(part, "judge") or "" for part in judge) if isinstance(judge, list) else judge
     user = needed(label(judge, "judge"), "judge")
     question = needed(label(row.get("question_id"), "question_id"), "question_id")
@@ -142,6 +146,7 @@ def _vote(file: str, line: int, row: Row, texts: _Texts | None) -> list[_Vote]:
     if models[0] == models[1]:
         raise DataError(f"{models[0]} was set against itself; expected two different models")
     winner = needed(label(row.get("winner"), "winner"), "winner")
+    # Only checked here: an unknown word is a fault of this row, and rows are made after all are read.
     winner_ratings(winner)
     number = whole(row.get("turn"), "turn")
     if number not in (1, 2):
@@ -172,6 +177,7 @@ def _category(question: str, texts: _Texts | None) -> str | None:
 def _votes_file(path: Path) -> Path:
     if not path.is_dir():
         return path
+    # The human votes only: `gpt4_pair` and the like lie in the same folder.
     found = sorted(file for file in path.rglob("human*") if file.suffix in SUFFIXES)
     if len(found) != 1:
         names = ", ".join(file.name for file in found) or "none"

@@ -29,6 +29,7 @@ def _score_files(folder: Path) -> list[Path]:
 
 
 def _train_first(paths: Iterable[Path]) -> list[Path]:
+    # Training files first, whatever their names, so that a task or question counts as training has it.
     return sorted(paths, key=lambda path: ("test" in path.stem, path.name))
 
 
@@ -36,13 +37,14 @@ def read_matrix(folder: Path, rejected: list[Rejected]) -> ScoreMatrix:
     """Read `dcrouter_*.json`, with tasks from `default_query_*.jsonl` and prices from `default_llm.json`.
 
     Questions of a file with "test" in its name are TEST, all others TRAIN. A test question that
-    stands in a training file too is left out of both, for it can be neither learned from nor asked
+    stands in a training file too is left out of both, for it can be neither learned from nor tested
     fairly. A question that stands under two tasks belongs to the first. Costs are min-max scaled
     over all questions of a task, those left out included.
 
     Raises:
         DataError: A file is missing or is not what its name says.
     """
+    # Tasks and prices lie in files beside the scores, keyed by the text of the query and the model's name.
     tasks = _tasks(folder, rejected)
     prices = _prices(folder / "default_llm.json")
     queries: list[str] = []
@@ -58,13 +60,16 @@ def read_matrix(folder: Path, rejected: list[Rejected]) -> ScoreMatrix:
                 continue
             queries.append(query)
             splits.append(TEST if "test" in path.stem else TRAIN)
+    # By first appearance, so that equal files give models equal codes.
     models = list(dict.fromkeys(name for found in scores for name in found))
+    # NaN and not 0: a model without a score did not fail.
     score = np.array([[found.get(name, np.nan) for name in models] for found in scores]).reshape(-1, len(models))
     cards = {name: prices.get(name, ModelInfo(name)) for name in models}
     named = tuple(tasks.get(query) for query in queries)
     matrix = ScoreMatrix(
         tuple(queries), named, cards, score, answer_costs(queries, named, cards), np.array(splits, dtype=np.int8)
     )
+    # After costs are scaled, so that a question that is left out does not move the costs of the others.
     return _without_repeats(matrix)
 
 
@@ -74,6 +79,7 @@ def _without_repeats(matrix: ScoreMatrix) -> ScoreMatrix:
     sides: dict[str, set[int]] = {}
     keep = np.zeros(len(matrix.queries), dtype=bool)
     for place, (query, side) in enumerate(zip(matrix.queries, split.tolist(), strict=True)):
+        # Only where it stands first; `both` below takes away those that stand on both sides.
         keep[place] = query not in sides
         sides.setdefault(query, set()).add(side)
     both = np.array([len(sides[query]) > 1 for query in matrix.queries], dtype=bool)

@@ -1,4 +1,4 @@
-"""Hold the scores and costs of every model on every question, and make tables of people who ask them."""
+"""Hold the scores and costs of every model on every question, and make tables of users who ask them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ScoreMatrix:
     Args:
         queries, tasks: (Q) texts, and names of tasks or None.
         models: (M) name -> description and prices.
-        score: (Q, M) in [0, 1], NaN where a model was not asked.
+        score: (Q, M) in [0, 1], NaN where a model has no score.
         cost: (Q, M) from 0, the cheapest answer within a task, to 1, the dearest; NaN where unknown.
         split: (Q,) TRAIN or TEST as the source cuts its questions; None where it does not.
         notes: What was left out, in words.
@@ -50,7 +50,7 @@ class ScoreMatrix:
         )
 
     def table(self) -> InteractionTable:
-        """Return one comparison a question, asked by nobody in particular, rated with the scores."""
+        """Return one comparison a question, of no user in particular, rated with the scores."""
         asked = np.arange(len(self.queries))
         return self.asked(np.zeros(len(asked), np.int64), asked, (EVERYBODY,), self.score)
 
@@ -58,18 +58,20 @@ class ScoreMatrix:
         self, user: np.ndarray, question: np.ndarray, users: Sequence[str], rating: np.ndarray,
         shown: np.ndarray | None = None,
     ) -> InteractionTable:  # fmt: skip
-        """Return a table in which people asked these questions.
+        """Return a table in which users asked these questions.
 
         Args:
             user, question: (C,) numbers of user and question.
-            users: Names of the people.
+            users: Names of the users.
             rating: (C, M) in [0, 1], NaN where unrated.
             shown: (C, K) models in the order shown, -1 under padding; all with a rating where left out.
         """
         if shown is None:
+            # In the order of `models`, with a hole where one has no score.
             shown = np.where(np.isnan(rating), -1, np.arange(len(self.models)))
         there = shown >= 0
         row, model = np.repeat(np.arange(len(user)), there.sum(axis=1)), shown[there]
+        # Only questions that somebody asked enter the table, each text once.
         used, code = np.unique(question, return_inverse=True)
         queries = [self.queries[q] for q in used]
         distinct = list(dict.fromkeys(queries))
@@ -112,12 +114,14 @@ class ScoreMatrix:
             stated: Whether the split of the table is the source's own.
 
         Raises:
-            DataError: The table holds several people, whose ratings are no scores.
+            DataError: The table holds several users, whose ratings are no scores.
         """
+        # Several users' ratings of one question and model would overwrite each other in one cell.
         if len(table.users) != 1:
             raise DataError(
                 f"the data hold {len(table.users)} people; expected scores of models, made by gmt prep scores"
             )
+        # NaN where the table has no row: which models have a score may differ by question.
         score = np.full((len(table), len(table.models)), np.nan)
         cost = score.copy()
         score[table.row_comparison, table.model] = table.rating
@@ -137,6 +141,7 @@ def _conversations(user: np.ndarray, question: np.ndarray, users: Sequence[str])
     codes: dict[str, int] = {}
     for u, q in zip(user.tolist(), question.tolist(), strict=True):
         name, again = f"{users[u]}/{q}", 1
+        # One user may ask one question again; each is a conversation of its own.
         while name in codes:
             again += 1
             name = f"{users[u]}/{q}#{again}"
@@ -149,17 +154,21 @@ def answer_costs(queries: Sequence[str], tasks: Sequence[str | None], models: di
 
     NaN for all where some model's price is not known.
     """
+    # RouterData's costs: the query's length is known, the answer's is taken as 512 tokens for all.
     prices = np.array(
         [[np.nan if price is None else price for price in (info.input_price, info.output_price)]
          for info in models.values()], dtype=float,
     ).reshape(-1, 2)  # fmt: skip
     read = np.array([len(query) / CHARACTERS_PER_TOKEN for query in queries])
     cost = read[:, None] * prices[:, 0] + ANSWER_TOKENS * prices[:, 1]
+    # One unknown price would leave its task without a lowest and highest cost, so then no cost is known.
     if np.isnan(cost).any():
         return np.full_like(cost, np.nan)
+    # "=" before each name, so that a task called "" differs from none.
     known = np.array(["" if task is None else f"={task}" for task in tasks])
     for task in np.unique(known):
         inside = known == task
         low, high = cost[inside].min(), cost[inside].max()
+        # Equal costs within a task tell nothing apart: all are the cheapest.
         cost[inside] = (cost[inside] - low) / (high - low) if high > low else 0.0
     return cost

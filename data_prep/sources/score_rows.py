@@ -15,6 +15,7 @@ class ScoreRows:
 
     def __init__(self) -> None:
         self._codes: dict[str, dict[str, int]] = {name: {} for name in ("user", "task", "text", "model")}
+        # Machine numbers and not lists of Python's: the files have millions of rows.
         self._user, self._task, self._query = array("q"), array("q"), array("q")
         self._model, self._response = array("q"), array("q")
         self._rating, self._cost = array("d"), array("d")
@@ -24,6 +25,7 @@ class ScoreRows:
 
     def is_model(self, model: str, best: str) -> float:
         """Return 1 where the best model, given by its name or its number, is the one of the next row, else 0."""
+        # A model not met yet gets the next number, which is that of the row about to be added.
         place = self._codes["model"].get(model, len(self._codes["model"]))
         return float(best in (model, str(place)))
 
@@ -61,6 +63,7 @@ class ScoreRows:
         )
         _, key = np.unique(np.stack([user, task, query], axis=1), axis=0, return_inverse=True)
         key = key.reshape(-1)
+        # (key, model) as one integer; the second time a model answers one query of one user is the next comparison.
         again = _occurrence(key * (model.max(initial=0) + 1) + model)
         _, first, of = np.unique(np.stack([key, again], axis=1), axis=0, return_index=True, return_inverse=True)
         place = np.empty(len(first), dtype=np.int64)
@@ -68,6 +71,7 @@ class ScoreRows:
         of, first = place[of.reshape(-1)], np.sort(first)
         order = np.argsort(of, kind="stable")
         names = {name: tuple(codes) for name, codes in self._codes.items()}
+        # A question is a text, whoever asked it and under whichever task.
         distinct, question = np.unique(query[first], return_inverse=True)
         repeat = again[first]
         return InteractionTable(
@@ -101,6 +105,7 @@ class ScoreRows:
 def _occurrence(keys: np.ndarray) -> np.ndarray:
     """Return how often each key stood before in the array."""
     order = np.argsort(keys, kind="stable")
+    # In sorted order equal keys are neighbours: the distance to the first of them is the count. Cut for empty input.
     fresh = np.concatenate([[True], np.diff(keys[order]) != 0])[: len(keys)]
     start = np.maximum.accumulate(np.where(fresh, np.arange(len(keys)), 0))
     found = np.empty(len(keys), dtype=np.int64)

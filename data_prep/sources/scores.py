@@ -87,7 +87,9 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
             rating = row.rating if row.best is None else rows.is_model(row.model, row.best)
             rows.add((row.user, row.task), (row.query, row.response), row.model, rating, row.cost)
     data = RawData(table=rows.table(), rejected=in_file_order(rejected), rows=len(rows))
+    # The card says what 0 and 1 stood for, so that rewards can be told from effects later.
     data.rating_scale = scale_text(REWARD_SCALE if rewards else None)
+    # Beside the table, so that no router can see what it is to learn.
     if preference:
         truth = {"kind": "cost", "formula": "reward = alpha * effect - (1 - alpha) * cost", "alpha": preference}
         data.extras["truth.json"] = json.dumps(truth, indent=1, ensure_ascii=False) + "\n"
@@ -99,11 +101,13 @@ def _score_row(file: str, line: int, row: Row) -> Sequence[ScoreRow]:
     if absent:
         raise DataError(f"there is no column {absent[0]}; expected query, llm and effect, reward or best_llm")
     query, model = needed(text(row["query"], "query"), "query"), needed(label(row["llm"], "llm"), "llm")
+    # Files without users hold scores that are the same for everybody.
     user, task = label(row.get("user_id"), "user_id") or EVERYBODY, label(row.get("task_id"), "task_id")
     cost, response = number(row.get("cost"), "cost"), answer(row.get("response"), "response")
     preference = number(row.get("performance_preference"), "performance_preference")
     effect = _within(row, "effect", 0.0, 1.0)
     reward = _reward(row, preference, effect, cost)
+    # In the order of how directly a row says what the user got: reward, then best answer, then effect.
     rating, best = reward, None
     if reward is None:
         rating = _within(row, "best_answer", 0.0, 1.0)
@@ -118,6 +122,7 @@ def _reward(row: Row, preference: float | None, effect: float | None, cost: floa
     """Return the reward in [0, 1] that a row states, or that what it states makes."""
     reward = _within(row, "reward", *REWARD_SCALE)
     if reward is None:
+        # PersonalizedRouter's reward, where the file has its parts and not the number itself.
         if preference is None or effect is None or cost is None:
             return None
         reward = _checked(preference * effect - (1 - preference) * cost, "reward", *REWARD_SCALE)

@@ -69,14 +69,17 @@ class SourceOptions:
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise DataError(f"workers is {self.workers}; expected at least 1")
+        # Options come from Python too, not only from the command line, which checks its choices itself.
         if self.engine not in ENGINES:
             raise DataError(f"engine is {self.engine!r}; expected one of {', '.join(ENGINES)}")
         if self.labels is not None and (
+            # Two labels where nothing ties, four where "both bad" has a word of its own.
             not 2 <= len(self.labels) <= 4 or len(set(self.labels)) < len(self.labels) or not all(self.labels)
         ):
             raise DataError(f"labels are {','.join(self.labels)!r}; expected different words for A,B,TIE")
         if self.rating_scale is not None:
             low, high = self.rating_scale
+            # An infinite end would scale every rating to 0 or NaN.
             if not (np.isfinite(low) and np.isfinite(high) and low < high):
                 raise DataError(f"the rating scale is {low:g},{high:g}; expected LO,HI with LO below HI, e.g. 1,5")
 
@@ -100,7 +103,7 @@ class RawData:
         vectors: Text -> (D,) vector, where the source brings its own embeddings.
         model_vectors: Model name -> (D,) vector of its description, likewise.
         extras: Path within the data folder -> text of a file that ships with the data, e.g. the
-            true preferences of simulated users or the history of somebody to adapt to.
+            true preferences of simulated users or the history of a user to adapt to.
         distant: Where the texts are, if those of `grouped` are only keys of them.
         splits: (C,) split codes, where the source itself says what is train and what is test.
         notes: What whoever preps the data should hear.

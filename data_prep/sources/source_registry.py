@@ -10,6 +10,7 @@ from data_prep.sources.source import Source, SourceOptions
 from gmt.errors import DataError
 
 SOURCES = {
+    # Names and not modules: `gmt --help` must not load what the sources import.
     "demo": "data_prep.sources.demo",
     "arena": "data_prep.sources.arena",
     "mt-bench": "data_prep.sources.mt_bench",
@@ -45,6 +46,7 @@ def refuse_unread(name: str, options: SourceOptions) -> None:
     Raises:
         DataError: There is such an option.
     """
+    # An option that has no effect is refused rather than passed over: who gave it believes it has one.
     unread = [
         "--" + one.replace("_", "-")
         for one in COLUMNS

@@ -31,6 +31,7 @@ from data_prep.sources.source import RawData, SourceOptions
 from gmt.data.comparisons import Candidate
 from gmt.errors import DataError
 
+# The words of the arena's files, and in `RATINGS` what each of them says of a, of b, and in words.
 LABELS = ("model_a", "model_b", "tie", "tie (bothbad)")
 RATINGS = ((1.0, 0.0, None), (0.0, 1.0, None), (0.5, 0.5, None), (0.5, 0.5, "both bad"))
 PAIR = ("user", "query", "winner", "model_a", "model_b")
@@ -55,10 +56,12 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
             outside 0..1 came without their scale.
     """
     wanted = _wanted(options)
+    # Shared with the joins: their bad rows are reported with those of the input itself.
     rejected: list[Rejected] = []
     reader = _RowReader(_columns(input, wanted, options, rejected), options)
     single = "rating" in wanted
     parse = reader.single if single else reader.pair
+    # Turns of any log may be times or ids; only their order is taken.
     grouping = Grouping(same_query=single, renumber=True)
     found = read_rated(input, parse, options.mapper, grouping, rejected)
     if not single:
@@ -76,6 +79,7 @@ def _refuse_unknown_labels(found: RatedInput) -> None:
     Raises:
         DataError: It is such an input.
     """
+    # A rating off 0.5 shows that some vote was understood; then the bad rows are faults of their own.
     unknown = next((row for row in found.rejected if row.reason.endswith(LABELS_HINT)), None)
     ratings = found.grouped.candidate["rating"]
     if unknown is not None and not (np.abs(ratings - 0.5) > 0).any():
@@ -94,6 +98,7 @@ def _columns(
         role: columns.find(name, near=getattr(options, SIDES[role]) if role in SIDES else None)
         for role, name in wanted.items()
     }
+    # Before reading: keys that never match would make every row of a large file bad, one by one.
     for join in columns.joins:
         rows = columns.rows()
         first = next(rows, None)
@@ -104,6 +109,7 @@ def _columns(
 
 def _wanted(options: SourceOptions) -> dict[str, str]:
     """Return role -> column name of every column the options name."""
+    # A rating column beside a winner is refused below: a row is a vote or a rated answer, not both.
     single = options.rating is not None and options.winner is None
     needs = SINGLE if single else PAIR
     flags = " ".join("--" + name.replace("_", "-") for name in needs if getattr(options, name) is None)
@@ -139,6 +145,7 @@ class _RowReader:
     def must(self, row: Row, role: str, kind: Callable[[Any, str], str | None] = label) -> str:
         found = kind(self.cell(row, role), self.name_of(role))
         join = self.columns[role].join
+        # A cell of a joined file may be missing because its row is; that has another repair.
         if found is None and join is not None and join.match(row) is None:
             raise DataError(f"{self.name_of(role)} is missing: {join.missing(row)}")
         return needed(found, self.name_of(role))
@@ -173,10 +180,13 @@ class _RowReader:
 
     def verdict(self, winner: str | None, a: str, b: str) -> tuple[float, float, str | None] | None:
         labels = self.options.labels or LABELS
+        # Only within a conversation is an unjudged round worth keeping: later queries show it as text.
         if winner is None and "conversation" in self.columns:
             return None
         by_label = RATINGS[labels.index(winner)] if winner in labels else None
+        # Many logs write the winner's name instead of a side.
         by_name = RATINGS[0 if winner == a else 1] if winner in (a, b) and a != b else None
+        # A model called "model_b" that was shown as a: either reading would be a guess.
         if by_label and by_name and by_label != by_name:
             raise OptionMissing(
                 f"{self.name_of('winner')} is {winner!r}, which is a label and the name of a model on the other side; "
@@ -186,6 +196,7 @@ class _RowReader:
         if found is not None:
             return found
         expected = ", ".join(labels[:3] if self.options.labels is None else labels)
+        # `_refuse_unknown_labels` finds these rows by this ending.
         hint = "" if winner is None or self.options.labels is not None else LABELS_HINT
         raise DataError(f"{self.name_of('winner')} is {shown(winner or '')}; expected one of {expected}{hint}")
 

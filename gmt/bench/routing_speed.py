@@ -51,17 +51,23 @@ def routing(run: Path, repeats: int) -> dict[str, Any]:
     """
     router = Router.from_pretrained(run)
     users, vector = router.users, np.asarray(router.data.vectors[0])
+    # Encoding depends on the encoder chosen and would hide what the router itself takes.
     router.live.answer_with(OneVector(router.run_data.texts.store, vector))
+    # Not timed: the first decision loads and solves what all later ones share.
     router.rank(users[0], "warm up", with_uncertainty=False)
     seconds = []
     for number in range(repeats):
         started = time.perf_counter()
         router.rank(
-            users[number % len(users)], f"a question never asked before, number {number}", with_uncertainty=False
+            # Another text each time, so that nothing kept of an earlier one can answer.
+            users[number % len(users)],
+            f"a question never asked before, number {number}",
+            with_uncertainty=False,
         )
         seconds.append(time.perf_counter() - started)
     table, models = router.data.table, len(router.data.table.models)
     asked = router.data.questions(np.resize(np.arange(len(table)), max(BATCH // models, 1)))
+    # All models of every question, as a service that chooses among all of them asks.
     asked = replace(asked, candidates=np.tile(np.arange(models), (len(asked), 1)))
     router.router.score(router.data, asked)
     rates = []
@@ -69,6 +75,7 @@ def routing(run: Path, repeats: int) -> dict[str, Any]:
         started = time.perf_counter()
         router.router.score(router.data, asked)
         rates.append(asked.candidates.size / (time.perf_counter() - started))
+    # Percentiles and not a mean: who waits for a decision notices the slow ones.
     low, middle, high, last = np.quantile(np.array(seconds) * 1e3, [0.1, 0.5, 0.9, 0.99])
     return {
         "votes known": int(table.rated.sum()),
@@ -81,10 +88,12 @@ def adapting(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
     """Time what one more vote costs, against how many its user cast before: one solve, for that user alone."""
     out = []
     for votes in sizes:
+        # Few users and narrow vectors: the solve of one user is timed, which depends on their votes alone.
         data = made_dataset(20, votes, width=64)
         train = np.flatnonzero(data.table.split == TRAIN)
         own = train[data.table.user[train] == 0]
         rest, last = np.setdiff1d(train, own[-1:]), own[-1:]
+        # The vote comes last in the table, where an observed one is added.
         before, after = data.select(rest), data.select(np.concatenate([rest, last]))
         posterior = AnswerAwareBradleyTerry().condition(before)
         posterior.effects.alpha  # noqa: B018 - solved once for all
@@ -92,6 +101,7 @@ def adapting(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
         seconds = []
         for _ in range(repeats):
             started = time.perf_counter()
+            # The score is part of it, since the posterior is only solved when it is asked for.
             if (grown := posterior.with_observed(after, position)) is not None:
                 grown.score(after, question)
             seconds.append(time.perf_counter() - started)
@@ -100,10 +110,10 @@ def adapting(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
 
 
 def remembering(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
-    """Time telling a run one more vote, and asking it, against how many comparisons it remembers.
+    """Time adding one more vote to a run, and ranking, against how many comparisons it remembers.
 
     The run is made, of users with 40 votes each on 320 queries, with hashed text vectors of 64 numbers; every vote and
-    every question asked is a text that was never seen.
+    every query is a text that was never seen.
     """
     out = []
     for comparisons in sizes:
@@ -115,7 +125,9 @@ def remembering(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
             found = {"comparisons": len(router.data.table)}
             talk = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello", "model": "m1"}]
             works = {
+                # Bound as defaults: the loop's own names are others' by the time a closure would read them.
                 "add": lambda n, router=router: router.add("u0", [_vote(n)]),
+                # A user the run does not know grows its vocabularies too.
                 "add, another user": lambda n, router=router: router.add(f"new {n}", [_vote(n)]),
                 "rank": lambda n, router=router: router.rank("u0", f"asked {n}", with_uncertainty=False),
                 "rank in a conversation": lambda n, router=router, talk=talk: router.rank(
@@ -129,7 +141,7 @@ def remembering(sizes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
                     work(number)
                     seconds.append(time.perf_counter() - started)
                 found |= {name: Timing.of(seconds).to_json()}
-            router.close()
+            router.close()  # before its folder is removed
         out.append(found)
     return out
 
@@ -146,6 +158,7 @@ def preparing(rows: int) -> dict[str, Any]:
         with path.open("w", newline="", encoding="utf-8") as file:
             out = csv.writer(file)
             out.writerow(["user", "query", "a", "b", "winner"])
+            # Ten votes a user over 2000 queries: names and texts repeat, as in a real log.
             users, queries = rng.integers(max(rows // 10, 1), size=rows), rng.integers(2000, size=rows)
             for user, query, first in zip(users.tolist(), queries.tolist(), rng.integers(10, size=rows), strict=True):
                 out.writerow([f"u{user}", f"query number {query}", f"m{first}", f"m{(first + 3) % 10}", "a"])
@@ -153,6 +166,7 @@ def preparing(rows: int) -> dict[str, Any]:
             user="user", query="query", winner="winner", model_a="a", model_b="b", labels=("a", "b", "tie")
         )
         started = time.perf_counter()
+        # Hashing instead of a model: what is timed is reading, grouping and writing.
         prepare(PrepOptions("votes", Path(folder) / "data", path, encoder="hash:64", columns=options))
         seconds = time.perf_counter() - started
     return {"rows": rows, "seconds": seconds, "rows/s": rows / seconds, "peak GiB": peak_memory()}

@@ -35,6 +35,7 @@ def make_figures(runs: Iterable[Path], out: Path) -> list[Path]:
     import matplotlib
 
     paths: list[Path] = []
+    # In a context: a notebook that draws figures of its own keeps its look.
     with matplotlib.rc_context(STYLE):
         for run in map(Path, runs):
             figures = _figures_of(run)
@@ -51,9 +52,11 @@ def _figures_of(run: Path) -> dict[str, Figure]:
     figures = {}
     for path in sorted(folder.results.glob("*.json")):
         result = read_run_json(path)
+        # The folder may hold results of another shape; only those by number of shots are drawn.
         if not isinstance(result, dict) or not result.get("shots"):
             continue
         figures[f"{name}-{path.stem}-routers"] = results_figure([result])
+        # One number of shots is a point and not a curve.
         if len(shots_of(result)) > 1:
             figures[f"{name}-{path.stem}-cold-start"] = cold_start_figure(result)
     if lines := list(read_jsonl(folder.metrics)):

@@ -28,7 +28,7 @@ STYLE: dict[Any, Any] = {
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
-    "pdf.fonttype": 42,
+    "pdf.fonttype": 42,  # TrueType: many publishers refuse Type 3 fonts
     "svg.hashsalt": "gmt",
 }
 GREY = "#555555"
@@ -67,6 +67,7 @@ def draw_interval(axes: Any, place: float, metric: Mapping[str, float | None], o
 def save_figure(figure: Figure, stem: Path) -> list[Path]:
     """Write a figure as PNG and PDF beside each other; equal figures give equal files."""
     written = []
+    # Versions and dates are left out, so that a figure changes only where its numbers do.
     for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
         path = stem.with_name(f"{stem.name}.{kind}")
         replace_file(path, lambda part: figure.savefig(part, format=kind, dpi=200, metadata=metadata))  # noqa: B023

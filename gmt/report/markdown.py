@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# The lower end of a − b, turned, is the upper one of b − a.
 TURNED = {"value": "value", "low": "high", "high": "low"}
 
 
@@ -39,6 +40,7 @@ def table(corner: str, heads: Sequence[str], rows: Mapping[str, Sequence[str]]) 
         heads: Heads of the columns.
         rows: Name -> a cell for every column.
     """
+    # `--:` sets numbers right, so that digits stand below one another.
     lines = [f"| {corner} | " + " | ".join(heads) + " |", "|---" + "|--:" * len(heads) + "|"]
     return "\n".join([*lines, *(f"| {name} | " + " | ".join(row) + " |" for name, row in rows.items())]) + "\n"
 
@@ -50,9 +52,11 @@ def comparison_table(corner: str, columns: Mapping[str, tuple[Mapping[str, Any],
         corner: Heads the names.
         columns: Head -> what a results file holds of one number of shots, and the metric to show.
     """
+    # Rows are those of the first column; a router that a later one lacks gets a dash there.
     first = next(iter(columns.values()))[0]
     rows = {
         name: [interval_cell(found[part].get(name, {}).get(metric), sign) for found, metric in columns.values()]
+        # `differences` hold names of pairs, so their rows do not meet those of `routers`.
         for part, sign in (("routers", ""), ("differences", "+"))
         for name in first[part]
     }

@@ -23,10 +23,12 @@ def results_figure(results: Sequence[Mapping[str, Any]], metrics: Sequence[str] 
     from matplotlib.figure import Figure
 
     tables = [routers_of(result, shots_of(result)[-1]) for result in results]
+    # Inches: a row for each router, and room for the title and the axis.
     heights = [0.19 * len(table) + 0.55 for table in tables]
     figure = Figure(figsize=(6.8, sum(heights)), layout="constrained")
     grid = figure.subplots(len(results), len(metrics), squeeze=False, gridspec_kw={"height_ratios": heights})
     for row, result, table in zip(grid, results, tables, strict=True):
+        # One order for all metrics, that of the first, so that a router is one row across the panels.
         order = sorted(table, key=lambda name: end_of(table[name], metrics[0], "value"))
         for column, (axes, metric) in enumerate(zip(row, metrics, strict=True)):
             for place, name in enumerate(order):
@@ -60,6 +62,7 @@ def cold_start_figure(
     shots = shots_of(result)
     tables = [routers_of(result, shot) for shot in shots]
     if routers is None:
+        # The strongest at the most shots: with all rivals drawn the lines could not be told apart.
         strength = {name: end_of(tables[-1][name], metrics[0], "value") for name in tables[-1] if name != OURS}
         rivals = sorted((name for name in strength if not math.isnan(strength[name])), key=lambda n: -strength[n])[:5]
         routers = [OURS] * (OURS in tables[-1]) + rivals

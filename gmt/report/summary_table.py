@@ -27,6 +27,7 @@ def summary_table(summary: Mapping[str, Any]) -> str:
         summary: What `gmt.evaluation.summary.summarise` found.
     """
     parts = []
+    # Counts may be means over seeds, hence no decimals.
     for label, found in summary.items():
         seeds = ", ".join(str(seed) for seed in found["seeds"])
         parts.append(
@@ -34,6 +35,7 @@ def summary_table(summary: Mapping[str, Any]) -> str:
             f"seed{'s' if len(found['seeds']) > 1 else ''} {seeds}; 95 % intervals over people\n"
         )
         shots = found["shots"]
+        # Metrics as columns, or shots as columns: both at once would not fit a page.
         if len(shots) == 1:
             (only,) = shots.values()
             parts.append(comparison_table("router", {head: (only, metric) for metric, head in HEADINGS.items()}))

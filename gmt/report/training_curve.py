@@ -32,10 +32,12 @@ def training_figure(lines: Sequence[Mapping[str, Any]]) -> Figure:
     lower.set_ylabel("validation AUC")
     lower.set_xlabel("step")
     scored = [(number(line.get("valid_auc")), line["step"]) for line in lines]
+    # Without a pair to validate on there is no AUC, and no best step to mark.
     scored = [pair for pair in scored if not math.isnan(pair[0])]
     if scored:
         auc, step = max(scored, key=lambda pair: pair[0])
         lower.axvline(step, color=GREY, linestyle=":", linewidth=1.0)
+        # The label goes to the side of the line on which the figure has more room.
         side = "right" if step > sum(steps[:1] + steps[-1:]) / 2 else "left"
         text = f" best {auc:.3f} at step {step} "
         lower.text(step, min(pair[0] for pair in scored), text, ha=side, va="bottom", fontsize=8)

@@ -62,6 +62,7 @@ def longest_talk(table: InteractionTable) -> str:
     """Return the user with the longest conversation, the one whose graph shows most."""
     if not len(table):
         raise DataError("the table holds no comparison to draw; expected at least one")
+    # The highest turn number ends the longest conversation.
     return table.users[table.user[int(np.argmax(table.turn))]]
 
 

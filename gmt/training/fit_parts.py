@@ -18,6 +18,7 @@ from gmt.training.learn_traits import learn_traits
 from gmt.training.train_network import Report, train_scorer
 from gmt.utility.utility_router import UtilityRouter
 
+# About even steps on a log scale around 1, with 0 for a network that is switched off.
 WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 2.0, 5.0)
 """What the network's scores may be multiplied by beside the posterior."""
 
@@ -36,6 +37,7 @@ def fit_parts(
     Returns:
         The router, and what its run's card says of the fit.
     """
+    # Without texts every part is fitted blind to them, not the network alone.
     learn = learn if config.graph.texts else learn.without_vectors()
     graph, card = _fit_network(learn, config, run, resume, report)
     posterior, notes = fit_closed_form(learn, config)
@@ -76,6 +78,7 @@ def fit_closed_form(learn: Dataset, config: RunConfig) -> tuple[ClosedForm | Non
     if config.utility.enabled:
         utility = UtilityRouter(config.utility.half_life).fit(learn)
         return utility, utility.notes
+    # Traits are learned on top of a fitted posterior, whose kernel and answer quality they start from.
     posterior = new_hierarchical(config).fit(learn)
     if not config.traits.enabled:
         return posterior, posterior.notes
@@ -98,8 +101,9 @@ def join_parts(posterior: ClosedForm | None, graph: GraphRouter | None, data: Da
     valid = ValidationVotes.of(data)
     if valid is None:
         return GmtRouter(posterior, graph, 0.0), ["There is no vote to validate on: the network is switched off."]
-    # Each half is asked once; every weight is a sum of the two.
+    # Each half scores once; every weight is a sum of the two.
     scores = (router.score(valid.history, valid.questions) for router in (posterior, graph))
+    # Padding has -inf, and 0 times -inf is NaN.
     base, extra = (np.where(valid.questions.mask, found, 0.0) for found in scores)
     losses = {weight: valid.losses(base + weight * extra, posterior.logits) for weight in WEIGHTS}
     best = best_setting(WEIGHTS, lambda weight: losses[weight])

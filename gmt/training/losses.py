@@ -32,12 +32,14 @@ def pairwise_loss(scores: Tensor, rating: Tensor, ties: str = "half") -> tuple[T
 
     Source: GMTRouter (arXiv 2511.08590), pairwise objective.
     """
+    # Which pairs there are is a matter of the mask alone, so it is found on the CPU by the code that routers share.
     pairs = rated_pairs(~torch.isnan(rating).cpu().numpy())
     at, first, second = (torch.from_numpy(part).to(scores.device) for part in pairs)
     gap = rating[at, first] - rating[at, second]
     margin = scores[at, first] - scores[at, second]
     if ties == "ignore":
         gap, margin = gap[gap != 0], margin[gap != 0]
+    # 1 where the first was rated higher, 0 where lower, 0.5 for a tie: how much higher is not used.
     win = 0.5 + 0.5 * torch.sign(gap)
     loss = nn.functional.binary_cross_entropy_with_logits(margin, win, reduction="sum")
     return loss, len(gap)
@@ -58,6 +60,7 @@ def choice_loss(scores: Tensor, rating: Tensor) -> tuple[Tensor, int]:
     rated, kept = _compared(rating)
     best = torch.where(rated, rating, -torch.inf)
     share = (best == best.amax(dim=1, keepdim=True)).to(scores.dtype)[kept]
+    # Filled twice: -inf keeps the unrated out of the softmax, and 0 keeps their 0 · -inf from being NaN.
     chance = torch.log_softmax(scores.masked_fill(~rated, -torch.inf)[kept], dim=1).masked_fill(~rated[kept], 0.0)
     return -(share / share.sum(dim=1, keepdim=True) * chance).sum(), int(kept.sum())
 
@@ -76,7 +79,9 @@ def reward_loss(scores: Tensor, rating: Tensor) -> tuple[Tensor, int]:
     used = rated & kept[:, None]
     count = used.sum(dim=1, keepdim=True).clamp_min(1)
 
+    # Around the comparison's own means: scores have no zero, only their differences count.
     def centred(values: Tensor) -> Tensor:
+        # `where` and not a product, since padding is -inf or NaN, and in the gradient too.
         values = torch.where(used, values, 0.0)
         return torch.where(used, values - values.sum(dim=1, keepdim=True) / count, 0.0)
 

@@ -32,9 +32,11 @@ def prefetch(make: Callable[[int], T], numbers: Iterable[int], threaded: bool) -
     if not threaded:
         yield from ((number, make(number)) for number in numbers)
         return
+    # One worker: `make` may read what is not safe from two threads, and one item ahead is all that is needed.
     with ThreadPoolExecutor(1, "prefetch") as pool:
         last = None
         for number in numbers:
+            # Submitted before the last item is handed out, so that both are at work at once.
             coming = number, pool.submit(make, number)
             if last is not None:
                 yield last[0], last[1].result()

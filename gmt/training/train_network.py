@@ -49,6 +49,7 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     if config.schedule == "constant":
         return 1.0
     progress = (step - config.warmup) / max(config.steps - config.warmup, 1)
+    # A cosine from the peak down to a tenth of it, so that the last steps still learn.
     return 0.1 + 0.45 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
@@ -135,6 +136,7 @@ def train_scorer(
     started = time.monotonic() - progress.seconds
     loss_sum, loss_count = 0.0, 0
 
+    # A function of the step alone, which `prefetch` asks for: nothing that a step changes is read.
     def build(step: int) -> tuple[GraphBatch, float]:
         return episode_batch(shown, sampler, step, config, accelerator)
 
@@ -162,12 +164,14 @@ def train_scorer(
             report(line)
         if progress.done:
             break
+    # Loaded from disk rather than kept: the network of the last step may be a later, worse one.
     best = new_scorer(config, data)
     load_weights(best, run.weights)
     return best.to(accelerator.device), progress
 
 
 def _mix(seed: int, step: int) -> int:
+    # Not seed + step: runs of neighbouring seeds would share the draws of nearly all steps.
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
 
 
@@ -182,6 +186,7 @@ def episode_batch(
     share = 1.0
     if count > 1:
         users = np.unique(near.table.user[targets])
+        # By user and not by target: a user's history is built once, on one process.
         mine = users[rank::count]
         if len(mine):
             targets = targets[np.isin(near.table.user[targets], mine)]
@@ -218,6 +223,7 @@ class NetworkValidation:
         gap = pairs_of(self.ratings).differences(scores)
         if not len(gap):
             return {}
+        # One group for all pairs: the plain AUC, with a weight of one.
         together = np.zeros(len(gap), np.int64)
         return {
             "valid_auc": float(weighted_auc(gap, together, np.ones((1, 1)))[0]),

@@ -48,11 +48,12 @@ def train_traits(router: HierarchicalBradleyTerry, data: Dataset, config: Traits
         DataError: The posterior was not fitted.
     """
     train = data.select(data.table.split == TRAIN)
-    generator = np.random.default_rng([seed, 11])
+    generator = np.random.default_rng([seed, 11])  # a stream apart from other draws of the seed
     folds = fold_votes(router, train, generator)
     with seeded(seed):
         network = _initial(router, train, config)
     covariance = router.user_covariance(train)
+    # What is read from texts is decayed by a setting of its own; amplitudes not at all, for decay would pull them to 1.
     groups = [
         {"params": [network.residual, network.read_model.weight], "weight_decay": config.weight_decay},
         {"params": [network.read_query.weight, network.task], "weight_decay": config.query_decay},
@@ -94,6 +95,7 @@ def _initial(router: HierarchicalBradleyTerry, train: Dataset, config: TraitsCon
     network.get_buffer("query_centre").copy_(torch.from_numpy(router.query_centre))
     network.get_buffer("model_centre").copy_(torch.from_numpy(router.model_centre))
     settings = router.settings
+    # The last two rows of S are position bias and discrimination, which are no traits of models.
     size, basis = np.linalg.eigh(router.user_covariance(train)[:-2, :-2])
     kept = min(config.count, models)
     scale = np.sqrt(np.maximum(SHARE_OF_COVARIANCE * settings.prior_scale * size[-kept:], 0))
@@ -128,6 +130,7 @@ def _losses(
         # 1. The votes of the fold are predicted; of the others a random share is shown.
         target = torch.from_numpy((folds.fold[at] == part) & batch.mask)
         shown = batch.mask & (folds.fold[at] != part)
+        # Histories of all lengths are shown, since users come with few votes as well as with many.
         keep = np.where(generator.random(len(at)) < SHOWN_WHOLE, 1.0, generator.random(len(at)))
         shown &= generator.random(shown.shape) < keep[:, None]
         if not target.any():

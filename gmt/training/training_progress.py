@@ -39,11 +39,13 @@ class TrainingProgress:
         if math.isnan(found):  # nothing to validate on: the last weights are the best known
             self.best_step = self.step
             return True
+        # Only a strict gain counts, so that the earliest of equal weights is kept.
         if found > self.best:
             self.best, self.best_step, self.stale = found, self.step, 0
             self.best_auc, self.best_accuracy = line["valid_auc"], line["valid_accuracy"]
             return True
         self.stale += 1
+        # A patience of 0 never stops early.
         self.done = bool(config.patience) and self.stale >= config.patience
         return False
 
@@ -71,13 +73,17 @@ def save_progress(
     weights: dict[str, Tensor] = scorer.state_dict()
     if better:
         save_tensors(run.weights, weights)
+    # The plain optimiser, for `restore_progress` fills one before Accelerate wraps it.
     inner = getattr(optimizer, "optimizer", optimizer)
+    # 1. Under names of this step, so that the last checkpoint is whole until the new one counts.
     save_tensors(run.last / _at("model", progress), weights)
     save_tensors(run.last / _at("optimizer", progress), optimizer_tensors(inner))
     # Lines behind the last checkpoint are of steps that an interrupted run will take again.
     kept = [item for item in read_jsonl(run.metrics) if item["step"] < progress.step]
     write_text(run.metrics, "".join(json.dumps(item) + "\n" for item in [*kept, line]))
+    # 2. This line makes the new checkpoint count; what stopped before it goes on from the last one.
     write_json(run.root / CHECKPOINT, {"progress": asdict(progress), "config": config.to_dict()})
+    # 3. Only now may the files of the last checkpoint go.
     for path in run.last.glob("*.safetensors"):
         if path.name not in (_at("model", progress), _at("optimizer", progress)):
             path.unlink(missing_ok=True)

@@ -33,6 +33,7 @@ class Folds:
 
 def folds_of(table: InteractionTable, generator: np.random.Generator) -> np.ndarray:
     """Return (C,) one of `FOLDS` folds of every comparison, the same within a conversation."""
+    # By conversation: votes of one share texts, and would predict one another across folds.
     return generator.permutation(np.arange(len(table.conversations)) % FOLDS)[table.conversation]
 
 
@@ -42,6 +43,7 @@ def fold_votes(router: HierarchicalBradleyTerry, train: Dataset, generator: np.r
     votes, prior = prepared.votes, router.prior(train, prepared, router.settings)
     fold = folds_of(train.table, generator)[votes.comparison]
     offsets = []
+    # Fitted anew without each fold, or f would already hold the votes that the traits are to explain.
     for part in range(FOLDS):
         quality, _ = alternating_fit(prior, votes.select(fold != part), prepared.user_covariance, ROUNDS)
         offsets.append(quality.differences(votes.query, votes.a, votes.b))
