@@ -40,8 +40,10 @@ def new_hierarchical(config: RunConfig) -> HierarchicalBradleyTerry:
     """Return the unfitted hierarchical posterior that the settings ask for."""
     aware = CostAwareBradleyTerry if config.posterior.cost else AnswerAwareBradleyTerry
     kind = aware if config.posterior.answers else HierarchicalBradleyTerry
+    # A variance of 0 takes a term out of every kernel, so a switch needs no code of its own.
     off = [name for switch, names in TERMS.items() if not getattr(config.posterior, switch) for name in names]
     settings = replace(kind.initial, **dict.fromkeys(off, 0.0))
+    # Without user effects nothing could drift, and VALID would choose among equals.
     return kind(settings, drift=config.posterior.drift and config.posterior.user_effects)
 
 
@@ -76,13 +78,16 @@ def load_posterior(
     if posterior is None:
         return None
     state = {name: value.numpy() for name, value in load_tensors(folder.posterior).items()}
+    # 1. NaN would reach every score without an error, so it is looked for here.
     for name, value in state.items():
         if value.dtype.kind == "f" and np.isnan(value).any():
             raise RunError(f"{folder.posterior} is damaged: {name} holds numbers that are none; {REPAIR}")
+    # 2. Its parts may be missing without an error: they would be fitted anew, to another answer.
     if isinstance(posterior, HierarchicalBradleyTerry):
         _check_shapes(state, folder.posterior, width, models)
     try:
         return posterior.load_state_dict(state)
+    # 3. A missing entry has its own message, for it is mended by training and not by restoring.
     except KeyError as error:
         raise RunError(f"{folder.posterior} holds no {error.args[0]}; train the run again") from error
     except (ValueError, TypeError, IndexError, RuntimeError) as error:

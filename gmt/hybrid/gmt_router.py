@@ -79,6 +79,7 @@ class GmtRouter:
         Raises:
             RunError: Training did not end, a file is missing, or it does not fit the settings.
         """
+        # The card is given its weight when training ends, so a card without one is of a training cut short.
         if "network_weight" not in card:
             raise RunError(f"the training of {folder.root} did not end; go on with --resume, or train it again")
         posterior = load_posterior(config, folder, data.vectors.shape[1], len(card["models"]))
@@ -102,6 +103,7 @@ class GmtRouter:
         if conditioned is None:
             return self._network(history, questions)
         scores = conditioned.score(history, questions)
+        # At weight 0 the network is not asked at all: a forward pass would change nothing.
         return scores + self.weight * self._network(history, questions) if self.weight else scores
 
     def effects(self, history: Dataset, question: Questions, choice: int) -> dict[int, float]:
@@ -126,8 +128,10 @@ class GmtRouter:
         conditioned = self._condition(history, question)
         if conditioned is not None:
             explained = conditioned.explain(history, question, 0)
+            # What moves all candidates alike changes no choice, and is no effect of the round.
             centred = explained.votes - explained.votes.mean(axis=1, keepdims=True)
             for position, effect in zip(explained.comparison.tolist(), centred[:, choice].tolist(), strict=True):
+                # A comparison of several answers is several votes; their effects add up to the round's.
                 effects[position] = effects.get(position, 0.0) + effect
         return effects
 
@@ -150,7 +154,9 @@ class GmtRouter:
             before: The history as it was.
             after: The same with more rounds behind the others.
         """
+        # Read once, for another thread may condition on another history meanwhile.
         kept, before, after = self._conditioned, self._seen(before), self._seen(after)
+        # What is kept is of another history; the next question conditions on the right one.
         if kept is None or not _covers(kept[0], before, len(after.table.models)):
             return
         new = np.arange(len(before.table), len(after.table))
@@ -160,6 +166,7 @@ class GmtRouter:
     def grown(self, before: Dataset, after: Dataset) -> Self:
         """Return a router that took note of a longer history, as `learn` says; this one stays as it is."""
         out = type(self)(self.posterior, self.graph, self.weight, self.user_offsets, self.texts)
+        # A belief is never written into, so two routers may share it.
         out._conditioned = self._conditioned
         out.learn(before, after)
         return out
@@ -167,6 +174,7 @@ class GmtRouter:
     def with_offsets(self, user_offsets: Mapping[str, Tensor]) -> Self:
         """Return the same router with other offsets of users' states."""
         out = type(self)(self.posterior, self.graph, self.weight, user_offsets, self.texts)
+        # The posterior reads no offsets, so what it believes stands.
         out._conditioned = self._conditioned
         return out
 
@@ -181,6 +189,7 @@ class GmtRouter:
         if self.graph is None:
             raise RunError("the router has neither a posterior nor a network that could score; train one of them")
         users = Vocabulary.of(history.table.users) if self.user_offsets else Vocabulary.of(())
+        # Offsets are stored by name, for codes are those of one history only.
         offsets = {users.code(name): offset for name, offset in self.user_offsets.items() if name in users}
         return self.graph.score(history, questions, offsets or None)
 
@@ -192,6 +201,7 @@ class GmtRouter:
         """
         if self.posterior is None:
             return None
+        # One tuple, so that a thread never sees a history with the belief about another.
         kept, models = self._conditioned, int(questions.candidates.max(initial=-1)) + 1
         if kept is None or not _covers(kept[0], history, models):
             with self._conditioning:
@@ -212,5 +222,6 @@ def _covers(kept: Dataset, history: Dataset, models: int) -> bool:
     shared = min(len(one.models), len(other.models))
     if models > shared:
         return False
+    # Two models under one code differ in their texts' vectors.
     vectors, others = kept.model_vectors, history.model_vectors
     return vectors is others or np.array_equal(vectors[:shared], others[:shared])

@@ -75,28 +75,33 @@ class GraphRouter:
             Position in `history` -> the candidate's centred score less what it is without that round.
         """
         table, user = history.table, int(question.user[0])
+        # 1. A round without a rating stays in the history, but holds no preference to explain.
         own = np.flatnonzero((table.user == user) & table.rated)[-EXPLAINED_ROUNDS:]
         rest = np.flatnonzero(table.user == user)
-        # One pretended user per round left out; all are scored in one pass.
+        # 2. One pretended user per round left out; all are scored in one pass.
         positions, users = [rest], [np.full(len(rest), user)]
         for number, position in enumerate(own):
             kept = rest[rest != position]
             positions.append(kept)
             users.append(np.full(len(kept), len(table.users) + number))
+        # Codes behind all real users, so that no pretended one takes another's history.
         names = (*table.users, *(f"without round {number}" for number in range(len(own))))
         chosen = table.select(np.concatenate(positions))
         pretended = replace(chosen, users=names, user=np.concatenate(users))
         targets = question.select(np.zeros(len(own) + 1, np.int64))
         targets = replace(targets, user=np.concatenate([[user], len(table.users) + np.arange(len(own))]))
         scores = self.score(history.with_table(pretended), targets)
+        # 3. Leaving a round out may move all candidates alike, which changes no choice.
         centred = scores - scores.mean(axis=1, keepdims=True)
         return {int(position): float(centred[0, choice] - centred[i + 1, choice]) for i, position in enumerate(own)}
 
     def _parts(self, history: Dataset, questions: Questions) -> list[np.ndarray]:
         """Cut the questions so that one pass holds a bounded number of turns; a user's lie side by side."""
         order = np.lexsort((questions.conversation, questions.user))
+        # The last entry is 0 and serves the unknown user, whose code is -1.
         rows = np.bincount(history.table.user[history.table.row_comparison], minlength=len(history.table.users) + 1)
         cost = np.ones(len(order), np.int64)
+        # A user's history is in a graph once, so it counts at the first of their questions only.
         fresh = np.concatenate([[True], questions.user[order][1:] != questions.user[order][:-1]]) if len(order) else []
         cost = cost + np.where(fresh, rows[questions.user[order]], 0)
         group = np.cumsum(cost) // TURNS_AT_ONCE

@@ -1,4 +1,4 @@
-"""Keep what is believed of users who told more since, beside what is believed of everybody."""
+"""Keep what is believed of users observed since, beside what is believed of everybody."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Belief = TypeVar("Belief", bound=Conditioned)
 
 @dataclass(frozen=True, eq=False)
 class ObservedUsers(Generic[Belief]):
-    """Answer for users who told more since a history was conditioned on; for all others as that history says.
+    """Answer for users observed since a history was conditioned on; for all others as that history says.
 
     Nothing in it ever changes: with more rounds it is another one, so that threads may ask an older one meanwhile.
 
@@ -39,10 +39,12 @@ class ObservedUsers(Generic[Belief]):
         weights = self.everybody.quality_weights
         if weights is None:
             return None
+        # Users who joined since have the unknown user's weight until it is inferred.
         count = max([len(weights) - 1, *(user + 1 for user in self.theirs)])
         weights = np.concatenate([weights[:-1], np.repeat(weights[-1:], count + 2 - len(weights))])
         for user, belief in self.theirs.items():
             own = belief.quality_weights
+            # A belief about one user alone has that user in its first row.
             weights[user] = weights[user] if own is None else own[0]
         return weights
 
@@ -77,6 +79,7 @@ class ObservedUsers(Generic[Belief]):
             found = self.of_user(code).with_observed(history, positions[user == code])
             if found is None:
                 return None
+            # `theirs` is a copy: whoever asks the older belief meanwhile sees it whole.
             theirs[code] = found
         return type(self)(self.everybody, theirs)
 
@@ -92,6 +95,7 @@ class ObservedUsers(Generic[Belief]):
         parts = [(rest, self.everybody)] if len(rest) else []
         parts += [(np.flatnonzero(questions.user == user), self.theirs[user]) for user in own]
         answers = [(at, ask(belief, questions.select(at))) for at, belief in parts]
+        # Shape and type come from the first answer, for scores and covariances differ in both.
         out = np.empty((len(questions), *answers[0][1].shape[1:]), answers[0][1].dtype)
         for at, answer in answers:
             out[at] = answer

@@ -18,6 +18,7 @@ class AnswerAwareBradleyTerry(HierarchicalBradleyTerry):
     """
 
     name = "answer_aware_bradley_terry"
+    # A user has weights of form alone; what an answer says is read by the prior of f, through `describe`.
     style = staticmethod(lambda history: KnownAnswers.of(history, texts=False))
     describe = staticmethod(KnownAnswers.of)
     initial = HierarchicalSettings(answer_variance=0.1)

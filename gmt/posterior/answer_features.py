@@ -24,7 +24,7 @@ class KnownAnswers:
 
     The same answer (query, model) may have been shown to some user before; its text is then part
     of what is visible. Where a model answered a query in several ways, their mean is known. The
-    answer a question is asking about is never read from the question.
+    answer to a target is never read from the target.
 
     Args:
         rows: (R, F) features of every row of the history, NaN where it has no text.
@@ -55,6 +55,7 @@ class KnownAnswers:
             rows = np.concatenate([rows, _text_features(history)], axis=1)
         keys, query = QueryKeys.of(table).distinct()
         written, models = table.response >= 0, len(table.models)
+        # One number stands for a query and a model, so that one sorted search finds an answer.
         answer = (query[table.row_comparison] * models + table.model)[written]
         known, of = np.unique(answer, return_inverse=True)
         means = _shrunk_means(history.model_vectors, table.model[written], rows[written])
@@ -73,6 +74,7 @@ class KnownAnswers:
         query = np.array([self._index.get(key, -1) for key in keys.tuples()], np.int64)
         wanted = query[:, None] * len(self.means) + candidates
         place = np.minimum(np.searchsorted(self.known, wanted), max(len(self.known) - 1, 0))
+        # Padding, -1, would otherwise read as the last model of the query before.
         visible = (query >= 0)[:, None] & (candidates >= 0)
         if not len(self.known):
             return self.means[candidates]
@@ -110,8 +112,10 @@ def _shrunk_means(vectors: np.ndarray, model: np.ndarray, values: np.ndarray) ->
     if not len(known):
         return np.zeros((len(vectors), values.shape[1]))
     kernel = model_kernels(vectors, vectors[known].mean(axis=0))[0]
+    # The mean of N answers varies N times less than one answer.
     noise = np.diag(ANSWER_NOISE / count[known])
     solved = np.linalg.solve(kernel[np.ix_(known, known)] + noise, _group_means(model, values, len(vectors))[known])
+    # Features have mean 0 over the answers, so a model that is like no other is predicted to write like the average.
     return kernel[:, known] @ solved
 
 
@@ -122,17 +126,20 @@ def _text_features(history: Dataset) -> np.ndarray:
     out = np.full((len(written), 1 + ANSWER_COMPONENTS), np.nan)
     if not written.any():
         return out
+    # 1. How near an answer is to its query, a number of its own: no axis of the answers alone could show it.
     response = history.vectors[table.response[written]].astype(float)
     queries = history.vectors[table.query[table.row_comparison[written]]].astype(float)
     near = (response * queries).sum(axis=1)
     out[written, 0] = (near - near.mean()) / max(near.std(), 1e-6)
-    # Axes are those of the distinct answers: a text shown a hundred times is one text.
+    # 2. Axes are those of the distinct answers: a text shown a hundred times is one text.
     distinct = history.vectors[np.unique(table.response[written])].astype(float)
     centre = distinct.mean(axis=0)
     covariance = (distinct - centre).T @ (distinct - centre) / len(distinct)
     size, basis = np.linalg.eigh(covariance)
     # Narrow vectors have fewer axes; the columns left over stay 0.
     kept = min(ANSWER_COMPONENTS, len(size))
+    # 3. `eigh` orders axes by size, ascending. One scale for all of them leaves the small ones small, and makes the
+    # whole text weigh what one feature of form does.
     scale = np.sqrt(max(size[-kept:].sum(), 1e-12))
     out[written, 1:] = 0.0
     out[written, 1 : 1 + kept] = (response - centre) @ basis[:, -kept:] / scale

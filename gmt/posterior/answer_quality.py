@@ -60,8 +60,10 @@ class QualityPrior:
         term = QueryTerm(self.query_kernel, query, a, b, answer, self.models, scale)
         groups: tuple[np.ndarray, ...] = ()
         if self.features is not None:
+            # A vote sees differences alone, so no feature of a single answer is needed beyond this line.
             gap = self.features[query * self.models + a] - self.features[query * self.models + b]
             groups = (gap if scale is None else gap * scale[:, None],)
+        # `VoteKernel` multiplies the query term by both of its scales, hence the ratio.
         scales = self.strength_variance, self.quality_variance / self.strength_variance
         return VoteKernel(signed(a, b, self.models, scale), strength, term, groups, scales, (self.answer_variance,))
 
@@ -79,6 +81,7 @@ class QualityPrior:
         # A Kronecker product is applied one factor after the other, first over queries, then over models.
         local = self.query_kernel.apply(shaped.reshape(queries, models * columns)).reshape(shaped.shape)
         out = self.quality_variance * np.einsum("mk,gkn->gmn", self.answer_kernel, local, optimize=True)
+        # A strength is the same on every query, so the weights of all queries are added up before K_b sees them.
         shared = self.strength_variance * np.tensordot(self.strength_kernel, shaped.sum(axis=0), 1)
         out = (out + shared).reshape(weights.shape)
         if self.features is None:
@@ -148,13 +151,16 @@ class QualityFit:
     def _differences_apart(self, query: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return (V,) the same from the votes fitted to, without the quality of all G · M answers."""
         prior, models = self.prior, self.prior.models
-        # The votes fitted to, whatever factors they were read with, and those asked about share one kernel.
+        # The votes fitted to, whatever factors they were read with, and the targets share one kernel.
         fitted = self.design.indices.reshape(-1, 2)
+        # `signed` holds each row as +scale at a, then -scale at b: the first of the two is the vote's factor.
         weight = self.residual * self.design.data.reshape(-1, 2)[:, 0]
         own = fitted[:, 0] // models, fitted[:, 0] % models, fitted[:, 1] % models
+        # In the alternating fit the targets are the votes themselves, and need no kernel of twice the size.
         if all(np.array_equal(mine, theirs) for mine, theirs in zip(own, (query, a, b), strict=True)):
             return prior.kernel(query, a, b).apply(weight[:, None])[:, 0]
         query, a, b = (np.concatenate(both) for both in zip(own, (query, a, b), strict=True))
+        # Targets read from the kernel and teach it nothing: their weight is 0.
         weights = np.concatenate([weight, np.zeros(len(query) - len(weight))])
         return prior.kernel(query, a, b).apply(weights[:, None])[len(weight) :, 0]
 
@@ -180,6 +186,7 @@ class QualityFit:
         cross = prior.strength_variance * prior.strength_kernel[:, candidates][None] + (
             prior.quality_variance * similarity[:, None, None] * prior.answer_kernel[:, candidates][None]
         )
+        # K_q of a query with itself is 1, so nothing stands before K_m here.
         own = prior.strength_variance * prior.strength_kernel[chosen]
         own = own + prior.quality_variance * prior.answer_kernel[chosen]
         if prior.features is not None and features is not None:
@@ -216,12 +223,14 @@ def fit_answer_quality(
     count, models = len(y), len(prior.strength_kernel)
     scale = np.ones(count) if scale is None else scale
     offset = np.zeros(count) if offset is None else offset
+    # 1. Where votes or models are many, the same mode is found without ever forming numbers for all G · M answers.
     if count > MOST_PLAIN_VOTES or prior.unit is not None:
         design = signed(query * models + a, query * models + b, len(prior.query_kernel.keys) * models, scale)
         kernel = prior.kernel(query, a, b, scale)
         alpha = kernel.mode(y, offset)
         chance = expit(kernel.apply(alpha[:, None])[:, 0] + offset)
         return QualityFit(prior, design, alpha, chance * (1 - chance))
+    # 2. Else through the answers: a product costs what they cost, however many votes there are on each.
     rows = np.tile(np.arange(count), 2)
     answers = np.concatenate([query * models + a, query * models + b])
     shape = (count, len(prior.query_kernel.keys) * models)
@@ -236,6 +245,7 @@ def fit_answer_quality(
         right = root * apply(x).T
         return x - (root * conjugate_gradients(_precision(prior, design, root), right, FIT_TOLERANCE)).T
 
+    # 3. The votes are one fit, hence a batch of one.
     alpha = laplace_mode(apply, solve, y[None], offset[None], np.ones((1, count), bool))
     chance = expit(apply(alpha)[0] + offset)
     return QualityFit(prior, design, alpha[0], chance * (1 - chance))

@@ -38,6 +38,7 @@ class JoinedFeatures:
 
     def of_rows(self, history: Dataset) -> np.ndarray:
         """Return (R, F) features of all sets."""
+        # The order of the parts is that of a user's weights: rows and candidates must keep the same.
         return np.concatenate([part.of_rows(history) for part in self.parts], axis=1)
 
     def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:

@@ -64,6 +64,7 @@ class ConditionedPosterior:
         """
         out = np.full(questions.candidates.shape, -np.inf)
         for targets in self._reader.parts(data, questions, self._width(questions)):
+            # A copy, for the batches that follow still read f where the kernel has the discrimination.
             total = targets.quality.copy()
             for batch in self.effects.batches(targets):
                 total[batch.at] += batch.added(self.effects.settings, self.effects.alpha)
@@ -83,6 +84,7 @@ class ConditionedPosterior:
         """Return the (C, K) scores under other scales and variances of the user kernel, f and S unchanged."""
         out = [np.full(questions.candidates.shape, -np.inf) for _ in choices]
         for targets in self._reader.parts(data, questions, self._width(questions)):
+            # Terms of the kernel hold no amplitude, so each part is read once for all choices.
             totals = [targets.quality.copy() for _ in choices]
             for batch in self.effects.batches(targets):
                 for total, added in zip(totals, batch.added_under(choices), strict=True):
@@ -95,6 +97,7 @@ class ConditionedPosterior:
         """Take the scores of question `index` apart into what each past vote of its user adds."""
         targets = self._reader.read(data, questions, np.array([index]))
         own = self.votes.of_user(int(targets.questions.user[0]))
+        # Votes too old to count where effects drift stay 0.
         votes = np.zeros((own.stop - own.start, targets.quality.shape[1]))
         for batch in self.effects.batches(targets):
             votes[batch.index[0] - own.start] = batch.by_vote(self.effects.settings, self.effects.alpha)
@@ -112,13 +115,16 @@ class ConditionedPosterior:
         """
         effects, out = self.effects, np.zeros((*questions.candidates.shape, questions.candidates.shape[1]))
         for targets in self._reader.parts(data, questions, self._width(questions, effects.most_votes)):
+            # 1. The prior variance needs no votes: a batch of no user serves.
             nobody = effects.batch(np.zeros((0, 0), int))
             found = blended(nobody.within(targets.models, targets.quality, targets.features), effects.settings)
+            # 2. Votes take variance off, and say by which factor, 1 + ρ, the user follows f.
             discrimination = np.ones(len(targets.at))
             for batch in effects.batches(targets):
                 taken, mean = batch.observed(effects.settings, effects.alpha)
                 found[batch.at] -= taken
                 discrimination[batch.at] += mean
+            # 3. Doubt about f reaches a score through that factor.
             if with_quality:
                 found += discrimination[:, None, None] ** 2 * self._quality_covariances(targets)
             out[targets.at] = found
@@ -150,6 +156,7 @@ class ConditionedPosterior:
             raise DataError("a vote is about a query that the history does not hold; ask only about known queries")
         features, every = self._reader.features_of(data, questions), np.arange(len(questions))
         votes = self.votes.cast(questions, features, every, (a, b), y, query)
+        # f is not fitted again, but what it says of these votes is other than of those before.
         offset = self.quality.differences(votes.query, votes.a, votes.b)
         return replace(self, effects=replace(self.effects, votes=votes, offset=offset, solved=None))
 
@@ -165,12 +172,13 @@ class ConditionedPosterior:
     def of_user(self, user: int) -> ConditionedPosterior:
         """Return the same beliefs about one user alone: all others are unknown to it, and it knows their queries only.
 
-        What it costs to observe more rounds of this user does not depend on what others told.
+        What it costs to observe more rounds of this user does not grow with the votes of others.
         """
         own, effects = self.votes.of_user(user), self.effects
         asked, query = np.unique(self.votes.query[own], return_inverse=True)
         votes = self.votes.select(np.arange(own.start, own.stop))
         votes = replace(votes, query=query.reshape(-1), queries=self.votes.queries.select(asked))
+        # α is solved now and handed on, so that a reader of one user never solves for all.
         alone = replace(effects, votes=votes, offset=effects.offset[own], solved=effects.alpha[own])
         return replace(self, effects=alone)
 
@@ -201,10 +209,13 @@ class ConditionedPosterior:
         a, b = (row - table.start[of] for row in (votes.row_a, votes.row_b))
         targets = replace(self._reader, queries=queries).read(history, questions, np.arange(len(questions)))
         more = replace(self.votes, queries=queries).cast(questions, targets.features, of, (a, b), votes.y, query[of])
+        # `cast` counts the new rounds from 0; explanations need their places in the whole history.
         more = replace(more, comparison=np.asarray(positions)[more.comparison])
+        # `cast` orders votes by user, stably; their offsets must follow.
         offset = (targets.quality[of, a] - targets.quality[of, b])[np.argsort(votes.user, kind="stable")]
         # 3. Their users alone are solved for; everybody else's α stands.
         users = np.unique(more.user).tolist()
+        # An empty list of users could not be concatenated without a first part.
         rated = np.sort(np.concatenate([np.zeros(0, np.int64), *map(history.table.of_user, users)]))
         effects = self.effects.with_votes(more, offset, rated_since(history.table.select(rated)), rated)
         return replace(self, effects=effects)

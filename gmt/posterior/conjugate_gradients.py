@@ -30,8 +30,10 @@ def conjugate_gradients(
     near = precondition or (lambda rest: rest)
     x, rest, direction = np.zeros_like(right), right, near(right)
     size = (rest * direction).sum(axis=0)
+    # Sizes are squared norms, hence the squared tolerance; each system is measured by its own.
     enough = tolerance**2 * size
     for _ in range(MOST_STEPS):
+        # Systems share every product, so all go on until the slowest is solved.
         if (size <= enough).all():
             break
         along = apply(direction)

@@ -42,9 +42,11 @@ class HierarchicalBradleyTerry(HierarchicalModel):
             return self._fit(data)
 
     def _fit(self, data: Dataset) -> Self:
+        # Centres are stored with the fit: a longer history later must not move the texts that S and f were chosen with.
         keys, _ = QueryKeys.of(data.table).distinct()
         self.query_centre, self.model_centre = mean_vector(data.vectors[keys.query]), mean_vector(data.model_vectors)
         self.covariance, self._last = None, None
+        # The drift of an earlier fit would change the kernel that this one chooses by.
         self.settings = replace(self.settings, half_life=self.start.half_life)
         valid = ValidationVotes.of(data)
         history = data.select(data.table.split == TRAIN) if valid is None else valid.history
@@ -61,10 +63,12 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         self.settings, self.covariance = best.effects.settings, best.effects.covariance
 
         # 3. A drift must win by two standard errors, for several half-lives were tried on the same votes.
+        # Without times nothing says which votes are newer.
         if self.drift and not np.isnan(data.table.timestamp).any():
             tried = [best, *(best.with_drift(life) for life in HALF_LIVES)]
             found = [valid.losses(one.score(data, valid.questions), self.logits) for one in tried]
             at = best_setting(range(len(tried)), lambda number: found[number])
+            # The first is the fit without drift, against which the best is paired vote by vote.
             gain, doubt = paired_gain(found[0], found[at])
             if gain > doubt:
                 self.settings = tried[at].effects.settings
@@ -80,6 +84,7 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         for variance in values_to_try(QUALITY_VARIANCES, self.start.quality_variance):
             settings = replace(self.settings, quality_variance=variance)
             fitted = self._fitted(history, prepared, settings)
+            # S is learned once for all kernels: learning it under each would cost a fit for every one of them.
             choices = [replace(settings, **choice) for choice in self.kernel_choices()]
             for choice, scores in zip(choices, fitted.scores_under(choices, data, questions), strict=True):
                 yield fitted.under(choice), scores

@@ -65,6 +65,7 @@ class HierarchicalModel:
         features: FeatureMaker | None = None,
         drift: bool = False,
     ) -> None:
+        # `start` stays as given: a variance that `fit` chose, 0 perhaps, must not decide what a second fit tries.
         self.settings = self.start = settings or self.initial
         self.features, self.drift = features, drift
         self.traits: TraitNetwork | None = None
@@ -80,12 +81,14 @@ class HierarchicalModel:
         """
         prepared = self.prepare(history)
         with threadpool_limits(1):
+            # Users' solves are many and small: threads cost more than they give.
             prior = self.prior(history, prepared, self.settings)
             quality, _ = alternating_fit(prior, prepared.votes, prepared.user_covariance, ROUNDS)
         return prepared.conditioned(self.settings, quality, prepared.user_covariance)
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
         """Score candidates given the visible votes; a user without any gets what is best for all."""
+        # Tables are never written into, so the same object is the same history.
         if self._last is None or self._last[0] is not history:
             self._last = history, self.condition(history)
         return self._last[1].score(history, questions)
@@ -105,6 +108,7 @@ class HierarchicalModel:
         user, query, style = network.log_amplitudes.detach().exp().tolist()
         out = self._copy()
         out.traits, out.features = network, TraitFeatureMaker(network)
+        # Traits carry their size in the network's own weights, hence their variance of 1.
         out.settings = replace(
             self.settings, prior_scale=user, query_kernel_scale=query, style_variance=style, trait_variance=1.0
         )
@@ -131,6 +135,7 @@ class HierarchicalModel:
         self.covariance, self.query_centre, self.model_centre = (
             state.get(name) for name in ("covariance", "query_centre", "model_centre")
         )
+        # Traits were once saved under another prefix; a state holds one of the two.
         for prefix in (TRAIT_PREFIX, EARLIER_TRAIT_PREFIX):
             weights = {name: value for name, value in state.items() if name.startswith(prefix)}
             if weights:
@@ -141,8 +146,10 @@ class HierarchicalModel:
 
     def prepare(self, history: Dataset) -> PreparedHistory:
         """Read what a history says before anything is fitted."""
+        # Style comes first: `feature_variances` names the groups in this order.
         makers: list[FeatureMaker] = [self.style, *([self.features] if self.features else [])]
         features = tuple(make(history) for make in makers)
+        # An unfitted model has no centre of its own, and takes the history's.
         if self.query_centre is None:
             keys, _ = QueryKeys.of(history.table).distinct()
             centre = mean_vector(history.vectors[keys.query])
@@ -159,6 +166,7 @@ class HierarchicalModel:
         answers = len(queries.keys) * len(strength_kernel)
         # The features of all answers are kept only where they fit in memory.
         if settings.answer_variance and prepared.answers is not None and answers <= MOST_DESCRIBED:
+            # φ stands by query, then model, as the answers of the prior do.
             every_model = np.tile(np.arange(len(strength_kernel)), (len(queries.keys), 1))
             described = prepared.answers.at(queries.keys, every_model)
             described = described.reshape(-1, described.shape[2])
@@ -175,6 +183,7 @@ class HierarchicalModel:
 
     def user_covariance(self, history: Dataset) -> np.ndarray:
         """Return the (M + 2, M + 2) S over the models of a history, from their texts where it is not learned."""
+        # A model that joined after the fit is placed by its text.
         start = initial_covariance(self.settings, self._kernels(history)[0])
         return start if self.covariance is None else extended_covariance(self.covariance, start)
 

@@ -28,6 +28,7 @@ def implicit_mode(kernel: Tensor, offset: Tensor, y: Tensor, mask: Tensor) -> Te
     # Votes that are not shown get no row and no column, as if they had not been cast.
     shown = mask.to(kernel.dtype)
     kernel = kernel * shown[:, :, None] * shown[:, None, :]
+    # 1. The mode, outside of the graph: recorded Newton steps would cost memory and add nothing to the derivative.
     plain = kernel.detach().numpy()
     found = laplace_mode(
         lambda x: (plain @ x[:, :, None])[:, :, 0],
@@ -40,6 +41,7 @@ def implicit_mode(kernel: Tensor, offset: Tensor, y: Tensor, mask: Tensor) -> Te
     alpha = torch.from_numpy(found).to(kernel.dtype)
     chance = torch.sigmoid((kernel @ alpha[:, :, None])[:, :, 0] + offset)
     gap = (y - chance - alpha) * shown
+    # 2. The matrix of the step is a constant here: at the mode the gap is 0, and so is its part in the derivative.
     slope = (chance * (1 - chance) * shown).detach()
     system = slope[:, :, None] * kernel.detach() + torch.eye(kernel.shape[1], dtype=kernel.dtype)
     return alpha + torch.linalg.solve(system, gap[:, :, None])[:, :, 0]

@@ -34,28 +34,30 @@ class KernelTerms:
             query_kernel_scale: g.
             variances: a, one for each group of features; groups beyond them are left out.
         """
+        # A copy where nothing is added, for what follows is in place and the terms are used again.
         out = self.linear + query_kernel_scale * self.query if query_kernel_scale else self.linear.copy()
         out *= prior_scale
+        # Features have variances of their own, so the scale of S is applied before they join.
         for variance, term in zip(variances, self.features, strict=False):
             if variance:
                 out += variance * term
         return out
 
     def weighted(self, weight: np.ndarray) -> KernelTerms:
-        """Return every term times a weight, elementwise."""
+        """Return every term times a (…, I, J) weight, elementwise."""
         return KernelTerms(self.linear * weight, self.query * weight, tuple(term * weight for term in self.features))
 
 
 def blended(terms: KernelTerms, settings: HierarchicalSettings) -> np.ndarray:
-    """Return a kernel with the amplitudes of settings."""
+    """Return the (…, I, J) kernel with the amplitudes of settings."""
     return terms.blend(settings.prior_scale, settings.query_kernel_scale, settings.feature_variances)
 
 
 def query_kernel_covariance(covariance: np.ndarray) -> np.ndarray:
     """Return ½ diag S + ½ S, the (M, M) covariance of what a user adds to models on one kind of query only.
 
-    Half of it is shared between models as S shares it; half is a model's own, for a user may like it for one kind of
-    query without liking its relatives.
+    Half of it is shared between models as S shares it; half is a model's own, for a user may prefer it for one kind
+    of query without preferring its relatives.
 
     Args:
         covariance: (M + 2, M + 2) S over models, position bias and discrimination.
@@ -67,5 +69,6 @@ def query_kernel_covariance(covariance: np.ndarray) -> np.ndarray:
 def precision(kernel: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return (B, T, T) I + W K."""
     out, own = weight[:, :, None] * kernel, np.arange(kernel.shape[1])
+    # Added on the diagonal in place: an identity for every user would take as much memory as K.
     out[:, own, own] += 1
     return out

@@ -50,17 +50,20 @@ def laplace_mode(
     for _ in range(NEWTON_STEPS):
         chance = expit(latent + offset)
         gap = np.where(mask, y - chance - alpha, 0.0)
+        # 1. Users of a batch go on together; one that has arrived takes steps of next to nothing.
         if np.abs(gap).max(initial=0.0) < GAP_TOLERANCE:
             break
         step = solve(chance * (1 - chance) * mask, gap)
-        # K Δα is computed once, so that halving a step costs no product.
+        # 2. K Δα is computed once, so that halving a step costs no product.
         along, size = apply(step), np.ones((len(y), 1))
         for _ in range(HALVINGS):
             after = _log_posterior(alpha + size * step, latent + size * along, y, offset, mask)
+            # Rounding near the mode is no overshoot, hence the tolerance.
             worse = after < reached - 1e-9 * np.abs(reached)
             if not worse.any():
                 break
             size = np.where(worse[:, None], size / 2, size)
+        # 3. A step still too long after all halvings is taken all the same; the next one has a curvature of its own.
         alpha, latent = alpha + size * step, latent + size * along
         reached = _log_posterior(alpha, latent, y, offset, mask)
     return alpha
@@ -72,4 +75,5 @@ def _log_posterior(
     """Return the (B,) log posterior up to a constant."""
     logit = latent + offset
     likely = (y * logit - np.logaddexp(0, logit)) * mask
+    # zᵀ K⁻¹ z is αᵀ z where z = K α, so the prior needs no inverse, and K may be singular.
     return likely.sum(axis=1) - (alpha * latent).sum(axis=1) / 2

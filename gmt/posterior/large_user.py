@@ -40,6 +40,7 @@ class LargeUser:
     def design(self) -> csr_matrix:
         """(T, M + 2) sparse x = [δ, 1, Δf] of every vote."""
         votes, count = self.votes, len(self.votes)
+        # The position bias has a 1 in every vote, for a is always the answer shown left.
         beside = np.stack([np.ones(count), self.offset], axis=1)
         return hstack([signed(votes.a, votes.b, self.models), csr_matrix(beside)], format="csr")
 
@@ -57,6 +58,7 @@ class LargeUser:
     def terms(self) -> VoteKernel:
         """The kernel with every amplitude at 1."""
         votes = self.votes
+        # Amplitudes enter in `kernel`, so that the sparse parts are built once for all settings tried.
         groups = np.split(votes.features, votes.groups[:-1], axis=1) if votes.groups else []
         term = QueryTerm(votes.queries, votes.query, votes.a, votes.b, self.own, self.models)
         covariance = MatrixCovariance(self.covariance)
@@ -81,6 +83,7 @@ class LargeUser:
             (M + 2,) posterior mean w of (θ, π, ρ), and (M + 2, M + 2) w wᵀ + Cov(w).
         """
         size, basis = np.linalg.eigh(self.covariance)
+        # By eigenvalues, for a Cholesky factor does not exist where a term is off and S is singular.
         factor = basis * np.sqrt(np.maximum(size, 0.0))
         spread = self.design @ factor  # (T, M + 2) Z
 
@@ -110,15 +113,18 @@ class LargeUser:
         The votes' weights are first added up by query and model, so that a target costs no more for each vote.
         """
         models, linear = targets.models[at], self.mean(alpha)
+        # 1. The position bias, last but one, explains votes and has no part in a score.
         out = linear[models] + targets.quality[at] * linear[-1]
         if settings.query_kernel_scale:
             codes, query = np.unique(self.votes.query, return_inverse=True)
             first = query * self.models
             answers = signed(first + self.votes.a, first + self.votes.b, len(codes) * self.models)
+            # 2. C is applied to sums over votes: a query and model voted on a thousand times is one column.
             weights = self.own.times((answers.T @ alpha).reshape(len(codes), self.models).T)  # (M, G)
             near = targets.similarity[at][:, codes] @ weights.T
             out = out + settings.query_kernel_scale * np.take_along_axis(near, models, axis=1)
         out *= settings.prior_scale
+        # 3. Features have variances of their own, so they join after the scale of S.
         ends = self.votes.groups[:-1] if self.votes.groups else ()
         mine, theirs = (np.split(part, ends, axis=-1) for part in (self.votes.features, targets.features[at]))
         for variance, own, group in zip(settings.feature_variances, mine, theirs, strict=False):

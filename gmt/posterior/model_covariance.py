@@ -67,9 +67,12 @@ class TextCovariance:
 
     def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Return the (N,) entries C[left, right]."""
+        # Row by row, for the M × M cosines are what this class is there to avoid.
         return self.own * (left == right) + self.shared * np.einsum("nd,nd->n", self.unit[left], self.unit[right])
 
     def root(self) -> np.ndarray:
         """Return (M, ROOT_AXES) the largest axes of what goes with the texts."""
+        # The root only preconditions conjugate gradients, so axes cut off cost steps and change no result; what a model
+        # has for itself has no low rank and is left out.
         basis = np.linalg.eigh(self.unit.T @ self.unit)[1]
         return np.sqrt(self.shared) * (self.unit @ basis[:, -ROOT_AXES:])

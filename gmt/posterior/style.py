@@ -1,4 +1,4 @@
-"""Describe answers by their form, which a user may like or dislike whichever model wrote them."""
+"""Describe answers by their form, which a user may prefer or avoid whichever model wrote them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 
+# The space after the mark keeps negative numbers and decimals at a line's start from being lists.
 LIST_ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
 NEAR_EMPTY = 20
 """Characters below which an answer says next to nothing, such as a refusal in one word."""
@@ -22,6 +23,7 @@ def style_of(text: str) -> tuple[float, ...]:
     """Return log length, log lines, and whether there is code, a list, or next to nothing."""
     bare = text.strip()
     return (
+        # Logs, for lengths differ by factors: fifty characters more are much for one line and nothing for an essay.
         float(np.log1p(len(bare))),
         float(np.log1p(bare.count("\n"))),
         float("```" in bare),
@@ -50,6 +52,7 @@ class AnswerStyle:
         written = table.response >= 0  # a row without text says nothing of its model's style
         found, model = _styles(history)[written], table.model[written]
         centre = found.mean(axis=0) if len(found) else np.zeros(len(STYLE))
+        # A feature that all answers share stays 0 and is not blown up by the division.
         deviation = np.maximum(found.std(axis=0), 1e-3) if len(found) else np.ones(len(STYLE))
         count = np.bincount(model, minlength=len(table.models))[:, None]
         units = (found - centre) / deviation
@@ -71,6 +74,7 @@ def _styles(history: Dataset) -> np.ndarray:
     """Return (R, F) raw features, read once for every distinct answer."""
     table = history.table
     code, of = np.unique(table.response, return_inverse=True)
+    # The zeros of missing texts are never read: every caller masks them.
     read = [style_of(table.texts[text]) if text >= 0 else (0.0,) * len(STYLE) for text in code]
     return np.array(read, dtype=float).reshape(-1, len(STYLE))[of.reshape(-1)]
 

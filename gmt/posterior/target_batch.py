@@ -57,11 +57,14 @@ class TargetBatch:
 
     def observed(self, settings: HierarchicalSettings, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the (C, K, K) variance that votes take off the scores, and (C,) the users' posterior mean of ρ."""
+        # 1. How sharply each vote was decided at the mode: near-certain votes teach little more.
         kernel, theirs = blended(self.users.among(), settings), self._weights(alpha)
         weight = self.users.chances((kernel @ theirs[:, :, None])[:, :, 0])[1]
         # (I + W K)⁻¹ W equals (W⁻¹ + K)⁻¹ and exists under padding, where W is 0.
         inverse = np.linalg.solve(precision(kernel, weight), weight[:, :, None] * np.eye(weight.shape[1]))
+        # 2. What these votes take off the candidates' prior variance.
         towards = blended(self.towards, settings)
+        # `rows` is S x before the scale of the prior, and ρ its last entry.
         mean = settings.prior_scale * (theirs[:, None] @ self.users.rows)[:, 0, -1]
         return towards @ inverse[self.row] @ towards.swapaxes(1, 2), mean[self.row]
 
@@ -90,6 +93,7 @@ class LargeTargets:
     def _towards(self, settings: HierarchicalSettings, target: int) -> np.ndarray:
         """Return the (K, T) kernel between one target and the votes."""
         at, targets = self.at[[target]], self.targets
+        # The batch serves for this product alone: its kernel among the votes is never formed.
         terms = self._batch.towards(
             np.zeros(1, int), targets.models[at], targets.quality[at], targets.similarity[at], targets.features[at]
         )
@@ -115,6 +119,7 @@ class LargeTargets:
         theirs, kernel = alpha[self.index[0]], self.user.kernel(settings)
         chance = expit(kernel.apply(theirs[:, None])[:, 0] + self.user.offset)
         weight = chance * (1 - chance)
+        # One target at a time, for K · T numbers of each are large where T is.
         found = [kernel.learned(self._towards(settings, target), weight) for target in range(len(self.at))]
         mean = settings.prior_scale * self.user.mean(theirs)[-1]
         return np.stack(found), np.full(len(self.at), mean)

@@ -1,4 +1,4 @@
-"""Read what a posterior needs to know of the questions it is asked, in parts that fit in memory."""
+"""Read what a posterior needs to know of its targets, in parts that fit in memory."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ class TargetReader:
         # Where the queries begin with those of f, one product serves both.
         shared = self.queries.begins_with(known)
         fitted = similarity[:, : len(known.keys)] if shared else known.to_known(keys, data.vectors)
+        # Padding reads model 0, whose numbers `offered` hides.
         models, described = np.maximum(part.candidates, 0), self._described(data, part)
         quality = np.take_along_axis(self.fit.mean(fitted), models, axis=1)
         if described is not None:
@@ -86,9 +87,11 @@ class TargetReader:
     def features_of(self, data: Dataset, questions: Questions) -> np.ndarray:
         """Return (C, K, F) features of all groups side by side."""
         groups = [group.of_candidates(data, questions) for group in self.features]
+        # The first part is of no width: without any group there would be nothing to concatenate.
         return np.concatenate([np.zeros((*questions.candidates.shape, 0)), *groups], axis=2)
 
     def _described(self, data: Dataset, questions: Questions) -> np.ndarray | None:
+        # Answers may be described and yet not read by f, where they were too many or their variance is 0.
         if self.answers is None or self.fit.prior.features is None:
             return None
         return self.answers.of_candidates(data, questions)

@@ -31,6 +31,7 @@ class TraitFeatures:
     def of_rows(self, history: Dataset) -> np.ndarray:
         """Return (R, F) weighted traits of every row's model."""
         table = history.table
+        # The network weighs each query once, however often it was voted on.
         queries, at = np.unique(np.stack([table.query, table.task], axis=1), axis=0, return_inverse=True)
         weights = self._weights(history.vectors[queries[:, 0]], queries[:, 1])[at.reshape(-1)]
         return self.models[table.model] * weights[table.row_comparison]
@@ -54,5 +55,6 @@ class TraitFeatureMaker:
 
     def __call__(self, history: Dataset) -> TraitFeatures:
         with torch.inference_mode():
+            # Traits of models are computed once for a history; only the query's weights differ from target to target.
             models = self.network.of_models(torch.as_tensor(history.model_vectors, dtype=torch.float32))
         return TraitFeatures(models.numpy().astype(float), self.network)

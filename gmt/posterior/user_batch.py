@@ -25,6 +25,7 @@ class UserBatch:
     """
 
     def __init__(self, votes: VoteHistory, index: np.ndarray, offset: np.ndarray, covariance: np.ndarray) -> None:
+        # Padding reads the first vote of all; the mask takes it out of whatever is summed.
         at = np.maximum(index, 0)
         self.queries, self.covariance, self.groups = votes.queries, covariance, votes.groups
         self.since, self.half_life = votes.since[at], votes.half_life
@@ -42,6 +43,7 @@ class UserBatch:
     def linear(self) -> np.ndarray:
         """Return the (B, T, T) linear part of the kernel between the votes of each user."""
         bias, discrimination = len(self.covariance) - 2, len(self.covariance) - 1
+        # Entries of S x are looked up where x' has its four, so that no product over M models is formed.
         user, vote = np.arange(len(self.a))[:, None, None], np.arange(self.a.shape[1])[None, :, None]
         found = self.rows[user, vote, self.a[:, None, :]] - self.rows[user, vote, self.b[:, None, :]]
         found += self.rows[:, :, bias, None] + self.rows[:, :, discrimination, None] * self.offset[:, None, :]
@@ -53,6 +55,7 @@ class UserBatch:
         left, right = own[self.a] - own[self.b], np.arange(self.a.shape[1])[None, :, None]
         user = np.arange(len(self.a))[:, None, None]
         query = left[user, right, self.a[:, None, :]] - left[user, right, self.b[:, None, :]]
+        # A product of two kernels is a kernel: votes share as much as their models and their queries both do.
         query *= self.queries.between(self.query, self.query)
         query *= self.mask[:, :, None] & self.mask[:, None, :]
         features = tuple(group @ group.swapaxes(1, 2) for group in self._grouped(self.features))
@@ -81,10 +84,12 @@ class UserBatch:
         """
         discrimination, vote = len(self.covariance) - 1, np.arange(self.a.shape[1])
         models = candidates[:, :, None]
+        # x of a candidate is [e_m, 0, f]: two entries of S x, and none for the position bias.
         linear = self.rows[row[:, None, None], vote, models]
         linear = linear + quality[:, :, None] * self.rows[row, :, discrimination][:, None, :]
         own = query_kernel_covariance(self.covariance)
         query = own[models, self.a[row][:, None, :]] - own[models, self.b[row][:, None, :]]
+        # Masked here once, for a product with 0 is 0 whatever the models say.
         near = np.take_along_axis(similarity, self.query[row], axis=1) * self.mask[row]
         theirs = self._grouped(self.features[row])
         found = tuple(one @ past.swapaxes(1, 2) for one, past in zip(self._grouped(features), theirs, strict=True))
@@ -101,6 +106,7 @@ class UserBatch:
         linear += mixed[:, :, None] * quality[:, None, :]
         linear += quality[:, :, None] * quality[:, None, :] * self.covariance[discrimination, discrimination]
         found = tuple(group @ group.swapaxes(1, 2) for group in self._grouped(features))
+        # All candidates are for one query, of similarity 1 with itself, and no time lies between them.
         return KernelTerms(linear, query_kernel_covariance(self.covariance)[left, right], found)
 
     def _with_drift(self, terms: KernelTerms, gap: np.ndarray) -> KernelTerms:
@@ -113,7 +119,7 @@ class UserBatch:
         return np.split(features, self.groups[:-1], axis=-1) if self.groups else []
 
     def solve(self, kernel: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
-        """Return (B, T) α, each user's most likely part beyond Δf being `kernel` α.
+        """Return (B, T) α, each user's most likely part beyond Δf being K α, K the (B, T, T) `kernel`.
 
         `start` is an α to begin from; it changes how long this takes, not what is found.
         """
@@ -143,5 +149,6 @@ class UserBatch:
         weight = self.chances((kernel @ alpha[:, :, None])[:, :, 0])[1]
         learned = np.linalg.solve(precision(kernel, weight), weight[:, :, None] * self.rows)
         size = self.rows.shape[2]
+        # Summed over users in one product; a covariance for each of them would take (B, M, M) numbers.
         shrunk = self.rows.reshape(-1, size).T @ learned.reshape(-1, size)
         return mean.T @ mean + len(mean) * self.covariance - shrunk

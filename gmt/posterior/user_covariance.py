@@ -32,6 +32,7 @@ def extended_covariance(learned: np.ndarray, prior: np.ndarray) -> np.ndarray:
     known, models = len(learned) - 2, len(prior) - 2
     if models <= known:
         return learned
+    # Position bias and discrimination stand behind all models, and so move when models join.
     old = np.r_[:known, models : models + 2]
     new = np.arange(known, models)
     among = prior[np.ix_(old, old)]
@@ -39,6 +40,7 @@ def extended_covariance(learned: np.ndarray, prior: np.ndarray) -> np.ndarray:
     carry = np.linalg.solve(among, prior[np.ix_(old, new)]).T
     out = np.zeros_like(prior)
     out[np.ix_(old, old)] = learned
+    # A new model inherits what was learned of those it is near, and keeps the prior's doubt about the rest.
     out[np.ix_(new, old)] = carry @ learned
     out[np.ix_(old, new)] = out[np.ix_(new, old)].T
     rest = prior[np.ix_(new, new)] - carry @ prior[np.ix_(old, new)]

@@ -65,6 +65,7 @@ class UserEffects:
             if index.shape[1] > MOST_DENSE_VOTES:
                 yield LargeTargets(at, index, self.large(index[0]), targets)
                 continue
+            # Batches come ordered by their numbers of votes, not by code, as a sorted search wants it.
             order = np.argsort(users)
             row = order[np.searchsorted(users, user[at], sorter=order)]
             batch = self.batch(index)
@@ -82,16 +83,19 @@ class UserEffects:
             since: (C,) how many comparisons the user of each of `rated` rated later.
             rated: (C,) ascending positions of all comparisons of these users.
         """
+        # Behind the user's own votes, so that these stay side by side.
         place, users = np.searchsorted(self.votes.user, more.user, side="right"), np.unique(more.user)
         votes = replace(self.votes, queries=more.queries).inserted(place, more)
         # What was rated before is now older by the new rounds; only their own users' votes are.
         own = np.flatnonzero(np.isin(votes.user, users))
         votes.since[own] = since[np.searchsorted(rated, votes.comparison[own])]
+        # Everybody else's α is taken over: their votes are the same, and f did not move.
         grown = replace(self, votes=votes, offset=np.insert(self.offset, place, offset), solved=None)
         return replace(grown, solved=grown._solved_for(users, np.insert(self.alpha, place, 0.0)))
 
     def _solved_for(self, users: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Return (V,) α with that of some users solved anew; `alpha` is written into."""
+        # Votes that are too old to be solved for must not keep what they had.
         alpha[np.isin(self.votes.user, users)] = 0.0
         for _, index in self._user_batches(users):
             if index.shape[1] > MOST_DENSE_VOTES:

@@ -63,11 +63,13 @@ class VoteHistory:
             centre: (D,) what query vectors are centred on.
             half_life: As in `VoteHistory`.
         """
+        # 1. Queries are coded among those voted on only, so that the kernel is no larger than it must be.
         table, votes = history.table, votes_of(history.table)
         keys, query = QueryKeys.of(table).select(votes.comparison).distinct()
         answers = table.response[votes.row_a], table.response[votes.row_b]
-        # The order of a table must not reach a sum of floats, so votes are sorted by all that tells them apart.
+        # 2. The order of a table must not reach a sum of floats, so votes are sorted by all that tells them apart.
         order = np.lexsort((votes.y, *answers, votes.b, votes.a, query, votes.user))
+        # 3. Features are of rows, a vote's are a difference of two: what both answers share explains no preference.
         rows = [group.of_rows(history) for group in features]
         differences = [group[votes.row_a] - group[votes.row_b] for group in rows]
         return cls(
@@ -112,6 +114,7 @@ class VoteHistory:
             y: (V,) outcomes.
             query: (V,) codes of the known queries.
         """
+        # Stable, so that callers can put their own columns in the same order.
         order = np.argsort(questions.user[of], kind="stable")
         models, (a, b) = questions.candidates, slots
         return replace(
@@ -144,6 +147,7 @@ class VoteHistory:
         first = np.searchsorted(self.user, users)
         count = np.searchsorted(self.user, users, side="right") - first
         order = np.argsort(count, kind="stable")
+        # Largest first, so that the first user of a batch sets its width and the others are near it.
         order = order[count[order] > 0][::-1]
         while len(order):
             most = int(count[order[0]])

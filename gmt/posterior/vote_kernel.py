@@ -57,21 +57,25 @@ class QueryTerm:
         if self.dense is not None:
             self.answers = signed(at * models + a, at * models + b, len(codes) * models, scale)
             return
+        # Where K_q is not kept as a matrix, its three parts are applied each in its own form.
         only, self.shared, task = queries.parts(query)
         # 1. Votes on one query meet in its own part: pair by pair where they are few, else through its M answers.
         often = np.bincount(at) > FEW_VOTES
         rare, query_group = np.flatnonzero(~often[at]), np.where(often[at], at, -1)
         self.alone = self._pairs(rare, at, a, b, only, scale)
         # 2. So do votes on one task.
+        # Square roots, for the weight meets itself: once on the way to the answers, once on the way back.
         groups = ((query_group, scale * np.sqrt(only)), (task, scale * np.sqrt(SAME_TASK)))
         self.grouped = [self._through_answers(group, a, b, weight) for group, weight in groups if (group >= 0).any()]
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Multiply (T, N) numbers."""
         if self.dense is not None:
+            # A Kronecker product, one factor after the other: over queries, then over models.
             near = self.dense @ (self.answers.T @ x).reshape(len(self.dense), -1)
             return self.answers @ self._over_models(near.reshape(len(self.dense), self.models, -1))
         out = self.alone @ x
+        # Column by column, so that only (M, R + 1) numbers are held between.
         for column in range(x.shape[1]):
             gathered = self.own.times(self.differences.T @ (self.shared * x[:, column, None]))  # (M, R + 1)
             out[:, column] += (self.shared * (self.differences @ gathered)).sum(axis=1)
@@ -99,7 +103,9 @@ class QueryTerm:
         sizes = np.bincount(at[rows], minlength=int(at.max(initial=-1)) + 1)
         each = sizes[at[order]]
         first = (np.cumsum(sizes) - sizes)[at[order]]
+        # Every vote is paired with all on its query, itself too, which gives the diagonal.
         left, right = np.repeat(order, each), order[np.repeat(first, each) + within(each)]
+        # δᵀ C δ' has four entries of C, read one by one.
         values = self.own.at(a[left], a[right]) - self.own.at(b[left], a[right])
         values = values - (self.own.at(a[left], b[right]) - self.own.at(b[left], b[right]))
         values *= only[left] * scale[left] * scale[right]
@@ -178,6 +184,7 @@ class VoteKernel:
         What all votes share, the largest part of K, is of low rank and solved exactly in every step of the conjugate
         gradients, which are left with what is particular to queries.
         """
+        # I + U Uᵀ has a small inverse (Woodbury): R numbers a vote, where R does not grow with the votes.
         basis = root * self._common
         factor = cho_factor(np.eye(basis.shape[1]) + basis.T @ basis)
         return conjugate_gradients(
@@ -193,6 +200,7 @@ class VoteKernel:
         prior, query = self.scales
         parts = [np.sqrt(prior) * (self.design @ self.covariance.root())]
         if query:
+            # Of the query term every two votes share the floor of the text part, whatever they are about.
             parts.append(np.sqrt(prior * query * TEXT * TEXT_FLOOR) * (self.query.differences @ self.query.own.root()))
         for variance, group in zip(self.variances, self.features, strict=False):
             if variance:
@@ -201,8 +209,9 @@ class VoteKernel:
 
 
 def signed(a: np.ndarray, b: np.ndarray, columns: int, scale: np.ndarray | None = None) -> csr_matrix:
-    """Return the (T, columns) sparse rows scale · (e_a - e_b)."""
+    """Return the (T, columns) sparse rows scale · (e_a - e_b) of (T,) codes a and b."""
     count = len(a)
     scale = np.ones(count) if scale is None else scale
+    # Two entries a row in a known order: no sorting, and the factors can be read back from them.
     data, at = np.stack([scale, -scale], axis=1).reshape(-1), np.stack([a, b], axis=1).reshape(-1)
     return csr_matrix((data, at, 2 * np.arange(count + 1)), shape=(count, columns))

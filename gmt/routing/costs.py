@@ -45,8 +45,10 @@ class CostModel:
             return None
         tasks, models = len(table.tasks), len(table.models)
         at = table.row_comparison[seen]
+        # 1. Row `tasks` is for queries of no known task; it learns from all, as it answers for any.
         task, model, cost = np.where(table.task[at] < 0, tasks, table.task[at]), table.model[seen], table.cost[seen]
         features = _features(history, table.query[at], model[:, None])[:, 0]
+        # 2. A model without prices has costs all the same: they go into the means.
         priced = ~np.isnan(features).any(axis=1)
         line = np.full((tasks + 1, 4), np.nan)
         for number in range(tasks + 1):
@@ -54,6 +56,7 @@ class CostModel:
             # Prices of one model alone do not tell a price apart from the constant.
             if len(np.unique(model[rows])) > 1 or (rows.any() and models == 1):
                 line[number] = _least_squares(features[rows], cost[rows])
+        # 3. Means stand in where there is no price; one code for task and model counts them in one pass.
         task_model = task * models + model
         count = np.bincount(task_model, minlength=(tasks + 1) * models).reshape(-1, models).astype(float)
         total = np.bincount(task_model, cost, (tasks + 1) * models).reshape(-1, models)
@@ -66,8 +69,10 @@ class CostModel:
         """Return (C, K) expected costs of (C, K) models on (C,) queries of (C,) tasks; 0 for model -1."""
         last = len(self.line) - 1
         task = np.where((task < 0) | (task >= last), last, task)
+        # Models that joined since have no mean; only prices or the mean of everybody can speak for them.
         known, column = models < self.means.shape[1], np.minimum(np.maximum(models, 0), self.means.shape[1] - 1)
         out = (_features(data, query, models) * self.line[task][:, None, :]).sum(axis=2)
+        # From the narrowest to the widest: the model in the task, the model in all tasks, then everybody.
         for row in (task[:, None], np.full((len(task), 1), last)):
             out = np.where(np.isnan(out) & known, self.means[row, column], out)
         return np.where(models >= 0, np.where(np.isnan(out), self.overall, out), 0.0)
@@ -96,6 +101,7 @@ class CostFeatures:
         if model is None or not len(paid):
             return cls(None)
         bare = cls(model, float(paid.min()))
+        # Logs, for prices of models differ by orders of magnitude.
         logs = bare._log(cost[~np.isnan(cost)])
         return cls(model, bare.least, float(logs.mean()), max(float(logs.std()), 1e-6))
 
@@ -115,14 +121,16 @@ class CostFeatures:
         return self._units(predicted)[:, :, None]
 
     def _log(self, cost: np.ndarray) -> np.ndarray:
+        # Free answers have no log; a tenth of the least paid is cheaper than all and still finite.
         return np.log(np.maximum(cost, self.least / 10))
 
     def _units(self, cost: np.ndarray) -> np.ndarray:
+        # All weights of form have one variance, so what counts more must be the larger number.
         return COST_UNITS * (self._log(cost) - self.centre) / self.deviation
 
 
 def price_shares(models: Mapping[str, ModelInfo], names: list[str]) -> np.ndarray | None:
-    """Return each model's output price as a share of the dearest one's; None where a price is not known."""
+    """Return (M,) output prices as shares of the dearest one's; None where a price is not known."""
     prices = [models[name].output_price for name in names]
     if any(price is None for price in prices):
         return None
@@ -134,6 +142,7 @@ def _features(data: Dataset, query: np.ndarray, models: np.ndarray) -> np.ndarra
     """Return (C, K, 4): 1, input price, output price, characters x input price; NaN without prices."""
     cards = [data.models[name] for name in data.table.models]
     prices = np.array([[np.nan if p is None else p for p in (card.input_price, card.output_price)] for card in cards])
+    # Texts are measured once each, however many answers they had.
     used, of = np.unique(query, return_inverse=True)
     length = np.array([len(data.table.texts[code]) for code in used], dtype=float)[of.reshape(-1)]
     input_price, output_price = np.moveaxis(prices.reshape(-1, 2)[np.maximum(models, 0)], 2, 0)
@@ -142,6 +151,7 @@ def _features(data: Dataset, query: np.ndarray, models: np.ndarray) -> np.ndarra
 
 def _least_squares(features: np.ndarray, cost: np.ndarray) -> np.ndarray:
     """Return the coefficients of a slightly ridged regression; features are put on one scale for it."""
+    # Characters times price and the constant differ by many digits, which one ridge for all would not suit.
     size = np.maximum(np.abs(features).max(axis=0), 1e-12)
     unit = features / size
     return np.linalg.solve(unit.T @ unit + RIDGE * len(unit) * np.eye(4), unit.T @ cost) / size

@@ -35,7 +35,7 @@ class ValidationVotes:
     The criterion of every search is the mean log loss of these votes, a tie counting as half a win,
     under the router's own win probability: sigmoid(difference) where score differences are log odds by
     construction (`logits`), else sigmoid(difference / temperature) at the temperature that suits the
-    votes best. A free temperature would forgive a prior variance that makes log odds too sure.
+    votes best. A free temperature would forgive a prior variance that makes log odds too confident.
 
     Args:
         history: The TRAIN comparisons.
@@ -55,7 +55,7 @@ class ValidationVotes:
 
     @classmethod
     def of(cls, data: Dataset) -> Self | None:
-        """Read them from a data set; None where TRAIN holds no rating, or VALID no vote that somebody won.
+        """Read them from a data set; None where TRAIN holds no rating, or VALID no vote but ties.
 
         Ties alone would choose whatever says least.
         """
@@ -65,11 +65,12 @@ class ValidationVotes:
         votes = votes_of(targets)
         if not (votes.y != 0.5).any() or not history.table.rated.any():
             return None
+        # Rows of a comparison lie side by side, so a row less the first is its slot.
         first = targets.start[votes.comparison]
         return cls(history, data.questions(valid), votes, votes.row_a - first, votes.row_b - first)
 
     def untied(self) -> ValidationVotes:
-        """Return the votes that somebody won, on the same questions."""
+        """Return the votes that are no ties, on the same questions."""
         won = self.votes.y != 0.5
         return ValidationVotes(self.history, self.questions, self.votes.select(won), self.slot_a[won], self.slot_b[won])
 
@@ -86,6 +87,7 @@ class ValidationVotes:
             logits: Whether score differences are log odds; else a temperature is fitted to the votes.
         """
         differences = self.differences(scores)
+        # Scores that are all equal have no temperature; any gives them the loss of a coin.
         temperature = 1.0 if logits else fit_temperature(differences, self.votes.y) or 1.0
         return log_losses(differences / temperature, self.votes.y)
 
@@ -101,10 +103,12 @@ def best_setting(choices: Iterable[Choice], losses: Callable[[Choice], np.ndarra
         choices: At least one.
         losses: Gives the (V,) losses of a choice.
     """
+    # `min` keeps the first of equals: what stands first in a list of choices is what stays where VALID cannot tell.
     return min(choices, key=lambda choice: round(float(losses(choice).mean()), DIGITS))
 
 
 def paired_gain(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
-    """Return how much smaller the losses became on average, and two standard errors of that."""
+    """Return how much smaller (V,) losses of the same votes became on average, and two standard errors of that."""
+    # Vote by vote, for both routers find the same votes hard, and that part of the noise cancels.
     gain = before - after
     return float(gain.mean()), float(2 * gain.std() / np.sqrt(len(gain)))

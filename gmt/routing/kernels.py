@@ -19,13 +19,13 @@ SAME_TASK = 0.2
 TEXT = 0.3
 """Share of K_q that depends on what the texts say."""
 TEXT_FLOOR = 0.3
-"""Share of `TEXT` that any two queries have, for models good at one thing are often good at others."""
+"""Share of `TEXT` that any two queries have, for models good at one kind of query are often good at others."""
 DENSE_QUERIES = 1500
 """Beyond so many queries their (G, G) similarities are not formed, and their texts keep `QUERY_COMPONENTS` axes."""
 STRENGTH_SHARES, ANSWER_SHARES = (0.3, 0.7), (0.7, 0.15)
 """Of K_b and of K_m: what a model has for itself, and what goes with the cosine of the texts."""
 MANY_MODELS = 300
-"""Beyond so many models no sum over all of them is formed for each query, and S is learned for the most voted on."""
+"""Beyond so many models no sum over all of them is formed for each query, and S stays what the texts say."""
 QUERY_COMPONENTS = 16
 """Principal components of the queries' texts that are kept then."""
 
@@ -33,6 +33,7 @@ QUERY_COMPONENTS = 16
 def centred(vectors: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """Return (N, D) unit vectors around a centre; zero for a vector that lies on it."""
     moved = np.asarray(vectors, dtype=float) - centre
+    # Most text vectors share a large common part; around the centre their cosines use the whole range.
     length = np.linalg.norm(moved, axis=1, keepdims=True)
     return np.where(length > 1e-6, moved / np.maximum(length, 1e-12), 0.0)
 
@@ -41,6 +42,7 @@ def principal_axes(vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndar
     """Return the mean (D,) of (N, D) vectors, their largest variances, ascending, and the (D, R) axes of these."""
     vectors = np.asarray(vectors, dtype=float)
     centre = vectors.mean(axis=0) if len(vectors) else np.zeros(vectors.shape[1])
+    # `eigh` orders by size, ascending: the largest stand last.
     size, basis = np.linalg.eigh((vectors - centre).T @ (vectors - centre) / max(len(vectors), 1))
     return centre, size[-count:], basis[:, -count:]
 
@@ -90,7 +92,9 @@ class QueryKernel:
         `MANY_MODELS`.
         """
         coordinates, basis = centred(vectors[keys.query], centre), None
+        # A kernel that is kept as a matrix has whole coordinates; `basis` is thus what says which form it has.
         if len(keys) > DENSE_QUERIES or models > MANY_MODELS:
+            # Not centred again: products of coordinates are to stay the cosines, as near as few axes allow.
             basis = np.linalg.eigh(coordinates.T @ coordinates)[1][:, -QUERY_COMPONENTS:]
             coordinates = coordinates @ basis
         return cls(keys, coordinates, centre, basis)
@@ -101,6 +105,7 @@ class QueryKernel:
 
     def begins_with(self, other: QueryKernel) -> bool:
         """Tell whether the first known queries are the other's: it is the other, or was extended from it."""
+        # By identity, which costs nothing; arrays of coordinates are never written into.
         return other.coordinates is self.coordinates or other.coordinates is self.beginning
 
     def extended(self, keys: QueryKeys, vectors: Vectors) -> QueryKernel:
@@ -108,6 +113,7 @@ class QueryKernel:
         coordinates = centred(vectors[keys.query], self.centre)
         coordinates = coordinates if self.basis is None else coordinates @ self.basis
         both = {name: np.concatenate([getattr(self.keys, name), getattr(keys, name)]) for name in vars(keys)}
+        # The first beginning is kept through any number of extensions, for f was fitted to it.
         first = self.coordinates if self.beginning is None else self.beginning
         longer = np.concatenate([self.coordinates, coordinates])
         return replace(self, keys=QueryKeys(**both), coordinates=longer, beginning=first)
@@ -139,6 +145,7 @@ class QueryKernel:
         coordinates = centred(vectors[targets.query], self.centre)
         coordinates = coordinates if self.basis is None else coordinates @ self.basis
         known = self.keys
+        # Codes suffice: a text has one code in the history and in whatever extends it.
         same = (targets.query[:, None] == known.query) & (targets.turn[:, None] == known.turn)
         same &= targets.question[:, None] == known.question
         return self._join(targets, coordinates, same)
@@ -163,6 +170,7 @@ class QueryKernel:
         """
         task = self.keys.task[codes]
         own = SAME_QUERY + SAME_TASK * (task < 0)
+        # Roots of both weights, for every coordinate meets one of the other query.
         constant = np.full((len(codes), 1), np.sqrt(TEXT * TEXT_FLOOR))
         shared = np.concatenate([constant, np.sqrt(TEXT * (1 - TEXT_FLOOR)) * self.coordinates[codes]], axis=1)
         return own, shared, np.where(task >= 0, task, -1)
@@ -184,5 +192,6 @@ class QueryKernel:
     def _tasks(self) -> csr_matrix:
         """(G, tasks) true where a query is of a task; queries without one are alone in theirs."""
         task = self.keys.task
+        # Negative codes, each used once, cannot meet those of tasks.
         code = np.unique(np.where(task >= 0, task, -1 - np.arange(len(task))), return_inverse=True)[1].reshape(-1)
         return csr_matrix((np.ones(len(task)), (np.arange(len(task)), code)))

@@ -48,6 +48,7 @@ def votes_of(table: InteractionTable, every: bool = False) -> Votes:
     """Read pairs of rated candidates of every comparison as votes: those of `rated_pairs`, or with `every` all."""
     rows, ratings = table.padded_rows, table.ratings
     comparison, left, right = rated_pairs(~np.isnan(ratings), None if every else ALL_PAIRS_UP_TO)
+    # Slots are in the order of showing, so a is the answer shown first.
     row_a, row_b = rows[comparison, left], rows[comparison, right]
     return Votes(
         comparison=comparison,
@@ -81,6 +82,7 @@ def rated_pairs(rated: np.ndarray, whole: int | None = ALL_PAIRS_UP_TO) -> tuple
         (P,) comparisons, ascending, and (P,) slots of the first and of the second candidate.
     """
     count = rated.sum(axis=1)
+    # Without any pair there would be nothing to concatenate.
     found = [np.zeros((3, 0), np.int64)]
     # Comparisons with equally many rated candidates have the same pairs among these.
     for several in np.unique(count[count > 1]).tolist():
@@ -89,6 +91,7 @@ def rated_pairs(rated: np.ndarray, whole: int | None = ALL_PAIRS_UP_TO) -> tuple
         first, second = _pairs_among(several, whole)
         found.append(np.stack([np.repeat(at, len(first)), slots[:, first].reshape(-1), slots[:, second].reshape(-1)]))
     comparison, left, right = np.concatenate(found, axis=1)
+    # Pairs were found by the number of candidates; callers count on the order of the table.
     order = np.argsort(comparison, kind="stable")
     return comparison[order], left[order], right[order]
 
@@ -98,6 +101,7 @@ def _pairs_among(count: int, whole: int | None) -> tuple[np.ndarray, np.ndarray]
     if whole is None or count <= whole:
         first, second = np.triu_indices(count, 1)
         return first, second
+    # The widest gap is less than half of the ring: at half of it every pair would be met from both ends.
     place = np.arange(count)
     ends = np.concatenate(
         [np.stack([place, (place + gap) % count]) for gap in (1, count // 4, (count - 1) // 2)], axis=1
@@ -107,12 +111,13 @@ def _pairs_among(count: int, whole: int | None) -> tuple[np.ndarray, np.ndarray]
 
 
 def log_loss(differences: np.ndarray, y: np.ndarray | float = 1.0, temperature: float = 1.0) -> float:
-    """Return the mean -log likelihood of outcomes `y` under sigmoid(difference / temperature)."""
+    """Return the mean -log likelihood of (V,) outcomes `y` under sigmoid(difference / temperature)."""
     return float(np.mean(log_losses(np.asarray(differences) / temperature, y)))
 
 
 def log_losses(logit: np.ndarray, y: np.ndarray | float = 1.0) -> np.ndarray:
-    """Return the -log likelihood of each outcome under sigmoid(logit)."""
+    """Return the (V,) -log likelihoods of (V,) outcomes under sigmoid(logit)."""
+    # log(1 + e^z) - y z: finite where sigmoid is 0 or 1 to the last bit.
     return np.logaddexp(0, logit) - y * logit
 
 
@@ -120,9 +125,9 @@ def fit_temperature(differences: np.ndarray, y: np.ndarray | float = 1.0) -> flo
     """Fit the temperature that makes sigmoid(difference / temperature) the likeliest.
 
     Args:
-        differences: (P,) score of the preferred candidate less that of the other, or of a less b
+        differences: (V,) score of the preferred candidate less that of the other, or of a less b
             where `y` says who won.
-        y: Outcome of each difference, 1 by default.
+        y: (V,) outcome of each difference, 1 by default.
 
     Returns:
         The temperature, between 1/1000 and 1000 times the typical difference; None without any
@@ -133,6 +138,7 @@ def fit_temperature(differences: np.ndarray, y: np.ndarray | float = 1.0) -> flo
     scale = float(size[size > 0].mean()) if (size > 0).any() else 0.0
     if scale == 0:
         return None
+    # On a log scale around the typical difference, so that a router's unit does not matter and bounds suit any.
     span = np.log(1000.0)
     found = minimize_scalar(
         lambda step: log_loss(differences, y, scale * np.exp(step)), bounds=(-span, span), method="bounded"
@@ -158,7 +164,7 @@ def win_probability(differences: np.ndarray, temperature: float = 1.0) -> np.nda
 
 
 def choices(scores: np.ndarray, ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rate the highest-scored candidate of comparisons with at least two rated ones.
+    """Rate the highest-scored candidate of comparisons with at least two rated ones, given (C, K) scores and ratings.
 
     Returns:
         (N,) rating of the chosen candidate, averaged over equal highest scores; (N,) the best
@@ -167,6 +173,7 @@ def choices(scores: np.ndarray, ratings: np.ndarray) -> tuple[np.ndarray, np.nda
     several = np.flatnonzero((~np.isnan(ratings)).sum(axis=1) >= 2)
     rated = ~np.isnan(ratings[several])
     offered = np.where(rated, scores[several], -np.inf)
+    # Equal scores are no choice: the mean of them is what drawing among them would earn.
     chosen = rated & (offered == offered.max(axis=1, keepdims=True, initial=-np.inf))
     value = np.where(rated, ratings[several], 0.0)
     return (value * chosen).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1), value.max(axis=1, initial=0.0), several

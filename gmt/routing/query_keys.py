@@ -29,6 +29,7 @@ class QueryKeys:
     @classmethod
     def of(cls, source: InteractionTable | Questions) -> QueryKeys:
         """Read the keys of every comparison or question."""
+        # Openings lose their question's code, so that the same prompt in two conversations is one query.
         return cls(source.query, np.where(source.turn > 0, source.question, -1), source.turn, source.task)
 
     def select(self, positions: np.ndarray) -> QueryKeys:
@@ -45,6 +46,7 @@ class QueryKeys:
 
     def distinct(self) -> tuple[QueryKeys, np.ndarray]:
         """Return the G different keys in a fixed order, and (N,) which of them each one is."""
+        # `unique` sorts, so codes do not depend on the order of a table.
         columns = np.stack([self.query, self.question, self.turn], axis=1)
         _, first, code = np.unique(columns, axis=0, return_index=True, return_inverse=True)
         return self.select(first), code.reshape(-1)

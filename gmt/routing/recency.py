@@ -13,10 +13,12 @@ def rated_since(table: InteractionTable) -> np.ndarray:
     Time decides, then the place in the table, then the turn; a rating without a time is newer than those with one.
     """
     rows = np.flatnonzero(table.rated)
+    # A rating without a time is one that came just now.
     time = np.where(np.isnan(table.timestamp[rows]), np.inf, table.timestamp[rows])
     order = rows[np.lexsort((table.turn[rows], rows, time, table.user[rows]))]
     user = table.user[order]
     since = np.zeros(len(table))
+    # A user's last place less one's own is how many came after.
     since[order] = np.searchsorted(user, user, side="right") - 1 - np.arange(len(order))
     return since
 

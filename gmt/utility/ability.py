@@ -1,4 +1,4 @@
-"""Hold how likely each model's answer to a query is right, and what is thought of that before anything is observed."""
+"""Hold how likely each model's answer to a query is right, and the prior of abilities."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NODES, _NODE_SIZES = np.polynomial.hermite_e.hermegauss(7)
 NODE_WEIGHTS = _NODE_SIZES / _NODE_SIZES.sum()
 """Gauss–Hermite nodes and weights of a standard normal; seven integrate a sigmoid of it to three digits."""
 FIRST_NOISE = 0.1
-"""Where the noise between two utilities starts and is drawn to: a tenth of what a right answer is worth."""
+"""Where the noise between two utilities starts and is drawn to: a tenth of the quality of a right answer."""
 FIRST_LAPSE = -3.0
 """Where the logit of the share of votes given by chance starts and is drawn to: five in a hundred."""
 INTERCEPT_VARIANCE = 2.0
@@ -57,6 +57,7 @@ class Ability:
         logit = features @ self.weights
         scale = np.exp(self.log_difficulty_scale[task])[:, None]
         out = np.zeros_like(logit)
+        # Node by node, so that (C, M) numbers are held and not seven times as many.
         for node, weight in zip(NODES, NODE_WEIGHTS, strict=True):
             out += weight * expit(logit + scale * node)
         return out
@@ -84,6 +85,7 @@ class AbilityPrior:
     def of(cls, width: int, tasks: int, text_variance: float) -> AbilityPrior:
         """Return that of D features, the first a constant, the next T the tasks."""
         text = max(width - tasks - 1, 0)
+        # Features are standardised texts behind a constant and one indicator for each task.
         first = np.concatenate([[INTERCEPT_VARIANCE], np.full(tasks, TASK_VARIANCE)])
         own = np.concatenate([first, np.full(text, text_variance)])
         common = np.concatenate([COMMON * first, np.full(text, COMMON_TEXT_VARIANCE)])
@@ -91,6 +93,8 @@ class AbilityPrior:
 
     def split(self, weights: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return what models have in common (D, 1) and their own (D, M), in units of the deviations."""
+        # In units of the deviations every part is standard normal, so the prior is half a sum of squares and L-BFGS
+        # meets one scale.
         common = weights.mean(axis=1, keepdims=True)
         parts = ((common, self.common), (weights - common, self.own))
         # What has no variance is 0 and stays it.

@@ -55,6 +55,7 @@ class ConditionedUtility:
         An unknown user's α has the distribution of the known ones'.
         """
         quality, cost = self.quality_and_cost(data, questions)
+        # The reward is linear in α, so its mean is all that an expectation needs.
         alpha = self.quality_weights[self._row(questions.user)][:, None]
         return np.where(questions.candidates >= 0, alpha * quality - (1 - alpha) * cost, -np.inf)
 
@@ -71,15 +72,18 @@ class ConditionedUtility:
         if int(history.table.select(positions).model.max(initial=-1)) >= self.ability.weights.shape[1]:
             return None
         users = np.unique(history.table.user[positions])
+        # 1. All rounds of these users are read again, for with a half-life new ones make the old count less.
         theirs = np.sort(np.concatenate([np.zeros(0, np.int64), *map(history.table.of_user, users.tolist())]))
         part = history.select(theirs)
         outcomes = self.reader.read(part, self.costs)
         likelihood = self.reader.likelihoods(part, outcomes, self.ability)
         unknown, count = self.chances[-1:], max(len(self.chances) - 1, int(users.max(initial=-1)) + 1 - self.first)
-        # Users who joined since have the unknown user's row until they say something.
+        # 2. Users who joined since have the unknown user's row until a rating of theirs is observed.
         chances = np.concatenate([self.chances[:-1], np.repeat(unknown, count + 2 - len(self.chances), axis=0)])
+        # A round without a rating teaches nothing; its user keeps the row there is.
         voted = np.intersect1d(users, outcomes.user) - self.first
         chances[voted] = weight_posterior(outcomes.user - self.first, likelihood, count)[voted]
+        # 3. Their old outcomes go, for they stand among those read again.
         kept = ~np.isin(self.user, users)
         return replace(
             self,
@@ -101,6 +105,7 @@ class ConditionedUtility:
         quality, cost = self.quality_and_cost(data, questions)
         chances = self.chances[self._row(questions.user)]
         variance = chances @ GRID**2 - (chances @ GRID) ** 2
+        # The score is α (q + c) - c: linear in α with this slope.
         slope = quality + cost
         return variance[:, None, None] * slope[:, :, None] * slope[:, None, :]
 

@@ -17,7 +17,7 @@ from gmt.utility.quality_weight import GRID, weight_posterior
 NEW_MODEL = 0.5
 """Deviations of a new model from what its text predicts, as a multiple of those of models from each other."""
 REWARD_ROUNDS = 3
-"""How often abilities and weights are fitted in turn; rewards say both almost exactly, so few do."""
+"""How often abilities and weights are fitted in turn; rewards show both almost exactly, so few do."""
 LBFGS_STEPS, LBFGS_TOLERANCE = 80, 1e-7
 """Most steps of a fit, and the change of the loss per step at which it ends."""
 
@@ -28,7 +28,7 @@ def fit_ability(
     """Find the likeliest abilities given outcomes, the users' weights of quality being unknown.
 
     Votes are fitted by their marginal likelihood Σ_u log Σ_α Π_v P(y_v | α) over everybody's α, any being thought as
-    likely as any other. Rewards tell α almost exactly, so that abilities and α are fitted in turn.
+    likely as any other. Rewards show α almost exactly, so that abilities and α are fitted in turn.
 
     Args:
         outcomes: The visible votes or rewards.
@@ -43,6 +43,7 @@ def fit_ability(
         return ability
     if outcomes.votes:
         return _fit_votes(outcomes, ability, prior, users)
+    # Weights first, under the abilities at hand: α is what a reward shows most plainly.
     for _ in range(REWARD_ROUNDS):
         chances = weight_posterior(outcomes.user, log_likelihoods(outcomes, ability), users)
         ability = _fit_rewards(outcomes, ability, prior, chances)
@@ -66,20 +67,24 @@ def fit_new_models(
         return ability
     start = torch.tensor(ability.weights)
     new = torch.zeros(start.shape[0], start.shape[1] - known, dtype=torch.float64, requires_grad=True)
+    # 1. Half as far as models differ: few outcomes would else overrate a new model.
     deviation = NEW_MODEL * deviation
     unit, weight = torch.tensor(deviation), torch.tensor(chances[observed.user])
+    # 2. What training found of difficulty, noise and lapses stays: outcomes of new models are too few for it.
     scale, noise, lapse = ability.tensors()[1:]
 
     def loss() -> Tensor:
         weights = torch.cat([start[:, :known], start[:, known:] + unit * new], dim=1)
         if observed.votes:
             found = vote_log_likelihoods(observed, weights, scale, noise, lapse)
+            # A floor, for the log of a chance of 0 has no gradient.
             fit = -torch.logsumexp(found + weight.clamp_min(1e-12).log(), dim=1).sum()
         else:
             fit = reward_loss(observed, weights, scale, weight @ torch.tensor(GRID))
         return fit + 0.5 * (new**2).sum()
 
     _minimise([new], loss)
+    # 3. Known models keep their weights bit by bit: nobody's scores of them may move because another joined.
     moved = ability.weights[:, known:] + deviation * new.detach().numpy()
     return replace(ability, weights=np.concatenate([ability.weights[:, :known], moved], axis=1))
 
@@ -94,6 +99,7 @@ def _fit_votes(outcomes: ObservedOutcomes, ability: Ability, prior: AbilityPrior
         found = vote_log_likelihoods(outcomes, prior.joined(common, own), scale, noise, lapse)
         # A user's votes share one α, so their likelihoods are multiplied before α is summed out.
         total = torch.zeros(users, len(GRID), dtype=torch.float64).index_add(0, user, found)
+        # Noise and lapses are held near their start too: votes that abilities explain wholly would drive both to 0.
         held = sum((part**2).sum() for part in (common, own, scale, noise - np.log(FIRST_NOISE), lapse - FIRST_LAPSE))
         return 0.5 * held - torch.logsumexp(total, dim=1).sum()
 
@@ -117,6 +123,7 @@ def _fit_rewards(outcomes: ObservedOutcomes, ability: Ability, prior: AbilityPri
 
 def _minimise(parameters: list[Tensor], loss: Callable[[], Tensor]) -> None:
     """Run L-BFGS on a loss of all the data."""
+    # A loss of all data has no noise, so second-order steps with a line search need no rate and no schedule.
     optimiser = torch.optim.LBFGS(
         parameters,
         max_iter=LBFGS_STEPS,

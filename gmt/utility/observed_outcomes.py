@@ -43,5 +43,6 @@ class ObservedOutcomes:
 
     def select(self, positions: np.ndarray) -> ObservedOutcomes:
         """Return those at `positions` (indices or a mask)."""
+        # Features and tasks are of queries, which outcomes point into; they stay whole.
         names = ("user", "query", "a", "b", "cost_a", "cost_b", "y", "comparison")
         return replace(self, **{name: getattr(self, name)[positions] for name in names})

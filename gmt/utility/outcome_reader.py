@@ -65,6 +65,7 @@ class OutcomeReader:
     def of(cls, history: Dataset, scale: float, half_life: float) -> OutcomeReader:
         """Fix the axes and the kind of outcome by the training history."""
         centre, size, basis = principal_axes(history.vectors[np.unique(history.table.query)], TEXT_COMPONENTS)
+        # An axis without variance cannot be put at variance 1.
         kept = size > 1e-9
         tasks, rewards = len(history.table.tasks), holds_rewards(history.table)
         return cls(tasks, centre, basis[:, kept] / np.sqrt(size[kept]), scale, rewards, half_life)
@@ -75,6 +76,7 @@ class OutcomeReader:
         The features are a constant, one for each task, and the text on the axes.
         """
         task = np.where((task >= 0) & (task < self.tasks), task, self.tasks)
+        # The indicator of no known task is cut off: such a query has the constant alone.
         own = np.eye(self.tasks + 1)[task][:, : self.tasks]
         text = (data.vectors[query].astype(float) - self.centre) @ self.basis
         return np.concatenate([np.ones((len(query), 1)), own, text], axis=1), task
@@ -104,6 +106,7 @@ class OutcomeReader:
 
     def likelihoods(self, history: Dataset, outcomes: ObservedOutcomes, ability: Ability) -> np.ndarray:
         """Return (V, G) log likelihoods of outcomes, the newer the more they count where a half-life is set."""
+        # A weight on a log likelihood counts a vote as part of one.
         left = recency_weight(rated_since(history.table)[outcomes.comparison], self.half_life)
         return log_likelihoods(outcomes, ability) * left[:, None]
 
@@ -130,6 +133,7 @@ def _rewards(history: Dataset, queries: DescribedQueries) -> ObservedOutcomes:
         b=np.full(len(rows), -1),
         cost_a=queries.cost[query, model],
         cost_b=np.zeros(len(rows)),
+        # Rewards are compared with costs, so they return from [0, 1] to the scale they were given in.
         y=low + table.rating[rows] * (high - low),
         comparison=comparison,
     )

@@ -77,7 +77,9 @@ class UtilityRouter:
         # 1. A sample of the votes teaches abilities, for a fit of millions takes hours and gains nothing.
         reader = OutcomeReader.of(history, costs.scale, self.half_life)
         every, held_out = reader.read(history, costs), reader.read(valid, costs)
+        # A fixed seed: equal data teach equal abilities.
         drawn = np.random.default_rng(0).permutation(len(every))[: MOST_VOTES if every.votes else None]
+        # In the table's order again, so that a sample of everything is everything to the last bit.
         outcomes = every.select(np.sort(drawn))
         users = len(history.table.users)
 
@@ -113,6 +115,7 @@ class UtilityRouter:
         fitted = self.fitted
         if fitted is None:
             raise DataError("the utility router was not fitted; fit it before it scores")
+        # 1. The half-life may have been changed since the fit, which needs none anew.
         reader = replace(fitted.reader, half_life=self.half_life)
         with threadpool_limits(1):
             # Without a cost in sight, those of training stand.
@@ -121,13 +124,14 @@ class UtilityRouter:
             ability = replace(fitted.ability, weights=_with_new_models(fitted.ability.weights, history.model_vectors))
             likelihood = reader.likelihoods(history, outcomes, ability)
             if ability.weights.shape[1] > known:
-                # New models are fitted to users whose α their outcomes of known models decide.
+                # 2. New models are fitted to users whose α their outcomes of known models decide.
                 old = (outcomes.a < known) & (outcomes.b < known)
                 deviation = AbilityPrior.of(len(ability.weights), reader.tasks, fitted.text_variance).own
                 chances = weight_posterior(outcomes.user[old], likelihood[old], users)
                 ability = fit_new_models(outcomes, ability, known, deviation, chances)
                 likelihood = reader.likelihoods(history, outcomes, ability)
             chances = weight_posterior(outcomes.user, likelihood, users)
+        # 3. Without an outcome the even prior would stand; the distribution of the users trained on says more.
         silent = np.bincount(outcomes.user, minlength=users)[:users] == 0
         unknown = fitted.unknown_user
         chances = np.concatenate([np.where(silent[:, None], unknown, chances), unknown[None]])
@@ -170,6 +174,7 @@ class UtilityRouter:
 def _surprise(outcomes: ObservedOutcomes, held_out: ObservedOutcomes, ability: Ability, users: int) -> float:
     """Return the mean negative log likelihood of other outcomes of the same users."""
     chances = weight_posterior(outcomes.user, log_likelihoods(outcomes, ability), users)
+    # A held-out outcome is averaged over what TRAIN left open of its user's α.
     found = log_likelihoods(held_out, ability) + np.log(np.maximum(chances[held_out.user], 1e-300))
     return float(-np.logaddexp.reduce(found, axis=1).mean())
 
@@ -189,6 +194,7 @@ def _with_new_models(weights: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     if len(vectors) <= known:
         return weights
     kernel = model_kernels(vectors, vectors[:known].mean(axis=0))[0]
+    # Around the mean, so that a text like no other predicts an average model.
     middle = weights.mean(axis=1, keepdims=True)
     around = np.linalg.solve(kernel[:known, :known] + TEXT_NOISE * np.eye(known), (weights - middle).T)
     return np.concatenate([weights, middle + (kernel[known:, :known] @ around).T], axis=1)

@@ -67,9 +67,11 @@ class FittedUtility:
         Raises:
             KeyError: An entry is missing.
         """
+        # The oldest form first: what it unpacks may itself bear an earlier name.
         if "numbers" in state:
             state = {**state, **dict(zip(EARLIER_NUMBERS, state["numbers"], strict=True))}
         state = state | {name: state[old] for name, old in EARLIER_NAMES.items() if old in state}
+        # One number serves both parts below: costs are shares of the largest that training saw.
         scale = float(state["scale"])
         rewards = bool(state["rewards"]) if "rewards" in state else None
         return cls(
