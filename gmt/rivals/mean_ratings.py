@@ -40,6 +40,7 @@ class BestSingle(Rival):
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
         """Score the best model 1 and every other 0."""
+        # The first of equally good models, so that the choice is the same in every process.
         best = int(np.argmax(model_means(history.table))) if len(history.table.models) else 0
         return np.where(questions.mask, (questions.candidates == best).astype(float), -np.inf)
 
@@ -65,6 +66,7 @@ class UserMean(Rival):
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
         """Score candidates by the user's smoothed means; an unknown user gets everybody's."""
+        # Code -1, an unknown user, reads the last row, which holds no ratings of its own.
         return at_candidates(user_means(history.table, self.smoothing)[questions.user], questions)
 
 

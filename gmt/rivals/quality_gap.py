@@ -19,7 +19,7 @@ GAPS = np.linspace(-1, 1, 9)
 
 
 class QualityGap(Rival):
-    """Ask the small model where it is predicted to be nearly as good as the large one, else the large one.
+    """Choose the small model where it is predicted to be nearly as good as the large one, else the large one.
 
     Source: HybridLLM (arXiv 2404.14618); simplified: the large model is the best on average, the small one the best of
     the cheaper half, the gap is predicted by a ridge on frozen text vectors.
@@ -39,6 +39,7 @@ class QualityGap(Rival):
         self.judge.fit(data)
         votes = ValidationVotes.of(data)
         if votes is not None:
+            # On the scale of the ratings, for one gap means more where users rate close together.
             gaps = (float(np.nanstd(data.table.rating)) * GAPS).tolist()
             self.gap = best_setting(gaps, lambda gap: votes.losses_of(QualityGap(gap, self.judge)))
         return self
