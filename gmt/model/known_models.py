@@ -24,5 +24,6 @@ def known_models(count: int, trained: int, dropout: float, like: Tensor) -> Tens
     """
     known = torch.arange(count, device=like.device) < trained
     if dropout:
+        # Hidden at random, so that training also asks for scores by text alone, as a new model needs them.
         known &= torch.rand(count, device=like.device) >= dropout
     return known.to(like.dtype)

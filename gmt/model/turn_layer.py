@@ -73,6 +73,7 @@ class Slot:
 
 def _slots(states: TurnStates, links: TurnLinks, layer: HGTLayer) -> list[Slot]:
     """Return what the turns read."""
+    # A response is a sum; its parts stay apart, so that equal answers are projected once.
     answers = [(states.response, links.response)]
     if states.feedback is not None and states.feedback_weight is not None:
         answers.append((Leaf(states.feedback_weight.T), states.feedback))
@@ -142,6 +143,7 @@ def update_turns(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tenso
     shares, tables, indices = [], [], []
     for slot, share in zip(slots, torch.stack(logits).softmax(0), strict=True):
         weight, bias, relation = layer.values(slot.edge)
+        # What biases add is one row, which all turns read.
         messages = [(relate(slot.offset(weight, bias), relation).unsqueeze(0), None)]
         messages += [(leaf.send(weight, relation), index) for leaf, index in slot.parts]
         for table, index in messages:
