@@ -73,8 +73,10 @@ def _encoded(
         for part in parts:
             yield encoder.encode(part, progress)
         return
+    # Workers divide the cores; each would otherwise start as many threads as there are.
     threads = max((os.cpu_count() or 1) // workers, 1)
     begin = (encoder.id, threads)
+    # Spawned, for a forked process inherits locks of PyTorch's threads and none of the threads.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin_encoding, begin) as pool:
         try:
             for part, vectors in zip(parts, pool.map(_encode_part, parts), strict=True):
@@ -94,6 +96,7 @@ def _begin_encoding(name: str, threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
+    # By name: weights are read from disk, not sent from process to process.
     _encoders.append(load_encoder(name))
 
 

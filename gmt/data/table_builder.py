@@ -32,6 +32,7 @@ class TableBuilder:
         if value is None:
             return -1
         known = self.codes[vocabulary]
+        # Codes by first appearance, so that equal sources give equal tables.
         return known.setdefault(value, len(known))
 
     def extend(self, comparisons: Iterable[Comparison], split: Sequence[int] | None) -> TableBuilder:
