@@ -74,7 +74,7 @@ class BoostedTrees(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the trees, the user's means being those of the visible history.
+        """Score (C, K) candidates by the trees, the user's means being those of the visible history.
 
         Raises:
             DataError: The router was not fitted.

@@ -78,21 +78,21 @@ def _newton(met: np.ndarray, won: np.ndarray, strength: np.ndarray, variance: fl
     Returns:
         (B, M) deviations from `strength`.
     """
-    # Every pair is counted in both orders, which makes every matrix below symmetric.
+    # 1. Every pair is counted in both orders, which makes every matrix below symmetric.
     met, won = met + met.swapaxes(1, 2), won + (met - won).swapaxes(1, 2)
     models = len(strength)
     found, ridge = np.zeros((len(met), models)), np.eye(models) / variance
     for _ in range(NEWTON_STEPS):
         total = strength + found
         chance = expit(total[:, :, None] - total[:, None, :])
-        # Every pair stands in the matrices both ways, so a row sum is the gradient of its model.
+        # 2. Every pair stands in the matrices both ways, so a row sum is the gradient of its model.
         gradient = (won - met * chance).sum(axis=2) - found / variance
         weight = met * chance * (1 - chance)
         curvature = ridge - weight
         # The likelihood alone fixes strengths only up to a constant; the ridge of the prior makes this solvable.
         curvature[:, np.arange(models), np.arange(models)] += weight.sum(axis=2)
         step = np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
-        # The likelihood is concave, but a full step can overshoot where strengths run far apart.
+        # 3. The likelihood is concave, but a full step can overshoot where strengths run far apart.
         step *= np.minimum(1.0, 2.0 / np.maximum(np.abs(step).max(axis=1, initial=0.0), 1e-12))[:, None]
         found += step
         if np.abs(step).max(initial=0.0) < TOLERANCE:
@@ -118,7 +118,7 @@ class BradleyTerry(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the strengths that the visible votes give."""
+        """Score (C, K) candidates by the strengths that the visible votes give."""
         strength = strengths(votes_of(history.table), len(history.table.models), self.variance)
         return at_candidates(strength, questions)
 
@@ -155,7 +155,7 @@ class UserBradleyTerry(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the strengths and the user's offsets that the visible votes give."""
+        """Score (C, K) candidates by the strengths and the user's offsets that the visible votes give."""
         table = history.table
         votes = votes_of(table)
         strength = strengths(votes, len(table.models), self.variance)

@@ -47,7 +47,7 @@ class Cascade(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates good enough by their cheapness, above all others, which stand by their predicted rating."""
+        """Score (C, K) candidates: good ones by cheapness, above all others, which stand by their predicted rating."""
         predicted = self.judge.score(history, questions)
         # Padding reads model 0 here, and is masked below.
         cost = model_costs(history)[np.maximum(questions.candidates, 0)]

@@ -73,15 +73,17 @@ class DualContrastive(Rival):
 
     def fit(self, data: Dataset) -> Self:
         """Learn the map and the models' vectors from the TRAIN ratings."""
+        # 1. Queries that have something to teach, and the models that were best on them.
         known = QueryRatings.of(data.table.select(data.table.split == TRAIN))
         several = np.flatnonzero((known.count > 0).sum(axis=1) > 1)  # elsewhere nothing is compared
         generator = np.random.default_rng([self.seed, 17])
-        # Layers initialise themselves from the default generator and take no other.
+        # 2. Layers initialise themselves from the default generator and take no other.
         with seeded(self.seed):
             project = nn.Linear(data.vectors.shape[1], WIDTH, bias=False)
             vectors = nn.Parameter(torch.randn(known.count.shape[1], WIDTH))
         optimiser = torch.optim.AdamW([*project.parameters(), vectors], RATE, weight_decay=DECAY)
         rated, best = known.count > 0, known.best()
+        # 3. Each query is drawn to the models that were best on it, and to other queries of its task.
         for _ in range(STEPS if len(several) else 0):
             part = generator.choice(several, min(BATCH, len(several)), replace=False)
             texts = torch.as_tensor(data.vectors[known.query[part]]).float()
@@ -99,7 +101,7 @@ class DualContrastive(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by nearness; a model that was not trained stands in the middle of all.
+        """Score (C, K) candidates by nearness; a model that was not trained stands in the middle of all.
 
         Raises:
             DataError: The router was not fitted.

@@ -92,10 +92,11 @@ class UserElo(Rival):
         def shared_losses(step: float) -> np.ndarray:
             return valid.losses(at_candidates(shared_ratings(train, models, step), questions), self.logits)
 
-        # Shared K first: the users begin from the shared ratings, which are then played only once.
+        # 1. The shared K first: users begin from the shared ratings, which are then played only once.
         self.step = best_setting(STEPS, shared_losses)
         shared = shared_ratings(train, models, self.step)
 
+        # 2. K and shrinkage of the users together: both say how far a few votes may carry a user.
         def own_losses(settings: tuple[float, float]) -> np.ndarray:
             rating = own_ratings(train, users, shared, *settings)
             return valid.losses(at_candidates(rating[questions.user], questions), self.logits)
@@ -104,7 +105,7 @@ class UserElo(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the user's ratings after the visible votes; an unknown user gets everybody's."""
+        """Score (C, K) candidates by the user's ratings after the visible votes; an unknown user gets everybody's."""
         table, votes = history.table, in_order(history.table)
         shared = shared_ratings(votes, len(table.models), self.step)
         # One row more than there are users: row -1 is the unknown user's.

@@ -65,7 +65,7 @@ class FactorRouter(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by factors fitted to the visible votes; an unknown user has no factors of their own."""
+        """Score (C, K) candidates by factors fitted to the visible votes; an unknown user has no own factors."""
         if self._last is None or self._last[0] is not history:
             self._last = history, self._learn(history, Contexts.of(history, self.axes, self.settings))
         return self._last[1].score(questions, history.vectors)

@@ -63,7 +63,7 @@ class FactorProblem:
         return parameters[:models], factors[:models], factors[models:]
 
     def loss(self, parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the penalised -log likelihood and its gradient."""
+        """Return the penalised -log likelihood of (M + M R + F R,) parameters and its gradient."""
         strength, own, weights = self.split(parameters)
         apart, context = self.pair @ own, self.context @ weights  # (V, R) each
         logit = self.pair @ strength + (apart * context).sum(axis=1)
@@ -79,7 +79,7 @@ class FactorProblem:
         return float(loss), np.concatenate(gradient)
 
     def start(self, strength: np.ndarray) -> np.ndarray:
-        """Return parameters whose factors lie along the strongest pulls that strengths leave unexplained.
+        """Return (M + M R + F R,) parameters, factors along the strongest pulls that strengths leave unexplained.
 
         Factors of 0 never leave 0, and are the optimum where a pull is weaker than the prior, 1.
         """
@@ -94,7 +94,7 @@ class FactorProblem:
         return np.concatenate([strength, factors.ravel()])
 
     def solve(self, strength: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the likeliest strengths, P and C, searched from `strength`."""
+        """Return the likeliest strengths (M,), P (M, R) and C (F, R), searched from (M,) `strength`."""
         found = minimize(
             self.loss,
             self.start(strength),

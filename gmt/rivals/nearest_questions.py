@@ -41,7 +41,7 @@ class NearestQuestions(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by similarity-weighted mean rating, drawn towards the model's mean."""
+        """Score (C, K) candidates by similarity-weighted mean rating, drawn towards the model's mean."""
         table, means = history.table, model_means(history.table)
         scores = at_candidates(means, questions)
         # Model by model, for the neighbours are the nearest ratings of that model and not of any.

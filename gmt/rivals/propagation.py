@@ -47,6 +47,7 @@ class QueryGraph:
         codes, node = np.unique(history.table.query[votes.comparison], return_inverse=True)
         vectors = history.vectors[codes].astype(float)
         centre = vectors.mean(axis=0) if len(codes) else np.zeros(history.vectors.shape[1])
+        # Every query node begins at the strengths, so that without similar queries they are the score.
         strength = strengths(votes, len(history.table.models), variance)
         return cls(votes, node.reshape(-1), centred(vectors, centre), centre, strength)
 
@@ -126,7 +127,7 @@ class GraphPropagation(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the visible votes on the queries nearest to the target's."""
+        """Score (C, K) candidates by the visible votes on the queries nearest to the target's."""
         if self._last is None or self._last[0] is not history:
             self._last = history, QueryGraph.of(history, self.variance)
         return _at_targets(self._last[1], history, questions, (self.temperature, self.ridge, self.rounds))

@@ -45,7 +45,7 @@ class QualityGap(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score the chosen one of the two 2, the other 1, and all others below by their mean rating."""
+        """Score (C, K) candidates: the chosen one of the two 2, the other 1, all others below by their mean rating."""
         means, cost = model_means(history.table), model_costs(history)
         # 1. The large model is the best on average, the small one the best of the cheaper half of the cheaper ones.
         large = int(np.argmax(means))

@@ -39,7 +39,7 @@ class Ridge(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the regression on the visible ratings."""
+        """Score (C, K) candidates by the regression on the visible ratings."""
         if self._last is None or self._last[0] is not history:
             self._last = history, self._learn(history)
         weights, offsets = self._last[1]

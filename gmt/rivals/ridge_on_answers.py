@@ -44,7 +44,7 @@ class RidgeAnswers(Ridge):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the regression and by their answers, a model's mean where one is not visible."""
+        """Score (C, K) candidates by the regression and by their answers, a model's mean where one is not visible."""
         scores = super().score(history, questions)
         answers, weights = self._described(history)
         # Not centred: what is taken off all candidates alike changes no difference between them.
