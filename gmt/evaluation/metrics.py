@@ -44,7 +44,7 @@ def pairs_of(ratings: np.ndarray) -> Pairs:
 
 
 def count_pairs(ratings: np.ndarray) -> tuple[int, int]:
-    """Return how many pairs of rated candidates differ, and how many are ties."""
+    """Return how many pairs of rated candidates of (C, K) ratings differ, and how many are ties."""
     rated = (~np.isnan(ratings)).sum(axis=1)
     different = len(pairs_of(ratings).comparison)
     return different, int((rated * (rated - 1) // 2).sum()) - different
