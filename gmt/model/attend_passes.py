@@ -59,9 +59,11 @@ class AttendPass(torch.autograd.Function):
         for low, high in _blocks(grad):
             part = grad[low:high]
             turned = part.transpose(0, 1)
+            # 1. Short tables: one batched product each for weights and values.
             met_grad[low:high] = (turned @ values.transpose(1, 2)).transpose(0, 1)
             # All blocks read the same short tables, so their gradient is summed over blocks.
             value_grad += met[low:high].permute(1, 2, 0) @ turned
+            # 2. Long tables: gathered once more, and their gradients added to the rows that were read.
             for slot, (weight, table, row) in enumerate(zip(weights, tables, rows, strict=True)):
                 gathered = _read(table, row[low:high]).view_as(part)
                 weight_grads[slot][low:high] = (gathered * part).sum(-1)
