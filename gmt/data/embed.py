@@ -46,6 +46,7 @@ def embed_texts(
         raise DataError(
             f"{store.folder} holds vectors of {store.encoder}, not of {card}; use that encoder or another folder"
         )
+    # 1. What other data folders have had encoded is read from the cache.
     missing = store.missing(texts)
     cache = VectorCache.of(card)
     if cache is not None and missing:
@@ -56,9 +57,10 @@ def embed_texts(
         missing = store.missing(missing)
         if progress is not None:
             progress(count - len(missing))
-    # Texts of like length share a chunk, so that little of the work goes into padding.
+    # 2. Texts of like length share a chunk, so that little of the work goes into padding.
     missing.sort(key=len)
     parts = [missing[low : low + CHUNK] for low in range(0, len(missing), CHUNK)]
+    # 3. Remembered chunk by chunk, so that an interrupted run goes on where it stopped.
     for part, vectors in zip(parts, _encoded(encoder, parts, progress, workers), strict=True):
         store.add(part, vectors)
         if cache is not None:

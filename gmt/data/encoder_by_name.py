@@ -55,6 +55,7 @@ def encoder_of_run(card: EncoderCard, allow_download: bool = False) -> TextEncod
 
 def _load(name: str, how: dict[str, Any] | None = None) -> TextEncoder:
     """Load an encoder; `how` says how a run's may be fetched."""
+    # 1. What needs no files of a model.
     if name == "hash" or name.startswith("hash:"):
         width = name.partition(":")[2] or "384"
         if not re.fullmatch(r"[0-9]{1,5}", width) or not 8 <= int(width) <= 65536:
@@ -64,9 +65,11 @@ def _load(name: str, how: dict[str, Any] | None = None) -> TextEncoder:
         return HashEncoder(int(width))
     if name in ("minilm", MINILM):
         return _load_minilm(how)
+    # 2. Any other, from its folder or from the hub.
     folder = Path(name) if _is_folder(name) else _from_hub(name, "name another --encoder, e.g. minilm or hash", how)
     # A hub snapshot lies in a folder named after its commit.
     revision = folder.name if folder != Path(name) else _weights_sha256(folder)
+    # 3. Averaging needs transformers alone, which is installed in any case.
     if _averages(folder):
         return TransformerEncoder(name, revision, folder)
     if find_spec("sentence_transformers") is None:

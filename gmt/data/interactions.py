@@ -70,7 +70,7 @@ class InteractionTable(TableColumns):
         return replace(self, rows_of=self, **longer)
 
     def of_user(self, user: int) -> np.ndarray:
-        """Return the ascending positions of a user's rounds; a table that was grown does not search for them."""
+        """Return the (N,) ascending positions of a user's rounds; a table that was grown does not search for them."""
         if self.growth is None:
             return np.flatnonzero(self.user == user)
         return self.growth.rounds_of(user, len(self))

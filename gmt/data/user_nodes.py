@@ -63,7 +63,7 @@ class UserNodes:
         )
 
     def earlier_rounds(self, questions: Questions) -> tuple[np.ndarray, np.ndarray]:
-        """Return positions in `questions.earlier` that views show, strictly before their turn, and the views."""
+        """Return (E,) positions in `questions.earlier` shown by views, all before their turn, and (E,) the views."""
         nodes = np.arange(self.users, len(self.code))
         # Sorted by conversation, so that two binary searches find all views of a round.
         nodes = nodes[np.argsort(self.conversation[nodes], kind="stable")]
@@ -113,5 +113,5 @@ def newest_of_each(user: np.ndarray, users: np.ndarray, limit: int) -> tuple[np.
 
 
 def within(sizes: np.ndarray) -> np.ndarray:
-    """Return 0, 1, … up to each size, one count after the other."""
+    """Return 0, 1, … up to each of (N,) sizes, one count after the other."""
     return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
