@@ -65,6 +65,7 @@ def build_graph(
         target_user=_whole(nodes.target),
         target_query=_vectors(history, questions.query),
         target_task=_whole(task[: len(questions)]),
+        # Padding reads node 0, for an index must exist; the mask hides what comes of it.
         candidates=_whole(np.where(mask, questions.candidates, 0)),
         mask=torch.from_numpy(mask),
         rating=torch.from_numpy(np.where(mask, rating, np.nan).astype(np.float32)),
@@ -85,6 +86,7 @@ def _vectors(data: Dataset, codes: np.ndarray) -> Tensor:
 def _task_vectors(history: Dataset, tasks: np.ndarray) -> np.ndarray:
     """Return (A, W) means of the distinct visible queries of each task; zero where there is none."""
     table = history.table
+    # Distinct queries, or one that is asked often would stand for the whole task.
     pairs = np.unique(np.stack([table.task, table.query], axis=1), axis=0)
     out = np.zeros((len(tasks), history.vectors.shape[1]), np.float32)
     for place, task in enumerate(tasks.tolist()):

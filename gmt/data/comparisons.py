@@ -1,4 +1,4 @@
-"""Hold one round as its source gives it: who asked what, which models answered, and how they were rated."""
+"""Hold one round as its source gives it: a user's query, the answers of models to it, and their ratings."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Comparison:
         user: Name of the user.
         conversation: Name of the conversation; rounds of one conversation share it.
         turn: Number of the round within its conversation, from 0.
-        query: What was asked.
+        query: Text of the query.
         candidates: The answers in the order they were shown; each model once.
         question: The source's id of the question; defaults to a hash of the query.
         task: Name of the task or category.
@@ -107,6 +107,7 @@ class Comparison:
         if not self.candidates:
             raise DataError("no model answered; expected at least one candidate")
         names = [candidate.model for candidate in self.candidates]
+        # Votes and graphs name an answer by its model, so two answers of one could not be kept apart.
         if len(set(names)) < len(names):
             raise DataError(f"a model stands twice in one comparison ({', '.join(names)}); expected each model once")
 
@@ -123,6 +124,7 @@ def winner_ratings(winner: str) -> tuple[float, float, str | None]:
         "model_a": (1.0, 0.0, None),
         "model_b": (0.0, 1.0, None),
         "tie": (0.5, 0.5, None),
+        # A verdict compares and knows no scale: both bad is a tie, and what it says more is kept as feedback.
         "tie (bothbad)": (0.5, 0.5, "both bad"),
     }
     if winner not in known:

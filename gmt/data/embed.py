@@ -46,6 +46,7 @@ def embed_texts(
         raise DataError(
             f"{store.folder} holds vectors of {store.encoder}, not of {card}; use that encoder or another folder"
         )
+    # 1. What other data folders have had encoded is read from the cache.
     missing = store.missing(texts)
     cache = VectorCache.of(card)
     if cache is not None and missing:
@@ -56,9 +57,10 @@ def embed_texts(
         missing = store.missing(missing)
         if progress is not None:
             progress(count - len(missing))
-    # Texts of like length share a chunk, so that little of the work goes into padding.
+    # 2. Texts of like length share a chunk, so that little of the work goes into padding.
     missing.sort(key=len)
     parts = [missing[low : low + CHUNK] for low in range(0, len(missing), CHUNK)]
+    # 3. Remembered chunk by chunk, so that an interrupted run goes on where it stopped.
     for part, vectors in zip(parts, _encoded(encoder, parts, progress, workers), strict=True):
         store.add(part, vectors)
         if cache is not None:
@@ -73,8 +75,10 @@ def _encoded(
         for part in parts:
             yield encoder.encode(part, progress)
         return
+    # Workers divide the cores; each would otherwise start as many threads as there are.
     threads = max((os.cpu_count() or 1) // workers, 1)
     begin = (encoder.id, threads)
+    # Spawned, for a forked process inherits locks of PyTorch's threads and none of the threads.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin_encoding, begin) as pool:
         try:
             for part, vectors in zip(parts, pool.map(_encode_part, parts), strict=True):
@@ -94,6 +98,7 @@ def _begin_encoding(name: str, threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
+    # By name: weights are read from disk, not sent from process to process.
     _encoders.append(load_encoder(name))
 
 

@@ -35,7 +35,7 @@ def load_encoder(name: str) -> TextEncoder:
 
 
 def encoder_of_run(card: EncoderCard, allow_download: bool = False) -> TextEncoder:
-    """Load the encoder a run was made with; the run may be a stranger's.
+    """Load the encoder a run was made with; the run may come from anybody.
 
     What lies on this machine is loaded. Something new is fetched only where that is allowed, at the very commit the
     run names and without the user's token. Of a model only safetensors and settings are read; its code never runs.
@@ -48,12 +48,14 @@ def encoder_of_run(card: EncoderCard, allow_download: bool = False) -> TextEncod
         UserError: The encoder is not here and may not be fetched, or it cannot be read.
     """
     allowed = allow_download or os.environ.get(ALLOW_DOWNLOAD, "").lower() not in ("", "0", "false", "no", "off")
+    # Other revisions are checksums of weights, which the hub does not know.
     commit = card.revision if re.fullmatch(r"[0-9a-f]{40}", card.revision) else None
     return _load(card.id, {"token": False, "revision": commit, "local_files_only": not allowed})
 
 
 def _load(name: str, how: dict[str, Any] | None = None) -> TextEncoder:
     """Load an encoder; `how` says how a run's may be fetched."""
+    # 1. What needs no files of a model.
     if name == "hash" or name.startswith("hash:"):
         width = name.partition(":")[2] or "384"
         if not re.fullmatch(r"[0-9]{1,5}", width) or not 8 <= int(width) <= 65536:
@@ -63,9 +65,11 @@ def _load(name: str, how: dict[str, Any] | None = None) -> TextEncoder:
         return HashEncoder(int(width))
     if name in ("minilm", MINILM):
         return _load_minilm(how)
+    # 2. Any other, from its folder or from the hub.
     folder = Path(name) if _is_folder(name) else _from_hub(name, "name another --encoder, e.g. minilm or hash", how)
     # A hub snapshot lies in a folder named after its commit.
     revision = folder.name if folder != Path(name) else _weights_sha256(folder)
+    # 3. Averaging needs transformers alone, which is installed in any case.
     if _averages(folder):
         return TransformerEncoder(name, revision, folder)
     if find_spec("sentence_transformers") is None:
@@ -104,6 +108,7 @@ def _from_hub(name: str, repair: str, how: dict[str, Any] | None) -> Path:
     """Return the folder of a model on the hub or in its cache."""
     from huggingface_hub import snapshot_download
 
+    # Neither pickles nor code of a model are even fetched.
     wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]
     try:
         return Path(snapshot_download(name, allow_patterns=wanted, **(how or {})))
@@ -123,6 +128,7 @@ def _weights_sha256(folder: Path) -> str:
         raise UserError(f"{folder} holds no safetensors weights; name another --encoder")
     for file in files:
         with file.open("rb") as stream:
+            # By the megabyte, so that weights are never held whole.
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
@@ -138,6 +144,7 @@ def _averages(folder: Path) -> bool:
         # The library imports whatever class stands here; only its own are let in.
         if foreign := [kind for kind in kinds if not kind.startswith("sentence_transformers.")]:
             raise UserError(f"{folder} asks to run the class {foreign[0]}; gmt runs no code of a model, name another")
+        # Any further module changes the vectors, and only the library itself can run it.
         if any(kind.rpartition(".")[2] not in ("Transformer", "Pooling", "Normalize") for kind in kinds):
             return False
         for module, kind in zip(modules, kinds, strict=True):

@@ -71,6 +71,7 @@ class HashEncoder:
         """Return (T, D) float32 vectors of unit length."""
         from sklearn.feature_extraction.text import HashingVectorizer
 
+        # Not scaled here: length is taken after the logarithm. Signs let words that collide cancel on average.
         untyped: Any = {"norm": None, "alternate_sign": True}
         counter: Any = HashingVectorizer(
             n_features=self.width, ngram_range=(1, 2), token_pattern=r"(?u)\w+|[^\w\s]", **untyped
@@ -79,6 +80,7 @@ class HashEncoder:
         for low in range(0, len(texts), CHUNK):
             part = [clean(text) for text in texts[low : low + CHUNK]]
             counts = counter.transform(part).toarray()
+            # Logarithms, so that a word said very often does not drown all others.
             vectors[low : low + len(part)] = np.sign(counts) * np.log1p(np.abs(counts))
             if progress is not None:
                 progress(len(part))

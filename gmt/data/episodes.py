@@ -39,6 +39,7 @@ class Episode:
         _, talk = np.unique(talks, return_inverse=True)
         target_talk, shown = np.split(talk.reshape(-1), [len(self.targets)])
         first_target = np.full(len(talks), np.iinfo(np.int64).max)
+        # The first target of a conversation is the strictest: nothing from its turn on may be visible.
         np.minimum.at(first_target, target_talk, table.turn[self.targets])
         if (table.turn[self.history] >= first_target[shown]).any():
             raise DataError(
@@ -58,11 +59,12 @@ class EpisodeSampler:
         seed: With the step number, decides the draw.
 
     Raises:
-        DataError: Nobody in the table has a rated comparison.
+        DataError: No user in the table has a rated comparison.
     """
 
     def __init__(self, table: InteractionTable, config: EpisodeConfig, seed: int) -> None:
         self.table, self.config, self.seed = table, config, seed
+        # Sorted once, so that a step cuts out the rounds of its users without searching the table.
         self.by_user = np.argsort(table.user, kind="stable")
         sorted_users = table.user[self.by_user]
         users = np.unique(table.user[table.rated])
@@ -97,7 +99,9 @@ class EpisodeSampler:
         count = np.minimum(config.targets, np.maximum(sizes // 2, 1))
         longest = np.minimum(config.history, np.maximum(sizes - count, 0))
         if config.history_length == "varied":
+            # The root makes long histories likelier than short ones.
             longest = np.floor(generator.random(len(sizes)) ** 0.5 * (longest + 1)).astype(np.int64)
+            # Some have none at all, so that cold-start users are trained for too.
             longest = np.where(generator.random(len(sizes)) < 0.08, 0, longest)
         is_target = (rank < count[place]) & table.rated[rows]
         is_history = (rank >= count[place]) & (rank < count[place] + longest[place])

@@ -70,7 +70,7 @@ class InteractionTable(TableColumns):
         return replace(self, rows_of=self, **longer)
 
     def of_user(self, user: int) -> np.ndarray:
-        """Return the ascending positions of a user's rounds; a table that was grown does not search for them."""
+        """Return the (N,) ascending positions of a user's rounds; a table that was grown does not search for them."""
         if self.growth is None:
             return np.flatnonzero(self.user == user)
         return self.growth.rounds_of(user, len(self))
@@ -81,6 +81,7 @@ class InteractionTable(TableColumns):
         Raises:
             DataError: Two users share a conversation; each would see the other's earlier rounds.
         """
+        # Whichever user is written last owns the conversation; any other one in it then differs.
         owner = np.full(len(self.conversations), -1, dtype=np.int64)
         owner[self.conversation] = self.user
         shared = np.flatnonzero(owner[self.conversation] != self.user)
@@ -97,11 +98,13 @@ class InteractionTable(TableColumns):
         """(T,) codes of the texts in the order in which `read` will number them: queries, responses, feedback."""
         codes = np.concatenate([self.query, self.response, self.feedback])
         values, first = np.unique(codes, return_index=True)
+        # By first appearance, as `read` gives codes.
         values = values[np.argsort(first)]
         return values[values >= 0]
 
     def without_ratings(self) -> InteractionTable:
         """Return the same table with ratings and feedback blanked."""
+        # Feedback too, for its words give the rating away.
         return replace(self, rating=np.full_like(self.rating, np.nan), feedback=np.full_like(self.feedback, -1))
 
     def to_comparisons(self) -> list[Comparison]:
@@ -157,6 +160,7 @@ class InteractionTable(TableColumns):
         items, growth = list(comparisons), self.growth
         with contextlib.ExitStack() as held:
             if growth is not None:
+                # Two threads would otherwise write behind one table at the same place.
                 held.enter_context(growth.lock)
             if growth is None or not growth.is_newest(self):
                 growth = TableGrowth(self.owned())
@@ -199,6 +203,7 @@ class InteractionTable(TableColumns):
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            # Errors of Arrow run over several lines, and ours are one.
             reason = " ".join(str(error).split())[:160]
             raise DataError(
                 f"{path} is not a readable interaction table ({reason}); make it anew with gmt prep"

@@ -13,7 +13,7 @@ class OutcomeLinks:
     """Hold the links of a graph whose edges carry outcomes.
 
     A task node is one user's view of a task, and a query node one query of one user,
-    so that nobody's outcomes reach another user but through the llms.
+    so that outcomes of one user reach another through the llms alone.
 
     Args:
         task_user: (A,) the user of each task node.

@@ -33,6 +33,7 @@ class TransformerEncoder:
 
         self.id, self.revision = id, revision
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        # Settings of the whole process, so they are put back whatever happens.
         verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
         logging.set_verbosity_error()
         logging.disable_progress_bar()
@@ -47,6 +48,7 @@ class TransformerEncoder:
                 logging.enable_progress_bar()
         self.model = model.to(self.device).float().eval()
         self.width = int(model.config.hidden_size)
+        # A token beyond the trained positions would fail.
         places = getattr(model.config, "max_position_embeddings", max_tokens)
         self.max_tokens = min(max_tokens, int(places), self.tokenizer.model_max_length)
 
@@ -69,6 +71,7 @@ class TransformerEncoder:
             with torch.inference_mode():
                 hidden = self.model(**tokens).last_hidden_state
                 mask = tokens["attention_mask"].unsqueeze(-1).float()
+                # Padding is no part of the text, and batches are padded differently.
                 mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
             vectors[batch] = mean.cpu().numpy()
             if progress is not None:
@@ -96,6 +99,7 @@ class SentenceEncoder:
         except Exception as error:  # as above
             raise _unreadable(folder, error) from error
         self.model.max_seq_length = min(self.model.max_seq_length or MAX_TOKENS, MAX_TOKENS)
+        # Measured, for pooling and dense layers may give another width than the transformer's.
         self.width = len(self.model.encode([""], show_progress_bar=False)[0])
 
     def encode(self, texts: list[str], progress: Progress | None = None) -> np.ndarray:

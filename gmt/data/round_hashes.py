@@ -21,9 +21,11 @@ def round_hashes(table: InteractionTable) -> np.ndarray:
     who, talk = _of_names(table.users, table.user), _of_names(table.conversations, table.conversation)
     query, model = _of_names(table.texts, table.query), _of_names(table.models, table.model)
     # A rating read from text may differ in the last bit from one that was computed.
+    # Adding 0 turns -0.0, whose bits differ, into 0.0.
     rating = np.where(np.isnan(table.rating), -1.0, table.rating).astype(np.float32) + np.float32(0)
     answers = _mixed(model ^ _mixed(rating.view(np.uint32).astype(np.uint64) + np.uint64(1)))
     shown = np.zeros(len(table), np.uint64)
+    # A sum, for the order of answers must not count.
     np.add.at(shown, table.row_comparison, answers)
     found = _mixed(who)
     for part in (talk, table.turn.astype(np.uint64), query, shown):
@@ -42,6 +44,6 @@ def _of_names(names: Sequence[str], codes: np.ndarray) -> np.ndarray:
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
-    """Spread what differs in any bit over all of them; sums and products wrap around."""
+    """Let a difference in any bit change all of them; sums and products wrap around."""
     values = (values ^ (values >> SHIFT)) * FACTOR
     return values ^ (values >> SHIFT)

@@ -81,7 +81,7 @@ class GraphSchema(ABC):
             )
 
     def restricted(self, layers: int, outputs: Sequence[str]) -> list[Self]:
-        """Return for each of L layers the schema of the edges that somebody reads after it.
+        """Return for each of L layers the schema of the edges that are read after it.
 
         Args:
             layers: L.

@@ -65,6 +65,7 @@ def arrow_of(table: TableColumns, first: int, last: int) -> pa.Table:
 
 def arrow_parts(table: TableColumns, count: int) -> Iterator[pa.Table]:
     """Yield a table as Arrow, `count` comparisons at a time, fewer where their texts are very long."""
+    # A stack with the first part on top: halves go back on it, and rows keep their order.
     waiting = [(first, min(first + count, len(table))) for first in range(0, max(len(table), 1), count)][::-1]
     while waiting:
         first, last = waiting.pop()
@@ -87,6 +88,7 @@ def _bytes_of(texts: Sequence[str], codes: np.ndarray) -> int:
     total = 0
     for code, times in zip(used.tolist(), count.tolist(), strict=True):
         text = str(texts[code])
+        # An ASCII text has as many bytes as characters, known without encoding it.
         total += times * (len(text) if text.isascii() else len(text.encode("utf-8")))
     return total
 
@@ -104,6 +106,7 @@ def columns_of(rows: pa.Table, models: Sequence[str]) -> dict[str, Any]:
     missing = [name for name in SCHEMA.names if name not in rows.column_names]
     if missing:
         raise DataError(f"the table lacks the columns {', '.join(missing)}; write it with gmt prep")
+    # Before chunks are joined, for texts of a whole table may pass what `string` can hold.
     rows = rows.select(SCHEMA.names).cast(IN_MEMORY)
     # 1. Rows of a comparison lie side by side, in the order they were shown.
     empty = [name for name in ("comparison", "turn") if rows[name].null_count]
@@ -120,6 +123,7 @@ def columns_of(rows: pa.Table, models: Sequence[str]) -> dict[str, Any]:
     shared: dict[str, np.ndarray] = {}
     for name in ("user", "conversation", "question", "task"):
         vocabularies[f"{name}s"], shared[name] = _codes(rows[name])
+    # In front, so that they take the first codes, also those that no row names.
     given = pa.array(list(models), pa.large_string())
     vocabularies["models"], model = _codes(pa.chunked_array([given, *rows["model"].chunks]))
     chunks = [*rows["query"].chunks, *rows["response"].chunks, *rows["feedback"].chunks]
@@ -170,6 +174,7 @@ def _split_codes(column: pa.ChunkedArray) -> np.ndarray:
     unknown = [name for name in names if name not in known]
     if unknown or (codes < 0).any():
         raise DataError(f"split is {unknown[0] if unknown else None!r}; expected one of {', '.join(SPLITS)}")
+    # A table without rows still needs an array that can be indexed.
     return np.array([known[name] for name in names] or [0], dtype=np.int8)[codes]
 
 

@@ -32,18 +32,22 @@ class TableBuilder:
         if value is None:
             return -1
         known = self.codes[vocabulary]
+        # Codes by first appearance, so that equal sources give equal tables.
         return known.setdefault(value, len(known))
 
     def extend(self, comparisons: Iterable[Comparison], split: Sequence[int] | None) -> TableBuilder:
         """Add comparisons; `split` holds their (C,) split codes, all TRAIN when left out."""
         columns = self.columns
+        # 1. Ids go on behind those given out.
         next_id = int(max(columns["comparison"], default=-1)) + 1
         items = list(comparisons)
         opening = self.opening
-        for item in items:  # the question of a later turn is the one its conversation opened with
+        # 2. The question of a later turn is the one its conversation opened with, in whatever order they come.
+        for item in items:
             seen = opening.get(item.conversation)
             if seen is None or item.turn < seen[0]:
                 opening[item.conversation] = (item.turn, item.query)
+        # 3. A line for each comparison, then one for each of its answers.
         for position, item in enumerate(items):
             columns["comparison"].append(next_id + position)
             columns["user"].append(self.code("users", item.user))

@@ -54,6 +54,7 @@ class TurnColumns:
         for rounds in visible:
             part = rounds.table.select(rounds.positions)
             of = part.row_comparison
+            # Place among the candidates of its round, to read one line per turn out of padded arrays.
             slot = np.arange(len(of)) - part.start[:-1][of]
             written = np.zeros(part.ratings.shape, bool)
             written[of, slot] = part.feedback >= 0
@@ -74,6 +75,7 @@ class TurnColumns:
         """Return (2, P) edges from each turn to the same model's turn in the next round of its conversation."""
         if not len(self.owner):
             return np.zeros((2, 0), np.int64)
+        # So sorted, the next turn of the same model in a conversation is the neighbour.
         order = np.lexsort((self.number, self.model, self.conversation, self.owner))
         a, b = order[:-1], order[1:]
         same = (self.owner[a] == self.owner[b]) & (self.conversation[a] == self.conversation[b])

@@ -42,6 +42,7 @@ class UserNodes:
         # 1. A question needs a view if its conversation has an earlier round that is visible.
         talks, talk = np.unique(np.concatenate([earlier.conversation, questions.conversation]), return_inverse=True)
         first = np.full(len(talks), np.iinfo(np.int64).max)
+        # The earliest round decides: if it lies before a question, there is something to show.
         np.minimum.at(first, talk[: len(earlier)], earlier.turn)
         opened = first[talk[len(earlier) :]]
         continued = np.flatnonzero(opened < questions.turn) if conversation else np.zeros(0, np.int64)
@@ -62,8 +63,9 @@ class UserNodes:
         )
 
     def earlier_rounds(self, questions: Questions) -> tuple[np.ndarray, np.ndarray]:
-        """Return positions in `questions.earlier` that views show, strictly before their turn, and the views."""
+        """Return (E,) positions in `questions.earlier` shown by views, all before their turn, and (E,) the views."""
         nodes = np.arange(self.users, len(self.code))
+        # Sorted by conversation, so that two binary searches find all views of a round.
         nodes = nodes[np.argsort(self.conversation[nodes], kind="stable")]
         talks = self.conversation[nodes]
         shown = questions.earlier.conversation
@@ -101,7 +103,9 @@ def newest_of_each(user: np.ndarray, users: np.ndarray, limit: int) -> tuple[np.
     order = np.argsort(user, kind="stable")
     begin = np.searchsorted(user[order], users, side="left")
     end = np.searchsorted(user[order], users, side="right")
+    # An unknown user has no history, whatever code -1 would find.
     end = np.where(users >= 0, end, begin)
+    # Oldest first, so the newest are the last ones.
     begin = np.maximum(begin, end - limit)
     sizes = end - begin
     owner = np.repeat(np.arange(len(users)), sizes)
@@ -109,5 +113,5 @@ def newest_of_each(user: np.ndarray, users: np.ndarray, limit: int) -> tuple[np.
 
 
 def within(sizes: np.ndarray) -> np.ndarray:
-    """Return 0, 1, … up to each size, one count after the other."""
+    """Return 0, 1, … up to each of (N,) sizes, one count after the other."""
     return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)

@@ -43,6 +43,7 @@ class SharedVotes:
             targets: (C,) positions of the targets; each of their votes meets the votes of others in the table.
         """
         votes = votes_of(table, every=True)
+        # A tie sides with neither answer, so it can neither agree nor disagree.
         votes = votes.select(votes.y != 0.5)
         _, query = QueryKeys.of(table).distinct()
         low, high = np.minimum(votes.a, votes.b), np.maximum(votes.a, votes.b)
@@ -50,6 +51,7 @@ class SharedVotes:
         pair = (query[votes.comparison] * models + low) * models + high
         pair = np.unique(pair, return_inverse=True)[1].reshape(-1)
         won = np.where(votes.a == low, votes.y, 1 - votes.y)  # whether the model with the smaller code won
+        # A user may have judged a pair twice; neither vote is then a vote of others.
         own = np.unique(np.stack([pair, votes.user], axis=1), axis=0, return_inverse=True)[1].reshape(-1)
         # Votes of others on the same pair: everybody's less one's own.
         others = np.bincount(pair)[pair] - np.bincount(own)[own]
@@ -82,6 +84,7 @@ class SharedVotes:
                 right.setdefault(name, np.zeros(len(self)))[asked] += (1 + np.sign(gap)) / 2
         if not count.all():
             return None
+        # The mean over trials comes first, so that a vote weighs the same however often it was drawn.
         return {name: float(np.mean(total / count)) for name, total in right.items()}
 
 
@@ -94,11 +97,12 @@ def impersonal_ceiling(shared: SharedVotes) -> dict[str, Any] | None:
     only: of few votes, a blind router may be right in somewhat more, and of others in any number.
 
     Returns:
-        `agreement`, `votes` (votes on targets that somebody else cast too), `low` and `high`; None where
+        `agreement`, `votes` (votes on targets whose pair another user judged too), `low` and `high`; None where
         no pair was judged twice.
     """
     if not len(shared):
         return None
     agreement = float(np.mean(shared.share))
+    # If every pair splits p to 1 - p, two users agree by A = p² + (1 - p)²; this is its larger root.
     top = (1 + np.sqrt(max(2 * agreement - 1, 0.0))) / 2
     return {"agreement": agreement, "votes": len(shared), "low": max(agreement, 0.5), "high": float(top)}

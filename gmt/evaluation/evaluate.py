@@ -61,18 +61,22 @@ def evaluate(
     Raises:
         DataError: There is no target, or a router's scores do not fit the questions.
     """
+    # Results are kept by name, so one of two equal names would overwrite the other.
     names = [router.name for router in routers]
     if len(set(names)) < len(names):
         raise DataError(f"two routers share a name ({', '.join(names)}); give each its own")
     protocol = protocol or str(data.card.get("protocol", "seen"))
+    # 1. Every router scores all targets of all trials, with no rating of a target in its reach.
     planned = list(cut) if cut is not None else trials(data.table, protocol, split, shots, draws, seed)
     scored = [ScoredTargets(trial, _score_trial(data, routers, trial, reveal_turns, progress)) for trial in planned]
+    # Fit on VALID with TRAIN visible, so that no TEST vote helps the win probabilities it is measured by.
     temperatures = {router.name: _temperature(data, router, reveal_turns) for router in routers}
     facts = {"protocol": protocol, "split": split, "seed": seed}
+    # 2. Scores are on disk before the first metric, so that nothing later can change or lose them.
     predictions = predictions_of(data.table, scored, facts, oracle)
     if out is not None:
         write_predictions(predictions, predictions_path(out))
-    # From here on ratings are revealed; every score stands already.
+    # 3. From here on ratings are revealed; every score stands already.
     summary: dict[str, Any] = {**facts, "draws": len({trial.draw for trial in planned})}
     summary |= ({"reveal_turns": True} if reveal_turns else {}) | ({"data": source} if source else {})
     targets = np.unique(np.concatenate([trial.targets for trial in planned]))
@@ -124,6 +128,7 @@ def _score(data: Dataset, router: RoutingMethod, history: Dataset, targets: np.n
                 f"{router.name} gave {given.shape} scores, {int((~np.isfinite(given)).sum())} not finite, for "
                 f"{offered.shape} slots of {int(offered.sum())} candidates; give each a finite score"
             )
+        # The questions of one turn may have fewer candidates than the widest target; the rest stays -inf.
         scores[part, : given.shape[1]] = np.where(offered, given, -np.inf)
     return scores
 

@@ -62,6 +62,7 @@ class Estimates:
     def difference(self, router: str, rival: str, metric: str) -> Interval | None:
         """Return `router` less `rival`, resample by resample; None where either is missing."""
         ours, theirs = self.samples[router].get(metric), self.samples[rival].get(metric)
+        # Resample by resample: what hard users cost both routers cancels, which makes the interval narrower.
         return None if ours is None or theirs is None else _interval(ours - theirs)
 
 
@@ -69,6 +70,7 @@ def _interval(samples: np.ndarray | None) -> Interval | None:
     if samples is None or not np.isfinite(samples[0]):
         return None
     drawn = samples[1:][np.isfinite(samples[1:])]
+    # Resamples that hold nothing to compute the metric from are left out.
     low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (samples[0], samples[0])
     # Resampling biases some metrics, such as calibration error, away from the value itself; the interval holds both.
     return Interval(float(samples[0]), float(min(low, samples[0])), float(max(high, samples[0])))
@@ -76,8 +78,10 @@ def _interval(samples: np.ndarray | None) -> Interval | None:
 
 def resamples(users: Sequence[np.ndarray], seed: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the (U,) sorted names of all users, and (1 + B, U) how often each stands in each resample."""
+    # Sorted names, so that a seed draws the same users in whatever order blocks come.
     names = np.unique(np.concatenate([part.astype(str) for part in users] or [np.zeros(0, str)]))
     rng, count = np.random.default_rng(seed), len(names)
+    # Row 0 counts every user once: the value itself is computed by the same code as its resamples.
     weights = np.ones((1 + draws, count), dtype=np.float32)
     for draw in range(draws if count else 0):
         weights[1 + draw] = np.bincount(rng.integers(count, size=count), minlength=count)

@@ -1,4 +1,4 @@
-"""Measure a run beside its rivals, on its own data or on somebody else's."""
+"""Measure a run beside its rivals, on its own data or on foreign data."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def measure(
 
     Raises:
         RunError: The run's data is gone or changed.
-        DataError: The foreign data has another encoder or no target, or the run was trained on a round to be asked.
+        DataError: The foreign data has another encoder or no target, or the run was trained on a round to be scored.
     """
     router = Router.from_pretrained(run.root)
     folder = Path(router.card["data"]["path"]) if data is None else data
@@ -58,8 +58,10 @@ def measure(
     oracle = ORACLE in names
     rivals = [make_router(name, seed) for name in names if name != ORACLE]
     if own is not None:
+        # Settings are chosen on VALID, so a run has always seen that part; only TEST must be new to it.
         if split == SPLITS[TEST]:
             refuse_trained(run, own.table.select(own.table.split == TEST), folder)
+        # Rivals learn from what the run was given: TRAIN, with settings chosen on VALID.
         learn = own.select(own.table.split != TEST)
         routers: list[RoutingMethod] = [router.router, *_fitted(rivals, learn, progress)]
         out = out or run.results / f"{own.card.get('protocol', 'seen')}{'-valid' if split == 'valid' else ''}.json"
@@ -136,9 +138,11 @@ def _join(router: Router, run: RunFolder, folder: Path) -> tuple[Dataset, Datase
         own = None  # the run folder alone must do; there is then no VALID part to fit temperatures on
     base = router.data if own is None else own.select(own.table.split != TEST)
     met = {base.table.users[code] for code in np.unique(base.table.user)}
+    # Users whom the run has met are neither scored nor shown, so their rounds may have been trained on.
     asked = ~np.isin(foreign.table.user, [code for code, name in enumerate(foreign.table.users) if name in met])
     refuse_trained(run, foreign.table.select(asked), folder)
     store = EmbeddingStore.open(folder / "embeddings")
+    # Conversations of one name in both tables would otherwise become one.
     items = [
         replace(item, conversation=f"{folder.name}: {item.conversation}") for item in foreign.table.to_comparisons()
     ]

@@ -44,7 +44,7 @@ def pairs_of(ratings: np.ndarray) -> Pairs:
 
 
 def count_pairs(ratings: np.ndarray) -> tuple[int, int]:
-    """Return how many pairs of rated candidates differ, and how many are ties."""
+    """Return how many pairs of rated candidates of (C, K) ratings differ, and how many are ties."""
     rated = (~np.isnan(ratings)).sum(axis=1)
     different = len(pairs_of(ratings).comparison)
     return different, int((rated * (rated - 1) // 2).sum()) - different
@@ -89,6 +89,7 @@ def weighted_auc(d: np.ndarray, who: np.ndarray, weights: np.ndarray) -> np.ndar
     negative = -d[order]
     # Of two equal neighbours half counts: the mean of the cumulated weight below and up to d.
     below, upto = np.searchsorted(negative, d, "left"), np.searchsorted(negative, d, "right")
+    # (1 + B, P) weights would not fit in memory where pairs are many.
     batch = max(1, NUMBERS_AT_ONCE // len(d))
     for start in range(0, len(weights), batch):
         weight = weights[start : start + batch, who].astype(float)
@@ -104,6 +105,7 @@ def mean_user_auc(d: np.ndarray, who: np.ndarray, weights: np.ndarray) -> np.nda
     users = np.flatnonzero(np.bincount(who, minlength=weights.shape[1]) >= LEAST_PAIRS)
     one = np.ones((1, 1))
     areas = np.array([weighted_auc(d[who == user], np.zeros((who == user).sum(), int), one)[0] for user in users])
+    # Areas are computed once: a resample repeats whole users, whose own areas stay the same.
     counted = weights[:, users]
     return ratio(counted @ areas, counted.sum(axis=1))
 
@@ -118,9 +120,11 @@ def calibration_error(logit: np.ndarray, who: np.ndarray, weights: np.ndarray) -
         who, weights: As in `weighted_auc`.
     """
     both, won = np.concatenate([logit, -logit]), np.repeat([1.0, 0.0], len(logit))
+    # "lower" gives promises that occur as edges, so that equal promises never fall into two bins.
     edges = np.quantile(both, np.arange(1, BINS) / BINS, method="lower") if len(logit) else np.zeros(0)
     bins = np.searchsorted(np.unique(edges), both, side="left")
     users, cell = weights.shape[1], np.tile(who, 2) * BINS + bins
     counts = weights @ np.bincount(cell, minlength=users * BINS).reshape(users, BINS)
+    # Signed within a bin, absolute between bins: a bin is calibrated if its mean promise is.
     gaps = weights @ np.bincount(cell, expit(both) - won, users * BINS).reshape(users, BINS)
     return ratio(np.abs(gaps).sum(axis=1), counts.sum(axis=1))

@@ -41,7 +41,7 @@ class NewUsers:
     def draw(
         cls, questions: Questions, utilities: np.ndarray, rounds: int, held: int, rng: np.random.Generator
     ) -> NewUsers:
-        """Draw the questions and the luck; a user never has the same question twice.
+        """Draw questions and luck, given (B, Q, M) utilities; a user never has the same question twice.
 
         Raises:
             DataError: There are fewer questions than rounds and held-out questions together.

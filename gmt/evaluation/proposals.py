@@ -1,4 +1,7 @@
-"""Propose two models to show, from what a posterior says of their scores."""
+"""Propose two models to show, from what a posterior says of their scores.
+
+Every way reads (B, M) means and (B, M, M) covariances, and returns two times (B,) different models.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Replay:
 
     @property
     def effective(self) -> float:
-        """How many equally weighted matched comparisons would tell as much (Kish)."""
+        """How many equally weighted matched comparisons would say as much (Kish)."""
         counted = self.matched * self.weight
         return float(counted.sum() ** 2 / max((counted**2).sum(), 1e-300))
 

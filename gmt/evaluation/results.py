@@ -31,6 +31,7 @@ class Result:
 
     def write(self, path: Path) -> tuple[Path, Path]:
         """Write the predictions, then the summary at `path` beside them; return both paths."""
+        # Predictions first: whoever finds a summary finds what it was computed from.
         beside = write_predictions(self.predictions, predictions_path(path))
         return write_summary(self.summary, path), beside
 
@@ -61,6 +62,7 @@ def write_predictions(predictions: pa.Table, path: Path) -> Path:
 
 def write_summary(summary: Mapping[str, Any], path: Path) -> Path:
     """Write the summary as JSON; return the path."""
+    # NaN is no JSON, and other readers refuse it; what is missing is null by then.
     write_text(path, json.dumps(summary, indent=1, allow_nan=False) + "\n")
     return path
 
@@ -81,6 +83,7 @@ def report(estimates: Estimates, reference: str = "gmt") -> dict[str, Any]:
 
     return {
         "user_auc_users": estimates.user_auc_users,
+        # The name is bound as a default, for a closure would see the last name of the loop.
         "routers": {name: row(lambda metric, name=name: estimates.interval(name, metric)) for name in names},
         "differences": {
             f"{reference} - {name}": row(lambda metric, name=name: estimates.difference(reference, name, metric))

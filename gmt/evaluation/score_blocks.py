@@ -65,12 +65,14 @@ class ScoreBlock:
         who, d = user[pairs.comparison], pairs.differences(self.scores)
         groups = UserMeans(who, weights)
         out = {
+            # Equal scores are right by half, as ties are in AUC: no order of candidates may help.
             "accuracy": groups.mean((1 + np.sign(d)) / 2),
             "auc": weighted_auc(d, who, weights),
             "user_auc": mean_user_auc(d, who, weights),
         }
         if self.temperature is not None:
             logit = d / self.temperature
+            # -log sigmoid(logit), written so that a large logit neither overflows nor gives log 0.
             out["log_loss"] = groups.mean(np.logaddexp(0, -logit))
             out["calibration_error"] = calibration_error(logit, who, weights)
         reward, best, rated = choices(self.scores, self.ratings)
@@ -98,8 +100,10 @@ def bootstrap(blocks: Mapping[str, Sequence[ScoreBlock]], seed: int = 0, draws: 
     samples = {}
     for router, several in blocks.items():
         measured = [block.measure(names, weights) for block in several]
+        # A metric that some block lacks, as log loss without a temperature, would be a mean over fewer targets.
         shared = [metric for metric in METRICS if measured and all(metric in values for values in measured)]
         samples[router] = {metric: _mean([values[metric] for values in measured]) for metric in shared}
+    # Ratings are the same for all routers, so the blocks of the first count for all.
     return Estimates(samples, len(names), _with_own_auc(next(iter(blocks.values()), ())))
 
 

@@ -53,6 +53,7 @@ def label_of(summary: Mapping[str, Any]) -> str:
 
 def _join(label: str, results: Sequence[Result], reference: str, seed: int) -> dict[str, Any]:
     seeds = [result.summary["seed"] for result in results]
+    # One run given twice would weigh twice, and pass for two seeds.
     if len(set(seeds)) < len(seeds):
         raise DataError(
             f"two results of {label} have seed {max(seeds, key=seeds.count)}; give one results file for each seed"
@@ -63,6 +64,7 @@ def _join(label: str, results: Sequence[Result], reference: str, seed: int) -> d
         for result in results
         for facts in (result.summary,)
     ]
+    # Means over runs compare only where every run has the same shots and routers.
     shots = [key for key in read[0] if all(key in blocks for blocks in read)]
     left_out: set[str] = set()
     for key in shots:

@@ -40,8 +40,10 @@ def trained_rounds(run: RunFolder) -> np.ndarray:
         RunError: The file is damaged.
     """
     if not run.trained.is_file():
+        # Runs made before the list was kept hold the TRAIN part itself as their history.
         return np.unique(round_hashes(InteractionTable.read(run.history, list(read_run_json(run.models)))))
     try:
+        # A run may come from anybody, and unpickling runs code.
         found = np.load(run.trained, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise RunError(f"{run.trained} is damaged ({error}); restore it or train the run again") from error

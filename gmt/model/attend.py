@@ -29,15 +29,19 @@ def attend(weights: Sequence[Tensor], tables: Sequence[Tensor], indices: Sequenc
         if index is None:
             pieces.append(weight.unsqueeze(-1))
         elif index.is_floating_point():
+            # Shares of every row: weighed by the head, they are already rows of a matrix product.
             pieces.append(weight.unsqueeze(-1) * index.unsqueeze(1))
         elif len(table) <= FEW:
+            # A short table: one-hot weights let a single product read all short tables.
             place = index.view(-1, 1, 1).expand(-1, weight.shape[1], 1)
             pieces.append(weight.new_zeros(*weight.shape, len(table)).scatter(2, place, weight.unsqueeze(-1)))
         else:
+            # A long table: one-hot weights over its rows would be larger than what is gathered.
             shares, long, rows = [*shares, weight], [*long, table], [*rows, index]
             continue
         short.append(table)
     if not pieces:
+        # The pass begins with the product of short tables; where there is none, one of zeros stands in.
         pieces, short = [shares[0].new_zeros(*shares[0].shape, 1)], [long[0].new_zeros(1, long[0].shape[1])]
     found: Any = AttendPass.apply(torch.cat(pieces, -1), torch.cat(short), len(long), *shares, *long, *rows)
     return found
@@ -61,11 +65,13 @@ def meet(query: Tensor, tables: Sequence[Tensor], indices: Sequence[Tensor], hea
         if not index.is_floating_point() and len(table) > FEW:
             long, rows = [*long, table], [*rows, index]
             continue
+        # Meeting all rows of a short table costs less than gathering a row for every turn.
         all_rows = torch.einsum("thd,nhd->thn", queries, table.unflatten(1, (heads, -1)))
         if index.is_floating_point():
             found[slot] = (all_rows * index.unsqueeze(1)).sum(-1)
         else:
             found[slot] = all_rows.gather(2, index.view(-1, 1, 1).expand(-1, heads, 1)).squeeze(2)
+    # In the order of their slots, to be put between those that products gave.
     gathered = iter(MeetPass.apply(query, heads, *long, *rows)) if long else iter(())  # pyright: ignore[reportArgumentType]
     return [found[slot] if slot in found else next(gathered) for slot in range(len(tables))]
 

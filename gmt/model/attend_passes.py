@@ -34,10 +34,13 @@ class AttendPass(torch.autograd.Function):
         weights, tables, rows = _thirds(parts, count)
         values = short.view(len(short), met.shape[1], -1).transpose(0, 1)
         out = met.new_empty(*met.shape[:2], values.shape[2])
+        # Sums are taken in single precision, which autocast would halve inside the pass.
         with torch.autocast(met.device.type, enabled=False):
             for low, high in _blocks(out):
                 part = out[low:high]
+                # 1. Short tables: one batched product over heads writes the block.
                 part.copy_((met[low:high].transpose(0, 1) @ values).transpose(0, 1))
+                # 2. Long tables are added in place, so that only one gathered block exists at a time.
                 for weight, table, row in zip(weights, tables, rows, strict=True):
                     gathered = _read(table, row[low:high]).view_as(part)
                     part.addcmul_(gathered, weight[low:high].unsqueeze(-1))
@@ -56,8 +59,11 @@ class AttendPass(torch.autograd.Function):
         for low, high in _blocks(grad):
             part = grad[low:high]
             turned = part.transpose(0, 1)
+            # 1. Short tables: one batched product each for weights and values.
             met_grad[low:high] = (turned @ values.transpose(1, 2)).transpose(0, 1)
+            # All blocks read the same short tables, so their gradient is summed over blocks.
             value_grad += met[low:high].permute(1, 2, 0) @ turned
+            # 2. Long tables: gathered once more, and their gradients added to the rows that were read.
             for slot, (weight, table, row) in enumerate(zip(weights, tables, rows, strict=True)):
                 gathered = _read(table, row[low:high]).view_as(part)
                 weight_grads[slot][low:high] = (gathered * part).sum(-1)
@@ -96,6 +102,7 @@ class MeetPass(torch.autograd.Function):
             part, total = queries[low:high], torch.zeros_like(queries[low:high])
             for slot in range(count):
                 row, grad = parts[count + slot][low:high], grads[0][slot, low:high].unsqueeze(-1)
+                # Summed within the block, so that S gradients of the query never exist together.
                 total.addcmul_(_read(parts[slot], row).view_as(part), grad)
                 _add(table_grads[slot], row, (part * grad).flatten(1))
             query_grad[low:high] = total
@@ -132,7 +139,9 @@ class PoolPass(torch.autograd.Function):
                 share_grad = back @ gathered.transpose(1, 2)
                 # The derivative of a softmax: its output times the gradient less their mean under it.
                 logits_grad = share * (share_grad - (share_grad * share).sum(-1, keepdim=True))
+                # A query that all members share gets the sum of their gradients.
                 found.append((logits_grad @ gathered).sum_to_size(query.shape))
+                # A state is read as value and as key, and gets a gradient from both.
                 read_grad = share.transpose(1, 2) @ back
                 read_grad = torch.baddbmm(read_grad, logits_grad.transpose(1, 2), query.expand_as(back))
                 _add(states_grad, read.flatten(), read_grad.flatten(0, 1))
@@ -142,6 +151,7 @@ class PoolPass(torch.autograd.Function):
 
 def _members(queries: Tensor, rows: Tensor, hidden: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield the queries, rows and masks of some members after the other, who read about `BLOCK` states."""
+    # Blocks are for the cache of a processor; a GPU takes all members at once.
     size = max(BLOCK // max(rows.shape[1], 1), 1) if rows.device.type == "cpu" else max(len(rows), 1)
     for low in range(0, len(rows), size):
         some = slice(low, low + size)

@@ -23,7 +23,7 @@ class GraphEncoder(nn.Module):
         dropout: Share of activations dropped in training.
         schema: Node and edge types, as `turn_schema` gives them.
         outputs: Of `user` and `turn`, those whose final state is read; a layer leaves alone what
-            nobody reads after it. Both by default.
+            is not read after it. Both by default.
         backend: `turn` uses what a turn graph is; `pyg` runs PyTorch Geometric's `HGTConv`. The
             weights are the same and so, up to rounding, is what comes out.
     """
@@ -39,10 +39,12 @@ class GraphEncoder(nn.Module):
         backend: str = "turn",
     ) -> None:
         super().__init__()
+        # A layer gets weights only for edges that something reads afterwards, so none stays untrained.
         self.schemas = schema.restricted(layers, outputs or schema.node_types)
         self.schema, self.width, self.backend = schema, width, backend
         self.layers = nn.ModuleList(HGTLayer(width, heads, part) for part in self.schemas)
         self.norms = nn.ModuleList(
+            # Sorted, for the order of a set of names differs between processes.
             nn.ModuleDict({kind: nn.LayerNorm(width) for kind in sorted({edge[2] for edge in part.edge_types})})
             for part in self.schemas
         )
@@ -62,6 +64,7 @@ class GraphEncoder(nn.Module):
         for layer, norms in zip(self.layers, self.norms, strict=True):
             found: dict[str, Any] = {}
             for kind, norm in norms.items():  # pyright: ignore[reportCallIssue]
+                # All types from the states before the layer: none sees the update of another within it.
                 found[kind] = norm(self.dropout(updates[kind](layer, states, links)))
             states = replace(states, **found)
         return states
@@ -69,6 +72,7 @@ class GraphEncoder(nn.Module):
     def _by_hgtconv(self, states: TurnStates, links: TurnLinks) -> TurnStates:
         zeros = states.response.rows.new_zeros
         nodes: dict[str, Tensor] = {
+            # None stands for zeros, which HGTConv wants written out.
             "user": zeros(links.users, self.width) if states.user is None else states.user,
             "turn": zeros(len(links), self.width) if states.turn is None else states.turn,
             "query": states.query.state,

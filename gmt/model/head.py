@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class PreferenceHead(nn.Module):
-    """Score candidates by letting each read the asking user and the query.
+    """Score candidates by letting each read the user and the query.
 
     Source: GMTRouter (arXiv 2511.08590), preference prediction; scored here as one padded batch.
 
@@ -32,7 +32,7 @@ class PreferenceHead(nn.Module):
         """Score every candidate of every comparison.
 
         Args:
-            user: (C, D) embedding of the asking user.
+            user: (C, D) embedding of the user.
             query: (C, W) text embedding of the question.
             candidates: (C, K, D) embeddings of the models on offer.
             mask: (C, K) true where a candidate exists.
@@ -42,6 +42,7 @@ class PreferenceHead(nn.Module):
         """
         context = torch.stack([self.user(user), self.query(query)], dim=1)  # (C, 2, H)
         offered = self.candidate(candidates)  # (C, K, H)
+        # Candidates read user and query and not each other, so a score does not depend on who else is on offer.
         read, _ = self.attention(offered, context, context, need_weights=False)
         joined = self.dropout(torch.cat([read, offered], dim=-1).relu())
         return self.score(joined).squeeze(-1).masked_fill(~mask, float("-inf"))
@@ -67,4 +68,5 @@ class ProductHead(nn.Module):
     def forward(self, user: Tensor, task: Tensor, query: Tensor, candidates: Tensor) -> Tensor:
         """Return (C, K) unbounded scores, of (C, D) states and (C, K, D) candidates."""
         joined = self.join(torch.cat([user, task, query], dim=1))
+        # Scaled as in attention, for products grow with the width.
         return torch.einsum("cd,ckd->ck", joined, candidates) / candidates.shape[2] ** 0.5

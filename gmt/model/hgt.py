@@ -35,9 +35,11 @@ class HGTLayer(nn.Module):
         self.schema, self.width, self.heads, self.head_width = schema, width, heads, width // heads
         sources = sorted({edge[0] for edge in schema.edge_types})
         targets = sorted({edge[2] for edge in schema.edge_types})
+        # Keys and values in one matrix, for both are read from the same states.
         self.key_value = nn.ModuleDict({kind: nn.Linear(width, 2 * width) for kind in sources})
         self.query = nn.ModuleDict({kind: nn.Linear(width, width) for kind in targets})
         self.out = nn.ModuleDict({kind: nn.Linear(width, width) for kind in targets})
+        # Skips and priors begin at 1, as those of HGTConv.
         self.skip = nn.ParameterDict({kind: nn.Parameter(torch.ones(1)) for kind in targets})
         self.prior = nn.ParameterDict({key(edge): nn.Parameter(torch.ones(heads)) for edge in schema.edge_types})
         shape = (heads, self.head_width, self.head_width)
@@ -54,6 +56,7 @@ class HGTLayer(nn.Module):
         """Return the key projection (D, D), its bias (D,) and the relation (H, d, d) with prior and scale folded in."""
         linear: Any = self.key_value[edge[0]]
         name = key(edge)
+        # Folded into (d, d) matrices once, in place of a product for every edge.
         scale = self.prior[name].view(-1, 1, 1) / math.sqrt(self.head_width)
         return linear.weight[: self.width], linear.bias[: self.width], self.key_relation[name] * scale
 
@@ -86,6 +89,7 @@ class HGTLayer(nn.Module):
         named: dict[str, Tensor] = {}
         for kind in self.schema.node_types:
             for part, shape in (("weight", (self.width, self.width)), ("bias", (self.width,))):
+                # HGTConv has all projections for all types; where no edge needs one, zeros take its place.
                 zero = self.skip[next(iter(self.skip))].new_zeros(shape)
                 key_and_value: Any = (
                     getattr(self.key_value[kind], part) if kind in self.key_value else torch.cat([zero, zero])

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def pad_rows(values: Tensor, count: int) -> Tensor:
-    """Append zero rows for models that were not trained on."""
+    """Return (M, …) values with zero rows appended for models that were not trained on."""
     if len(values) >= count:
         return values[:count]
     return torch.cat([values, values.new_zeros(count - len(values), *values.shape[1:])])
@@ -24,5 +24,6 @@ def known_models(count: int, trained: int, dropout: float, like: Tensor) -> Tens
     """
     known = torch.arange(count, device=like.device) < trained
     if dropout:
+        # Hidden at random, so that training also asks for scores by text alone, as a new model needs them.
         known &= torch.rand(count, device=like.device) >= dropout
     return known.to(like.dtype)

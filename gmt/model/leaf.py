@@ -50,6 +50,7 @@ class Leaf:
         Args:
             weight: (O, D).
         """
+        # For few rows the product of both matrices costs more than projecting the rows twice.
         if self.weight is None or len(self.rows) <= len(weight):
             return nn.functional.linear(self._unmoved, weight)
         return nn.functional.linear(self.rows, weight @ self.weight)
@@ -61,6 +62,7 @@ class Leaf:
             weight: (D, D).
             relation: (H, d, d).
         """
+        # For many rows all matrices are multiplied first; for few the small (d, d) product comes last.
         if len(self.rows) > len(weight):
             return self.project(relate(weight, relation))
         heads, size, _ = relation.shape

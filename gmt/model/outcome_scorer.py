@@ -49,6 +49,7 @@ class OutcomeLayer(nn.Module):
         """
         self.schema.check(edges)
         found = dict(nodes)
+        # All types from the states before the layer, so their order does not count.
         for kind in {edge[2] for edge in self.schema.edge_types}:
             found[kind] = self._update(kind, nodes, edges, outcome)
         return found
@@ -68,8 +69,10 @@ class OutcomeLayer(nn.Module):
             keys, value = self.hgt.key_value[edge[0]](own)[source].chunk(2, dim=1)
             if key(edge) in self.outcome:
                 carried: Any = self.outcome[key(edge)](outcome)
+                # A rating changes both how much an edge is attended to and what it says.
                 keys, value = keys + carried.chunk(2, dim=1)[0], value + carried.chunk(2, dim=1)[1]
                 if key(edge) in self.bind:
+                    # A sum of outcome and source cannot say that this llm got this rating; a product can.
                     value = value + outcome[:, ADVANTAGE, None] * self.bind[key(edge)](own)[source]
             scale = self.hgt.prior[key(edge)].view(-1, 1) / math.sqrt(size)
             related = torch.einsum("ehd,hdf->ehf", keys.view(-1, heads, size), self.hgt.key_relation[key(edge)])
@@ -120,6 +123,7 @@ class OutcomeScorer(nn.Module):
         if config.strengths:
             self.strength = nn.Linear(text_width, 1, bias=False)
             self.strength_residual = nn.Parameter(torch.zeros(models))
+            # From zero: a model begins where its description puts it.
             self.llm_residual = nn.Parameter(torch.zeros(models, width))
 
     def forward(self, batch: GraphBatch, user_offset: Tensor | None = None) -> Tensor:
@@ -136,6 +140,7 @@ class OutcomeScorer(nn.Module):
         if config.strengths:
             llm = llm + pad_rows(self.llm_residual, len(batch.llm)) * known.unsqueeze(1)
         nodes: dict[str, Tensor] = {
+            # Known by outcomes alone, so that a cold-start user begins like all others.
             "user": llm.new_zeros(len(batch.user_code), config.width),
             "task": self.project["task"](batch.task)[links.task_code],
             "query": self.project["query"](batch.query)[links.query_code],

@@ -42,6 +42,7 @@ class GraphScorer(nn.Module):
         self.config, self.trained_models = config, models
         width, hidden = config.width, config.hidden
         self.project_query = nn.Linear(text_width, width)
+        # One matrix for text and feedback; cut in two when read, so that equal answers are projected once.
         self.project_response = nn.Linear(text_width + len(FEEDBACK), width)
         self.project_written = nn.Linear(text_width, width, bias=False)
         self.project_llm = nn.Linear(text_width, width)
@@ -57,10 +58,12 @@ class GraphScorer(nn.Module):
             self.affinity_user = nn.Linear(width, hidden)
             self.affinity_query = nn.Linear(text_width, hidden)
             self.affinity_llm = nn.Linear(width, hidden)
+            # Log of the number of votes at which the user's own term has half its weight.
             self.patience = nn.Parameter(torch.tensor(1.0))
         if config.strengths:
             self.strength = nn.Linear(text_width, 1, bias=False)
             self.strength_residual = nn.Parameter(torch.zeros(models))
+            # From zero: a model begins where its description puts it.
             self.llm_residual = nn.Parameter(torch.zeros(models, width))
         if config.query_terms:
             self.term_query = nn.Linear(text_width, hidden)
@@ -87,6 +90,7 @@ class GraphScorer(nn.Module):
         user, offered = users[batch.target_user], llm[batch.candidates]
         scores = self.head(user, batch.target_query, offered, batch.mask)
         if config.bind:
+            # 1 + …, so that a query which says nothing leaves the user effect as it is.
             wish = torch.tanh(self.affinity_user(user)) * (1 + self.affinity_query(batch.target_query))  # (C, H)
             scores = scores + self._trust(batch) * torch.einsum("ch,ckh->ck", wish, self.affinity_llm(offered))
         if config.query_terms:
@@ -106,6 +110,7 @@ class GraphScorer(nn.Module):
         turn = self._turns_apart(states, links) if self.config.history == "apart" else states.turn
         if turn is None:
             return None
+        # A user without turns keeps zeros: the count is clamped where it is divided by.
         pooled = turn.new_zeros(links.users, turn.shape[1]).index_add(0, batch.updates[1], turn[batch.updates[0]])
         return pooled / links.turn_count.clamp_min(1).unsqueeze(1)
 
@@ -135,6 +140,7 @@ class GraphScorer(nn.Module):
 
     def _bound_turns(self, batch: GraphBatch, llm: Tensor, query: Tensor) -> Tensor:
         """Return (T, D) what each rating says about its model, its query and its answer."""
+        # The gain is 0 where nothing was rated, so that an unrated turn starts from nothing.
         gained = batch.feedback[:, ADVANTAGE].unsqueeze(-1)
         model = nn.functional.embedding(batch.turn_llm, llm)
         queries = self.bind_query(model * nn.functional.embedding(batch.turn_query, query))

@@ -23,6 +23,7 @@ def seeded(seed: int, devices: Sequence[int] = ()) -> Iterator[None]:
         devices: Numbers of the CUDA devices that the block draws on.
     """
     with torch.random.fork_rng(devices=list(devices)):
+        # Generator by generator, for `torch.manual_seed` would also seed devices whose state is not restored.
         torch.default_generator.manual_seed(seed)
         for device in devices:
             torch.cuda.default_generators[device].manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Describe a model on a query by traits that a user may like, learned so that past votes predict others."""
+"""Describe a model on a query by traits, learned so that past votes of a user predict others."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ KERNELS = ("linear", "query", "style")
 class TraitNetwork(nn.Module):
     """Map a query and a model to F traits, whose products join the kernel between a user's votes.
 
-    φ(q, m) = e_m ∘ (1 + V x_q + w_task): what is asked decides how much each trait of a model weighs,
+    φ(q, m) = e_m ∘ (1 + V x_q + w_task): the query decides how much each trait of a model weighs,
     by its text and, where a source names tasks, by its task. e_m is read from the model's
-    description plus a learned residual, which a model never trained on does without. How much a
-    user likes each trait is no parameter but the posterior given their votes, so a cold-start user
+    description plus a learned residual, which a model never trained on does without. The user
+    effect of each trait is no parameter but the posterior given their votes, so a cold-start user
     needs no gradient step.
 
     Args:
@@ -28,6 +28,7 @@ class TraitNetwork(nn.Module):
 
     def __init__(self, text_width: int, models: int, traits: int, tasks: int = 0) -> None:
         super().__init__()
+        # Buffers, so that the centres found in training are saved with the weights.
         self.register_buffer("query_centre", torch.zeros(text_width))
         self.register_buffer("model_centre", torch.zeros(text_width))
         self.read_model = nn.Linear(text_width, traits, bias=False)
@@ -47,6 +48,7 @@ class TraitNetwork(nn.Module):
     @classmethod
     def joined(cls, networks: Sequence[TraitNetwork]) -> TraitNetwork:
         """Return one network whose kernel is the mean of those of several."""
+        # Only one factor of the product is scaled: the kernel multiplies two traits, so 1/√n each makes 1/n.
         first, share = networks[0], len(networks) ** -0.5
         width, models = first.read_query.weight.shape[1], len(first.residual)
         out = cls(width, models, sum(network.traits for network in networks), len(first.task))
@@ -70,12 +72,13 @@ class TraitNetwork(nn.Module):
         return network.eval()
 
     def of_models(self, vectors: Tensor) -> Tensor:
-        """Return the (M, F) traits of models whatever is asked.
+        """Return the (M, F) traits of models whatever the query.
 
         Args:
             vectors: (M, W) text vectors of the descriptions; rows beyond the trained models have no residual.
         """
         read = self.read_model(_centred(vectors, self.get_buffer("model_centre")))
+        # Models trained on have the first codes; newer ones stand behind them.
         known = min(len(self.residual), len(read))
         return torch.cat([read[:known] + self.residual[:known], read[known:]])
 

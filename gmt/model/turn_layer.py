@@ -73,18 +73,21 @@ class Slot:
 
 def _slots(states: TurnStates, links: TurnLinks, layer: HGTLayer) -> list[Slot]:
     """Return what the turns read."""
+    # 1. A response is a sum; its parts stay apart, so that equal answers are projected once.
     answers = [(states.response, links.response)]
     if states.feedback is not None and states.feedback_weight is not None:
         answers.append((Leaf(states.feedback_weight.T), states.feedback))
     if states.written is not None and states.turn_written is not None:
         answers.append((states.written, states.turn_written))
     slots = [
+        # 2. Users start at zero, and a zero state sends its bias alone.
         Slot(ASKS, [] if states.user is None else [(Leaf(states.user), links.user)]),
         Slot(OPENS, [(states.query, links.query)]),
         Slot(ANSWERS, answers),
         Slot(WRITES, [(states.llm, links.llm)]),
     ]
     if PRECEDES in layer.schema.edge_types and links.precedes.shape[1]:
+        # 3. A first round has no turn before it, and masks that slot.
         before, after = links.precedes
         present = torch.zeros(len(links), 1, dtype=torch.bool, device=after.device).index_fill(0, after, True)
         parts = []
@@ -142,6 +145,7 @@ def update_turns(layer: HGTLayer, states: TurnStates, links: TurnLinks) -> Tenso
     shares, tables, indices = [], [], []
     for slot, share in zip(slots, torch.stack(logits).softmax(0), strict=True):
         weight, bias, relation = layer.values(slot.edge)
+        # What biases add is one row, which all turns read.
         messages = [(relate(slot.offset(weight, bias), relation).unsqueeze(0), None)]
         messages += [(leaf.send(weight, relation), index) for leaf, index in slot.parts]
         for table, index in messages:

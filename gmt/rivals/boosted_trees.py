@@ -1,4 +1,4 @@
-"""Rank models by boosted trees on the query and on what the user thinks of every model."""
+"""Rank models by boosted trees on the query and on the user's mean rating of every model."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from gmt.rivals.shrunk_means import CentredRatings
 from gmt.rivals.trees import Trees
 from gmt.routing.kernels import principal_axes
 
+# scikit-learn keeps at least 20 samples in a leaf: with fewer ratings no tree could split.
 COMPONENTS, ROUNDS, LEAST_RATINGS = 24, 60, 20
 USER_SMOOTHING = 3.0
 
@@ -44,11 +45,13 @@ class BoostedTrees(Rival):
 
         history = data.select(data.table.split == TRAIN)
         rows = CentredRatings.of(history.table)
+        # 1. Axes of the distinct queries: one that was asked often must not turn them towards itself.
         queries = history.vectors[np.unique(history.table.query)]
         self.centre, _, self.basis = principal_axes(queries, COMPONENTS)
         means, self.trees = rows.means(USER_SMOOTHING), {}
         described = self._of_rows(history)
         with threadpool_limits(1):
+            # 2. Trees for each model alone, for the same query speaks for one model and against another.
             for model in np.unique(rows.model).tolist():
                 own = np.flatnonzero(rows.model == model)
                 if len(own) < LEAST_RATINGS:
@@ -71,7 +74,7 @@ class BoostedTrees(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the trees, the user's means being those of the visible history.
+        """Score (C, K) candidates by the trees, the user's means being those of the visible history.
 
         Raises:
             DataError: The router was not fitted.
@@ -81,6 +84,7 @@ class BoostedTrees(Rival):
         means = CentredRatings.of(history.table).means(USER_SMOOTHING)
         observed = means.at(questions.user)[:, : self.models]  # models that came later are no feature of the trees
         features = np.column_stack([self._places(history, questions.query), questions.task, observed])
+        # A model that came after the fit has no trees, and stands at its mean rating.
         scores = np.tile(means.overall, (len(questions), 1))
         described = self._of_models(history, questions)
         for model, trees in self.trees.items():
@@ -112,6 +116,7 @@ class BoostedTrees(Rival):
         super().load_state_dict(state)
         self.centre, self.basis, models = (entry(state, name, self.name) for name in ("centre", "basis", "models"))
         self.models = int(models)
+        # The names of the arrays hold the codes of the models that have trees: trees.MODEL.ARRAY.
         known = sorted({int(name.split(".")[1]) for name in state if name.startswith("trees.")})
         names = [item.name for item in fields(Trees)]
         self.trees = {

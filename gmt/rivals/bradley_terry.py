@@ -43,7 +43,7 @@ def offsets(votes: Votes, users: int, strength: np.ndarray, variance: float) -> 
 
     Args:
         votes: V votes of any users.
-        users: U, the size of the vocabulary; who has no vote gets zeros.
+        users: U, the size of the vocabulary; a user without votes gets zeros.
         strength: (M,) shared strengths, held fixed.
         variance: Variance of the normal prior of an offset.
 
@@ -52,11 +52,13 @@ def offsets(votes: Votes, users: int, strength: np.ndarray, variance: float) -> 
     """
     models = len(strength)
     found = np.zeros((users, models))
+    # Only users with votes are solved for: without one the posterior mode is the prior mean, 0.
     voters, of = np.unique(votes.user, return_inverse=True)
     batch = max(1, NUMBERS_AT_ONCE // max(models * models, 1))
     for start in range(0, len(voters), batch):
         members = voters[start : start + batch]
         inside = (of >= start) & (of < start + batch)
+        # One flat code per (user, model a, model b), so that a single count fills the whole batch.
         cell = ((of[inside] - start) * models + votes.a[inside]) * models + votes.b[inside]
         shape, size = (len(members), models, models), len(members) * models * models
         met = np.bincount(cell, minlength=size).reshape(shape).astype(float)
@@ -76,19 +78,21 @@ def _newton(met: np.ndarray, won: np.ndarray, strength: np.ndarray, variance: fl
     Returns:
         (B, M) deviations from `strength`.
     """
-    # Both orders of a pair are one cell each way, which makes every matrix below symmetric.
+    # 1. Every pair is counted in both orders, which makes every matrix below symmetric.
     met, won = met + met.swapaxes(1, 2), won + (met - won).swapaxes(1, 2)
     models = len(strength)
     found, ridge = np.zeros((len(met), models)), np.eye(models) / variance
     for _ in range(NEWTON_STEPS):
         total = strength + found
         chance = expit(total[:, :, None] - total[:, None, :])
+        # 2. Every pair stands in the matrices both ways, so a row sum is the gradient of its model.
         gradient = (won - met * chance).sum(axis=2) - found / variance
         weight = met * chance * (1 - chance)
         curvature = ridge - weight
+        # The likelihood alone fixes strengths only up to a constant; the ridge of the prior makes this solvable.
         curvature[:, np.arange(models), np.arange(models)] += weight.sum(axis=2)
         step = np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
-        # The likelihood is concave, but a full step can overshoot where strengths run far apart.
+        # 3. The likelihood is concave, but a full step can overshoot where strengths run far apart.
         step *= np.minimum(1.0, 2.0 / np.maximum(np.abs(step).max(axis=1, initial=0.0), 1e-12))[:, None]
         found += step
         if np.abs(step).max(initial=0.0) < TOLERANCE:
@@ -114,7 +118,7 @@ class BradleyTerry(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the strengths that the visible votes give."""
+        """Score (C, K) candidates by the strengths that the visible votes give."""
         strength = strengths(votes_of(history.table), len(history.table.models), self.variance)
         return at_candidates(strength, questions)
 
@@ -140,6 +144,7 @@ class UserBradleyTerry(Rival):
         self.variance = best_variance(valid, self.variance)
         train = votes_of(valid.history.table)
         if len(train):
+            # Offsets are deviations from the shared strengths, so these are settled first and then held fixed.
             strength, users = strengths(train, len(data.table.models), self.variance), len(data.table.users)
 
             def losses(variance: float) -> np.ndarray:
@@ -150,11 +155,11 @@ class UserBradleyTerry(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the strengths and the user's offsets that the visible votes give."""
+        """Score (C, K) candidates by the strengths and the user's offsets that the visible votes give."""
         table = history.table
         votes = votes_of(table)
         strength = strengths(votes, len(table.models), self.variance)
-        own = offsets(votes, len(table.users) + 1, strength, self.offset_variance)  # row -1 is nobody's: zeros
+        own = offsets(votes, len(table.users) + 1, strength, self.offset_variance)  # row -1: an unknown user, zeros
         return at_candidates(strength + own[questions.user], questions)
 
 

@@ -14,6 +14,7 @@ from gmt.rivals.ridge import Ridge
 from gmt.rivals.rival import Rival
 from gmt.routing.grid import ValidationVotes, best_setting
 
+# Bars are quantiles of the predictions, for their scale differs from table to table.
 QUANTILES = np.linspace(0.0, 1.0, 11)
 ABOVE = 1000.0
 
@@ -39,14 +40,16 @@ class Cascade(Rival):
         self.judge.fit(data)
         votes = ValidationVotes.of(data)
         if votes is not None:
+            # Quantiles of the TRAIN predictions: VALID chooses among the bars and does not make them.
             every = self.judge.score(votes.history, data.questions(np.flatnonzero(data.table.split == TRAIN)))
             bars = np.quantile(every[np.isfinite(every)], QUANTILES).tolist()
             self.bar = best_setting(bars, lambda bar: votes.losses_of(Cascade(bar, self.judge)))
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates good enough by their cheapness, above all others, which stand by their predicted rating."""
+        """Score (C, K) candidates: good ones by cheapness, above all others, which stand by their predicted rating."""
         predicted = self.judge.score(history, questions)
+        # Padding reads model 0 here, and is masked below.
         cost = model_costs(history)[np.maximum(questions.candidates, 0)]
         # Predicted ratings lie between -1 and 2 or so; among equally cheap models they decide.
         cheap = ABOVE + 1 / (1 + cost) + predicted / ABOVE**2

@@ -30,10 +30,12 @@ class Random(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score every candidate uniformly in [0, 1), whatever else is scored beside it."""
+        """Score (C, K) candidates uniformly in [0, 1), whatever else is scored beside it."""
         with np.errstate(over="ignore"):  # the arithmetic is modulo 2**64
             state = _mix(questions.comparison.astype(np.uint64) + GOLDEN * np.uint64(self.seed + 1))[:, None]
+            # Padding is -1: with 2 added no code is 0, which would add no step.
             state = _mix(state + GOLDEN * (questions.candidates + 2).astype(np.uint64))
+        # The upper 53 bits, as many as the mantissa of a double holds exactly.
         chance = (state >> np.uint64(11)).astype(float) / 2**53
         return np.where(questions.mask, chance, -np.inf)
 

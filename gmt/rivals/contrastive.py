@@ -44,6 +44,7 @@ class QueryRatings:
         count = np.bincount(cell, minlength=len(queries) * models).reshape(-1, models)
         total = np.bincount(cell, table.rating[rows], len(queries) * models).reshape(-1, models)
         task = np.full(len(queries), -1)
+        # Where rows of one query name several tasks, the last one stands.
         task[of.reshape(-1)] = table.task[at]
         return cls(queries, task, count, total / np.maximum(count, 1))
 
@@ -72,19 +73,23 @@ class DualContrastive(Rival):
 
     def fit(self, data: Dataset) -> Self:
         """Learn the map and the models' vectors from the TRAIN ratings."""
+        # 1. Queries that have something to teach, and the models that were best on them.
         known = QueryRatings.of(data.table.select(data.table.split == TRAIN))
         several = np.flatnonzero((known.count > 0).sum(axis=1) > 1)  # elsewhere nothing is compared
         generator = np.random.default_rng([self.seed, 17])
+        # 2. Layers initialise themselves from the default generator and take no other.
         with seeded(self.seed):
             project = nn.Linear(data.vectors.shape[1], WIDTH, bias=False)
             vectors = nn.Parameter(torch.randn(known.count.shape[1], WIDTH))
         optimiser = torch.optim.AdamW([*project.parameters(), vectors], RATE, weight_decay=DECAY)
         rated, best = known.count > 0, known.best()
+        # 3. Each query is drawn to the models that were best on it, and to other queries of its task.
         for _ in range(STEPS if len(several) else 0):
             part = generator.choice(several, min(BATCH, len(several)), replace=False)
             texts = torch.as_tensor(data.vectors[known.query[part]]).float()
             place = nn.functional.normalize(project(texts), dim=1)
             near = place @ nn.functional.normalize(vectors, dim=1).T / TEMPERATURE
+            # A model without a rating on the query is no negative: nothing says that it answers worse.
             near = near.masked_fill(~torch.from_numpy(rated[part]), -torch.inf)
             between = _between(place, torch.from_numpy(known.task[part]))
             loss = _against_others(near, torch.from_numpy(best[part])) + BETWEEN * between
@@ -96,7 +101,7 @@ class DualContrastive(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by nearness; a model that was not trained stands in the middle of all.
+        """Score (C, K) candidates by nearness; a model that was not trained stands in the middle of all.
 
         Raises:
             DataError: The router was not fitted.
@@ -124,14 +129,17 @@ class DualContrastive(Rival):
 def _against_others(near: torch.Tensor, best: torch.Tensor) -> torch.Tensor:
     """Return the mean cross entropy of (B, M) logits, -inf where unrated, with (B, M) shares of the first place."""
     chance = torch.log_softmax(near, dim=1)
+    # Filled before the product, for 0 times -inf is NaN.
     return -(best.to(chance.dtype) * chance.masked_fill(best == 0, 0.0)).sum(dim=1).mean()
 
 
 def _between(place: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
     """Return the contrastive loss of queries of one task against those of others."""
     same = (task[:, None] == task[None, :]) & (task >= 0)[:, None]
+    # A query is no positive of itself.
     same.fill_diagonal_(False)
     near = (place @ place.T / TEMPERATURE).masked_fill(torch.eye(len(place), dtype=torch.bool), -torch.inf)
     chance = torch.log_softmax(near, dim=1).masked_fill(~same, 0.0)
+    # A query that is alone with its task in the batch has nothing to be near to.
     has = same.any(dim=1)
     return -(chance.sum(dim=1) / same.sum(dim=1).clamp_min(1))[has].mean() if has.any() else near.new_zeros(())

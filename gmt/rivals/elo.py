@@ -22,11 +22,13 @@ STEEPEST = 500.0  # beyond such a logit a chance is 0 or 1, and exp would overfl
 def in_order(table: InteractionTable) -> Votes:
     """Read a table's votes by time; those without one come last, in the order of the table."""
     votes = votes_of(table)
+    # Elo depends on the order; NaN sorts last, and a stable sort leaves equal times in table order.
     return votes.select(np.argsort(table.timestamp[votes.comparison], kind="stable"))
 
 
 def shared_ratings(votes: Votes, models: int, step: float) -> np.ndarray:
     """Play everybody's votes in their order; returns (M,) ratings in logits, 0 where a model never met another."""
+    # One player casts all votes, so that shared and own ratings are played by the same loop.
     return _play(np.zeros(len(votes), dtype=np.int64), votes, np.zeros(models), 1, step)[0]
 
 
@@ -45,6 +47,7 @@ def own_ratings(votes: Votes, users: int, shared: np.ndarray, step: float, shrin
     """
     moved = _play(votes.user, votes, shared, users, step)
     counts = np.bincount(votes.user, minlength=users)[:, None]
+    # Shrinkage 0 and no vote would divide 0 by 0; the user then keeps the shared ratings.
     return shared + counts / np.maximum(counts + shrinkage, 1e-12) * (moved - shared)
 
 
@@ -89,9 +92,11 @@ class UserElo(Rival):
         def shared_losses(step: float) -> np.ndarray:
             return valid.losses(at_candidates(shared_ratings(train, models, step), questions), self.logits)
 
+        # 1. The shared K first: users begin from the shared ratings, which are then played only once.
         self.step = best_setting(STEPS, shared_losses)
         shared = shared_ratings(train, models, self.step)
 
+        # 2. K and shrinkage of the users together: both say how far a few votes may carry a user.
         def own_losses(settings: tuple[float, float]) -> np.ndarray:
             rating = own_ratings(train, users, shared, *settings)
             return valid.losses(at_candidates(rating[questions.user], questions), self.logits)
@@ -100,7 +105,7 @@ class UserElo(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the user's ratings after the visible votes; an unknown user gets everybody's."""
+        """Score (C, K) candidates by the user's ratings after the visible votes; an unknown user gets everybody's."""
         table, votes = history.table, in_order(history.table)
         shared = shared_ratings(votes, len(table.models), self.step)
         # One row more than there are users: row -1 is the unknown user's.

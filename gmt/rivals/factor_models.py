@@ -52,18 +52,20 @@ class FactorRouter(Rival):
         self.settings = replace(self.settings, strength=best_variance(valid, self.settings.strength))
         if valid is None or not len(votes_of(valid.history.table)):
             return self
+        # Found once for the whole grid: variances scale the columns, but the components stay the same.
         contexts = Contexts.of(valid.history, self.axes, self.settings)
 
         def losses(settings: FactorSettings) -> np.ndarray:
             found = self._learn(valid.history, replace(contexts, settings=settings))
             return valid.losses(found.score(valid.questions, data.vectors), self.logits)
 
+        # One after the other, for the product of both grids would be many times as many fits.
         for grid in (self.grid, self.refined) if self.refined else (self.grid,):
             self.settings = best_setting(list(self.choices(grid)), losses)
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by factors fitted to the visible votes; an unknown user has no factors of their own."""
+        """Score (C, K) candidates by factors fitted to the visible votes; an unknown user has no own factors."""
         if self._last is None or self._last[0] is not history:
             self._last = history, self._learn(history, Contexts.of(history, self.axes, self.settings))
         return self._last[1].score(questions, history.vectors)
@@ -91,12 +93,14 @@ class FactorRouter(Rival):
 def _from_descriptions(found: Factors, history: Dataset, votes: Votes) -> Factors:
     """Give models without a vote what a ridge map from description vectors predicts, learned from the others."""
     models = np.arange(len(history.table.models))
+    # Only models with votes teach the map; factors of the others are at their prior mean, 0.
     met = np.isin(models, np.concatenate([votes.a, votes.b]))
     if not met.any() or met.all():
         return found
     unit = centred(history.model_vectors, history.model_vectors[met].mean(axis=0))
     alike = unit @ unit[met].T
     wanted = np.column_stack([found.strength, found.models])
+    # In the dual form, (met, met): far fewer models than numbers in a description vector.
     weights = np.linalg.solve(alike[met] + TEXT_RIDGE * np.eye(met.sum()), wanted[met])
     wanted[~met] = alike[~met] @ weights
     return replace(found, strength=wanted[:, 0], models=wanted[:, 1:])

@@ -1,4 +1,4 @@
-"""Fit strengths of models and factors of who asks what, from votes."""
+"""Fit strengths of models and factors of users and queries, from votes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FactorProblem:
     """Hold V votes as logit = Δ (strength + P hᵀ) with h = Z C, and what priors add to their loss.
 
     Args:
-        context: Z, (V, F) what is known of who asked what, each column scaled by its prior's deviation.
+        context: Z, (V, F) what is known of user and query, each column scaled by its prior's deviation.
         pair: Δ, (V, M) 1 at the model shown first, -1 at the other.
         y: (V,) outcomes, 0.5 for a tie.
         settings: Rank R and the strengths' variance; P (M, R) and C (F, R) have the variance 1.
@@ -63,11 +63,12 @@ class FactorProblem:
         return parameters[:models], factors[:models], factors[models:]
 
     def loss(self, parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the penalised -log likelihood and its gradient."""
+        """Return the penalised -log likelihood of (M + M R + F R,) parameters and its gradient."""
         strength, own, weights = self.split(parameters)
         apart, context = self.pair @ own, self.context @ weights  # (V, R) each
         logit = self.pair @ strength + (apart * context).sum(axis=1)
         error = expit(logit) - self.y
+        # log(1 + e^x) - y x is the cross entropy, without the log of a chance that has rounded to 0.
         loss = (np.logaddexp(0, logit) - self.y * logit).sum()
         loss += strength @ strength / (2 * self.settings.strength) + ((own**2).sum() + (weights**2).sum()) / 2
         gradient = [
@@ -78,7 +79,7 @@ class FactorProblem:
         return float(loss), np.concatenate(gradient)
 
     def start(self, strength: np.ndarray) -> np.ndarray:
-        """Return parameters whose factors lie along the strongest pulls that strengths leave unexplained.
+        """Return (M + M R + F R,) parameters, factors along the strongest pulls that strengths leave unexplained.
 
         Factors of 0 never leave 0, and are the optimum where a pull is weaker than the prior, 1.
         """
@@ -87,12 +88,13 @@ class FactorProblem:
         left, size, right = np.linalg.svd(pull.toarray(), full_matrices=False)
         rank = self.settings.rank
         factors = np.zeros((len(strength) + pull.shape[0], rank))
+        # A pull of size 1 is what the prior outweighs, so only what exceeds it gets a length.
         length = START * np.sqrt(np.maximum(size[:rank] - 1, 0))
         factors[:, : len(length)] = np.concatenate([right[:rank].T, left[:, :rank]]) * length
         return np.concatenate([strength, factors.ravel()])
 
     def solve(self, strength: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the likeliest strengths, P and C, searched from `strength`."""
+        """Return the likeliest strengths (M,), P (M, R) and C (F, R), searched from (M,) `strength`."""
         found = minimize(
             self.loss,
             self.start(strength),
@@ -105,7 +107,7 @@ class FactorProblem:
 
 @dataclass(frozen=True, eq=False)
 class Contexts:
-    """Turn who asked what into features: a column per user, and principal components of the query's text.
+    """Turn users and queries into features: a column per user, and principal components of the query's text.
 
     Args:
         users: U, the size of the vocabulary.
@@ -132,10 +134,12 @@ class Contexts:
 
     def features(self, user: np.ndarray, query: np.ndarray, vectors: Vectors) -> csr_matrix:
         """Return (N, F) features of N users and query codes into (T, D) vectors; an unknown user's column is empty."""
+        # Each distinct text is projected once, however many rows ask it.
         codes, of = np.unique(query, return_inverse=True)
         text = ((vectors[codes].astype(float) - self.centre) @ self.basis)[of.reshape(-1)]
         rows = np.flatnonzero(user >= 0)
         one = csr_matrix((np.ones(len(rows)), (rows, user[rows])), shape=(len(user), self.users))
+        # Columns scaled by the prior deviation: every weight then has the prior variance 1.
         blocks = [one * np.sqrt(self.settings.user)] if self.settings.user else []
         blocks += [csr_matrix(text * np.sqrt(self.settings.query))] if self.settings.query else []
         return csr_matrix(hstack(blocks)) if blocks else csr_matrix((len(user), 0))

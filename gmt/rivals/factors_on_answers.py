@@ -64,6 +64,7 @@ class FactorisationMachineAnswers(FactorisationMachine):
 
     def _learn(self, history: Dataset, contexts: Contexts) -> Factors:
         table, votes, settings = history.table, votes_of(history.table), contexts.settings
+        # Kept apart from the fit, for answers are the same under every setting that is tried.
         if self._read is None or self._read[0] is not history:
             self._read = history, KnownAnswers.of(history)
         answers = self._read[1]

@@ -25,7 +25,7 @@ class ModelMean(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by smoothed mean rating."""
+        """Score (C, K) candidates by smoothed mean rating."""
         return at_candidates(model_means(history.table), questions)
 
 
@@ -39,7 +39,8 @@ class BestSingle(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score the best model 1 and every other 0."""
+        """Score (C, K) candidates: the best model 1 and every other 0."""
+        # The first of equally good models, so that the choice is the same in every process.
         best = int(np.argmax(model_means(history.table))) if len(history.table.models) else 0
         return np.where(questions.mask, (questions.candidates == best).astype(float), -np.inf)
 
@@ -64,7 +65,8 @@ class UserMean(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the user's smoothed means; an unknown user gets everybody's."""
+        """Score (C, K) candidates by the user's smoothed means; an unknown user gets everybody's."""
+        # Code -1, an unknown user, reads the last row, which holds no ratings of its own.
         return at_candidates(user_means(history.table, self.smoothing)[questions.user], questions)
 
 
@@ -90,6 +92,6 @@ class UserTaskMean(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the smoothed mean; what was never rated gets the wider mean."""
+        """Score (C, K) candidates by the smoothed mean; what was never rated gets the wider mean."""
         means = user_task_means(history.table, self.smoothing, questions.user, questions.task)
         return at_candidates(means, questions)

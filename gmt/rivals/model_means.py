@@ -14,6 +14,7 @@ def model_means(table: InteractionTable, smoothing: float = SMOOTHING) -> np.nda
     """Return (M,) mean ratings, drawn towards the mean of all rows; that mean for unrated models."""
     rated = ~np.isnan(table.rating)
     models, rating = table.model[rated], table.rating[rated]
+    # Without any rating, the middle of the scale.
     middle = rating.mean() if len(rating) else 0.5
     counts = np.bincount(models, minlength=len(table.models))
     sums = np.bincount(models, rating, len(table.models))
@@ -27,4 +28,5 @@ def model_costs(history: Dataset) -> np.ndarray:
     count = np.bincount(table.model[known], minlength=len(table.models))
     mean = np.bincount(table.model[known], table.cost[known], len(table.models)) / np.maximum(count, 1)
     prices = np.array([history.models[name].output_price or 0.0 for name in table.models])
+    # All or none: costs of the source and prices have different units and must not be ranked together.
     return mean if count.all() else prices

@@ -41,9 +41,10 @@ class NearestQuestions(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by similarity-weighted mean rating, drawn towards the model's mean."""
+        """Score (C, K) candidates by similarity-weighted mean rating, drawn towards the model's mean."""
         table, means = history.table, model_means(history.table)
         scores = at_candidates(means, questions)
+        # Model by model, for the neighbours are the nearest ratings of that model and not of any.
         for model in np.unique(questions.candidates[questions.mask]):
             rows = np.flatnonzero((table.model == model) & ~np.isnan(table.rating))
             targets, slots = np.nonzero(questions.candidates == model)
@@ -59,6 +60,7 @@ class NearestQuestions(Rival):
         """Return (C,) weighted sums of the nearest ratings among `rows`, and (C,) sums of the weights."""
         table, of = history.table, history.table.row_comparison[rows]
         similarity = history.vectors[targets.query] @ history.vectors[table.query[of]].T
+        # A query that points the other way says nothing; a negative weight would turn its rating round.
         weight = np.maximum(similarity, 0.0).astype(float)
         weight *= np.where(targets.user[:, None] == table.user[of], self.own_weight, 1.0)
         if self.neighbours < len(rows):
@@ -66,5 +68,6 @@ class NearestQuestions(Rival):
             last = -np.partition(-weight, self.neighbours - 1, axis=1)[:, self.neighbours - 1 : self.neighbours]
             nearer, equal = weight > last + ROUNDING, np.abs(weight - last) <= ROUNDING
             free = self.neighbours - nearer.sum(axis=1, keepdims=True)
+            # Those at the edge divide the places left among them.
             weight *= nearer + equal * free / equal.sum(axis=1, keepdims=True)
         return weight @ table.rating[rows], weight.sum(axis=1)

@@ -47,6 +47,7 @@ class QueryGraph:
         codes, node = np.unique(history.table.query[votes.comparison], return_inverse=True)
         vectors = history.vectors[codes].astype(float)
         centre = vectors.mean(axis=0) if len(codes) else np.zeros(history.vectors.shape[1])
+        # Every query node begins at the strengths, so that without similar queries they are the score.
         strength = strengths(votes, len(history.table.models), variance)
         return cls(votes, node.reshape(-1), centred(vectors, centre), centre, strength)
 
@@ -64,10 +65,14 @@ class QueryGraph:
         plus `ridge`, both weighted by exp((cosine - 1) / temperature): one Newton step of a local fit.
         """
         known, targets = (np.tile(self.strength, (len(nodes), 1)) for nodes in (self.unit, unit))
+        # In the last round only targets are needed; before it the known queries move too, as their residuals are read
+        # again.
         for left in reversed(range(rounds)):
+            # Taken once before anything moves, so that all nodes of a round read the same state.
             residual, information = self._edges(known)
             for nodes, scores in ((unit, targets), (self.unit, known))[: 2 if left else 1]:
                 for part, cosine in self.similarities(nodes):
+                    # At most 1, so that a query meets its own votes in full whatever the temperature.
                     weight = np.exp((cosine - 1) / temperature)
                     scores[part] += (weight @ residual) / (weight @ information + ridge)
         return targets
@@ -79,6 +84,7 @@ class QueryGraph:
         error, precision = votes.y - chance, chance * (1 - chance)
         cell = np.concatenate([self.node * shape[1] + votes.a, self.node * shape[1] + votes.b])
         size = shape[0] * shape[1]
+        # What model a won beyond expectation, model b lost.
         residual = np.bincount(cell, np.concatenate([error, -error]), size).reshape(shape)
         return residual, np.bincount(cell, np.concatenate([precision, precision]), size).reshape(shape)
 
@@ -110,6 +116,7 @@ class GraphPropagation(Rival):
         self.variance = best_variance(valid, self.variance)
         if valid is None:
             return self
+        # Strengths first: the residuals that are passed on are what they leave.
         graph = QueryGraph.of(valid.history, self.variance)
         if len(graph.votes):
 
@@ -120,7 +127,7 @@ class GraphPropagation(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the visible votes on the queries nearest to the target's."""
+        """Score (C, K) candidates by the visible votes on the queries nearest to the target's."""
         if self._last is None or self._last[0] is not history:
             self._last = history, QueryGraph.of(history, self.variance)
         return _at_targets(self._last[1], history, questions, (self.temperature, self.ridge, self.rounds))
@@ -130,6 +137,7 @@ def _at_targets(
     graph: QueryGraph, data: Dataset, questions: Questions, settings: tuple[float, float, int]
 ) -> np.ndarray:
     """Return (C, K) scores under a temperature, a ridge and a number of rounds; each query is reached once."""
+    # Questions on one query share its scores, for the user plays no part.
     codes, of = np.unique(questions.query, return_inverse=True)
     with threadpool_limits(1):
         scores = graph.propagate(centred(data.vectors[codes], graph.centre), *settings)

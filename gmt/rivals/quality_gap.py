@@ -19,7 +19,7 @@ GAPS = np.linspace(-1, 1, 9)
 
 
 class QualityGap(Rival):
-    """Ask the small model where it is predicted to be nearly as good as the large one, else the large one.
+    """Choose the small model where it is predicted to be nearly as good as the large one, else the large one.
 
     Source: HybridLLM (arXiv 2404.14618); simplified: the large model is the best on average, the small one the best of
     the cheaper half, the gap is predicted by a ridge on frozen text vectors.
@@ -39,12 +39,13 @@ class QualityGap(Rival):
         self.judge.fit(data)
         votes = ValidationVotes.of(data)
         if votes is not None:
+            # On the scale of the ratings, for one gap means more where users rate close together.
             gaps = (float(np.nanstd(data.table.rating)) * GAPS).tolist()
             self.gap = best_setting(gaps, lambda gap: votes.losses_of(QualityGap(gap, self.judge)))
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score the chosen one of the two 2, the other 1, and all others below by their mean rating."""
+        """Score (C, K) candidates: the chosen one of the two 2, the other 1, all others below by their mean rating."""
         means, cost = model_means(history.table), model_costs(history)
         # 1. The large model is the best on average, the small one the best of the cheaper half of the cheaper ones.
         large = int(np.argmax(means))

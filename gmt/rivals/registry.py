@@ -24,6 +24,7 @@ class Maker:
 
     def __call__(self, seed: int = 0) -> RoutingMethod:
         """Return an unfitted router."""
+        # PyTorch and scikit-learn are slow to import, and most rivals need neither.
         kind = getattr(import_module(self.module), self.kind)
         return kind(seed) if self.seeded else kind()
 

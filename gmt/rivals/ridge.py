@@ -39,7 +39,7 @@ class Ridge(Rival):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the regression on the visible ratings."""
+        """Score (C, K) candidates by the regression on the visible ratings."""
         if self._last is None or self._last[0] is not history:
             self._last = history, self._learn(history)
         weights, offsets = self._last[1]
@@ -49,7 +49,7 @@ class Ridge(Rival):
         return np.where(questions.mask, scores, -np.inf)
 
     def _learn(self, history: Dataset) -> tuple[np.ndarray, np.ndarray]:
-        """Return (M, D) weights, and (U + 1, M) offsets of users, the last row nobody's."""
+        """Return (M, D) weights, and (U + 1, M) offsets of users, the last row that of an unknown user."""
         return self._regress(history, CentredRatings.of(history.table))
 
     def _regress(self, history: Dataset, rows: CentredRatings) -> tuple[np.ndarray, np.ndarray]:
@@ -58,6 +58,7 @@ class Ridge(Rival):
 
         models = len(history.table.models)
         width = history.vectors.shape[1] + len(history.table.tasks) + 1
+        # 1. A regression per model, whose intercept is the weight of the constant feature.
         weights, rest = np.zeros((models, width)), rows.rating.copy()
         with threadpool_limits(1):
             for model in np.unique(rows.model):
@@ -66,7 +67,7 @@ class Ridge(Rival):
                 fitted = Regression(self.ridge).fit(features[:, :-1], rows.rating[own])
                 weights[model] = np.append(fitted.coef_, fitted.intercept_)
                 rest[own] -= features @ weights[model]
-        # What a user rates above or below the regression, drawn to 0.
+        # 2. What a user rates above or below the regression, drawn to 0.
         users = len(history.table.users)
         cell = rows.user * models + rows.model
         count = np.bincount(cell, minlength=(users + 1) * models).reshape(users + 1, models)
@@ -76,5 +77,6 @@ class Ridge(Rival):
 
 def _features(data: Dataset, query: np.ndarray, task: np.ndarray) -> np.ndarray:
     """Return (N, W + T + 1) text vector, task and a constant."""
+    # Task -1 reads the last row of the identity, whose own column is cut off: an unknown task is all zeros.
     own = np.eye(len(data.table.tasks) + 1)[task][:, :-1] if len(data.table.tasks) else np.zeros((len(query), 0))
     return np.concatenate([data.vectors[query], own, np.ones((len(query), 1))], axis=1)

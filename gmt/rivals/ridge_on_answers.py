@@ -44,9 +44,10 @@ class RidgeAnswers(Ridge):
         return self
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
-        """Score candidates by the regression and by their answers, a model's mean where one is not visible."""
+        """Score (C, K) candidates by the regression and by their answers, a model's mean where one is not visible."""
         scores = super().score(history, questions)
         answers, weights = self._described(history)
+        # Not centred: what is taken off all candidates alike changes no difference between them.
         described = answers.of_candidates(history, questions)
         scores += np.einsum("ckf,cf->ck", described, weights[questions.user])
         return np.where(questions.mask, scores, -np.inf)
@@ -59,7 +60,7 @@ class RidgeAnswers(Ridge):
         return self._regress(history, replace(rows, rating=rows.rating - explained))
 
     def _described(self, history: Dataset) -> tuple[KnownAnswers, np.ndarray]:
-        """Return what describes the visible answers, and (U + 1, F) weights of it, the last row everybody's."""
+        """Return what describes the visible answers, and (U + 1, F) weights of it, the last row those of all users."""
         if self._read is None or self._read[0] is not history:
             answers, rows = KnownAnswers.of(history), CentredRatings.of(history.table)
             self._read = history, (answers, _weights(_centred(answers, history, rows), rows, self.answer_ridge))
@@ -75,11 +76,12 @@ def _centred(answers: KnownAnswers, history: Dataset, rows: CentredRatings) -> n
 
 
 def _weights(described: np.ndarray, rows: CentredRatings, ridge: float) -> np.ndarray:
-    """Return (U + 1, F) weights of the features, everybody's in the last row and drawn to them in the others."""
+    """Return (U + 1, F) weights of the features, those of all users in the last row and drawn to them in the others."""
     width = described.shape[1]
     drawn = ridge * np.eye(width)
     shared = np.linalg.solve(described.T @ described + drawn, described.T @ rows.rating)
     weights = np.tile(shared, (rows.shape[0] + 1, 1))
+    # Own weights explain what the shared ones leave, so that a user with few ratings stays near these.
     rest = rows.rating - described @ shared
     for user in np.unique(rows.user):
         own = described[rows.user == user]

@@ -26,6 +26,7 @@ class Rival:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return everything `fit` found, as named arrays."""
+        # Arrays of no dimension, for a safetensors file holds nothing but arrays.
         return {name: np.array(getattr(self, name)) for name in self.saved}
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> Self:
@@ -61,6 +62,7 @@ def at_candidates(scores: np.ndarray, questions: Questions) -> np.ndarray:
     Returns:
         (C, K) scores, -inf under padding.
     """
+    # Padding is -1, which would read the last model; it reads model 0 and is masked below.
     candidates = np.maximum(questions.candidates, 0)
     read = scores[candidates] if scores.ndim == 1 else np.take_along_axis(scores, candidates, axis=1)
     return np.where(questions.mask, read, -np.inf)

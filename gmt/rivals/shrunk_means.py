@@ -15,7 +15,7 @@ class ShrunkMeans:
     """Hold every user's mean rating of every model, drawn to the mean of all users.
 
     Args:
-        total, count: (U + 1, M) sums and numbers of ratings; the last row is nobody's.
+        total, count: (U + 1, M) sums and numbers of ratings; the last row is for an unknown user.
         overall: (M,) means over all users, drawn to the mean of all models.
         smoothing: How many ratings `overall` counts for.
     """
@@ -30,6 +30,7 @@ class ShrunkMeans:
         cls, user: np.ndarray, model: np.ndarray, rating: np.ndarray, shape: tuple[int, int], smoothing: float
     ) -> ShrunkMeans:
         """Add up N ratings by (user, model); `shape` is (U, M)."""
+        # One row without ratings behind the users: code -1 reads it, and gets the mean of all users.
         users, models = shape[0] + 1, shape[1]
         cell = user * models + model
         count = np.bincount(cell, minlength=users * models).reshape(users, models).astype(float)
@@ -39,7 +40,7 @@ class ShrunkMeans:
         return cls(total, count, overall, smoothing)
 
     def at(self, user: np.ndarray) -> np.ndarray:
-        """Return the (N, M) means of N users; -1 is nobody."""
+        """Return the (N, M) means of N users; -1 is an unknown user."""
         mean = (self.total + self.smoothing * self.overall) / (self.count + self.smoothing)
         return mean[user]
 
@@ -79,8 +80,10 @@ class CentredRatings:
         rows = np.flatnonzero(~np.isnan(table.rating))
         at, rating = table.row_comparison[rows], table.rating[rows]
         count = np.bincount(at, minlength=len(table))
+        # Ratings of one comparison share its query, so their mean says how easy it was and not which model is good.
         mean = np.bincount(at, rating, len(table)) / np.maximum(count, 1)
         overall = rating.mean() if len(rating) else 0.0
+        # A lone rating less its own mean would be 0 and say nothing.
         middle = np.where(count > 1, mean, overall)[at]
         shape = len(table.users), len(table.models)
         return cls(at, table.query[at], table.task[at], table.user[at], table.model[rows], rating - middle, shape)
@@ -94,6 +97,7 @@ class CentredRatings:
         Returns:
             Two (R, M) matrices: sums and numbers of the ratings of each row's comparison, its own included.
         """
+        # All rated rows of those comparisons, for centring ties each rating to the others beside it.
         inside, models = np.flatnonzero(np.isin(self.comparison, self.comparison[rows])), self.shape[1]
         cell = np.searchsorted(self.comparison[rows], self.comparison[inside]) * models + self.model[inside]
         size, shape = len(rows) * models, (len(rows), models)
@@ -107,7 +111,7 @@ class CentredRatings:
 
 
 def user_means(table: InteractionTable, smoothing: float) -> np.ndarray:
-    """Return (U + 1, M) each user's mean ratings drawn towards the model's; the last row is nobody's."""
+    """Return (U + 1, M) each user's mean ratings drawn towards the model's; the last row is for an unknown user."""
     users, models = len(table.users) + 1, len(table.models)
     rated = ~np.isnan(table.rating)
     cell = table.user[table.row_comparison[rated]] * models + table.model[rated]
@@ -129,10 +133,12 @@ def user_task_means(table: InteractionTable, smoothing: float, user: np.ndarray,
     own = table.user[at]
     means = ShrunkMeans.of(own, table.model[rows], table.rating[rows], (len(table.users), models), smoothing)
     users = len(table.users) + 1
+    # Task -1 has the last place of each user.
     cell = np.where(table.task[at] < 0, own * tasks + tasks - 1, own * tasks + table.task[at])
     keys = cell * models + table.model[rows]
     size = users * tasks * models
     count = np.bincount(keys, minlength=size).reshape(-1, models)
     total = np.bincount(keys, table.rating[rows], size).reshape(-1, models)
     target = np.where(user < 0, users - 1, user) * tasks + np.where(task < 0, tasks - 1, task)
+    # Shrunk twice: to the user's mean on all tasks, and that one to the mean of all users.
     return (total[target] + smoothing * means.at(user)) / (count[target] + smoothing)

@@ -32,12 +32,14 @@ class Trees:
     def of(cls, fitted: Any) -> Trees:
         """Read a fitted `HistGradientBoostingRegressor` of one output, of numbers without gaps."""
         parts = [round_of_trees[0].nodes for round_of_trees in fitted._predictors]
+        # Trees lie one after the other: nodes inside one are counted from its root.
         root = np.cumsum([0, *(len(part) for part in parts)])[:-1]
         nodes, begin = np.concatenate(parts), np.repeat(root, [len(part) for part in parts])
         leaf, own = nodes["is_leaf"].astype(bool), np.arange(len(nodes))
         return cls(
             np.reshape(fitted._baseline_prediction, -1).astype(float),
             root,
+            # A leaf leads to itself, so whatever it compares moves nothing; 0 is a feature that exists.
             np.where(leaf, 0, nodes["feature_idx"]).astype(np.int64),
             nodes["num_threshold"].astype(float),
             np.where(leaf, own, begin + nodes["left"]).astype(np.int64),

@@ -30,5 +30,6 @@ class BoostedTreesAnswers(BoostedTrees):
         return np.round(KnownAnswers.of(history).of_rows(history)[rated], DIGITS)
 
     def _of_models(self, history: Dataset, questions: Questions) -> np.ndarray:
+        # All models, for the trees score them all before candidates are read.
         every = np.tile(np.arange(len(history.table.models)), (len(questions), 1))
         return np.round(KnownAnswers.of(history).at(QueryKeys.of(questions), every), DIGITS)
