@@ -154,6 +154,7 @@ MISTAKES = {
     "adapt, an empty name": ("adapt", "--run", "{run}", "--user", "", "--history", "{votes}"),
     "route, no run": ("route", "--run", "{tmp}/none", "--user", "ana", "--query", "x"),
     "route, unknown model": ("route", "--run", "{run}", "--user", "ana", "--query", "x", "--candidates", "gpt-9"),
+    "route, unknown task": ("route", "--run", "{run}", "--user", "ana", "--query", "x", "--task", "nonsense"),
     "route, no model": ("route", "--run", "{run}", "--user", "ana", "--query", "x", "--candidates", ","),
     "route, empty question": ("route", "--run", "{run}", "--user", "ana", "--query", " "),
     "route, bad conversation": (
