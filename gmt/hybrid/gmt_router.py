@@ -16,7 +16,7 @@ from gmt.data.schema import graph_schema
 from gmt.data.vocabulary import Vocabulary
 from gmt.errors import RunError
 from gmt.hybrid.closed_form import load_posterior
-from gmt.hybrid.graph_router import GraphRouter
+from gmt.hybrid.network_router import NetworkRouter
 from gmt.hybrid.observed_users import ObservedUsers
 from gmt.model.build import scorer_for
 from gmt.model.checkpoint import load_weights
@@ -48,7 +48,7 @@ class GmtRouter:
     def __init__(
         self,
         posterior: ClosedForm | None,
-        graph: GraphRouter | None,
+        graph: NetworkRouter | None,
         weight: float = 1.0,
         user_offsets: Mapping[str, Tensor] | None = None,
         texts: bool = True,
@@ -89,7 +89,7 @@ class GmtRouter:
             scorer = scorer_for(config.model, schema, data.vectors.shape[1], len(card["models"]))
             load_weights(scorer, folder.weights)
             scorer.eval()  # for good: a mode that changes while another thread asks would change its scores
-            graph = GraphRouter(scorer, config.graph)
+            graph = NetworkRouter(scorer, config.graph)
         return cls(posterior, graph, float(card["network_weight"]), user_offsets, config.graph.texts)
 
     def fit(self, data: Dataset) -> Self:

@@ -12,7 +12,7 @@ from data_prep.sources.jsonl import read_history
 from gmt.data.build_graph import build_graph
 from gmt.data.comparisons import Comparison
 from gmt.errors import DataError, UserError
-from gmt.hybrid.graph_router import GraphRouter
+from gmt.hybrid.network_router import NetworkRouter
 from gmt.serving.pretrained import Router
 from gmt.training.losses import loss_of
 
@@ -88,7 +88,7 @@ def _first(comparisons: list[Comparison], shots: int | None) -> list[Comparison]
     return kept
 
 
-def _learn_offset(router: Router, graph: GraphRouter, user: str, steps: int) -> None:
+def _learn_offset(router: Router, graph: NetworkRouter, user: str, steps: int) -> None:
     """Learn a vector added to the user's state, from some of their own rounds as targets with the others shown."""
     data = router.data
     table = data.table

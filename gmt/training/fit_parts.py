@@ -10,7 +10,7 @@ from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
 from gmt.hybrid.closed_form import new_hierarchical
 from gmt.hybrid.gmt_router import GmtRouter
-from gmt.hybrid.graph_router import GraphRouter
+from gmt.hybrid.network_router import NetworkRouter
 from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
 from gmt.routing.protocol import ClosedForm
 from gmt.runs import RunFolder
@@ -52,7 +52,7 @@ def fit_parts(
 
 def _fit_network(
     learn: Dataset, config: RunConfig, run: RunFolder, resume: bool, report: Report | None
-) -> tuple[GraphRouter | None, dict[str, Any]]:
+) -> tuple[NetworkRouter | None, dict[str, Any]]:
     """Train the graph network where the settings ask for it; return it and what the card says of its training."""
     if not config.posterior.network:
         return None, {}
@@ -65,7 +65,7 @@ def _fit_network(
         "steps": progress.step,
         "seconds": round(progress.seconds, 1),
     }
-    return GraphRouter(scorer, config.graph, next(scorer.parameters()).device), {"best": best}
+    return NetworkRouter(scorer, config.graph, next(scorer.parameters()).device), {"best": best}
 
 
 def fit_closed_form(learn: Dataset, config: RunConfig) -> tuple[ClosedForm | None, list[str]]:
@@ -86,7 +86,7 @@ def fit_closed_form(learn: Dataset, config: RunConfig) -> tuple[ClosedForm | Non
     return with_traits, [*posterior.notes, note]
 
 
-def join_parts(posterior: ClosedForm | None, graph: GraphRouter | None, data: Dataset) -> tuple[GmtRouter, list[str]]:
+def join_parts(posterior: ClosedForm | None, graph: NetworkRouter | None, data: Dataset) -> tuple[GmtRouter, list[str]]:
     """Choose how much the network adds to the posterior, on the VALID votes given the TRAIN ones.
 
     The network must lower the log loss by more than two standard errors of the paired difference,

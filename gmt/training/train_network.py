@@ -21,7 +21,7 @@ from gmt.data.interactions import TRAIN, VALID
 from gmt.data.schema import graph_schema
 from gmt.evaluation.metrics import pairs_of, weighted_auc
 from gmt.files import write_text
-from gmt.hybrid.graph_router import GraphRouter
+from gmt.hybrid.network_router import NetworkRouter
 from gmt.model.build import Scorer, scorer_for
 from gmt.model.checkpoint import load_weights
 from gmt.model.seeding import seeded
@@ -153,7 +153,7 @@ def train_scorer(
             loss_sum, loss_count = 0.0, 0
             progress.seconds = time.monotonic() - started
             scorer = accelerator.unwrap_model(training.model)
-            router = GraphRouter(scorer, config.graph, accelerator.device)
+            router = NetworkRouter(scorer, config.graph, accelerator.device)
             line |= {} if validation is None else validation.measure(router, shown)
             line |= {"lr": training.optimizer.param_groups[0]["lr"], "seconds": round(progress.seconds, 3)}
             better = progress.validated(line, config.train)
@@ -217,7 +217,7 @@ class NetworkValidation:
             return None
         return cls(data.questions(positions), data.table.select(positions).ratings)
 
-    def measure(self, router: GraphRouter, shown: Dataset) -> dict[str, float]:
+    def measure(self, router: NetworkRouter, shown: Dataset) -> dict[str, float]:
         """Return AUC and accuracy over pairs, and the mean reward of the choices; nothing where there is no pair."""
         scores = router.score(shown, self.questions)
         gap = pairs_of(self.ratings).differences(scores)

@@ -13,7 +13,7 @@ from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.data.schema import turn_schema
 from gmt.hybrid.closed_form import new_posterior
 from gmt.hybrid.gmt_router import GmtRouter
-from gmt.hybrid.graph_router import GraphRouter
+from gmt.hybrid.network_router import NetworkRouter
 from gmt.model.scorer import GraphScorer
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
@@ -32,7 +32,7 @@ def untrained(data, seed=0):
     with torch.no_grad():
         for parameter in scorer.parameters():
             parameter.add_(torch.randn(parameter.shape) * 0.3)
-    return GraphRouter(scorer, GraphConfig())
+    return NetworkRouter(scorer, GraphConfig())
 
 
 class Stub:

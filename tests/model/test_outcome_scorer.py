@@ -12,7 +12,7 @@ from gmt.data.build_graph import build_graph
 from gmt.data.episodes import EpisodeSampler
 from gmt.data.schema import graph_schema, outcome_schema
 from gmt.errors import DataError
-from gmt.hybrid.graph_router import GraphRouter
+from gmt.hybrid.network_router import NetworkRouter
 from gmt.model.build import scorer_for
 from gmt.model.outcome_scorer import OutcomeLayer, OutcomeScorer
 from gmt.runs import RunFolder
@@ -115,7 +115,7 @@ def test_every_depth_scores_and_hides_padding(layers):
 def test_two_people_of_opposite_outcomes_get_different_scores():
     data = tasked()
     history, positions = halves(data)
-    router = GraphRouter(scorer_of(data), GRAPH)
+    router = NetworkRouter(scorer_of(data), GRAPH)
     questions = data.questions(positions[[0, 0]])
     scores = router.score(history, replace(questions, user=np.array([0, 1])))
     assert np.abs(scores[0] - scores[1])[np.isfinite(scores[0])].max() > 1e-3
@@ -149,7 +149,7 @@ def test_whatever_is_asked_is_never_shown():
     asked[positions] = True
     hidden = np.where(asked[table.row_comparison], 1 - table.rating, table.rating)
     changed = data.with_table(replace(table, rating=hidden))
-    router = GraphRouter(scorer_of(data), GRAPH)
+    router = NetworkRouter(scorer_of(data), GRAPH)
     scores = [router.score(history, one.questions(positions)) for one in (data, changed)]
     assert (scores[0] == scores[1]).all()
 
@@ -174,7 +174,7 @@ def test_a_new_model_and_a_new_person_are_scored():
     history, positions = halves(data)
     scorer = scorer_for(SMALL, outcome_schema(), data.vectors.shape[1], 3)  # trained on three of five
     questions = replace(data.questions(positions), user=np.full(len(positions), -1))
-    scores = GraphRouter(scorer, GRAPH).score(history, questions)
+    scores = NetworkRouter(scorer, GRAPH).score(history, questions)
     assert np.isfinite(scores[questions.candidates >= 0]).all()
 
 

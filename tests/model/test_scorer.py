@@ -10,8 +10,7 @@ from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.episodes import EpisodeSampler
 from gmt.data.interactions import InteractionTable
 from gmt.data.schema import turn_schema
-from gmt.hybrid import graph_router
-from gmt.hybrid.graph_router import GraphRouter
+from gmt.hybrid.network_router import NetworkRouter
 from gmt.model.scorer import GraphScorer
 from gmt.training.losses import pairwise_loss
 from tests.factories import dataset_of, random_dataset
@@ -119,7 +118,7 @@ def test_without_layers_two_people_with_equally_many_votes_score_alike():
     questions = replace(questions, user=np.array([1, 2]))
     history = data.select(data.table.user > 0)
     none, some = (
-        gap(GraphRouter(scorer_for(data, replace(SMALL, layers=layers)), GraphConfig()).score(history, questions))
+        gap(NetworkRouter(scorer_for(data, replace(SMALL, layers=layers)), GraphConfig()).score(history, questions))
         for layers in (0, 1)
     )
     assert none[0] == pytest.approx(none[1], abs=1e-6)
@@ -168,8 +167,8 @@ def test_a_new_model_with_the_text_of_another_new_one_scores_like_it():
     both = np.flatnonzero((data.table.candidates == 3).any(1) & (data.table.candidates == 4).any(1))
     history = data.select(np.setdiff1d(np.arange(len(data.table)), both))
     questions = data.questions(both)
-    scores = GraphRouter(scorer_for(data, models=3), GraphConfig()).score(history, questions)
-    trained = GraphRouter(scorer_for(data, models=5), GraphConfig()).score(history, questions)
+    scores = NetworkRouter(scorer_for(data, models=3), GraphConfig()).score(history, questions)
+    trained = NetworkRouter(scorer_for(data, models=5), GraphConfig()).score(history, questions)
     for number, candidates in enumerate(questions.candidates.tolist()):
         a, b = candidates.index(3), candidates.index(4)
         assert scores[number, a] == pytest.approx(scores[number, b], abs=1e-6)
@@ -178,7 +177,7 @@ def test_a_new_model_with_the_text_of_another_new_one_scores_like_it():
 
 def test_somebody_without_history_scores_as_an_unknown_user():
     data = random_dataset(0, max_candidates=4)
-    router = GraphRouter(scorer_for(data), GraphConfig())
+    router = NetworkRouter(scorer_for(data), GraphConfig())
     history = data.select(data.table.user != 3)
     twice = data.questions(np.repeat(np.flatnonzero(data.table.user == 3)[:5], 2))
     twice = replace(twice, user=np.tile([3, -1], 5))
@@ -212,7 +211,7 @@ def test_other_peoples_history_changes_no_score():
     data = rich_dataset()
     history, positions = halves(data)
     questions = data.questions(positions[data.table.user[positions] == 1])
-    router = GraphRouter(scorer_for(data), GraphConfig())
+    router = NetworkRouter(scorer_for(data), GraphConfig())
     others = history.table.user[history.table.row_comparison] != 1
     flipped = replace(history.table, rating=np.where(others, 1 - history.table.rating, history.table.rating))
     alone = history.select(history.table.user == 1)
@@ -229,9 +228,9 @@ def test_a_score_does_not_depend_on_what_is_asked_beside_it(monkeypatch, at_once
     history, positions = halves(data)
     questions = data.questions(np.random.default_rng(0).permutation(positions))
     questions = replace(questions, user=np.where(np.arange(len(questions)) % 9 == 0, -1, questions.user))
-    router = GraphRouter(scorer_for(data), GraphConfig())
+    router = NetworkRouter(scorer_for(data), GraphConfig())
     alone = np.concatenate([router.score(history, questions.select(np.array([i]))) for i in range(len(questions))])
-    monkeypatch.setattr(graph_router, "TURNS_AT_ONCE", at_once)
+    monkeypatch.setattr(network_router, "TURNS_AT_ONCE", at_once)
     parts = router._parts(history, questions)
     assert sorted(np.concatenate(parts)) == list(range(len(questions)))
     assert len(parts) == 1 if at_once == 10**9 else len(parts) > 3
@@ -240,7 +239,7 @@ def test_a_score_does_not_depend_on_what_is_asked_beside_it(monkeypatch, at_once
 
 def test_asking_nothing_gives_nothing():
     data = random_dataset(0)
-    router = GraphRouter(scorer_for(data), GraphConfig())
+    router = NetworkRouter(scorer_for(data), GraphConfig())
     assert router.score(data, data.questions(np.arange(3)).select(np.zeros(0, int))).shape == (0, 2)
     scores = scorer_for(data)(build_graph(data, data.questions(np.zeros(0, int)), GraphConfig()))
     assert scores.shape[0] == 0
@@ -249,7 +248,7 @@ def test_asking_nothing_gives_nothing():
 def test_scoring_leaves_the_mode_of_the_scorer_as_it_was():
     data = random_dataset(0)
     scorer = scorer_for(data, replace(SMALL, dropout=0.5)).train()
-    router = GraphRouter(scorer, GraphConfig())
+    router = NetworkRouter(scorer, GraphConfig())
     questions = data.questions(np.arange(5))
     history = data.select(np.arange(20, 100))
     np.testing.assert_array_equal(router.score(history, questions), router.score(history, questions))
@@ -260,7 +259,7 @@ def test_a_shift_moves_its_own_user_alone():
     data = rich_dataset()
     history, positions = halves(data)
     questions = data.questions(positions)
-    router = GraphRouter(scorer_for(data), GraphConfig())
+    router = NetworkRouter(scorer_for(data), GraphConfig())
     plain = router.score(history, questions)
     np.testing.assert_array_equal(router.score(history, questions, {2: torch.zeros(16)}), plain)
     moved = router.score(history, questions, {2: torch.full((16,), 2.0)})
@@ -302,7 +301,7 @@ def camps():
         optimizer.zero_grad()
         (loss / pairs).backward()
         optimizer.step()
-    return data, GraphRouter(scorer, GraphConfig()), len(known)
+    return data, NetworkRouter(scorer, GraphConfig()), len(known)
 
 
 def right(scores, ratings):

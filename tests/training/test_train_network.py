@@ -190,7 +190,7 @@ def test_the_weights_written_are_the_best_by_validation(small, tmp_path):
 def test_the_validation_auc_can_be_recomputed(tiny_run, demo_data):
     from sklearn.metrics import roc_auc_score
 
-    from gmt.hybrid.graph_router import GraphRouter
+    from gmt.hybrid.network_router import NetworkRouter
     from gmt.model.checkpoint import load_weights
     from gmt.training.train_network import new_scorer
 
@@ -198,7 +198,7 @@ def test_the_validation_auc_can_be_recomputed(tiny_run, demo_data):
     scorer = new_scorer(config_of(), data)
     load_weights(scorer, tiny_run / "model.safetensors")
     valid = np.flatnonzero((data.table.split == VALID) & data.table.rated)
-    router = GraphRouter(scorer, config_of().graph)
+    router = NetworkRouter(scorer, config_of().graph)
     scores = router.score(data.select(data.table.split == TRAIN), data.questions(valid))
     gap = pairs_of(data.table.ratings[valid]).differences(scores)
     found = roc_auc_score([1] * len(gap) + [0] * len(gap), [*gap, *-gap])

@@ -19,7 +19,7 @@ TURNS_AT_ONCE = 40_000
 """About how many turn nodes one forward pass holds; bounds memory, changes no score."""
 
 
-class GraphRouter:
+class NetworkRouter:
     """Score with a trained scorer; a new user needs one forward pass and no gradient.
 
     Args:
