@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gmt.artefacts import recover, training, unfinished
+from gmt.artefacts import CHECKPOINT, recover, training, unfinished
 from gmt.config import load_config
 from gmt.errors import DataError, RunError, UserError
 from gmt.manifest import MANIFEST, artefacts_of, read_manifest, verify
@@ -90,7 +90,7 @@ def points(work, most):
     """Return most of the changes that some work makes, spread evenly, with the last ones, where it switches."""
     count = count_changes(work)
     assert count > 60
-    return sorted({*range(0, count, max(1, count // most)), *range(count - most // 4, count)})
+    return sorted({*range(0, count, max(1, count // most)), *range(max(0, count - most // 4), count)})
 
 
 def check_kills(data, trained, folder, most):
@@ -230,3 +230,19 @@ def test_a_training_that_stopped_outside_is_kept_and_one_that_was_wrong_is_not(t
         assert (made / "half").read_text() == "of it"
         raise DataError("no")
     assert not unfinished(run).exists() and not run.exists()
+
+
+def test_what_was_being_written_goes_and_an_error_keeps_a_checkpoint_alone(tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(OSError, match="full"), training(run):
+        raise OSError("full")
+    assert not unfinished(run).exists()
+    for _ in range(2):
+        with pytest.raises(OSError, match="full"), training(run, resume=True) as made:
+            assert not list(made.rglob("*.part"))
+            (made / "last").mkdir(exist_ok=True)
+            (made / CHECKPOINT).write_text("{}")
+            (made / ".embeddings.0123456789ab.part").mkdir()
+            (made / ".embeddings.0123456789ab.part" / ".vectors.npy.0123456789ab.part").write_text("half")
+            raise OSError("full")
+    assert (unfinished(run) / CHECKPOINT).is_file()
