@@ -10,6 +10,7 @@ from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.episodes import EpisodeSampler
 from gmt.data.interactions import InteractionTable
 from gmt.data.schema import turn_schema
+from gmt.hybrid import network_router
 from gmt.hybrid.network_router import NetworkRouter
 from gmt.model.scorer import GraphScorer
 from gmt.training.losses import pairwise_loss
