@@ -59,7 +59,7 @@ def test_threads_get_exactly_the_scores_of_one_thread(request, run):
         user, query, conversation = asked[number]
         return scores(router.rank(user, query, conversation=conversation, with_uncertainty=False))
 
-    found = [None] * len(asked)
+    found: list[dict[str, float]] = [{}] * len(asked)
 
     def work(thread):
         for number in range(thread, len(asked), THREADS):
