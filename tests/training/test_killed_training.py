@@ -103,8 +103,7 @@ def check_kills(data, trained, folder, most):
         assert die_before(point, work(run)) == DIED
         found.append(state_of(run, trained))
         # The next command works: the training is gone on with, to the identical result, and leaves nothing.
-        again = {"resume": found[-1] == "new" or unfinished(run).is_dir()}
-        train_run(data, config(1), RunFolder(run), **again)
+        train_run(data, config(1), RunFolder(run), resume=found[-1] == "new" or unfinished(run).is_dir())
         assert state_of(run, trained) == "new" and not list(run.parent.rglob("*.part"))
         shutil.rmtree(run.parent)
     assert set(found) == {"old", "new"} and found == sorted(found, reverse=True)
