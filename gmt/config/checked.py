@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -43,8 +43,8 @@ class Section:
     """Refuse what pydantic refuses in our words."""
 
     name: ClassVar[str] = ""
-    known: ClassVar[Callable[[], list[str]]] = list
-    """Returns the names of all settings, of whatever section; the nearest one is told for one that is none."""
+    known: ClassVar[tuple[str, ...]] = ()
+    """Names of all settings, of whatever section; the nearest one is named beside one that is none."""
     """What the section is called in files; the settings themselves have none."""
 
     @model_validator(mode="wrap")
@@ -65,7 +65,7 @@ class Section:
         place = [list(fields)[part] if isinstance(part, int) else part for part in found["loc"]]
         full = ".".join(filter(None, (cls.name, *place)))
         if kind == "unexpected_keyword_argument":
-            return f"there is no setting {full}. {nearest(full, cls.known())}"
+            return f"there is no setting {full}. {nearest(full, cls.known)}"
         if kind == "dataclass_exact_type":
             wanted = "a block of settings"
         elif kind == "literal_error":

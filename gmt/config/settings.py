@@ -268,4 +268,4 @@ def setting_names() -> list[str]:
     return names
 
 
-Section.known = staticmethod(setting_names)  # the sections are built on it, so it cannot import their names
+Section.known = tuple(setting_names())  # the sections are built on it, so it cannot import their names
