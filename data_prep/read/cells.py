@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from gmt.data.comparisons import check_text
+from gmt.data.comparisons import check_text, winner_ratings
 from gmt.errors import DataError
 
 SCALARS = (str, int, float, Decimal, datetime, date, time, timedelta, UUID)
@@ -144,6 +144,10 @@ class OptionMissing(DataError):
     """Report a row that only makes sense with an option nobody gave: a fault of the call, not of the row."""
 
 
+class WinnerUnclear(OptionMissing):
+    """Report a verdict whose word means a side of the vote and is the name of a model on another one."""
+
+
 class ScaleUnknown(OptionMissing):
     """Report a rating on a scale that nobody stated."""
 
@@ -210,3 +214,25 @@ def _refuse_written_date(found: float, name: str) -> None:
         return
     wanted = meant.date().isoformat() if len(digits) == 8 else meant.isoformat()
     raise DataError(f"{name} is {digits}, a date and not epoch seconds; write it as {wanted}")
+
+
+def pair_verdict(value: Any, name: str, models: tuple[str, str]) -> tuple[float, float, str | None]:
+    """Return (rating of a, rating of b, feedback) of a pairwise verdict in the words `model_a`, `model_b` or `tie`.
+
+    Args:
+        value: The cell.
+        name: Name of the column, for messages.
+        models: Names of a and b.
+
+    Raises:
+        DataError: It is empty or another word.
+        WinnerUnclear: A model bears the word as its name and was shown on another side, so either reading is a guess.
+    """
+    winner = needed(label(value, name), name)
+    found = winner_ratings(winner)
+    if winner in models and found[:2] != ((1.0, 0.0), (0.0, 1.0))[models.index(winner)]:
+        shown_as = "ab"[models.index(winner)]
+        raise WinnerUnclear(
+            f"{name} is {winner!r}, which is also the name of the model shown as {shown_as}; rename the model"
+        )
+    return found

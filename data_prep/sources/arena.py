@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_prep.read.cells import label, needed, timestamp
+from data_prep.read.cells import label, needed, pair_verdict, timestamp
 from data_prep.read.chat_messages import message_rounds
 from data_prep.read.rated_input import Grouping, read_rated
 from data_prep.read.row import RatedRow, Row
 from data_prep.sources.source import RawData, SourceOptions
-from gmt.data.comparisons import Candidate, winner_ratings
+from gmt.data.comparisons import Candidate
 from gmt.errors import DataError
 
 
@@ -37,7 +37,7 @@ def _battle(file: str, line: int, row: Row) -> list[RatedRow]:
     user = needed(label(row.get("judge"), "judge"), "judge")
     # `question_id` numbers battles, so it serves as the name of the conversation too.
     question = needed(label(row.get("question_id"), "question_id"), "question_id")
-    *ratings, feedback = winner_ratings(needed(label(row.get("winner"), "winner"), "winner"))
+    *ratings, feedback = pair_verdict(row.get("winner"), "winner", (models[0], models[1]))
     when = timestamp(row.get("tstamp"), "tstamp")
     task = label(row.get("task"), "task") or label(row.get("category"), "category")
     a, b = (message_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b"))

@@ -9,14 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.read.cells import ScaleUnknown, answer, label, needed, number, scale_text, scaled, text, timestamp, whole
+from data_prep.read.cells import (
+    ScaleUnknown,
+    answer,
+    label,
+    needed,
+    number,
+    pair_verdict,
+    scale_text,
+    scaled,
+    text,
+    timestamp,
+    whole,
+)
 from data_prep.read.file_formats import read_json
 from data_prep.read.parsing import parse_rows
 from data_prep.read.rated_input import group_rated, read_rated
 from data_prep.read.row import RatedRow, Row, in_file_order, vote
 from data_prep.read.row_files import is_hub
 from data_prep.sources.source import RawData, SourceOptions
-from gmt.data.comparisons import Candidate, Comparison, winner_ratings
+from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.interactions import SPLITS
 from gmt.errors import DataError
 
@@ -199,8 +211,7 @@ def _pair(row: Row) -> list[Candidate]:
     a, b = (needed(label(row.get(name), name), name) for name in ("model_a", "model_b"))
     responses = answer(row.get("response_a"), "response_a"), answer(row.get("response_b"), "response_b")
     costs = number(row.get("cost_a"), "cost_a"), number(row.get("cost_b"), "cost_b")
-    winner = label(row.get("winner"), "winner")
-    if winner is None:
+    if label(row.get("winner"), "winner") is None:
         return vote((a, b), responses, None, text(row.get("feedback"), "feedback"), costs)
-    rating_a, rating_b, feedback = winner_ratings(winner)
+    rating_a, rating_b, feedback = pair_verdict(row.get("winner"), "winner", (a, b))
     return vote((a, b), responses, (rating_a, rating_b), text(row.get("feedback"), "feedback") or feedback, costs)

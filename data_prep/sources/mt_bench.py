@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data_prep.read.cells import answer, label, needed, shown, text, whole
+from data_prep.read.cells import answer, label, needed, pair_verdict, shown, text, whole
 from data_prep.read.chat_messages import message_rounds
 from data_prep.read.file_formats import SUFFIXES, read_rows
 from data_prep.read.parallel import parse_input
@@ -147,7 +147,7 @@ def _vote(file: str, line: int, row: Row, texts: _Texts | None) -> list[_Vote]:
         raise DataError(f"{models[0]} was set against itself; expected two different models")
     winner = needed(label(row.get("winner"), "winner"), "winner")
     # Only checked here: an unknown word is a fault of this row, and rows are made after all are read.
-    winner_ratings(winner)
+    pair_verdict(winner, "winner", models)
     number = whole(row.get("turn"), "turn")
     if number not in (1, 2):
         raise DataError(f"turn is {shown(row.get('turn'))}; expected 1 or 2")

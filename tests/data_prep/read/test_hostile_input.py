@@ -17,6 +17,7 @@ from data_prep.read.cells import answer, number, text, timestamp, whole
 from data_prep.read.file_formats import read_rows
 from data_prep.read.json_text import parse_json
 from data_prep.read.row import Rejected
+from data_prep.sources.jsonl import read_rows as read_rows_in_memory
 from data_prep.sources.source import SourceOptions
 from data_prep.sources.source_registry import load_source
 from gmt.data.comparisons import Candidate, Comparison
@@ -262,3 +263,33 @@ def test_very_wide_tables_are_refused_at_once(tmp_path: Path) -> None:
         csv.writer(file).writerows([names, ["1"] * len(names)])
     (said,) = reasons("votes", path)
     assert "there is no column 'user'" in said
+
+
+# Words of a verdict that are names of models.
+
+
+@pytest.mark.parametrize("source", ["jsonl", "votes", "arena", "mt-bench"])
+@pytest.mark.parametrize(
+    ("models", "winner"),
+    [(("model_b", "x"), "model_b"), (("x", "model_a"), "model_a"), (("tie", "x"), "tie"), (("x", "tie"), "tie"),
+     (("model_b", "model_a"), "model_a"), (("model_b", "model_a"), "model_b")],
+)  # fmt: skip
+def test_a_verdict_that_is_the_name_of_the_other_model_is_refused(tmp_path: Path, source: str, models: Any, winner: str):
+    row = ROWS[source]
+    unclear = row | {"model_a": models[0], "model_b": models[1], "winner": winner}
+    path = jsonl(tmp_path / "rows.jsonl", [row, unclear])
+    # Not a bad row that may be dropped: without it, one side's votes would be missing.
+    with pytest.raises(DataError, match=rf"line 2: winner is '{winner}', which is .*name of .*; rename the model"):
+        read(source, path)
+
+
+@pytest.mark.parametrize("source", ["jsonl", "votes", "arena", "mt-bench"])
+def test_a_verdict_that_names_the_model_on_its_own_side_is_read(tmp_path: Path, source: str) -> None:
+    row = ROWS[source] | {"model_a": "model_a", "model_b": "model_b", "winner": "model_b"}
+    (found,) = read(source, jsonl(tmp_path / "rows.jsonl", [row])).comparisons
+    assert {one.model: one.rating for one in found.candidates} == {"model_a": 0.0, "model_b": 1.0}
+
+
+def test_a_vote_in_memory_whose_verdict_is_unclear_is_refused() -> None:
+    with pytest.raises(DataError, match="row line 1: winner is 'model_a', which is also the name"):
+        read_rows_in_memory([{**VOTE, "model_b": "model_a"}], "ann")
