@@ -10,7 +10,7 @@ import numpy as np
 
 from data_prep.simulate.in_memory import split_and_embedded
 from data_prep.simulate.rows_out import write_simulated
-from data_prep.simulate.truth_files import read_facts
+from data_prep.simulate.truth_files import read_facts, truth_paths
 from data_prep.sources.score_matrix import ScoreMatrix
 from data_prep.splits import GIVEN
 from gmt.data.comparisons import text_id
@@ -119,8 +119,15 @@ class CostTruth:
         Raises:
             DataError: There is none, or it is another simulation's.
         """
-        found = read_facts(Path(out), "cost")
-        return cls(found["alpha"], found.get("settings", {}), found.get("alpha_before", {}))
+        found = read_facts(Path(out), "cost", {"alpha": dict})
+        settings, before = found.get("settings", {}), found.get("alpha_before", {})
+        weights = [*found["alpha"].values(), *(before.values() if isinstance(before, dict) else [None])]
+        if not isinstance(settings, dict) or not all(type(one) in (int, float) and 0 <= one <= 1 for one in weights):
+            raise DataError(
+                f"{truth_paths(Path(out))[0]}: a weight is no number from 0 to 1; make it with gmt simulate cost "
+                f"--out {out}"
+            )
+        return cls(found["alpha"], settings, before)
 
 
 def rewards(matrix: ScoreMatrix, alpha: np.ndarray, question: np.ndarray) -> np.ndarray:

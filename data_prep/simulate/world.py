@@ -10,14 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.simulate.truth_files import read_arrays, read_facts, truth_paths, write_arrays
-from gmt.data.dataset import ModelInfo
+from data_prep.simulate.truth_files import NUMBER, read_arrays, read_facts, truth_paths, write_arrays
+from gmt.data.dataset import ModelInfo, cards_of
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 from gmt.files import write_json
 
-ARRAYS = ("strength", "topic_strength", "traits", "modulation", "cheapness", "question_topic", "taste", "taste_after",
-          "topic_taste", "cost_weight")  # fmt: skip
+ARRAYS = {
+    "strength": "M", "topic_strength": "MT", "traits": "Mr", "modulation": "Tr", "cheapness": "M",
+    "question_topic": "Q", "taste": "Ur", "taste_after": ("U?", "r"), "topic_taste": ("U?", "T", "r"),
+    "cost_weight": "U",
+}  # fmt: skip
+"""The arrays of a truth and the letters of their shapes."""
+FACTS = {
+    "models": dict, "questions": list, "topics": list, "scale": NUMBER, "shares": list, "topic_share": NUMBER,
+    "settings": dict,
+}  # fmt: skip
+"""What the JSON of a truth holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,12 +161,24 @@ class World:
         Raises:
             DataError: A file is missing or is no truth of planted users.
         """
-        found, arrays = read_facts(out, "planted"), read_arrays(out, "planted")
-        held = {name: arrays[name] for name in ARRAYS}
-        models = {name: ModelInfo(**info) for name, info in found["models"].items()}
+        found = read_facts(out, "planted", FACTS)
+        models = cards_of(found["models"], truth_paths(out)[0])
+        sizes = {"M": len(models), "T": len(found["topics"]), "Q": len(found["questions"])}
+        arrays = read_arrays(out, "planted", ARRAYS, sizes)
+        topic, drift = arrays["question_topic"], found.get("drift_time")
+        if (
+            not {str} >= {type(text) for text in (*found["questions"], *found["topics"])}
+            or not (len(found["shares"]) == 3 and all(isinstance(share, NUMBER) for share in found["shares"]))
+            or not (drift is None or isinstance(drift, NUMBER))
+            or (len(topic) and not (topic.dtype.kind in "iu" and topic.min() >= 0 and topic.max() < sizes["T"]))
+        ):
+            raise DataError(
+                f"{truth_paths(out)[0]} holds other questions, topics, shares or times than were planted; make it with "
+                f"gmt simulate planted --out {out}"
+            )
         return cls(
             models, tuple(found["questions"]), tuple(found["topics"]), found["scale"], tuple(found["shares"]),
-            found["topic_share"], drift_time=found["drift_time"], settings=found["settings"], **held,
+            found["topic_share"], drift_time=drift, settings=found["settings"], **arrays,
         )  # fmt: skip
 
 

@@ -10,15 +10,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gmt.data.comparisons import Comparison
+from gmt.data.comparisons import Comparison, check_text
 from gmt.data.encoders import EncoderCard
 from gmt.data.growing_rows import LayeredVectors, Vectors
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore
-from gmt.errors import DataError
+from gmt.errors import DataError, RunError, UserError
 from gmt.files import read_json
 
 REPAIR = "run gmt prep again"
+CARD = {"description", "input_price", "output_price"}
+"""The keys of a model in `models.json`."""
 GIVEN_VECTORS = "file:"
 """Begins the encoder id of a store whose vectors came with the data; zeros stand for a text that came without."""
 
@@ -266,24 +268,51 @@ def _rounds_of(table: InteractionTable, users: np.ndarray) -> np.ndarray:
     return np.sort(np.concatenate([table.of_user(user) for user in users.tolist()]))
 
 
-def read_cards(path: Path) -> dict[str, ModelInfo]:
+def read_cards(path: Path, kind: type[UserError] = DataError, repair: str = REPAIR) -> dict[str, ModelInfo]:
     """Read `models.json`.
 
+    Args:
+        path: The file.
+        kind, repair: What is raised, and what the message advises.
+
     Raises:
-        DataError: It holds something else.
+        UserError: Of that kind: it holds something else.
+    """
+    return cards_of(_read_object(path, kind, repair), path, kind, repair)
+
+
+def read_models(path: Path) -> dict[str, ModelInfo]:
+    """Read `models.json` of a run.
+
+    Raises:
+        RunError: It holds something else.
+    """
+    return read_cards(path, RunError, "restore it or train the run again")
+
+
+def cards_of(
+    found: Mapping[str, Any], path: Path, kind: type[UserError] = DataError, repair: str = REPAIR
+) -> dict[str, ModelInfo]:
+    """Return the models of a JSON object; parameters as of `read_cards`.
+
+    Raises:
+        UserError: Of that kind: a card is not exactly description, input_price and output_price, or its price no price.
     """
     cards = {}
-    for name, info in _read_object(path).items():
-        prices = [info.get(key) for key in ("input_price", "output_price")] if isinstance(info, dict) else []
-        if (
-            not isinstance(info, dict)
-            or not isinstance(info.get("description"), str)
-            or set(info) - {"description", "input_price", "output_price"}
-            or not all(price is None or _is_price(price) for price in prices)
-        ):
-            raise DataError(
-                f"{path}: the card of {name[:80]!r} is not description, input_price, output_price; {REPAIR}"
+    for name, info in found.items():
+        keys = set(info) if isinstance(info, dict) else set()
+        if not name.strip() or keys != CARD or not isinstance(info["description"], str):
+            raise kind(
+                f"{path}: the card of {name[:80]!r} is not description, input_price, output_price; {repair}"
             )
+        for key in ("input_price", "output_price"):
+            if info[key] is not None and not _is_price(info[key]):
+                raise kind(f"{path}: {key} of {name[:80]!r} is {str(info[key])[:60]}; expected a price or null; {repair}")
+        try:
+            check_text(name, "the name of a model")
+            check_text(info["description"], "a description")
+        except DataError as error:
+            raise kind(f"{path}: {error}") from None
         cards[name] = ModelInfo(**info)
     return cards
 
@@ -305,8 +334,8 @@ def read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    found = read_json(path, DataError, REPAIR)
+def _read_object(path: Path, kind: type[UserError] = DataError, repair: str = REPAIR) -> dict[str, Any]:
+    found = read_json(path, kind, repair)
     if not isinstance(found, dict):
-        raise DataError(f"{path} holds no JSON object; {REPAIR}")
+        raise kind(f"{path} holds no JSON object; {repair}")
     return found

@@ -15,14 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gmt.artefacts import making, recover, unfinished
-from gmt.data.dataset import ModelInfo
+from gmt.data.dataset import ModelInfo, read_models
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore, key_of
 from gmt.data.vector_cache import VectorCache
 from gmt.errors import RunError
 from gmt.files import locked, read_json, replace_file, write_json
 from gmt.manifest import artefacts_of
-from gmt.runs import RunFolder, read_run_json
+from gmt.runs import RunFolder
 from gmt.state.state_store import StateStore
 
 PENDING = ".forget.json"
@@ -89,7 +89,7 @@ def what_remains(folder: RunFolder, card: Mapping[str, Any], store: EmbeddingSto
 def _remove(folder: RunFolder, state: StateStore, gone: str) -> None:
     """Build the artefacts without a person, and switch them in."""
     recover(folder.root)
-    models = {name: ModelInfo(**info) for name, info in read_run_json(folder.models).items()}
+    models = read_models(folder.models)
     table = InteractionTable.read(folder.history, list(models))
     mine = np.array([state.hash_of(name) == gone for name in table.users], bool)
     if not mine.any():

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from gmt.data.comparisons import Comparison
-from gmt.data.dataset import Dataset, ModelInfo
+from gmt.data.dataset import Dataset, ModelInfo, read_models
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore
 from gmt.data.vocabulary import Vocabulary
 from gmt.errors import RunError
 from gmt.hybrid.gmt_router import GmtRouter
-from gmt.runs import RunFolder, read_run_json
+from gmt.runs import RunFolder
 from gmt.serving.question_builder import QuestionBuilder
 from gmt.serving.text_vectors import TextVectors
 from gmt.state.events import Event
@@ -88,7 +88,7 @@ class RunData:
         Raises:
             RunError: A file is missing, damaged, or made by another encoder.
         """
-        models = {name: ModelInfo(**info) for name, info in read_run_json(folder.models).items()}
+        models = read_models(folder.models)
         table = InteractionTable.read(folder.history, list(models))
         store = EmbeddingStore.open(folder.embeddings)
         if store.encoder.id != card["encoder"]["id"] or store.encoder.revision != card["encoder"]["revision"]:
