@@ -15,6 +15,7 @@ from data_prep.simulate.response_table import Answer, ResponseTable, Round, cell
 from data_prep.sources.source import SourceOptions
 from gmt.data.comparisons import text_id
 from gmt.data.dataset import ModelInfo, read_cards
+from gmt.data.folder_files import check_files
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 
@@ -44,6 +45,7 @@ def read_responses(input: Path, questions: Path | None = None, models: Path | No
     # From the most certain shape to the least: a data folder is known by one file, answer files by their rows, and rows
     # of our own columns are what is left to try.
     if (input / "interactions.parquet").is_file():
+        check_files(input)
         cards = read_cards(input / "models.json")
         found = of_table(InteractionTable.read(input / "interactions.parquet", list(cards)), cards)
     elif input.is_dir() and _answer_files(input):
@@ -159,7 +161,8 @@ def _win_shares(path: Path) -> dict[tuple[str, int, str], float]:
         # Turns count from 1 in this file and from 0 everywhere else.
         cell = str(row["question_id"]), int(row["turn"]) - 1
         place = cell_of.setdefault(cell, len(cell_of))
-        for name, value in zip((row["model_a"], row["model_b"]), pair_verdict(row["winner"], "winner", (row["model_a"], row["model_b"]))[:2], strict=True):
+        pair = row["model_a"], row["model_b"]
+        for name, value in zip(pair, pair_verdict(row["winner"], "winner", pair)[:2], strict=True):
             given[place, models.setdefault(name, len(models))].append(value)
     cell_names, names = list(cell_of), list(models)
     return {(*cell_names[place], names[model]): value for (place, model), value in shrunk(given).items()}

@@ -15,6 +15,7 @@ from data_prep.read.file_formats import read_rows
 from data_prep.read.row import Rejected
 from data_prep.sources.score_matrix import ScoreMatrix, answer_costs
 from gmt.data.dataset import ModelInfo, read_card, read_cards
+from gmt.data.folder_files import check_files
 from gmt.data.interactions import SPLITS, TEST, TRAIN, InteractionTable
 from gmt.errors import DataError
 
@@ -137,6 +138,7 @@ def matrix_from(input: Path, rejected: list[Rejected]) -> ScoreMatrix:
     if is_matrix(input):
         return read_matrix(input, rejected)
     if (input / "interactions.parquet").is_file():
+        check_files(input)
         cards = read_cards(input / "models.json")
         table = InteractionTable.read(input / "interactions.parquet", list(cards))
         stated = read_card(input / "card.json").get("protocol") == "given"

@@ -12,6 +12,7 @@ import numpy as np
 
 from gmt.data.comparisons import Comparison, check_text
 from gmt.data.encoders import EncoderCard
+from gmt.data.folder_files import check_files
 from gmt.data.growing_rows import LayeredVectors, Vectors
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore
@@ -214,12 +215,13 @@ class Dataset:
         """Read a folder written by `gmt prep`.
 
         Raises:
-            DataError: A file is missing or a text has no vector.
+            DataError: A file is missing or not what the card was written for, or a text has no vector.
         """
         folder = Path(folder)
         for name in ("interactions.parquet", "models.json", "card.json"):
             if not (folder / name).is_file():
                 raise DataError(f"{folder} holds no {name}; make the folder with gmt prep --out {folder}")
+        check_files(folder)
         models = read_cards(folder / "models.json")
         table = InteractionTable.read(folder / "interactions.parquet", list(models))
         store = EmbeddingStore.open(folder / "embeddings")
@@ -281,7 +283,7 @@ def read_cards(path: Path, kind: type[UserError] = DataError, repair: str = REPA
     return cards_of(_read_object(path, kind, repair), path, kind, repair)
 
 
-def read_models(path: Path) -> dict[str, ModelInfo]:
+def read_run_models(path: Path) -> dict[str, ModelInfo]:
     """Read `models.json` of a run.
 
     Raises:
@@ -302,12 +304,12 @@ def cards_of(
     for name, info in found.items():
         keys = set(info) if isinstance(info, dict) else set()
         if not name.strip() or keys != CARD or not isinstance(info["description"], str):
-            raise kind(
-                f"{path}: the card of {name[:80]!r} is not description, input_price, output_price; {repair}"
-            )
+            raise kind(f"{path}: the card of {name[:80]!r} is not description, input_price, output_price; {repair}")
         for key in ("input_price", "output_price"):
             if info[key] is not None and not _is_price(info[key]):
-                raise kind(f"{path}: {key} of {name[:80]!r} is {str(info[key])[:60]}; expected a price or null; {repair}")
+                raise kind(
+                    f"{path}: {key} of {name[:80]!r} is {str(info[key])[:60]}; expected a price or null; {repair}"
+                )
         try:
             check_text(name, "the name of a model")
             check_text(info["description"], "a description")

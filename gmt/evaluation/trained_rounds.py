@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gmt.data.dataset import read_models
+from gmt.data.dataset import read_run_models
 from gmt.data.interactions import InteractionTable
 from gmt.data.round_hashes import round_hashes
 from gmt.errors import DataError, RunError
@@ -42,7 +42,7 @@ def trained_rounds(run: RunFolder) -> np.ndarray:
     """
     if not run.trained.is_file():
         # Runs made before the list was kept hold the TRAIN part itself as their history.
-        return np.unique(round_hashes(InteractionTable.read(run.history, list(read_models(run.models)))))
+        return np.unique(round_hashes(InteractionTable.read(run.history, list(read_run_models(run.models)))))
     try:
         # A run may come from anybody, and unpickling runs code.
         found = np.load(run.trained, allow_pickle=False)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gmt.artefacts import making, recover, unfinished
-from gmt.data.dataset import ModelInfo, read_models
+from gmt.data.dataset import ModelInfo, read_run_models
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore, key_of
 from gmt.data.vector_cache import VectorCache
@@ -89,7 +89,7 @@ def what_remains(folder: RunFolder, card: Mapping[str, Any], store: EmbeddingSto
 def _remove(folder: RunFolder, state: StateStore, gone: str) -> None:
     """Build the artefacts without a person, and switch them in."""
     recover(folder.root)
-    models = read_models(folder.models)
+    models = read_run_models(folder.models)
     table = InteractionTable.read(folder.history, list(models))
     mine = np.array([state.hash_of(name) == gone for name in table.users], bool)
     if not mine.any():

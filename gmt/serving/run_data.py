@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gmt.data.comparisons import Comparison
-from gmt.data.dataset import Dataset, ModelInfo, read_models
+from gmt.data.dataset import Dataset, read_run_models
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore
 from gmt.data.vocabulary import Vocabulary
@@ -88,7 +88,7 @@ class RunData:
         Raises:
             RunError: A file is missing, damaged, or made by another encoder.
         """
-        models = read_models(folder.models)
+        models = read_run_models(folder.models)
         table = InteractionTable.read(folder.history, list(models))
         store = EmbeddingStore.open(folder.embeddings)
         if store.encoder.id != card["encoder"]["id"] or store.encoder.revision != card["encoder"]["revision"]:

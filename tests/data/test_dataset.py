@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from gmt.data.comparisons import Candidate, Comparison
-from gmt.data.dataset import Dataset, ModelInfo, Questions
+from gmt.data.dataset import Dataset, ModelInfo, Questions, read_cards, read_run_models
 from gmt.data.encoders import EncoderCard
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore
-from gmt.errors import DataError
+from gmt.errors import DataError, RunError
 from tests.factories import dataset_of, random_dataset, random_table
 
 CARD = EncoderCard("random", "0", 16)
@@ -223,3 +223,30 @@ def test_the_card_says_what_ratings_stand_for(scale, wanted):
     data = random_dataset()
     card = {} if scale is None else {"rating_scale": scale}
     assert replace(data, card=card).rating_range == wanted
+
+
+GOOD_CARD = {"description": "a", "input_price": 0.5, "output_price": None}
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        *({key: value for key, value in GOOD_CARD.items() if key != gone} for gone in GOOD_CARD),
+        GOOD_CARD | {"more": 1},
+        GOOD_CARD | {"description": None},
+        GOOD_CARD | {"description": "half \ud800"},
+        *(GOOD_CARD | {"input_price": wrong} for wrong in (-1, True, "1", float("nan"), float("inf"), [])),
+        None,
+        [],
+        "a",
+    ],
+)
+def test_every_model_card_is_whole_or_named_in_data_and_in_runs(tmp_path, card):
+    path = tmp_path / "models.json"
+    path.write_text(json.dumps({"whole": GOOD_CARD, "wrong": card}))
+    with pytest.raises(DataError, match=r"models.json: .*; run gmt prep again|models.json: a description holds half"):
+        read_cards(path)
+    with pytest.raises(RunError, match=r"models.json: .*; restore it or|models.json: a description holds half"):
+        read_run_models(path)
+    path.write_text(json.dumps({"whole": GOOD_CARD}))
+    assert read_cards(path) == read_run_models(path) == {"whole": ModelInfo("a", 0.5, None)}
