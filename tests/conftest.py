@@ -7,10 +7,30 @@ import pytest
 from hypothesis import settings
 
 from tests.postgres import postgres_database, postgres_server, postgres_shared
-from tests.trained import demo_data, gmt, good_copy, good_run, network_copy, network_run, run_copy, tiny_run
+from tests.trained import (
+    demo_data,
+    gmt,
+    good_copy,
+    good_run,
+    network_copy,
+    network_run,
+    run_copy,
+    tiny_run,
+    unchecked_data,
+)
 
 # Fixtures for all tests.
-__all__ = ["demo_data", "gmt", "good_copy", "good_run", "network_copy", "network_run", "run_copy", "tiny_run"]
+__all__ = [
+    "demo_data",
+    "gmt",
+    "good_copy",
+    "good_run",
+    "network_copy",
+    "network_run",
+    "run_copy",
+    "tiny_run",
+    "unchecked_data",
+]
 __all__ += ["postgres_database", "postgres_server", "postgres_shared"]
 
 settings.register_profile("gmt", deadline=None, derandomize=True, database=None, max_examples=40)

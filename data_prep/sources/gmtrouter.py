@@ -182,8 +182,9 @@ def _vector(row: Row, name: str) -> np.ndarray | None:
     if row.get(name) is None:
         return None
     try:
-        vector = np.asarray(row[name], dtype=np.float32)
-    except (TypeError, ValueError) as error:
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+            vector = np.asarray(row[name], dtype=np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{name} is not a list of numbers; expected an embedding") from error
     if vector.ndim != 1 or not len(vector) or not np.isfinite(vector).all():
         raise DataError(f"{name} has shape {vector.shape} or is not finite; expected a list of finite numbers")

@@ -64,7 +64,8 @@ def read_matrix(folder: Path, rejected: list[Rejected]) -> ScoreMatrix:
     # By first appearance, so that equal files give models equal codes.
     models = list(dict.fromkeys(name for found in scores for name in found))
     # NaN and not 0: a model without a score did not fail.
-    score = np.array([[found.get(name, np.nan) for name in models] for found in scores]).reshape(-1, len(models))
+    score = np.array([[found.get(name, np.nan) for name in models] for found in scores], dtype=float)
+    score = score.reshape(len(scores), len(models))  # also where no row could be read, or none names a model
     cards = {name: prices.get(name, ModelInfo(name)) for name in models}
     named = tuple(tasks.get(query) for query in queries)
     matrix = ScoreMatrix(

@@ -31,6 +31,13 @@ def train(
     set_: Annotated[list[str] | None, typer.Option("--set", help="section.key=value; repeatable.")] = None,
     seed: GivenSeed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    no_texts: Annotated[
+        bool,
+        typer.Option(
+            "--no-texts",
+            help="Keep no user's texts in the run, neither trained nor added ones: vectors, hashes and lengths only.",
+        ),
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +46,8 @@ def train(
     from gmt.runs import RunFolder
 
     terminal = Terminal(quiet, as_json)
-    settings = load_config(_config_path(config), set_ or (), seed)
+    more = ["state.texts=false"] if no_texts else []
+    settings = load_config(_config_path(config), [*(set_ or ()), *more], seed)
     from gmt.training.train_run import train_run
 
     folder = RunFolder(run or Path("runs") / data.resolve().name)

@@ -215,7 +215,8 @@ class StateConfig(Section):
     """Database, such as `postgresql://user@host/name`; none: `state.db` in the run folder. `--state` and the
     environment variable GMT_STATE come before it."""
     texts: bool = True
-    """Keep the texts of what is added, not only their hashes and vectors."""
+    """Keep users' texts, of the trained history and of what is added; else vectors, hashes and lengths alone
+    (`--no-texts`)."""
 
 
 @dataclass(frozen=True, config=RULES)

@@ -17,6 +17,7 @@ from gmt.data.table_arrow import SCHEMA, arrow_of, arrow_parts, columns_of
 from gmt.data.table_builder import TableBuilder
 from gmt.data.table_columns import PER_COMPARISON, PER_ROW, SPLITS, TEST, TRAIN, VALID, TableColumns
 from gmt.data.table_growth import TableGrowth
+from gmt.data.text_keys import stand_in
 from gmt.data.vocabulary import Names, Vocabulary
 from gmt.errors import DataError
 from gmt.files import replace_file
@@ -106,6 +107,10 @@ class InteractionTable(TableColumns):
         """Return the same table with ratings and feedback blanked."""
         # Feedback too, for its words give the rating away.
         return replace(self, rating=np.full_like(self.rating, np.nan), feedback=np.full_like(self.feedback, -1))
+
+    def without_texts(self) -> InteractionTable:
+        """Return the same table with a stand-in for every text, by which its vector and its form are still found."""
+        return replace(self, texts=tuple(map(stand_in, self.texts)))
 
     def to_comparisons(self) -> list[Comparison]:
         """Return the rows as plain `Comparison` objects, in table order."""

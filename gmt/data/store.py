@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gmt.data.encoders import EncoderCard
+from gmt.data.text_keys import key_of, keys_of
 from gmt.errors import DataError
 from gmt.files import part_of, read_json, replace_file, replace_folder, write_text
 
@@ -23,10 +23,7 @@ HELD_BYTES = 256 << 20
 WRITTEN_AT_ONCE = 1 << 16
 REMADE = "run gmt prep again, or bring back the folder it wrote"
 
-
-def key_of(text: str) -> str:
-    """Return the key that a store knows a text by (first 32 hex digits of its SHA-256)."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+__all__ = ["EmbeddingStore", "key_of"]
 
 
 class EmbeddingStore:
@@ -82,7 +79,7 @@ class EmbeddingStore:
 
     def missing(self, texts: Iterable[str]) -> list[str]:
         """Return the distinct texts without a vector, in order of appearance."""
-        return [text for text in dict.fromkeys(texts) if key_of(text) not in self._rows]
+        return [text for text in dict.fromkeys(texts) if self._row(text) < 0]
 
     def add(self, texts: Sequence[str], vectors: np.ndarray) -> None:
         """Remember (T, D) vectors of T texts; a text already known keeps its vector.
@@ -113,7 +110,7 @@ class EmbeddingStore:
         Raises:
             DataError: A text has no vector.
         """
-        rows = np.array([self._rows.get(key_of(text), -1) for text in texts], np.int64)
+        rows = np.array([self._row(text) for text in texts], np.int64)
         if (rows < 0).any():
             text = texts[int(np.argmin(rows))]
             raise DataError(
@@ -168,6 +165,10 @@ class EmbeddingStore:
             for low in range(0, len(rows), WRITTEN_AT_ONCE):
                 # Not ndarray.tofile, which loses without a word what a full disk does not take.
                 file.write(np.ascontiguousarray(self._take(rows[low : low + WRITTEN_AT_ONCE])).data)
+
+    def _row(self, text: str) -> int:
+        """Return the row of a text, or of what a stand-in stands for; -1 where there is none."""
+        return next((self._rows[key] for key in keys_of(text) if key in self._rows), -1)
 
     def _put_aside(self) -> None:
         """Move what was added from memory to a file without a name."""

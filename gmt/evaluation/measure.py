@@ -17,7 +17,7 @@ from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.predictions import ORACLE
 from gmt.evaluation.protocols import foreign_trials
 from gmt.evaluation.results import Result
-from gmt.evaluation.trained_rounds import refuse_trained
+from gmt.evaluation.trained_rounds import refuse_renamed, refuse_trained
 from gmt.rivals.registry import RIVALS, make_router
 from gmt.routing.protocol import RoutingMethod
 from gmt.runs import RunFolder
@@ -141,6 +141,7 @@ def _join(router: Router, run: RunFolder, folder: Path) -> tuple[Dataset, Datase
     # Users whom the run has met are neither scored nor shown, so their rounds may have been trained on.
     asked = ~np.isin(foreign.table.user, [code for code, name in enumerate(foreign.table.users) if name in met])
     refuse_trained(run, foreign.table.select(asked), folder)
+    refuse_renamed(run, foreign.table.select(asked), folder)
     store = EmbeddingStore.open(folder / "embeddings")
     # Conversations of one name in both tables would otherwise become one.
     items = [

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
+from gmt.data.text_keys import form_of
 
-# The space after the mark keeps negative numbers and decimals at a line's start from being lists.
-LIST_ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
 NEAR_EMPTY = 20
 """Characters below which an answer says next to nothing, such as a refusal in one word."""
 STYLE = ("length", "lines", "code", "list", "empty")
@@ -21,14 +19,14 @@ STYLE = ("length", "lines", "code", "list", "empty")
 @lru_cache(maxsize=100_000)
 def style_of(text: str) -> tuple[float, ...]:
     """Return log length, log lines, and whether there is code, a list, or next to nothing."""
-    bare = text.strip()
+    form = form_of(text)
     return (
         # Logs, for lengths differ by factors: fifty characters more are much for one line and nothing for an essay.
-        float(np.log1p(len(bare))),
-        float(np.log1p(bare.count("\n"))),
-        float("```" in bare),
-        float(LIST_ITEM.search(bare) is not None),
-        float(len(bare) < NEAR_EMPTY),
+        float(np.log1p(form.bare)),
+        float(np.log1p(form.breaks)),
+        float(form.has_code),
+        float(form.has_list),
+        float(form.bare < NEAR_EMPTY),
     )
 
 

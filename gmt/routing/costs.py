@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gmt.data.dataset import Dataset, ModelInfo, Questions
+from gmt.data.text_keys import form_of
 
 RIDGE = 1e-6
 """Share of the features' own size added to the normal equations, for prices of few models are often collinear."""
@@ -144,7 +145,7 @@ def _features(data: Dataset, query: np.ndarray, models: np.ndarray) -> np.ndarra
     prices = np.array([[np.nan if p is None else p for p in (card.input_price, card.output_price)] for card in cards])
     # Texts are measured once each, however many answers they had.
     used, of = np.unique(query, return_inverse=True)
-    length = np.array([len(data.table.texts[code]) for code in used], dtype=float)[of.reshape(-1)]
+    length = np.array([form_of(data.table.texts[code]).characters for code in used], dtype=float)[of.reshape(-1)]
     input_price, output_price = np.moveaxis(prices.reshape(-1, 2)[np.maximum(models, 0)], 2, 0)
     return np.stack([np.ones_like(input_price), input_price, output_price, length[:, None] * input_price], axis=2)
 

@@ -14,6 +14,7 @@ from gmt.data.growing_rows import LayeredVectors
 from gmt.data.interactions import InteractionTable
 from gmt.data.vocabulary import Vocabulary
 from gmt.serving.messages import chat_rounds
+from gmt.serving.question_builder import known_as
 from gmt.serving.run_data import RunData
 
 VOCABULARIES = {
@@ -55,6 +56,8 @@ def conversation_question(
     here = rounds[0].conversation if rounds else "the question asked"
     asked = Comparison(user or UNNAMED, here, len(rounds), query, tuple(map(Candidate, candidates)), task=task)
     few, table = InteractionTable.from_comparisons([*rounds, asked]), run.data.table
+    known = Vocabulary.of(table.texts)
+    few = replace(few, texts=tuple(known_as(text, known) for text in few.texts))
     # 2. Its names join those of the history, for this question alone.
     grown = {name: Vocabulary.of(getattr(table, name)).beside(getattr(few, name)) for name in VOCABULARIES}
     data = _with_names(run, grown)

@@ -17,7 +17,10 @@ import pyarrow.parquet as pq
 from gmt.artefacts import making, recover, unfinished
 from gmt.data.dataset import ModelInfo, read_run_models
 from gmt.data.interactions import InteractionTable
-from gmt.data.store import EmbeddingStore, key_of
+from gmt.data.round_hashes import owner_hash, round_hashes
+from gmt.data.rounds_seen import trained_rounds
+from gmt.data.store import EmbeddingStore
+from gmt.data.text_keys import keys_of
 from gmt.data.vector_cache import VectorCache
 from gmt.errors import RunError
 from gmt.files import locked, read_json, replace_file, write_json
@@ -42,12 +45,13 @@ def forget_everywhere(folder: RunFolder, state: StateStore, user: str) -> tuple[
         How many rounds of the state went, and where bytes of the state still are.
     """
     with locked(folder.root / "forget"):
-        is_trained = user in trained_users(folder)
+        owner = owner_hash(user)
+        is_trained = user in trained_users(folder) or _has_rounds_of(folder, owner)
         if is_trained:
-            write_json(folder.root / PENDING, {"hash": state.hash_of(user)})
+            write_json(folder.root / PENDING, {"hash": state.hash_of(user), "owner": owner})
         found = state.forget(user)  # from here on nobody sees the user any more
         if is_trained:
-            _remove(folder, state, state.hash_of(user))
+            _remove(folder, state, state.hash_of(user), owner)
         _remove_results(folder, lambda name: name == user)
         (folder.root / PENDING).unlink(missing_ok=True)
     return found.events, found.remains
@@ -61,9 +65,10 @@ def complete_forgetting(folder: RunFolder, state: StateStore | None) -> None:
     with contextlib.suppress(TimeoutError), locked(folder.root / "forget", timeout=0):
         if not path.is_file():
             return
-        gone = str(read_json(path, RunError, "open the run again").get("hash"))
+        pending = read_json(path, RunError, "open the run again")
+        gone, owner = str(pending.get("hash")), pending.get("owner")
         if state is not None and gone in state.forgotten():
-            _remove(folder, state, gone)
+            _remove(folder, state, gone, owner if isinstance(owner, int) else None)
             _remove_results(folder, lambda name: state.hash_of(name) == gone)
         path.unlink(missing_ok=True)
 
@@ -71,6 +76,11 @@ def complete_forgetting(folder: RunFolder, state: StateStore | None) -> None:
 def what_remains(folder: RunFolder, card: Mapping[str, Any], store: EmbeddingStore, database: str | None) -> list[str]:
     """Return one sentence for each place that still knows of somebody who was forgotten, with what ends that."""
     remains = [WEIGHTS]
+    if folder.trained.is_file() and trained_rounds(folder).owners is None:
+        remains.append(
+            f"{folder.trained} is of an earlier gmt and may hold one-way 64-bit hashes of rounds that validated the "
+            "run; train again"
+        )
     data = Path(str(card.get("data", {}).get("path", "")))
     if data.is_dir():
         remains.append(
@@ -86,13 +96,26 @@ def what_remains(folder: RunFolder, card: Mapping[str, Any], store: EmbeddingSto
     return remains + ([database] if database else [])
 
 
-def _remove(folder: RunFolder, state: StateStore, gone: str) -> None:
-    """Build the artefacts without a person, and switch them in."""
+def _has_rounds_of(folder: RunFolder, owner: int) -> bool:
+    """Tell whether training saw rounds of somebody, if only to validate on."""
+    owners = trained_rounds(folder).owners if folder.trained.is_file() else None
+    return owners is not None and bool((owners == np.uint64(owner)).any())
+
+
+def _remove(folder: RunFolder, state: StateStore, gone: str, owner: int | None) -> None:
+    """Build the artefacts without a user, and switch them in.
+
+    Args:
+        folder, state: The run.
+        gone: Hash of the user in its state.
+        owner: Their `owner_hash`; None where a gmt before it was kept was killed half-way.
+    """
     recover(folder.root)
     models = read_run_models(folder.models)
     table = InteractionTable.read(folder.history, list(models))
     mine = np.array([state.hash_of(name) == gone for name in table.users], bool)
-    if not mine.any():
+    owner = owner_hash(table.users[int(np.argmax(mine))]) if mine.any() else owner
+    if not mine.any() and (owner is None or not _has_rounds_of(folder, owner)):
         return
     kept = table.select(~mine[table.user])
     # Written and read again, the table holds no name and no text that its rows do not use.
@@ -101,13 +124,18 @@ def _remove(folder: RunFolder, state: StateStore, gone: str) -> None:
         *(models.get(n, ModelInfo(n)).description for n in table.models),
     ]
     with making(folder.root) as made:
+        changed = (folder.history.name, folder.trained.name)
         for name in artefacts_of(folder.root):
-            if name != folder.history.name and not name.startswith(f"{folder.embeddings.name}/"):
+            if name not in changed and not name.startswith(f"{folder.embeddings.name}/"):
                 _copy(folder.root / name, made / name)
         kept.write(made / folder.history.name)
+        # 2. Hashes are one-way, but whoever knows a round could test for it.
+        if folder.trained.is_file() and owner is not None:
+            known = round_hashes(table.select(mine[table.user]))
+            trained_rounds(folder).without(owner, known).write(made / folder.trained.name)
         old = EmbeddingStore.open(folder.embeddings)
         new = EmbeddingStore.create(made / folder.embeddings.name, old.encoder)
-        keys = old.known_keys([*map(key_of, used), *sorted(state.text_keys())])
+        keys = old.known_keys([*(key for text in used for key in keys_of(text)), *sorted(state.text_keys())])
         new.add_keys(keys, old.vectors_of_keys(keys))
         new.save()
 

@@ -25,10 +25,8 @@ from gmt.serving.decision import Decision, Reason, rank
 from gmt.serving.live_run import LiveRun, Removed
 from gmt.serving.run_data import RunData
 from gmt.serving.run_state import RunState
+from gmt.state.engine import STATE
 from gmt.state.events import Event
-
-STATE = "GMT_STATE"
-"""Environment variable that names the database of the state."""
 
 
 class Router:

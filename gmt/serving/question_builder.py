@@ -10,10 +10,9 @@ import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.growing_rows import LayeredVectors
-from gmt.data.store import key_of
+from gmt.data.text_keys import WITHHELD, key_of, stand_in
 from gmt.data.vocabulary import Vocabulary
 from gmt.routing.costs import CostModel
-from gmt.state.events import WITHHELD
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +83,7 @@ class QuestionBuilder:
             task: Name of its task, if it has one.
         """
         data, count = self.data, len(users)
-        code = self._texts.code(query)
-        if code < 0:  # where texts are not kept, their hashes stand for them
-            code = self._texts.code(WITHHELD + key_of(query))
+        code = self._texts.code(known_as(query, self._texts))
         if code < 0:
             code = len(self._texts)
             table = data.table.grown(texts=self._texts.beside([query]))
@@ -104,3 +101,10 @@ class QuestionBuilder:
             timestamp=np.full(count, np.nan),
             candidates=np.tile(np.asarray(models, np.int64), (count, 1)),
         )
+
+
+def known_as(text: str, texts: Vocabulary) -> str:
+    """Return a text as a history knows it: itself, or its stand-in where texts are not kept; itself if not at all."""
+    # Runs of earlier versions kept no form in their stand-ins.
+    names = (text, stand_in(text), WITHHELD + key_of(text))
+    return next((name for name in names if texts.code(name) >= 0), text)

@@ -10,8 +10,8 @@ import numpy as np
 from gmt.data.encoder_by_name import encoder_of_run
 from gmt.data.encoders import TextEncoder, card_of
 from gmt.data.store import EmbeddingStore
+from gmt.data.text_keys import keys_of
 from gmt.errors import RunError
-from gmt.state.events import WITHHELD, stored_key
 from gmt.state.state_reader import StateReader
 
 
@@ -61,31 +61,36 @@ class TextVectors:
         """Return (T, D) vectors of texts that were told after training; what no place holds is encoded anew.
 
         Args:
-            texts: The texts, or what stands for one that is not kept.
+            texts: The texts, or the stand-ins of those that are not kept.
             state: Where vectors of what was told are.
 
         Raises:
             RunError: As for `encode`, or a text is not kept and neither is its vector.
         """
-        keys = [stored_key(text) for text in texts]
-        out = np.zeros((len(texts), self.store.encoder.width), np.float32)
-        known, found = self.store.known_keys(keys), {}
+        # A text may look like a stand-in, so its own key is tried before the one that a stand-in states.
+        keys = {text: keys_of(text) for text in dict.fromkeys(texts)}
+        every = list(dict.fromkeys(key for some in keys.values() for key in some))
+        known, found = self.store.known_keys(every), {}
         if known:
             found = dict(zip(known, self.store.vectors_of_keys(known), strict=True))
         if state is not None:
-            left = [key for key in keys if key not in found]
+            left = [key for key in every if key not in found]
             found |= state.vectors(left) if left else {}
-        missing = [text for text, key in zip(texts, keys, strict=True) if key not in found]
-        lost = [text for text in missing if text.startswith(WITHHELD)]
+        out, missing = {}, []
+        for text, some in keys.items():
+            vector = next((found[key] for key in some if key in found), None)
+            if vector is None:
+                missing.append(text)
+            else:
+                out[text] = vector
+        lost = [text for text in missing if len(keys[text]) > 1]
         if lost:
             raise RunError(
                 f"{len(lost)} texts that were told have no vector of encoder {self.store.encoder.id} and are not kept "
                 "themselves; train the run again with the encoder it had"
             )
-        found |= {stored_key(text): vector for text, vector in self._encoded(missing).items()} if missing else {}
-        for place, key in enumerate(keys):
-            out[place] = found[key]
-        return out
+        out |= self._encoded(missing) if missing else {}
+        return np.stack([out[text] for text in texts]) if texts else np.zeros((0, self.store.encoder.width), np.float32)
 
     def _encoded(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         with self._encoding:  # encoders are not made for several threads

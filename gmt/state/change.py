@@ -11,10 +11,10 @@ from sqlalchemy import delete, insert, select, update
 
 from gmt.data.comparisons import Comparison
 from gmt.data.dataset import ModelInfo
-from gmt.data.store import key_of
+from gmt.data.text_keys import key_of
 from gmt.errors import DataError, UserError
 from gmt.state.database_tables import conversations, events, models, runs, users, uses
-from gmt.state.events import COMPARISON, Encoded, encode, pack, payload_of, seal_of, storable, user_hash
+from gmt.state.events import COMPARISON, Encoded, encode, pack, payload_of, seal_of, storable, stored_key, user_hash
 from gmt.state.run_rows import RunRows, chunks
 
 
@@ -98,7 +98,7 @@ class Change(RunRows):
             self._replace(user_id, name, [key for key in keys if key is not None])
             known = ()
         # 1. What is known: by key, whether it still counts or not; by content, only what counts.
-        trained = {encode(item).content for item in known}
+        trained = {encode(item, stored_key).content for item in known}
         by_key = self._of_keys(user_id, [key for key in keys if key is not None])
         by_content = self._of_contents(user_id, [one.content for one in encoded])
         # 2. Rounds that are new get the name of their conversation and a place in the log.

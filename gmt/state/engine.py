@@ -15,6 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from gmt.errors import RunError, UserError
 
 FILE = "state.db"
+STATE = "GMT_STATE"
+"""Environment variable that names the database of the state."""
 WAIT = 60.0
 """Seconds a writer waits for another one."""
 POOLED = 8

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 
 from gmt.data.comparisons import Candidate, Comparison
-from gmt.data.store import key_of
+from gmt.data.text_keys import WITHHELD, key_of, stated_key
 from gmt.errors import DataError, RunError
 
 COMPARISON = "comparison"
 """The form of an event that holds one round: a query, its candidates and their ratings."""
-WITHHELD = "text:"
-"""Begins what stands for a text that the run does not keep; its key follows."""
 OPTIONAL = ("question", "task", "timestamp")
 
 
@@ -73,8 +71,12 @@ def user_hash(run: str, user: str) -> str:
     return short_hash(run, user)
 
 
-def encode(item: Comparison) -> Encoded:
+def encode(item: Comparison, key: Callable[[str], str] = key_of) -> Encoded:
     """Take a round apart into payload and texts.
+
+    Args:
+        item: The round.
+        key: Returns the key of a text; `stored_key` for rounds of which a run may keep only that.
 
     Raises:
         DataError: A text or a name cannot be stored as UTF-8.
@@ -85,9 +87,9 @@ def encode(item: Comparison) -> Encoded:
         if text is None:
             return None
         storable(text, what, zero=True)
-        key = key_of(text)
-        texts[key] = text
-        return key
+        found = key(text)
+        texts[found] = text
+        return found
 
     candidates = []
     for one in item.candidates:
@@ -147,7 +149,7 @@ def decode(user: str, payload: str, text_of: Callable[[str], str]) -> Comparison
 
 
 def read_text(key: str, stored: bytes | None) -> str:
-    """Return the text of a key, or what stands for it where the run keeps no texts.
+    """Return the text of a key, or its stand-in where the run keeps no texts.
 
     Raises:
         RunError: The stored text is damaged.
@@ -155,14 +157,14 @@ def read_text(key: str, stored: bytes | None) -> str:
     if stored is None:
         return WITHHELD + key
     text = bytes(stored).decode("utf-8", "replace")
-    if key_of(text) != key:
+    if key_of(text) != key and stated_key(text) != key:
         raise RunError(f"text {key[:12]} in the state is damaged; restore the state from a copy")
     return text
 
 
 def stored_key(text: str) -> str:
-    """Return the key of a text as `Event` shows it, also where only its key was kept."""
-    return text.removeprefix(WITHHELD) if text.startswith(WITHHELD) else key_of(text)
+    """Return the key of a text of a round that a run keeps, also where only a stand-in was kept."""
+    return stated_key(text) or key_of(text)
 
 
 def pack(vector: np.ndarray) -> bytes:

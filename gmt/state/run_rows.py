@@ -10,8 +10,9 @@ import numpy as np
 from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gmt.data.text_keys import stand_in
 from gmt.state.database_tables import conversations, forgotten, models, runs, texts, users, uses, vectors
-from gmt.state.events import pack, short_hash, user_hash
+from gmt.state.events import pack, read_text, short_hash, user_hash
 
 AT_ONCE = 500  # values in one statement; both databases take more
 T = TypeVar("T")
@@ -87,13 +88,23 @@ class RunRows:
 
     def _remember(self, found: Mapping[str, str], given: Mapping[str, np.ndarray]) -> None:
         """Keep texts, and those of the vectors that are theirs."""
-        kept = {key: text.encode("utf-8") if self.keep_texts else None for key, text in found.items()}
-        rows = [{"run_id": self.run_id, "key": key, "text": text} for key, text in kept.items()]
+        kept = found if self.keep_texts else {key: stand_in(text) for key, text in found.items()}
+        rows = [{"run_id": self.run_id, "key": key, "text": text.encode("utf-8")} for key, text in kept.items()]
         self.connection.execute(self._insert(texts).on_conflict_do_nothing(), rows)
         shared = {"run_id": self.run_id, "encoder": self.encoder}
         rows = [shared | {"key": key, "vector": pack(given[text])} for key, text in found.items() if text in given]
         if rows:
             self.connection.execute(self._insert(vectors).on_conflict_do_nothing(), rows)
+
+    def drop_texts(self, keys: Sequence[str]) -> None:
+        """Put stand-ins in the place of texts, and have what they were overwritten."""
+        for some in chunks(keys):
+            mine = (texts.c.run_id == self.run_id) & texts.c.key.in_(some)
+            for row in self.connection.execute(select(texts.c.key, texts.c.text).where(mine)).all():
+                kept = stand_in(read_text(row.key, row.text)).encode("utf-8")
+                self.connection.execute(update(texts).where(mine, texts.c.key == row.key).values(text=kept))
+        self._touch()
+        self.connection.execute(update(runs).where(runs.c.id == self.run_id).values(scrub=True))
 
     def _insert(self, table: Table) -> Any:
         """Return an insert of which can be said what it does to rows that are there."""

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from sqlalchemy import URL, insert, select
+from sqlalchemy import URL, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from gmt.data.comparisons import Comparison
 from gmt.data.dataset import ModelInfo
+from gmt.data.text_keys import WITHHELD
 from gmt.manifest import read_manifest
 from gmt.state.change import Added, Change, Forgotten
-from gmt.state.database_tables import runs
+from gmt.state.database_tables import HASH, runs, texts
 from gmt.state.engine import WRITE, database_url, one_line_errors
 from gmt.state.events import Event
 from gmt.state.migrate import bring_up_to_date
@@ -38,7 +39,7 @@ class StateStore(StateReader):
         url: Of the database.
         run: Name of the run, from its manifest.
         encoder: Names the encoder that vectors are of, with its revision; those of others are neither read nor lost.
-        keep_texts: Write texts; otherwise only their hashes and vectors.
+        keep_texts: Write texts; otherwise only their hashes, forms and vectors, also of those written before.
     """
 
     def __init__(self, url: URL, run: str, encoder: str = "", keep_texts: bool = True) -> None:
@@ -47,8 +48,10 @@ class StateStore(StateReader):
         with one_line_errors(url):
             bring_up_to_date(self._engine)
             self._run_id = self._find_run()
+        if not keep_texts:
+            self._drop_texts()
         if self._reading_scalar(select(runs.c.scrub).where(runs.c.id == self._run_id)):
-            self._scrub()  # a command was killed between forgetting and overwriting
+            self._scrub()  # texts were dropped, or a command was killed between forgetting and overwriting
 
     @classmethod
     def open(
@@ -151,6 +154,17 @@ class StateStore(StateReader):
                 connection.execute(insert(runs), row)
             found = self._reading_scalar(query)  # written here, or by another process that came first
         return found
+
+    def _drop_texts(self) -> None:
+        """Put stand-ins in the place of texts that were kept before the run was trained to keep none."""
+        begin = func.substr(texts.c.text, 1, len(WITHHELD) + HASH)
+        query = select(texts.c.key, begin).where(texts.c.run_id == self._run_id, texts.c.text.is_not(None))
+        with self._connection() as connection:
+            rows = connection.execute(query).all()
+        kept = [key for key, found in rows if bytes(found) != f"{WITHHELD}{key}".encode()]
+        if kept:
+            with self.change() as change:
+                change.drop_texts(kept)
 
     def _scrub(self) -> str | None:
         with one_line_errors(self.url), self._writing:

@@ -14,23 +14,24 @@ from gmt.artefacts import unfinished
 from gmt.config import RunConfig, load_config
 from gmt.data.encoders import EncoderCard
 from gmt.data.store import EmbeddingStore
-from gmt.errors import RunError
-from gmt.manifest import artefacts_of
+from gmt.errors import RunError, UserError
+from gmt.manifest import MANIFEST, artefacts_of
 from gmt.runs import RunFolder, read_card
 from gmt.serving.run_data import texts_of
-from gmt.state.engine import FILE
+from gmt.state.engine import FILE, STATE
 from gmt.state.run_name import run_name
 from gmt.state.state_store import StateStore
 from gmt.state.user_files import UserFiles
 from gmt.training.training_progress import check_settings
 
 
-def check_place(run: RunFolder, encoder: EncoderCard) -> int:
+def check_place(run: RunFolder, encoder: EncoderCard, config: RunConfig) -> int:
     """Check that a run may be trained here: nothing foreign is replaced, and votes that stay can still be read.
 
     Args:
         run: Where to.
         encoder: Of the data it is to be trained on.
+        config: The settings it is to be trained with, which may name a database of votes.
 
     Returns:
         How many users' votes, added after an earlier training, stay with the run.
@@ -52,7 +53,7 @@ def check_place(run: RunFolder, encoder: EncoderCard) -> int:
         above = above.parent
     if not os.access(above, os.W_OK | os.X_OK):
         raise RunError(f"{above} cannot be written; make it writable, or name another folder with --run")
-    users = added_votes(run) if run.card.is_file() else 0
+    users = added_votes(run, config) if run.card.is_file() else 0
     if users:
         found = read_card(run.card)["encoder"]
         if (found["id"], found["revision"]) != (encoder.id, encoder.revision):
@@ -91,13 +92,39 @@ def check_data(run: RunFolder, card: Mapping[str, Any], fingerprint: str) -> Non
         raise RunError(f"{run.root} was trained on other data; resume with the data it was started with")
 
 
-def added_votes(run: RunFolder) -> int:
-    """Count the users whose votes were added to a run after its training."""
+def added_votes(run: RunFolder, config: RunConfig) -> int:
+    """Count the users whose votes were added to a run after its training, wherever they are kept."""
     users = {item.user for item in UserFiles(run.users).read_all()}
-    if not (run.root / FILE).is_file():
-        return len(users)
-    with StateStore.open(run.root, run=run_name(run.root, None)) as store:
-        return len(users | {name for name, votes in store.users().items() if votes})
+    for store in kept_states(run, config):
+        users |= {name for name, votes in store.users().items() if votes}
+    return len(users)
+
+
+def kept_states(run: RunFolder, config: RunConfig, keep_texts: bool = True) -> Iterator[StateStore]:
+    """Yield each state that keeps votes of an earlier run, open until the next is asked for.
+
+    That is `state.db` in its folder, and the database that $GMT_STATE, the earlier settings or the new ones name.
+
+    Args:
+        run: The run.
+        config: The settings it is to be trained with.
+        keep_texts: As in `StateStore`, which drops texts where it is false.
+
+    Raises:
+        RunError: A database cannot be read; training without it might lose sight of votes.
+    """
+    if not run.card.is_file():
+        return
+    named = [os.environ.get(STATE), config.state.url]
+    with contextlib.suppress(UserError):  # settings that cannot be read are those of a run to be replaced
+        named.append(load_config(run.config).state.url)
+    own = [None] if (run.root / FILE).is_file() else []
+    for url in [*own, *dict.fromkeys(filter(None, named))]:
+        # An older run without a manifest has no name under which a database elsewhere could know it.
+        if url is not None and not (run.root / MANIFEST).is_file():
+            continue
+        with StateStore.open(run.root, url, run=run_name(run.root, url), keep_texts=keep_texts) as store:
+            yield store
 
 
 def added_texts(run: RunFolder) -> tuple[list[str], np.ndarray] | None:

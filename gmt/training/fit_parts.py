@@ -16,7 +16,7 @@ from gmt.routing.protocol import ClosedForm
 from gmt.runs import RunFolder
 from gmt.training.learn_traits import learn_traits
 from gmt.training.train_network import Report, train_scorer
-from gmt.utility.utility_router import UtilityRouter
+from gmt.utility.utility_router import UtilityRouter, check_costs
 
 # About even steps on a log scale around 1, with 0 for a network that is switched off.
 WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 2.0, 5.0)
@@ -36,7 +36,13 @@ def fit_parts(
 
     Returns:
         The router, and what its run's card says of the fit.
+
+    Raises:
+        DataError: The data lack what a part needs; nothing is trained then.
     """
+    # The network takes minutes or hours, so what the closed form will refuse is refused before it.
+    if config.utility.enabled:
+        check_costs(learn)
     # Without texts every part is fitted blind to them, not the network alone.
     learn = learn if config.graph.texts else learn.without_vectors()
     graph, card = _fit_network(learn, config, run, resume, report)

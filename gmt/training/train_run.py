@@ -19,7 +19,7 @@ from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.pairwise import fit_temperature
 from gmt.runs import RunFolder, read_card
 from gmt.training.accelerator import new_accelerator
-from gmt.training.earlier_run import added_texts, check_data, check_place, finished_card, writing
+from gmt.training.earlier_run import added_texts, check_data, check_place, finished_card, kept_states, writing
 from gmt.training.fit_parts import fit_parts
 from gmt.training.train_network import Report
 from gmt.training.training_progress import resumable
@@ -57,7 +57,7 @@ def train_run(
         recover(run.root)
     if resume and not made.root.is_dir():
         return finished_card(run, config, fingerprint)
-    users = check_place(run, data.encoder)
+    users = check_place(run, data.encoder, config)
     if resume and resumable(made, config) is not None:
         check_data(run, read_card(made.card), fingerprint)
     learn = data.select(data.table.split != TEST)
@@ -79,8 +79,19 @@ def train_run(
                 save_posterior(router.posterior, made)
             write_json(made.card, card)
         processes.wait_for_everyone()
+    notes = [] if config.state.texts else [_without_texts(run, config, folder)]
     kept = f"The votes that {users} user{'s' if users > 1 else ''} added since the earlier training are kept."
-    return card | {"notes": [*card["notes"], *([kept] if users else [])]}
+    return card | {"notes": [*card["notes"], *notes, *([kept] if users else [])]}
+
+
+def _without_texts(run: RunFolder, config: RunConfig, data: Path) -> str:
+    """Drop the texts that an earlier run's state may hold, and say where texts still are."""
+    for _ in kept_states(run, config, keep_texts=False):
+        pass  # a state that is opened to keep no texts drops those it holds
+    return (
+        f"The run keeps no texts of users, only vectors, hashes and lengths; the data folder {data} still holds them, "
+        "and descriptions of models stay readable."
+    )
 
 
 def _validated(router: GmtRouter, data: Dataset) -> dict[str, Any]:

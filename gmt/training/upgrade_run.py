@@ -6,20 +6,19 @@ import contextlib
 import shutil
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from gmt.artefacts import making, recover
 from gmt.config import load_config
 from gmt.data.dataset import Dataset
+from gmt.data.rounds_seen import TrainedRounds, trained_rounds
 from gmt.errors import DataError, RunError
-from gmt.evaluation.trained_rounds import trained_rounds
 from gmt.files import write_json, write_text
 from gmt.hybrid.closed_form import load_posterior, save_posterior
 from gmt.manifest import FORMAT, MANIFEST, artefacts_of, verify
 from gmt.model.checkpoint import load_tensors, save_tensors
 from gmt.runs import RunFolder, read_card
-from gmt.training.write_run import card_hash, seen_rounds, write_trained
+from gmt.training.write_run import card_hash, seen_rounds
 
 
 def upgrade_run(run: RunFolder) -> bool:
@@ -56,11 +55,11 @@ def upgrade_run(run: RunFolder) -> bool:
             save_posterior(posterior, made)
         write_json(made.card, {"format": FORMAT, **card})
         # 3. What training saw of VALID only the data itself can say.
-        write_trained(made, _trained(run, card["data"]["path"], card["data"]["sha256"]))
+        _trained(run, card["data"]["path"], card["data"]["sha256"]).write(made.trained)
     return True
 
 
-def _trained(run: RunFolder, path: str, fingerprint: str) -> np.ndarray:
+def _trained(run: RunFolder, path: str, fingerprint: str) -> TrainedRounds:
     """Return the hashes of the rounds that a run was trained on, those of TRAIN alone where its data is gone."""
     with contextlib.suppress(DataError):
         if card_hash(Path(path)) == fingerprint:

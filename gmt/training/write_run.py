@@ -14,11 +14,11 @@ import yaml
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
-from gmt.data.round_hashes import round_hashes
+from gmt.data.rounds_seen import TrainedRounds
 from gmt.data.schema import graph_schema
 from gmt.data.store import EmbeddingStore
 from gmt.errors import DataError
-from gmt.files import replace_file, write_json, write_text
+from gmt.files import write_json, write_text
 from gmt.manifest import FORMAT
 from gmt.runs import RunFolder
 
@@ -74,9 +74,9 @@ def write_inputs(
     """
     write_text(made.config, yaml.safe_dump(config.to_dict(), sort_keys=False))
     write_json(made.card, card)
-    write_trained(made, seen_rounds(data))
+    seen_rounds(data).write(made.trained)
     history = data.select(data.table.split == TRAIN)
-    history.table.write(made.history)
+    (history.table if config.state.texts else history.table.without_texts()).write(made.history)
     write_json(made.models, {name: data.models[name].to_json() for name in data.table.models})
     store = EmbeddingStore.create(made.embeddings, data.encoder)
     table = history.table
@@ -90,19 +90,9 @@ def write_inputs(
     store.save()
 
 
-def seen_rounds(data: Dataset) -> np.ndarray:
-    """Return the sorted hashes of the rounds that training sees: all but TEST."""
-    return np.unique(round_hashes(data.table.select(data.table.split != TEST)))
-
-
-def write_trained(made: RunFolder, hashes: np.ndarray) -> None:
-    """Write which rounds training saw, by their hashes: eight bytes for each."""
-
-    def write(part: Path) -> None:
-        with part.open("wb") as file:
-            np.save(file, hashes, allow_pickle=False)
-
-    replace_file(made.trained, write)
+def seen_rounds(data: Dataset) -> TrainedRounds:
+    """Return the hashes of the rounds that training sees: all but TEST."""
+    return TrainedRounds.of(data.table.select(data.table.split != TEST))
 
 
 def _versions() -> dict[str, str]:

@@ -31,6 +31,8 @@ MOST_VOTES = 60_000
 TEXT_NOISE = 0.1
 """Variance, beside the kernel of texts, of what a model's text does not predict of its ability."""
 
+NO_COST = "no answer has a cost; a utility of quality and cost needs rows with `cost`, or utility off"
+
 
 class UtilityRouter:
     """Score a model by the reward a user may expect: α · chance of a right answer − (1 − α) · cost.
@@ -71,9 +73,7 @@ class UtilityRouter:
         history, valid = (data.select(data.table.split == code) for code in (TRAIN, VALID))
         costs = CostModel.of(history)
         if costs is None:
-            raise DataError(
-                "no answer has a cost; a utility of quality and cost needs rows with `cost`, or utility off"
-            )
+            raise DataError(NO_COST)
         # 1. A sample of the votes teaches abilities, for a fit of millions takes hours and gains nothing.
         reader = OutcomeReader.of(history, costs.scale, self.half_life)
         every, held_out = reader.read(history, costs), reader.read(valid, costs)
@@ -177,6 +177,16 @@ def _surprise(outcomes: ObservedOutcomes, held_out: ObservedOutcomes, ability: A
     # A held-out outcome is averaged over what TRAIN left open of its user's α.
     found = log_likelihoods(held_out, ability) + np.log(np.maximum(chances[held_out.user], 1e-300))
     return float(-np.logaddexp.reduce(found, axis=1).mean())
+
+
+def check_costs(data: Dataset) -> None:
+    """Refuse data that `UtilityRouter.fit` would refuse, without fitting anything.
+
+    Raises:
+        DataError: No TRAIN answer has a cost.
+    """
+    if np.isnan(data.select(data.table.split == TRAIN).table.cost).all():
+        raise DataError(NO_COST)
 
 
 def _with_new_models(weights: np.ndarray, vectors: np.ndarray) -> np.ndarray:

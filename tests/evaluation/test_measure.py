@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,17 @@ from data_prep.prepare import PrepOptions, prepare
 from gmt.config import load_config
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, InteractionTable
+from gmt.data.rounds_seen import TrainedRounds
 from gmt.errors import DataError, RunError
 from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.measure import measure
+from gmt.evaluation.trained_rounds import refuse_renamed
 from gmt.rivals.registry import RIVALS, make_router
 from gmt.runs import RunFolder
 from gmt.serving.pretrained import Router
 from gmt.state.user_files import to_jsonl
 from gmt.training.train_run import train_run
+from gmt.training.write_run import card_hash
 from tests.factories import random_table
 from tests.trained import TINY, must, unsealed
 
@@ -143,7 +147,7 @@ def asked_once(tiny_run, demo_data):
     ],
     ids=["flipped", "all-ties", "no-responses", "feedback"],
 )
-def test_no_score_knows_what_it_will_be_asked(tiny_run, demo_data, asked_once, tmp_path, column, value):
+def test_no_score_knows_what_it_will_be_asked(unchecked_data, tiny_run, demo_data, asked_once, tmp_path, column, value):
     """Train on neither: the same run is asked twice, and everything in TEST but the questions is replaced."""
     other = changed(demo_data, tmp_path / "other", column, value)
     scored = (asked_once, asked_of_all(tiny_run, other))
@@ -153,7 +157,7 @@ def test_no_score_knows_what_it_will_be_asked(tiny_run, demo_data, asked_once, t
         assert list(before.values()) == pytest.approx(list(after.values()), abs=1e-6), name
 
 
-def test_ratings_of_targets_stay_unseen_with_shots(newcomers, tmp_path):
+def test_ratings_of_targets_stay_unseen_with_shots(unchecked_data, newcomers, tmp_path):
     """Flip every target of a draw in the data; the shots beside them stay."""
     folder = Path(json.loads(newcomers.card.read_text())["data"]["path"])
     first = measure(newcomers, draws=1, shots=[3], baselines=["user_bradley_terry"], out=tmp_path / "one.json")
@@ -267,14 +271,21 @@ def test_revealed_turns_are_marked(newcomers):
 
 def test_rounds_that_were_trained_on_are_refused(newcomers, tmp_path):
     facts = json.loads(newcomers.card.read_text())["data"]
-    # 1. The run's own data, its card untouched, in which VALID rows are called TEST.
+    # 1. The run's own data, as its card says, in which VALID rows are called TEST.
     own = Path(shutil.copytree(facts["path"], tmp_path / "own"))
     table = pq.read_table(own / "interactions.parquet")
     split = ["test" if one == "valid" else one for one in table["split"].to_pylist()]
     table = table.set_column(table.column_names.index("split"), "split", pa.array(split, table["split"].type))
     pq.write_table(table, own / "interactions.parquet")
-    with pytest.raises(DataError, match=r"trained on \d+ of the \d+ test rounds of .*own, e.g. conversation 'user"):
+    with pytest.raises(DataError, match="interactions.parquet is not what gmt prep wrote"):
         measure(newcomers, own, baselines=[])
+    (own / "card.json").write_text(json.dumps({"protocol": "new-users"}))  # a card without hashes, of an earlier gmt
+    trusting = RunFolder(unsealed(Path(shutil.copytree(newcomers.root, tmp_path / "trusting"))))
+    card = json.loads(trusting.card.read_text())
+    card["data"]["sha256"] = card_hash(own)
+    trusting.card.write_text(json.dumps(card))
+    with pytest.raises(DataError, match=r"trained on \d+ of the \d+ test rounds of .*own, e.g. conversation 'user"):
+        measure(trusting, own, baselines=[])
     # 2. The same rounds from another folder, by somebody whom the run's history does not show.
     other = Path(shutil.copytree(facts["path"], tmp_path / "other"))
     (other / "card.json").write_text((other / "card.json").read_text() + "\n")
@@ -286,6 +297,55 @@ def test_rounds_that_were_trained_on_are_refused(newcomers, tmp_path):
     table.select(table.user != table.user[0]).write(alone.history)
     with pytest.raises(DataError, match=r"trained on \d+ of the \d+ test rounds of .*other"):
         measure(alone, other, baselines=[])
+
+
+def test_a_trained_user_under_another_name_is_refused_and_somebody_alike_is_not(newcomers, tmp_path):
+    trained = Dataset.load(Path(json.loads(newcomers.card.read_text())["data"]["path"])).table
+    seen = trained.select(trained.split != TEST)
+    by_user = {}
+    for item in seen.select(seen.rated).to_comparisons():
+        by_user.setdefault(item.user, []).append(item)
+    rounds = max(by_user.values(), key=len)
+    assert len(rounds) >= 8
+
+    def asked(items):
+        return InteractionTable.from_comparisons(
+            [replace(item, user="new name", conversation=f"other {n}") for n, item in enumerate(items)]
+        )
+
+    for some in (rounds, rounds[:5], rounds[::-1][:5]):
+        with pytest.raises(DataError, match="user 'new name' in x are those of one user .* under another name"):
+            refuse_renamed(newcomers, asked(some), Path("x"))
+    # Too few rounds, or rounds of which one in five is of somebody's own, may be chance.
+    refuse_renamed(newcomers, asked(rounds[:4]), Path("x"))
+    others = [replace(item, query=f"{item.query} ({n})") for n, item in enumerate(rounds[:5])]
+    refuse_renamed(newcomers, asked([*rounds[:8], *others]), Path("x"))
+    # Users who share rounds with many others, but with none of them nearly all.
+    mixed = [items[n] for n, items in enumerate(by_user.values()) if len(items) > n]
+    refuse_renamed(newcomers, asked(mixed), Path("x"))
+    # Times tell two rounds apart, so two that agree in them are enough.
+    timed = [replace(item, timestamp=1e9 + n) for n, item in enumerate(rounds[:2])]
+    run = RunFolder(tmp_path / "timed")
+    TrainedRounds.of(InteractionTable.from_comparisons(timed)).write(run.trained)
+    with pytest.raises(DataError, match="2 of the 2 rated rounds"):
+        refuse_renamed(run, asked(timed), Path("x"))
+    # Runs of earlier versions name no owners.
+    np.save(run.trained, TrainedRounds.of(InteractionTable.from_comparisons(timed)).rounds)
+    refuse_renamed(run, asked(timed), Path("x"))
+
+
+def test_eval_on_a_folder_of_renamed_users_is_refused(newcomers, tmp_path):
+    facts = json.loads(newcomers.card.read_text())["data"]
+    table = Dataset.load(Path(facts["path"])).table
+    seen = table.select(table.split != TEST).to_comparisons()
+    rows = [replace(item, user=f"x {item.user}", conversation=f"x {item.conversation}") for item in seen]
+    (tmp_path / "rows.jsonl").write_text(to_jsonl(rows))
+    encoder = json.loads(newcomers.card.read_text())["encoder"]["id"]
+    prepare(PrepOptions("jsonl", tmp_path / "data", tmp_path / "rows.jsonl", encoder))
+    with pytest.raises(
+        DataError, match="rated rounds of user 'x .* under another name; measure it on users it has not"
+    ):
+        measure(newcomers, tmp_path / "data", baselines=[])
 
 
 def test_too_few_users_get_no_interval(tmp_path, capsys):

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from gmt.data.comparisons import Candidate, Comparison
-from gmt.data.dataset import ModelInfo
+from gmt.data.dataset import Dataset, ModelInfo
+from gmt.data.interactions import TEST, TRAIN, VALID
+from gmt.data.round_hashes import owner_hash, round_hashes
+from gmt.data.rounds_seen import TrainedRounds
 from gmt.errors import RunError, UserError
 from gmt.manifest import read_manifest, seal
 from gmt.model.checkpoint import save_tensors
@@ -225,6 +228,27 @@ def test_forgetting_somebody_trained_on_leaves_neither_name_nor_text(run_copy):
     assert left["user"].to_pylist() == ["dalia"]
     assert "bela" not in pq.read_table(run_copy / "history.parquet")["user"].to_pylist()
     assert router.rank("bela", "x").user is None
+
+
+def test_forgetting_leaves_no_hash_of_a_round_either(run_copy, demo_data):
+    path, table = run_copy / "trained_rounds.npy", Dataset.load(demo_data).table
+    mine, learned = table.user == table.users.index("bela"), table.split != TEST
+    own, others = round_hashes(table.select(mine & learned)), round_hashes(table.select(~mine & learned))
+    assert np.isin(own, TrainedRounds.read(path).rounds).all() and (table.split[mine] == VALID).any()
+    gone = Router.from_pretrained(run_copy).removed("bela")
+    assert TrainedRounds.read(path).rounds.tolist() == np.unique(others).tolist()
+    assert not any("hashes of" in one for one in gone.remains)
+    blob = path.read_bytes()
+    assert not any(int(one).to_bytes(8, "little") in blob for one in [*own.tolist(), owner_hash("bela")])
+
+
+def test_forgetting_in_a_run_of_an_earlier_gmt_says_which_hashes_remain(run_copy, demo_data):
+    path, table = unsealed(run_copy) / "trained_rounds.npy", Dataset.load(demo_data).table
+    np.save(path, TrainedRounds.read(path).rounds)
+    gone = Router.from_pretrained(run_copy).removed("bela")
+    assert any("hashes of rounds that validated the run; train again" in one for one in gone.remains)
+    train = table.select((table.user == table.users.index("bela")) & (table.split == TRAIN))
+    assert len(train) and not np.isin(round_hashes(train), TrainedRounds.read(path).rounds).any()
 
 
 def test_what_is_told_goes_to_the_database_that_is_named(run_copy, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gmt.data.comparisons import LAST_TURN, Candidate, Comparison
 from gmt.data.dataset import ModelInfo
-from gmt.data.store import key_of
+from gmt.data.text_keys import key_of, stand_in
 from gmt.errors import DataError, RunError, UserError
 from gmt.manifest import seal
 from gmt.state.events import stored_key
@@ -243,7 +243,7 @@ def test_without_texts_only_keys_and_vectors_are_kept(place):
     with place.open(keep_texts=False) as store:
         store.add("ana", [vote(1)], vectors={"question 1": np.ones(2)})
         (event,) = store.events_of("ana")
-        assert event.comparison.query == "text:" + key_of("question 1")
+        assert event.comparison.query == stand_in("question 1")
         assert stored_key(event.comparison.query) == key_of("question 1") == stored_key("question 1")
         assert set(store.vectors([stored_key(event.comparison.query)])) == {key_of("question 1")}
         assert store.add("ana", [vote(1)]).repeats == 1
@@ -327,3 +327,16 @@ def test_any_sequence_of_changes_does_what_a_plain_list_does(place):
             ]
 
     check()
+
+
+def test_a_state_that_is_to_keep_no_texts_drops_those_it_kept(place):
+    with place.open() as store:
+        store.add("ana", [vote(1), vote(2)], vectors={"question 1": np.ones(2)})
+    with place.open(keep_texts=False) as store:
+        found = [event.comparison for event in store.events_of("ana")]
+        assert {item.query for item in found} == {stand_in("question 1"), stand_in("question 2")}
+        assert set(store.vectors([key_of("question 1")])) == {key_of("question 1")}
+        version = store.version()
+    with place.open(keep_texts=False) as store:  # once is enough
+        assert store.version() == version
+        assert store.add("ana", [vote(1)]).repeats == 1

@@ -158,8 +158,10 @@ def test_a_full_disk_is_one_line_with_a_repair(data, trained, tmp_path, monkeypa
 def test_a_refused_training_leaves_every_byte_as_it_was(data, trained, tmp_path):
     run = old_copy(trained, tmp_path)
     before = everything(tmp_path)
+    steps = []
     with pytest.raises(DataError, match="no answer has a cost"):
-        train_run(data, config(1, "utility.enabled=true"), RunFolder(run))
+        train_run(data, config(1, "utility.enabled=true"), RunFolder(run), report=steps.append)
+    assert not steps, "refused before a step of the network"
     (run / "notes.json").write_text("{}")
     with pytest.raises(RunError, match=r"holds notes.json, which no training wrote; move it out"):
         train_run(data, config(1), RunFolder(run))

@@ -274,7 +274,7 @@ def garbled(folder: Path, to: Path) -> Path:
     return to
 
 
-def test_training_never_reads_test_rows(small, tmp_path):
+def test_training_never_reads_test_rows(unchecked_data, small, tmp_path):
     other = garbled(small[0], tmp_path / "data")
     train_run(other, config_of("train.steps=20"), RunFolder(tmp_path / "run"))
     assert equal(small[1], tmp_path / "run") and lines(small[1]) == lines(tmp_path / "run")

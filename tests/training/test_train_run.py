@@ -20,6 +20,7 @@ from gmt.training.write_run import card_hash
 from tests.trained import TINY, unsealed
 
 SHORT = (*TINY, "train.steps=2", "train.eval_every=2")
+VOTE = {"query": "hello", "model": "atlas-90b", "rating": 1.0}
 
 
 def files(run: Path) -> set[str]:
@@ -78,14 +79,47 @@ def test_training_anew_keeps_votes_and_nothing_else_of_the_earlier_run(demo_data
     assert Router.from_pretrained(run_copy).votes("newt") == 1
 
 
-def test_votes_whose_vectors_the_new_data_cannot_give_are_not_given_up(demo_data, run_copy, tmp_path):
-    Router.from_pretrained(run_copy).add("newt", [{"query": "hello", "model": "atlas-90b", "rating": 1.0}])
+def test_votes_whose_vectors_the_new_data_cannot_give_are_not_given_up(unchecked_data, demo_data, run_copy, tmp_path):
+    Router.from_pretrained(run_copy).add("newt", [VOTE])
     before = contents(run_copy)
     other = Path(shutil.copytree(demo_data, tmp_path / "data"))
     encoder = json.loads((other / "embeddings" / "encoder.json").read_text())
     (other / "embeddings" / "encoder.json").write_text(json.dumps(encoder | {"revision": "another"}))
     with pytest.raises(RunError, match="keeps votes that 1 users added, encoded by hash:64, and this data"):
         train_run(other, load_config(None, SHORT), RunFolder(run_copy))
+    assert contents(run_copy) == before
+
+
+@pytest.mark.parametrize("named_by", ["environment", "the new settings", "the earlier settings"])
+def test_votes_kept_in_postgresql_count_when_a_run_is_trained_again(
+    unchecked_data, demo_data, run_copy, tmp_path, postgres_database, monkeypatch, named_by
+):
+    Router.from_pretrained(run_copy, postgres_database).add("newt", [VOTE])
+    more = []
+    if named_by == "environment":
+        monkeypatch.setenv("GMT_STATE", postgres_database)
+    elif named_by == "the new settings":
+        more = [f"state.url={postgres_database}"]
+    else:
+        settings = yaml.safe_load((run_copy / "config.yaml").read_text())
+        settings["state"]["url"] = postgres_database
+        (run_copy / "config.yaml").write_text(yaml.safe_dump(settings))
+    other = Path(shutil.copytree(demo_data, tmp_path / "data"))
+    encoder = json.loads((other / "embeddings" / "encoder.json").read_text())
+    (other / "embeddings" / "encoder.json").write_text(json.dumps(encoder | {"revision": "another"}))
+    config = load_config(None, [*SHORT, *more])
+    with pytest.raises(RunError, match="keeps votes that 1 users added, encoded by hash:64, and this data"):
+        train_run(other, config, RunFolder(run_copy))
+    card = train_run(demo_data, config, RunFolder(run_copy))
+    assert any("The votes that 1 user added since the earlier training are kept" in note for note in card["notes"])
+    assert Router.from_pretrained(run_copy, postgres_database).votes("newt") == 1
+
+
+def test_a_database_that_does_not_answer_stops_a_training_that_might_lose_votes(demo_data, run_copy, monkeypatch):
+    before = contents(run_copy)
+    monkeypatch.setenv("GMT_STATE", "postgresql://nobody@127.0.0.1:1/nothing")
+    with pytest.raises(RunError, match="see that the server runs"):
+        train_run(demo_data, load_config(None, SHORT), RunFolder(run_copy))
     assert contents(run_copy) == before
 
 

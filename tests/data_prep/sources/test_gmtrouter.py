@@ -69,8 +69,9 @@ def test_the_scale_must_be_stated(tmp_path: Path) -> None:
 
 def test_bad_lines_are_named(tmp_path: Path) -> None:
     rows = [line("x", 1), line("y"), line("y", 1, model_emb=[1, 2, 3]), line("y", 1, model_emb=["a"])]
+    rows += [line("y", 1, model_emb=[10**400, 1]), line("y", 1, model_emb=[1e300, 1]), line("y", 1, model_emb=[])]
     data = read(jsonl(tmp_path / "set.jsonl", rows), OPTIONS)
-    assert [row.line for row in data.rejected] == [2, 3, 4]
+    assert [row.line for row in data.rejected] == [2, 3, 4, 5, 6, 7]
     assert "expected one width" in data.rejected[1].reason
 
 

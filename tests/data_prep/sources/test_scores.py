@@ -190,3 +190,15 @@ def test_prices_of_a_matrix_are_finite(folder: Path, price: str) -> None:
     (folder / "default_llm.json").write_text(f'{{"small": {{"input_price": {price}}}}}')
     with pytest.raises(DataError, match="input_price of small is .*; expected"):
         read(folder, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    "rows", [[], [{"question": None, "scores": {"m": 1}}], [{"question": "q", "scores": {}}], [{"question": "q"}]]
+)
+def test_scores_of_which_nothing_can_be_read_are_one_line(tmp_path: Path, rows: list[dict[str, object]]) -> None:
+    (tmp_path / "dcrouter_train.json").write_text(json.dumps(rows))
+    (tmp_path / "dcrouter_test.json").write_text(json.dumps(rows))
+    for drop in (False, True):
+        with pytest.raises(DataError) as caught:
+            prepare(PrepOptions("scores", tmp_path / "out", tmp_path, "hash:16", drop_bad_rows=drop))
+        assert "\n" not in str(caught.value)
