@@ -80,13 +80,18 @@ class LiveRun:
             self._now = replace(self.now(), texts=texts)
 
     def add(
-        self, told: Mapping[str, Sequence[Comparison]], model: tuple[str, ModelInfo] | None = None, **how: Any
+        self,
+        told: Mapping[str, Sequence[Comparison]],
+        model: tuple[str, ModelInfo] | None = None,
+        offsets: Mapping[str, np.ndarray] | None = None,
+        **how: Any,
     ) -> dict[str, Added]:
-        """Append rounds of users, and offer a model, in one transaction.
+        """Append rounds of users, offer a model, and keep what was learned of the users, in one transaction.
 
         Args:
             told: User -> rounds.
             model: Name and description of a model to offer too.
+            offsets: User -> (D,) vector that is added to the user's state.
             how: As in `Change.add`.
         """
         now = self.now()
@@ -103,6 +108,8 @@ class LiveRun:
                 user: change.add(user, rounds, vectors=vectors, known=now.trained_history(user), **how)
                 for user, rounds in told.items()
             }
+            for user, offset in (offsets or {}).items():
+                change.set_offset(user, offset)
         self.now()
         return found
 
@@ -135,11 +142,6 @@ class LiveRun:
         with self._lock:
             self._now = self._load()
         return Removed(rounds, tuple(what_remains(self.folder, self.card, self._now.texts.store, database)))
-
-    def set_offset(self, user: str, offset: np.ndarray) -> None:
-        """Keep the (D,) vector that is added to a user's state."""
-        self.state.made().set_offset(user, offset)
-        self.now()
 
     def _lost_something(self, seen: RunData) -> bool:
         """Tell whether something that this has seen counts no more, so that the history must be read again."""

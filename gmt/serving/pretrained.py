@@ -207,6 +207,7 @@ class Router:
         replace_history: bool = False,
         keys: Sequence[str | None] | None = None,
         source: str = "api",
+        offset: np.ndarray | None = None,
     ) -> dict[str, Any]:
         """Append rounds to a user's history; nothing is retrained, and only this user's ranking changes.
 
@@ -218,6 +219,7 @@ class Router:
             replace_history: Drop all earlier rounds of this user first, in the same transaction.
             keys: One idempotency key for each round, by which the same request, sent again, is known.
             source: Where the rounds come from.
+            offset: (D,) vector to be added to the user's state from now on, kept in the same transaction.
 
         Returns:
             `added`, `repeats`, `votes` (rated rounds now visible), `events` (their numbers) and `unknown_models`.
@@ -232,7 +234,8 @@ class Router:
         rows = [item for item in items if not isinstance(item, Comparison)]
         rounds = [item for item in items if isinstance(item, Comparison)] + read_rows(rows, user)
         rounds = [replace(item, user=user) for item in rounds]
-        found = self.live.add({user: rounds}, replace=replace_history, keys=keys, source=source)[user]
+        offsets = None if offset is None else {user: offset}
+        found = self.live.add({user: rounds}, None, offsets, replace=replace_history, keys=keys, source=source)[user]
         models = {candidate.model for item in rounds for candidate in item.candidates} if found.added else set()
         return {
             "added": found.added,

@@ -21,7 +21,7 @@ from gmt.hybrid.gmt_router import GmtRouter
 from gmt.runs import RunFolder
 from gmt.serving.question_builder import QuestionBuilder
 from gmt.serving.text_vectors import TextVectors
-from gmt.state.events import Event
+from gmt.state.events import Event, encode, stored_key
 from gmt.state.state_store import StateStore
 
 AT_ONCE = 20_000
@@ -135,6 +135,27 @@ class RunData:
         """Return all visible rounds of a user; none if nothing of them is known."""
         code = self.builder.users.code(user)
         return [] if code < 0 else self.data.select(self.data.table.of_user(code)).table.to_comparisons()
+
+    def with_rounds(self, user: str, rounds: Sequence[Comparison], replace_history: bool = False) -> Dataset:
+        """Return the data as they will be once a user's rounds are added, for learning from them before that.
+
+        Args:
+            user: Whose.
+            rounds: The rounds; exact repeats are left out, as they will be.
+            replace_history: Leave out all earlier rounds of the user.
+        """
+        code, data = self.builder.users.code(user), self.data
+        seen = set() if replace_history else {encode(item, stored_key).content for item in self.history(user)}
+        if replace_history and code >= 0:
+            data = data.select(data.table.user != code)
+        fresh = []
+        for item in rounds:
+            # Names of conversations must differ from all others'; what they are makes no difference.
+            named = replace(item, user=user, conversation=f"{user}: to be added: {item.conversation}")
+            if (content := encode(item).content) not in seen:
+                fresh.append(named)
+                seen.add(content)
+        return data.append(fresh, TextSource(self.texts, None), data.models)
 
     def trained_history(self, user: str) -> list[Comparison]:
         """Return the visible rounds of a user that the run was trained on."""

@@ -11,6 +11,7 @@ import torch
 from data_prep.sources.jsonl import read_history
 from gmt.data.build_graph import build_graph
 from gmt.data.comparisons import Comparison
+from gmt.data.dataset import Dataset
 from gmt.errors import DataError, UserError
 from gmt.hybrid.network_router import NetworkRouter
 from gmt.serving.pretrained import Router
@@ -38,8 +39,8 @@ def adapt_user(
         history: JSONL rows; by default `histories/<user>.jsonl` of the data the run was trained on.
         shots: Read rounds up to the N-th rated one only.
         replace: Drop the user's earlier rounds first.
-        steps: Gradient steps on a vector added to the user's state; all other weights stay. The vector is kept in a
-            transaction of its own, after the rounds.
+        steps: Gradient steps on a vector added to the user's state; all other weights stay. It is learned first, from
+            the rounds as they will be, and kept in one transaction with them.
         state: Database of what users told, as in `Router.from_pretrained`.
 
     Returns:
@@ -59,10 +60,11 @@ def adapt_user(
         raise DataError(f"{data.rejected[0]}; mend the line and adapt again, nothing was added")
     observed = _first(data.comparisons, shots)
     before = router.preferences(user)
-    found = router.add(user, observed, replace_history=replace, source="adapt")
-    router.refresh()  # what is shown must be what the run, loaded again, will say
+    offset = None
     if steps and graph is not None:
-        _learn_offset(router, graph, user, steps)
+        offset = _learned_offset(router, graph, router.run_data.with_rounds(user, observed, replace), user, steps)
+    found = router.add(user, observed, replace_history=replace, source="adapt", offset=offset)
+    router.refresh()  # what is shown must be what the run, loaded again, will say
     return found | {"user": user, "before": before, "after": router.preferences(user)}
 
 
@@ -88,10 +90,11 @@ def _first(comparisons: list[Comparison], shots: int | None) -> list[Comparison]
     return kept
 
 
-def _learn_offset(router: Router, graph: NetworkRouter, user: str, steps: int) -> None:
-    """Learn a vector added to the user's state, from some of their own rounds as targets with the others shown."""
-    data = router.data
+def _learned_offset(router: Router, graph: NetworkRouter, data: Dataset, user: str, steps: int) -> np.ndarray:
+    """Learn a (D,) vector added to the user's state, from some of their own rounds as targets with the others shown."""
     table = data.table
+    if user not in table.users:
+        raise UserError(f"{user} has no rated round; --steps needs some in at least 2 conversations")
     mine = np.flatnonzero((table.user == table.users.index(user)) & table.rated)
     talks = np.unique(table.conversation[mine])
     if len(talks) < 2:
@@ -110,4 +113,4 @@ def _learn_offset(router: Router, graph: NetworkRouter, user: str, steps: int) -
         optimizer.zero_grad()
         (loss / max(pairs, 1) + SHRINKAGE * offset.square().sum()).backward()
         optimizer.step()
-    router.live.set_offset(user, offset.detach().numpy())
+    return offset.detach().numpy()

@@ -160,6 +160,43 @@ def test_steps_are_repeatable_and_need_two_conversations(network_copy, tmp_path)
     assert again["after"] == pytest.approx(first["after"], abs=1e-5)
 
 
+def test_rounds_and_what_was_learned_of_them_are_one_transaction(network_copy, tmp_path, monkeypatch):
+    path = write(tmp_path / "h.jsonl", rows(8))
+    # 1. Where the last statement fails, nothing of the command is there.
+    with monkeypatch.context() as patch:
+
+        def fail(*_):
+            raise OSError("no more")
+
+        patch.setattr("gmt.state.change.Change.set_offset", fail)
+        with pytest.raises(OSError, match="no more"):
+            adapt_user(network_copy, "newt", path, steps=3)
+    router = Router.from_pretrained(network_copy)
+    assert "newt" not in router.users and not router.live.state.made().offsets()
+    # 2. It counts as one change, and a refusal for want of rounds adds none.
+    version = router.live.state.made().version()
+    adapt_user(network_copy, "newt", path, steps=3)
+    assert router.live.state.made().version() == version + 1 and set(router.live.state.made().offsets()) == {"newt"}
+    with pytest.raises(UserError, match="--steps needs"):
+        adapt_user(network_copy, "second", write(tmp_path / "one.jsonl", rows(1)), steps=3)
+    assert "second" not in router.users
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_steps_learn_from_the_rounds_as_they_will_be(network_copy, network_run, tmp_path, replace):
+    import shutil
+
+    other = shutil.copytree(network_run, tmp_path / "other")
+    path = write(tmp_path / "h.jsonl", [*rows(7), rows(7)[2]])
+    for run in (network_copy, other):
+        adapt_user(run, "bela", write(tmp_path / "first.jsonl", rows(4, "tie")))
+    adapt_user(network_copy, "bela", path, replace=replace, steps=4)
+    adapt_user(other, "bela", path, replace=replace)
+    adapt_user(other, "bela", path, steps=4)  # nothing new: only the vector
+    found, wanted = (Router.from_pretrained(run).live.state.made().offsets()["bela"] for run in (network_copy, other))
+    assert found == pytest.approx(wanted, abs=1e-7)
+
+
 def test_steps_without_a_network_are_refused_before_anything_is_added(run_copy):
     path = unsealed(run_copy) / "card.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "network_weight": 0.0}))
