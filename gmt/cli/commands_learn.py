@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from gmt.cli.console import Terminal, TrainingBar, print_results
-from gmt.cli.options import DEMO_DATA, DEMO_RUN, GivenSeed, Json, Quiet, Run, Seed, split_names, split_numbers
+from gmt.cli.options import (
+    DEMO_DATA,
+    DEMO_RUN,
+    AllowDownload,
+    GivenSeed,
+    Json,
+    Quiet,
+    Run,
+    Seed,
+    split_names,
+    split_numbers,
+)
 
 learn_commands = typer.Typer()
 
@@ -79,6 +90,7 @@ def evaluate(
         bool, typer.Option("--reveal-turns", help="Show the ratings of earlier rounds of the conversation asked.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Results file; RUN/results/<protocol>.json by default.")] = None,
+    allow_download: AllowDownload = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -93,7 +105,7 @@ def evaluate(
     with terminal.bar("asking", None, count=False) as advance:
         result = measure(
             folder, data, split, split_numbers(shots, "--shots"), draws, names, seed, reveal_turns, out,
-            lambda what: advance(1, what),
+            lambda what: advance(1, what), allow_download,
         )  # fmt: skip
     terminal.result(result.summary)
     print_results(terminal, result.summary)

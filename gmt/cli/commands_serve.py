@@ -9,7 +9,7 @@ import typer
 
 from gmt.cli.commands_users import models_app, users_app
 from gmt.cli.console import Terminal
-from gmt.cli.options import DEMO_RUN, MOST, CostWeight, DrawSeed, Json, Quiet, Run, State, split_names
+from gmt.cli.options import DEMO_RUN, MOST, AllowDownload, CostWeight, DrawSeed, Json, Quiet, Run, State, split_names
 from gmt.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def adapt(
     steps: Annotated[
         int, typer.Option(help="Gradient steps on a vector of this user's own; 0 needs none.", min=0, max=MOST)
     ] = 0,
+    allow_download: AllowDownload = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -40,7 +41,7 @@ def adapt(
     from gmt.training.adapt import adapt_user
 
     terminal = Terminal(quiet, as_json)
-    found = adapt_user(run, user, history, shots, replace, steps, state)
+    found = adapt_user(run, user, history, shots, replace, steps, state, allow_download)
     terminal.result(found)
     terminal.text(
         f"{user}: {found['added']} rounds added, {found['repeats']} exact repeats left out; "
@@ -75,6 +76,7 @@ def route(
     seed: DrawSeed = None,
     cost_weight: CostWeight = 0.0,
     task: Annotated[str | None, typer.Option(help="Task of the question, as the data of the run names it.")] = None,
+    allow_download: AllowDownload = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -84,7 +86,7 @@ def route(
 
     terminal = Terminal(quiet, as_json)
     messages = read_messages(conversation) if conversation is not None else None
-    router = Router.from_pretrained(run, state)
+    router = Router.from_pretrained(run, state, allow_download)
     # A program may name tasks that a run has not met; at a terminal it is a slip of the hand.
     if task is not None and task not in (known := router.tasks):
         offered = f"it knows {', '.join(known)}" if known else "its data name none; leave --task out"

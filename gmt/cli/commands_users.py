@@ -9,49 +9,39 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmt.cli.console import Terminal, json_line
-from gmt.cli.options import DEMO_RUN, Json, Price, Quiet, Run, State
+from gmt.cli.console import json_line
+from gmt.cli.on_run import OpenRun, on_run
+from gmt.cli.options import Price
 from gmt.errors import UserError
 
 if TYPE_CHECKING:
-    from gmt.serving.pretrained import Router
     from gmt.state.events import Event
 
 User = Annotated[str, typer.Argument(help="Name of the user.")]
 users_app = typer.Typer(
     name="users",
-    help="List, show, export, forget or rebuild the users a run knows; take back what one told.",
+    help="List, show, export, forget or rebuild the users a run knows; take back one event.",
     no_args_is_help=True,
 )
 models_app = typer.Typer(name="models", help="List the models a run offers, or add one.", no_args_is_help=True)
 
 
-def _load(run: Path, state: str | None) -> Router:
-    from gmt.serving.pretrained import Router
-
-    return Router.from_pretrained(run, state)
-
-
 @users_app.command("list", epilog="Example: `gmt users list --run runs/demo`")
-def users_list(run: Run = DEMO_RUN, state: State = None, quiet: Quiet = False, as_json: Json = False) -> None:
+@on_run()
+def users_list(opened: OpenRun) -> None:
     """List the users with visible history."""
-    router, terminal = _load(run, state), Terminal(quiet, as_json)
+    router, terminal = opened.router, opened.terminal
     counts = {name: router.votes(name) for name in router.users}
     terminal.result({"users": counts})
     terminal.table("", ["user", "rated rounds"], [[name, str(count)] for name, count in counts.items()])
 
 
 @users_app.command("show", epilog="Example: `gmt users show ana`")
-def users_show(
-    name: User,
-    run: Run = DEMO_RUN,
-    state: State = None,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
+@on_run()
+def users_show(opened: OpenRun, name: User) -> None:
     """Show a user's history in numbers, and their ranking of the models."""
-    router, terminal = _load(run, state), Terminal(quiet, as_json)
-    rounds, told = len(router.history(name)), [_told(event) for event in router.events(name)]
+    router, terminal = opened.router, opened.terminal
+    rounds, events = len(router.history(name)), [_shown(event) for event in router.events(name)]
     ranking = router.preferences(name)
     base = router.preferences(None)
     terminal.result(
@@ -61,85 +51,68 @@ def users_show(
             "votes": router.votes(name),
             "ranking": ranking,
             "unknown": base,
-            "events": told,
+            "events": events,
         }
     )
     terminal.text(f"{name}: {rounds} rounds, {router.votes(name)} of them rated")
     rows = [[model, f"{score:+.2f}", f"{base[model]:+.2f}"] for model, score in ranking.items()]
     terminal.table("", ["model", "score", "unknown user"], rows)
-    if told:
-        lines = [[str(one["id"]), one["time"], one["source"], one["query"][:50], one["said"]] for one in told]
-        terminal.table("told since the training", ["event", "time (UTC)", "from", "query", "ratings"], lines)
+    if events:
+        lines = [[str(one["id"]), one["time"], one["source"], one["query"][:50], one["said"]] for one in events]
+        terminal.table("added since the training", ["event", "time (UTC)", "from", "query", "ratings"], lines)
 
 
 @users_app.command("export", epilog="Example: `gmt users export ana > ana.jsonl`")
-def users_export(
-    name: User,
-    run: Run = DEMO_RUN,
-    state: State = None,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
+@on_run()
+def users_export(opened: OpenRun, name: User) -> None:
     """Print a user's history as JSONL, which gmt adapt --history reads back."""
     from data_prep.sources.jsonl import rows_of
 
-    terminal = Terminal(quiet, as_json)
-    rows = list(rows_of(_load(run, state).history(name)))
-    terminal.result({"user": name, "rows": rows})
-    if not as_json:
+    rows = list(rows_of(opened.router.history(name)))
+    opened.terminal.result({"user": name, "rows": rows})
+    if not opened.terminal.as_json:
         sys.stdout.writelines(map(json_line, rows))
 
 
 @users_app.command("forget", epilog="Example: `gmt users forget ana`")
-def users_forget(
-    name: User,
-    run: Run = DEMO_RUN,
-    state: State = None,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
+@on_run()
+def users_forget(opened: OpenRun, name: User) -> None:
     """Remove a user's rows and state from a run."""
-    router, terminal = _load(run, state), Terminal(quiet, as_json)
+    router, terminal = opened.router, opened.terminal
     router.history(name)
     gone = router.removed(name)
     terminal.result({"user": name, "rounds": gone.rounds, "remains": list(gone.remains)})
+    run = router.folder.root
     terminal.text(f"{name}: {gone.rounds} rounds removed from {run}, with texts and vectors that nobody else uses.")
     for sentence in gone.remains:
         terminal.text(f"What remains: {sentence}.")
 
 
 @users_app.command("revoke", epilog="Example: `gmt users revoke 17`")
+@on_run()
 def users_revoke(
+    opened: OpenRun,
     event: Annotated[int, typer.Argument(help="Number of the event, as gmt users show lists it.")],
-    run: Run = DEMO_RUN,
-    state: State = None,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
-    """Take back one thing that was told after the training."""
-    router, terminal = _load(run, state), Terminal(quiet, as_json)
+    """Take back one event that was added after the training."""
+    router, terminal = opened.router, opened.terminal
     counted = router.revoke(event)
     terminal.result({"event": event, "revoked": counted})
     terminal.text(f"Event {event} no longer counts." if counted else f"Event {event} had been taken back before.")
 
 
 @users_app.command("rebuild", epilog="Example: `gmt users rebuild ana`")
-def users_rebuild(
-    name: User,
-    run: Run = DEMO_RUN,
-    state: State = None,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Derive a user's state again from everything they told, every event checked."""
-    router, terminal = _load(run, state), Terminal(quiet, as_json)
+@on_run()
+def users_rebuild(opened: OpenRun, name: User) -> None:
+    """Derive a user's state again from all their events, every event checked."""
+    router, terminal = opened.router, opened.terminal
     router.history(name)
     events = router.rebuild(name)
     terminal.result({"user": name, "events": events, "votes": router.votes(name)})
     terminal.text(f"{name}: {events} events checked, {router.votes(name)} rated rounds known")
 
 
-def _told(event: Event) -> dict[str, Any]:
+def _shown(event: Event) -> dict[str, Any]:
     """Return what is shown of an event."""
     item, when = event.comparison, datetime.fromtimestamp(event.created, UTC)
     said = ", ".join(
@@ -150,9 +123,10 @@ def _told(event: Event) -> dict[str, Any]:
 
 
 @models_app.command("list", epilog="Example: `gmt models list --run runs/demo`")
-def models_list(run: Run = DEMO_RUN, state: State = None, quiet: Quiet = False, as_json: Json = False) -> None:
+@on_run()
+def models_list(opened: OpenRun) -> None:
     """List the models a run offers."""
-    router, terminal = _load(run, state), Terminal(quiet, as_json)
+    router, terminal = opened.router, opened.terminal
     infos = {name: router.data.models[name].to_json() for name in router.models}
     terminal.result({"models": infos})
     rows = [
@@ -166,22 +140,20 @@ def models_list(run: Run = DEMO_RUN, state: State = None, quiet: Quiet = False, 
 @models_app.command(
     "add", epilog='Example: `gmt models add new-7b --description "A small fast model" --history votes.jsonl`'
 )
+@on_run(may_encode=True)
 def models_add(
+    opened: OpenRun,
     name: Annotated[str, typer.Argument(help="Name of the model.")],
     description: Annotated[str, typer.Option(help="What is known of it; the encoder reads this.")],
-    run: Run = DEMO_RUN,
-    state: State = None,
     history: Annotated[Path | None, typer.Option(help="JSONL of rounds in which it was rated.")] = None,
     input_price: Price = None,
     output_price: Price = None,
-    quiet: Quiet = False,
-    as_json: Json = False,
 ) -> None:
     """Offer one more model, without retraining."""
     from data_prep.sources.jsonl import read_history
     from gmt.data.dataset import ModelInfo
 
-    router, terminal = _load(run, state), Terminal(quiet, as_json)
+    router, terminal = opened.router, opened.terminal
     read = read_history(history) if history is not None else None
     if read is not None and read.rejected:
         raise UserError(f"{read.rejected[0]}; mend the line and add the model again")

@@ -32,6 +32,13 @@ State = Annotated[
         "--state", help="Database of what people told the run; state.db in it by default.", envvar="GMT_STATE"
     ),
 ]
+AllowDownload = Annotated[
+    bool,
+    typer.Option(
+        "--allow-download",
+        help="Fetch the run's encoder from the hub if it is not on this machine; do so only for runs you trust.",
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="JSON-lines file to write.")]
 LAST_SEED = 2**32 - 1
 """The largest seed that every library takes."""

@@ -115,8 +115,8 @@ def _from_hub(name: str, repair: str, how: dict[str, Any] | None) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         if how is not None and how["local_files_only"]:
             raise UserError(
-                f"the run needs encoder {name}, which is not on this machine; if you trust the run, set "
-                f"{ALLOW_DOWNLOAD}=1 to fetch it from the hub"
+                f"the run needs encoder {name}, which is not on this machine; if you trust the run, pass "
+                f"--allow-download (or set {ALLOW_DOWNLOAD}=1) to fetch it from the hub"
             ) from error
         raise UserError(f"encoder {name} is neither installed nor to be had from the hub; {repair}") from error
 

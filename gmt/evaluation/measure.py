@@ -35,6 +35,7 @@ def measure(
     reveal_turns: bool = False,
     out: Path | None = None,
     progress: Callable[[str], object] | None = None,
+    allow_download: bool = False,
 ) -> Result:
     """Evaluate a run with the protocol on its card, or on foreign data by users it has not met.
 
@@ -46,12 +47,13 @@ def measure(
         baselines: Names of rivals; all by default.
         out: Results file; RUN/results/<protocol>.json by default.
         progress: Called with a line for every trial and router.
+        allow_download: As in `Router.from_pretrained`.
 
     Raises:
         RunError: The run's data is gone or changed.
         DataError: The foreign data has another encoder or no target, or the run was trained on a round to be scored.
     """
-    router = Router.from_pretrained(run.root)
+    router = Router.from_pretrained(run.root, allow_download=allow_download)
     folder = Path(router.card["data"]["path"]) if data is None else data
     own = _own_data(router, data)
     names = [*RIVALS, ORACLE] if baselines is None else list(baselines)

@@ -45,10 +45,19 @@ class LiveRun:
     Args:
         folder, config, card: The run.
         state: Where what is told is kept.
+        allow_download: As in `TextVectors`.
     """
 
-    def __init__(self, folder: RunFolder, config: RunConfig, card: Mapping[str, Any], state: RunState) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        card: Mapping[str, Any],
+        state: RunState,
+        allow_download: bool = False,
+    ) -> None:
         self.folder, self.config, self.card, self.state = folder, config, card, state
+        self.allow_download = allow_download
         self._lock = threading.RLock()
         complete_forgetting(folder, state.existing())
         self._texts: TextVectors | None = None
@@ -153,7 +162,8 @@ class LiveRun:
     def _load(self) -> RunData:
         store = self.state.existing()
         return open_run(
-            self.folder.root, lambda: RunData.load(self.folder, self.card, store, self._router, self._texts)
+            self.folder.root,
+            lambda: RunData.load(self.folder, self.card, store, self._router, self._texts, self.allow_download),
         )
 
     def _router(self, data: Dataset) -> GmtRouter:

@@ -13,7 +13,7 @@ import numpy as np
 from data_prep.read.cells import label
 from data_prep.sources.jsonl import read_rows
 from gmt.config import RunConfig, load_config
-from gmt.data.comparisons import Comparison
+from gmt.data.comparisons import Comparison, check_text
 from gmt.data.dataset import Dataset, ModelInfo, Questions
 from gmt.errors import UserError
 from gmt.hybrid.gmt_router import GmtRouter
@@ -52,13 +52,15 @@ class Router:
         self.folder, self.config, self.card, self.live = folder, config, card, live
 
     @classmethod
-    def from_pretrained(cls, run: str | Path, state: str | None = None) -> Self:
+    def from_pretrained(cls, run: str | Path, state: str | None = None, allow_download: bool = False) -> Self:
         """Load a run folder; nothing but the folder and, for new texts, its encoder is needed.
 
         Args:
             run: The folder. One that cannot be written is served without state, which is said once.
             state: Database of what was told after training, such as `postgresql://user@host/name`; that in $GMT_STATE
                 or the run's settings, else `state.db` in the folder, by default.
+            allow_download: Let the run's encoder be fetched from the hub where a new text needs it and this machine lacks
+                it; $GMT_ALLOW_DOWNLOAD=1 does too.
 
         Raises:
             RunError: A file is missing, damaged, or does not fit the others.
@@ -67,9 +69,8 @@ class Router:
         config, card = load_config(folder.config), read_card(folder.card)
         url = state or os.environ.get(STATE) or config.state.url
         encoder = f"{card['encoder']['id']}@{card['encoder']['revision']}"
-        return cls(
-            folder, config, card, LiveRun(folder, config, card, RunState(folder, url, encoder, config.state.texts))
-        )
+        kept = RunState(folder, url, encoder, config.state.texts)
+        return cls(folder, config, card, LiveRun(folder, config, card, kept, allow_download))
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Copy the run, with all that was told up to now, to another folder, where it is a run of its own."""
@@ -323,6 +324,7 @@ def _candidates(now: RunData, query: str, candidates: Sequence[str] | None) -> l
     """Return the names of the models to choose from, each once."""
     if not query.strip():
         raise UserError("the query is empty; pass the question to route with --query")
+    check_text(query, "query")  # before an encoder reads it
     names = list(dict.fromkeys(candidates)) if candidates is not None else list(now.offered)
     unknown = [name for name in names if name not in now.builder.models]
     if unknown or not names:

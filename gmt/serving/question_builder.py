@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gmt.data.comparisons import check_text
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.growing_rows import LayeredVectors
 from gmt.data.text_keys import WITHHELD, key_of, stand_in
@@ -81,7 +82,11 @@ class QuestionBuilder:
             vector: (D,) its vector.
             models: (K,) codes of the candidates.
             task: Name of its task, if it has one.
+
+        Raises:
+            DataError: The query holds half a character, which no file and no encoder can take.
         """
+        check_text(query, "query")
         data, count = self.data, len(users)
         code = self._texts.code(known_as(query, self._texts))
         if code < 0:

@@ -76,6 +76,7 @@ class RunData:
         state: StateStore | None,
         router_of: Any,
         texts: TextVectors | None = None,
+        allow_download: bool = False,
     ) -> Self:
         """Read a run's history, without people who were set aside since; what was told is put behind it apart.
 
@@ -84,6 +85,7 @@ class RunData:
             state: What was told, if anything was.
             router_of: Returns the trained router for the history.
             texts: Where an encoder may be loaded already.
+            allow_download: As in `TextVectors`.
 
         Raises:
             RunError: A file is missing, damaged, or made by another encoder.
@@ -96,7 +98,7 @@ class RunData:
                 f"{folder.embeddings} was made by {store.encoder.id} and the run by {card['encoder']['id']}; restore "
                 "the embeddings written with this run"
             )
-        texts = TextVectors(store) if texts is None else texts.over(store)
+        texts = TextVectors(store, allow_download) if texts is None else texts.over(store)
         data = Dataset.from_store(table, models, store, card)
         hidden = state.forgotten() if state is not None else frozenset()
         if state is not None and hidden:

@@ -22,16 +22,17 @@ class TextVectors:
 
     Args:
         store: Vectors of all texts the run was trained with; it is only read.
+        allow_download: An encoder that is not on this machine may be fetched from the hub.
     """
 
-    def __init__(self, store: EmbeddingStore) -> None:
-        self.store = store
+    def __init__(self, store: EmbeddingStore, allow_download: bool = False) -> None:
+        self.store, self.allow_download = store, allow_download
         self._encoder: TextEncoder | None = None
         self._encoding = threading.Lock()
 
     def over(self, store: EmbeddingStore) -> TextVectors:
         """Return the vectors of another store, with the encoder that is loaded already where it is the same."""
-        out = TextVectors(store)
+        out = TextVectors(store, self.allow_download)
         if store.encoder == self.store.encoder:
             out._encoder, out._encoding = self._encoder, self._encoding
         return out
@@ -98,7 +99,7 @@ class TextVectors:
 
     def _loaded(self) -> TextEncoder:
         if self._encoder is None:
-            encoder = encoder_of_run(self.store.encoder)
+            encoder = encoder_of_run(self.store.encoder, self.allow_download)
             if card_of(encoder) != self.store.encoder:
                 raise RunError(
                     f"the run needs encoder {self.store.encoder.id} at revision {self.store.encoder.revision[:12]} and "

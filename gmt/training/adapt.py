@@ -30,6 +30,7 @@ def adapt_user(
     replace: bool = False,
     steps: int = 0,
     state: str | None = None,
+    allow_download: bool = False,
 ) -> dict[str, Any]:
     """Append a user's rounds to a run.
 
@@ -41,7 +42,7 @@ def adapt_user(
         replace: Drop the user's earlier rounds first.
         steps: Gradient steps on a vector added to the user's state; all other weights stay. It is learned first, from
             the rounds as they will be, and kept in one transaction with them.
-        state: Database of what users told, as in `Router.from_pretrained`.
+        state, allow_download: As in `Router.from_pretrained`.
 
     Returns:
         What `Router.add` says, and the user's ranking `before` and `after`.
@@ -50,7 +51,7 @@ def adapt_user(
         UserError: There is no history to read, or `steps` are asked of a run whose network is switched off.
         DataError: A row of it cannot be read.
     """
-    router = Router.from_pretrained(run, state)
+    router = Router.from_pretrained(run, state, allow_download)
     graph = router.router.graph if router.router.weight else None
     if steps and graph is None:
         raise UserError("this run's network is switched off, so --steps has nothing to learn; leave it out")

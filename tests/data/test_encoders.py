@@ -137,7 +137,7 @@ def hub(monkeypatch):
 
 
 def test_a_run_s_encoder_is_not_fetched_unasked(hub):
-    with pytest.raises(UserError, match="set GMT_ALLOW_DOWNLOAD=1"):
+    with pytest.raises(UserError, match=r"pass --allow-download \(or set GMT_ALLOW_DOWNLOAD=1\)"):
         encoder_of_run(EncoderCard("somebody/model", "main", 8))
     assert [how["local_files_only"] for how in hub] == [True]
 
