@@ -9,8 +9,6 @@ leaves the old build, a crash after it leaves what `recover` completes into the 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import re
 import shutil
 import time
@@ -19,14 +17,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from gmt.errors import RunError, UserError
-from gmt.files import PART, locked, part_of, write_json
-from gmt.manifest import MANIFEST, Manifest, artefacts_of, has_manifest, is_inside, name_of, read_manifest, seal, verify
+from gmt.files import PART, locked, part_of
+from gmt.manifest import Manifest, has_manifest, read_manifest, verify
+from gmt.switch_build import JOURNAL, OF_ONE_BUILD, delete, is_committed, roll_forward, switch
 
-JOURNAL = ".switch.json"
 TRAINING = "training"
 """Stands in the name of the one folder a training works in, which outlives its process so that it can be resumed."""
-OF_ONE_BUILD = ("results", "last")
-"""Folders of a run that tell of one build and go with it; what people told a run stays."""
 CHECKPOINT = "last/state.json"
 """The file of a training's folder that makes a checkpoint count; without it there is nothing to go on from."""
 ALIVE = ".alive"
@@ -58,9 +54,9 @@ def making(run: Path, drop: Sequence[str] = ()) -> Iterator[Path]:
             stack.enter_context(_alive(made))
         try:
             yield made
-            _switch(run, made, drop)
+            switch(run, made, drop)
         finally:
-            if not _is_committed(run, made):
+            if not is_committed(run, made):
                 shutil.rmtree(made, ignore_errors=True)
 
 
@@ -81,7 +77,7 @@ def training(run: Path, resume: bool = False) -> Iterator[Path]:
     run, made = run.resolve(), unfinished(run)
     with contextlib.ExitStack() as stack:
         with locked(run):
-            _roll_forward(run)
+            roll_forward(run)
             if made.is_dir() and not _is_dead(made):
                 raise RunError(f"{run} is being trained by another command; wait for it, or name another --run")
             if not resume:
@@ -89,13 +85,13 @@ def training(run: Path, resume: bool = False) -> Iterator[Path]:
             made.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_alive(made))
             for path in list(made.rglob(f".*{PART}")):  # what was being written when the last one stopped
-                _delete(path)
+                delete(path)
         try:
             yield made
-            _switch(run, made, OF_ONE_BUILD)
+            switch(run, made, OF_ONE_BUILD)
         except Exception as error:
             worthless = isinstance(error, UserError) or not (made / CHECKPOINT).is_file()
-            if worthless and not _is_committed(run, made):
+            if worthless and not is_committed(run, made):
                 shutil.rmtree(made, ignore_errors=True)
             raise
 
@@ -139,10 +135,10 @@ def recover(run: Path) -> None:
     if not (run / JOURNAL).is_file() and not any(_leftovers(run)):
         return
     with locked(run):
-        _roll_forward(run)
+        roll_forward(run)
         for path in list(_leftovers(run)):
             if not path.is_dir() or _is_dead(path):
-                _delete(path)
+                delete(path)
 
 
 def read_whole(run: Path, load: Callable[[], T]) -> T:
@@ -168,75 +164,6 @@ def read_whole(run: Path, load: Callable[[], T]) -> T:
         if _manifest_of(run) == before and not (run / JOURNAL).is_file():
             return found
     raise RunError(f"{run} was replaced {ATTEMPTS} times while it was read; wait for its training to end")
-
-
-def _switch(run: Path, made: Path, drop: Sequence[str]) -> None:
-    """Seal a finished build, write the journal, the one commit point, and carry it out."""
-    with locked(run):
-        _roll_forward(run)
-        # What people told the run stays its own when it is retrained, so its name does.
-        manifest = seal(made, name_of(run))
-        run.mkdir(parents=True, exist_ok=True)
-        old = [name for name in artefacts_of(run) if name not in manifest.files]
-        journal = {"made": made.name, "move": [*manifest.files, MANIFEST], "delete": old, "drop": list(drop)}
-        write_json(run / JOURNAL, journal)
-        _roll_forward(run)
-
-
-def _roll_forward(run: Path) -> None:
-    """Do what the journal says that is not done yet; every step may have been done before."""
-    path = run / JOURNAL
-    if not path.is_file():
-        return
-    try:
-        journal = json.loads(path.read_text("utf-8"))
-        made, move, delete = str(journal["made"]), list(journal["move"]), list(journal["delete"])
-        drop = list(journal.get("drop", ()))
-        whole = is_inside(made) and made.endswith(PART) and "/" not in made and all(map(is_inside, move + delete))
-        whole = whole and set(drop) <= set(OF_ONE_BUILD)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        whole = False
-    if not whole:  # also where a stranger's run would have files outside of it moved or deleted
-        raise RunError(f"{path} is damaged; restore the run from a copy, or delete {JOURNAL} and train again")
-    made = run.parent / made
-    # 1. The files of the old build that the new one lacks go first, the manifest comes last: while the two are
-    # mixed, the old manifest finds a file missing or changed and no reader takes the mixture for a run.
-    for name in drop:
-        # Renamed first: a deletion that fails half-way would leave results of the old build in the new one.
-        if (run / name).exists():
-            aside = part_of(run / name)
-            os.replace(run / name, aside)
-            _delete(aside)
-    for name in delete:
-        (run / name).unlink(missing_ok=True)
-    for name in move:
-        target = run / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (made / name).is_file():
-            os.replace(made / name, target)
-        elif not target.is_file():
-            raise RunError(f"{made / name} is gone before it was moved into {run}; train the run again")
-    # 2. The names must lie on the disk before the journal that would bring them there is deleted.
-    for folder in {(run / name).parent for name in move}:
-        _sync(folder)
-    shutil.rmtree(made, ignore_errors=True)  # before the journal goes, or a checkpoint would be left to go on from
-    path.unlink()
-    _sync(run)
-
-
-def _delete(path: Path) -> None:
-    """Delete a file or folder that nobody needs; what cannot be deleted now, the next `recover` tries again."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _is_committed(run: Path, made: Path) -> bool:
-    """Tell whether a journal still needs the folder."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return json.loads((run / JOURNAL).read_text("utf-8"))["made"] == made.name
-    return False
 
 
 def _manifest_of(run: Path) -> Manifest | None:
@@ -275,14 +202,3 @@ def _is_dead(made: Path) -> bool:
             return True
     except Timeout:
         return False
-
-
-def _sync(folder: Path) -> None:
-    """Ask the system to bring the names in a folder to the disk."""
-    if os.name == "nt":
-        return  # Windows opens no folder
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

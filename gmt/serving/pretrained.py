@@ -59,8 +59,8 @@ class Router:
             run: The folder. One that cannot be written is served without state, which is said once.
             state: Database of what was told after training, such as `postgresql://user@host/name`; that in $GMT_STATE
                 or the run's settings, else `state.db` in the folder, by default.
-            allow_download: Let the run's encoder be fetched from the hub where a new text needs it and this machine lacks
-                it; $GMT_ALLOW_DOWNLOAD=1 does too.
+            allow_download: Let the run's encoder be fetched from the hub where a new text needs it and this machine
+                lacks it; $GMT_ALLOW_DOWNLOAD=1 does too.
 
         Raises:
             RunError: A file is missing, damaged, or does not fit the others.
