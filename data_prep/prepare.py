@@ -6,7 +6,7 @@ import csv
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +22,18 @@ from gmt.data.encoders import Progress
 from gmt.data.interactions import InteractionTable
 from gmt.data.vocabulary import Names
 from gmt.errors import DataError
-from gmt.files import part_of, replace_file, replace_folder, write_json, write_text
+from gmt.files import (
+    ALIVE,
+    alive,
+    clear_dead,
+    locked,
+    part_of,
+    replace_file,
+    replace_folder,
+    restore_folder,
+    write_json,
+    write_text,
+)
 
 # What a preparation owns and may replace; all else in the folder is kept.
 WRITTEN = ("interactions.parquet", "models.json", "card.json", "rejected.csv", "embeddings")
@@ -110,15 +121,21 @@ def _prepare(
     if out.exists() and not out.is_dir():
         raise DataError(f"{options.out} is a file; name a folder with --out")
     out.parent.mkdir(parents=True, exist_ok=True)
+    restore_folder(out)
     # 4. Beside the target and so on one file system, where a rename is atomic.
     folder = part_of(out)
-    try:
+    with ExitStack() as stack:
+        with locked(out):  # so that nobody takes the folder for that of a dead command before it is marked
+            clear_dead(out)
+            folder.mkdir()
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            stack.enter_context(alive(folder))
         card = _write(folder, table, data, options, protocol, progress)
         # After all is written, so that a new file goes before one of its name that lay there.
         _keep_files_of_others(out, folder)
-        replace_folder(folder, out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with locked(out):
+            (folder / ALIVE).unlink()
+            replace_folder(folder, out)
     return card
 
 
@@ -152,7 +169,7 @@ def _write(
         "files": {
             path.relative_to(folder).as_posix(): file_sha256(path)
             for path in sorted(folder.rglob("*"))
-            if path.is_file()
+            if path.is_file() and path.name != ALIVE
         },
     }
     # Last, since it holds the sums of all other files.

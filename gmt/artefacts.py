@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gmt.errors import RunError, UserError
-from gmt.files import PART, locked, part_of
+from gmt.files import PART, alive, is_dead, locked, part_of
 from gmt.manifest import Manifest, has_manifest, read_manifest, verify
 from gmt.switch_build import JOURNAL, OF_ONE_BUILD, delete, is_committed, roll_forward, switch
 
@@ -25,8 +25,6 @@ TRAINING = "training"
 """Stands in the name of the one folder a training works in, which outlives its process so that it can be resumed."""
 CHECKPOINT = "last/state.json"
 """The file of a training's folder that makes a checkpoint count; without it there is nothing to go on from."""
-ALIVE = ".alive"
-"""In the folder of a build that is being made; its lock is held as long as its maker lives."""
 ATTEMPTS = 20
 ABANDONED = 3600.0
 """Seconds after which an unfinished result, which is written in milliseconds, has no writer any more."""
@@ -51,7 +49,7 @@ def making(run: Path, drop: Sequence[str] = ()) -> Iterator[Path]:
         with locked(run):
             made = part_of(run)
             made.mkdir(parents=True)
-            stack.enter_context(_alive(made))
+            stack.enter_context(alive(made))
         try:
             yield made
             switch(run, made, drop)
@@ -78,12 +76,12 @@ def training(run: Path, resume: bool = False) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         with locked(run):
             roll_forward(run)
-            if made.is_dir() and not _is_dead(made):
+            if made.is_dir() and not is_dead(made):
                 raise RunError(f"{run} is being trained by another command; wait for it, or name another --run")
             if not resume:
                 shutil.rmtree(made, ignore_errors=True)
             made.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(_alive(made))
+            stack.enter_context(alive(made))
             for path in list(made.rglob(f".*{PART}")):  # what was being written when the last one stopped
                 delete(path)
         try:
@@ -137,7 +135,7 @@ def recover(run: Path) -> None:
     with locked(run):
         roll_forward(run)
         for path in list(_leftovers(run)):
-            if not path.is_dir() or _is_dead(path):
+            if not path.is_dir() or is_dead(path):
                 delete(path)
 
 
@@ -183,22 +181,3 @@ def _leftovers(run: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > ABANDONED:
                 yield path
-
-
-@contextlib.contextmanager
-def _alive(made: Path) -> Iterator[None]:
-    """Hold the lock that says a build is still being made; the system frees it when the process dies."""
-    from filelock import FileLock
-
-    with FileLock(made / ALIVE):
-        yield
-
-
-def _is_dead(made: Path) -> bool:
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(made / ALIVE, timeout=0):
-            return True
-    except Timeout:
-        return False

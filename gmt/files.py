@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +15,10 @@ from typing import Any
 
 from gmt.errors import UserError
 
+ALIVE = ".alive"
+"""In a folder that is being made; its lock is held as long as its maker lives."""
+ASIDE = "old-"
+"""Stands in the name of a folder while another one takes its place."""
 PART = ".part"
 """Ends the names of files and folders that are not finished; whatever bears it may be deleted."""
 
@@ -103,7 +109,7 @@ def replace_folder(made: Path, path: Path) -> None:
         path: Where it belongs; what lies there is replaced whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = part_of(path)
+    aside = path.with_name(f".{path.name[:80]}.{ASIDE}{uuid.uuid4().hex[:12]}{PART}")
     if path.exists():
         os.replace(path, aside)
     try:
@@ -114,6 +120,51 @@ def replace_folder(made: Path, path: Path) -> None:
         raise
     _sync(path.parent)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def restore_folder(path: Path) -> None:
+    """Bring back a folder that `replace_folder` had set aside when it was killed, and delete what it need not keep.
+
+    Whoever reads such a folder calls this first. Where there is nothing to do, nothing is locked or written.
+    """
+    path = path.resolve()
+    asides = sorted(path.parent.glob(f".{glob.escape(path.name[:80])}.{ASIDE}*{PART}"))
+    if not asides:
+        return
+    with locked(path):
+        for aside in asides:
+            if not path.exists():
+                os.replace(aside, path)
+            else:
+                shutil.rmtree(aside, ignore_errors=True)
+
+
+def clear_dead(path: Path) -> None:
+    """Delete the unfinished folders beside `path`, as `part_of` names them, whose makers do not live any more."""
+    name = re.compile(re.escape(f".{path.name[:80]}.") + "[0-9a-f]{12}" + re.escape(PART))
+    for made in path.parent.glob(f".*{PART}"):
+        if name.fullmatch(made.name) and made.is_dir() and is_dead(made):
+            shutil.rmtree(made, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def alive(made: Path) -> Iterator[None]:
+    """Hold the lock that says a folder is still being made; the system frees it when the process dies."""
+    from filelock import FileLock
+
+    with FileLock(made / ALIVE):
+        yield
+
+
+def is_dead(made: Path) -> bool:
+    """Tell whether nobody makes a folder any more."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(made / ALIVE, timeout=0):
+            return True
+    except Timeout:
+        return False
 
 
 def part_of(path: Path) -> Path:

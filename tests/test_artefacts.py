@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from gmt.artefacts import ALIVE, making, read_whole, recover
+from gmt.artefacts import making, read_whole, recover
 from gmt.errors import RunError
-from gmt.files import locked, part_of
+from gmt.files import ALIVE, locked, part_of
 from gmt.manifest import MANIFEST, artefacts_of, read_manifest, seal, verify
 from gmt.switch_build import JOURNAL
 from tests.crashes import DIED, DONE, FAILED, die_before, fail_at

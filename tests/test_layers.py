@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+SINGLE = (
+    *("gmt.errors", "gmt.config", "gmt.files", "gmt.files_together"),
+    *("gmt.manifest", "gmt.switch_build", "gmt.artefacts", "gmt.runs"),
+)
 # From the ground up; what stands on one line does not know its neighbours, single modules of one line may.
 LAYERS = [
-    ("gmt.errors", "gmt.config", "gmt.files", "gmt.manifest", "gmt.switch_build", "gmt.artefacts", "gmt.runs"),
+    SINGLE,
     ("gmt.data",),
     ("gmt.model", "data_prep.read"),
     ("data_prep.pool",),
@@ -33,7 +37,6 @@ LAYERS = [
     ("gmt.cli",),
     ("cli",),
 ]
-SINGLE = ("gmt.errors", "gmt.config", "gmt.files", "gmt.manifest", "gmt.switch_build", "gmt.artefacts", "gmt.runs")
 HEAVY = (
     "torch",
     "torch_geometric",

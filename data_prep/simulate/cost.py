@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.simulate.in_memory import split_and_embedded
-from data_prep.simulate.rows_out import write_simulated
+from data_prep.simulate.rows_out import simulation_files, write_simulated
 from data_prep.simulate.truth_files import read_facts, truth_paths
 from data_prep.sources.score_matrix import ScoreMatrix
 from data_prep.splits import GIVEN
@@ -204,7 +204,10 @@ def cost_dataset(
 def write_cost(matrix: ScoreMatrix, settings: CostSettings, out: Path) -> dict[str, Any]:
     """Write rows with their split, models, truth and the card that says what ratings stand for."""
     table, truth = cost_table(matrix, settings)
-    made = write_simulated(table, matrix.models, truth.to_json(), out, with_split=True, rating_scale=REWARD_SCALE)
+    with simulation_files(out) as (part, final):
+        made = final(
+            write_simulated(table, matrix.models, truth.to_json(), part, with_split=True, rating_scale=REWARD_SCALE)
+        )
     return made | {"train": int((table.split == TRAIN).sum()), "test": int((table.split == TEST).sum())}
 
 

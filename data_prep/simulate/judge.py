@@ -14,11 +14,10 @@ from data_prep.simulate.judge_prompt import SYSTEM, Verdict, parse, prompt
 from data_prep.simulate.judge_protocol import Judge
 from data_prep.simulate.judge_run import Estimate, Pace, ask_all, estimate
 from data_prep.simulate.response_table import ResponseTable
-from data_prep.simulate.rows_out import check_suffix, write_simulated
+from data_prep.simulate.rows_out import check_suffix, simulation_files, write_simulated
 from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.interactions import InteractionTable
 from gmt.errors import ConfigError, DataError
-from gmt.files import write_json
 
 START, BETWEEN_CONVERSATIONS, BETWEEN_ROUNDS = 1_767_600_000.0, 3600.0, 120.0  # UTC seconds
 
@@ -183,7 +182,6 @@ class Simulation:
             "instruction": SYSTEM,
             "users": self.personas,
         }
-        made = write_simulated(outcome.table, self.responses.models, truth, out)
         facts = {
             "verdicts": len(outcome.table),
             "unparseable": outcome.unparseable,
@@ -191,6 +189,6 @@ class Simulation:
             "first_places": outcome.first_places,
             "spent": round(self.ledger.spent, 6),
         }
-        # Once more, with what came of it: the rows are there now, so the counts belong to them.
-        write_json(Path(made["truth"]), truth | {"outcome": facts})
+        with simulation_files(out) as (part, final):
+            made = final(write_simulated(outcome.table, self.responses.models, truth | {"outcome": facts}, part))
         return made | facts

@@ -12,9 +12,11 @@ import numpy as np
 from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
 from data_prep.simulate.planted_table import answer_costs, conversation_name
 from data_prep.simulate.planted_texts import compose_answer, remarks
+from data_prep.simulate.rows_out import SIBLINGS
 from data_prep.simulate.truth_files import truth_paths
 from data_prep.simulate.world import World, user_name
 from gmt.files import replace_file, write_json
+from gmt.files_together import together
 
 
 def write_planted(
@@ -32,14 +34,10 @@ def write_planted(
     """
     writer = _RowWriter(draw_world(settings), settings, progress)
     models = out.with_name(f"{out.stem}.models.json")
-
-    def write(part: Path) -> None:
-        writer.write(part)
-        # Rows without their truth would be of no use, so it is there when they get their name.
-        writer.world.save(out)
-        write_json(models, {name: info.to_json() for name, info in writer.world.models.items()})
-
-    replace_file(out, write)
+    with together(out, [f"{out.stem}.{name}" for name in SIBLINGS]) as part:
+        replace_file(part, writer.write)
+        writer.world.save(part)
+        write_json(part.with_name(models.name), {name: info.to_json() for name, info in writer.world.models.items()})
     return {
         "out": str(out),
         "models": str(models),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,45 @@ from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import SPLITS, InteractionTable
 from gmt.errors import DataError
 from gmt.files import replace_file, write_json
+from gmt.files_together import together
 
 SUFFIXES = (".jsonl", ".parquet")
 # As text, for it is what will be written: only ratings of exactly 1, 0 and ½ read back as the same vote.
 WINNERS = {("1.0", "0.0"): "model_a", ("0.0", "1.0"): "model_b", ("0.5", "0.5"): "tie"}
+
+
+SIBLINGS = ("models.json", "truth.json", "truth.npz", "card.json")
+"""What may lie beside the rows, with their stem before it."""
+
+
+@contextlib.contextmanager
+def simulation_files(out: Path) -> Iterator[tuple[Path, Callable[[dict[str, Any]], dict[str, Any]]]]:
+    """Let a simulation write its rows and all that belongs to them together or not at all.
+
+    Files of an earlier simulation that the new one lacks go, for they would be believed.
+
+    Args:
+        out: Where the rows are to lie.
+
+    Yields:
+        Where to write them, and a function that puts `out` in the place of that in what was reported.
+
+    Raises:
+        DataError: The name of the file ends in neither .jsonl nor .parquet.
+    """
+    check_suffix(out)
+    with together(out, [f"{out.stem}.{name}" for name in SIBLINGS]) as part:
+
+        def final(made: dict[str, Any]) -> dict[str, Any]:
+            return {name: _moved(value, part.parent, out.parent) for name, value in made.items()}
+
+        yield part, final
+
+
+def _moved(value: Any, old: Path, new: Path) -> Any:
+    if isinstance(value, list):
+        return [_moved(one, old, new) for one in value]
+    return str(new / Path(value).name) if isinstance(value, str) and Path(value).parent == old else value
 
 
 def write_simulated(

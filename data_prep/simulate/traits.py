@@ -12,7 +12,7 @@ from data_prep.simulate.answer_traits import TRAITS, raw_traits, round_keys, sta
 from data_prep.simulate.feedback import FORMATS, rate
 from data_prep.simulate.in_memory import split_and_embedded
 from data_prep.simulate.response_table import ResponseTable
-from data_prep.simulate.rows_out import write_simulated
+from data_prep.simulate.rows_out import simulation_files, write_simulated
 from data_prep.simulate.truth_files import read_arrays, read_facts, truth_paths, write_arrays
 from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset
@@ -235,8 +235,10 @@ def trait_dataset(
 def write_traits(responses: ResponseTable, settings: TraitSettings, out: Path) -> dict[str, Any]:
     """Write rows, models and truth."""
     table, truth = trait_table(responses, settings)
-    made = write_simulated(table, responses.models, truth.to_json(), out)
-    return made | {"truth_arrays": str(truth.save_z(out)), "notes": responses.notes}
+    with simulation_files(out) as (part, final):
+        made = write_simulated(table, responses.models, truth.to_json(), part)
+        made = final(made | {"truth_arrays": str(truth.save_z(part)), "notes": responses.notes})
+    return made
 
 
 def _conversations(

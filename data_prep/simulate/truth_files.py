@@ -13,6 +13,7 @@ import numpy as np
 
 from gmt.errors import DataError
 from gmt.files import read_json, replace_file
+from gmt.files_together import finish_together
 
 NUMBER = int | float
 """What a number of JSON is read as."""
@@ -106,6 +107,7 @@ def _said(of: type | UnionType) -> str:
 
 
 def _existing(path: Path, out: Path, kind: str) -> Path:
+    finish_together(out)  # where a simulation was killed as it put its files in their places
     if not path.is_file():
         raise DataError(f"{path} does not exist; {_repair(out, kind)}")
     return path

@@ -31,6 +31,7 @@ from data_prep.sources.source import RawData, SourceOptions
 from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.interactions import SPLITS
 from gmt.errors import DataError
+from gmt.files_together import finish_together
 
 PAIR = ("winner", "model_a", "model_b")
 
@@ -50,6 +51,8 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         input: A JSONL file or a folder of them; the other table formats are read too.
         options: Only `rating_scale` is used.
     """
+    if input is not None and not is_hub(input):
+        finish_together(Path(input))  # where a simulation was killed as it put its files in their places
     data = _read(input, None, options, scalable=True)
     # Simulators scale to [0, 1] themselves; their card keeps what the numbers were, for the data card.
     stated = None if input is None or is_hub(input) else Path(input).with_name(f"{Path(input).stem}.card.json")

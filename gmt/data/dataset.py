@@ -17,7 +17,7 @@ from gmt.data.growing_rows import LayeredVectors, Vectors
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore
 from gmt.errors import DataError, RunError, UserError
-from gmt.files import read_json
+from gmt.files import read_json, restore_folder
 
 REPAIR = "run gmt prep again"
 CARD = {"description", "input_price", "output_price"}
@@ -218,6 +218,7 @@ class Dataset:
             DataError: A file is missing or not what the card was written for, or a text has no vector.
         """
         folder = Path(folder)
+        restore_folder(folder)  # where a prep was killed as it put a new folder in its place
         for name in ("interactions.parquet", "models.json", "card.json"):
             if not (folder / name).is_file():
                 raise DataError(f"{folder} holds no {name}; make the folder with gmt prep --out {folder}")

@@ -18,6 +18,7 @@ from gmt.evaluation.predictions import ORACLE
 from gmt.evaluation.protocols import foreign_trials
 from gmt.evaluation.results import Result
 from gmt.evaluation.trained_rounds import refuse_renamed, refuse_trained
+from gmt.files import restore_folder
 from gmt.rivals.registry import RIVALS, make_router
 from gmt.routing.protocol import RoutingMethod
 from gmt.runs import RunFolder
@@ -115,6 +116,7 @@ def _own_data(router: Router, data: Path | None) -> Dataset | None:
     facts = router.card["data"]
     folder = Path(facts["path"]) if data is None else data
     card = folder / "card.json"
+    restore_folder(folder)
     if data is None and not card.is_file():
         raise RunError(f"the run was trained on {folder}, which is gone; pass the folder with --data")
     same = card.is_file() and hashlib.sha256(card.read_bytes()).hexdigest() == facts["sha256"]
