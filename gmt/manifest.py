@@ -129,7 +129,7 @@ def name_of(folder: Path) -> str | None:
     That of a run without a manifest follows from its card, so that it is the same before and after an upgrade.
 
     Raises:
-        RunError: The manifest is damaged, and what people told the run would be lost with the name.
+        RunError: The manifest is damaged, and what users added to the run would be lost with the name.
     """
     card = folder / "card.json"
     if (folder / MANIFEST).is_file():

@@ -28,7 +28,7 @@ def switch(run: Path, made: Path, drop: Sequence[str]) -> None:
     """
     with locked(run):
         roll_forward(run)
-        # What people told the run stays its own when it is retrained, so its name does.
+        # What users added to the run stays its own when it is retrained, so its name does.
         manifest = seal(made, name_of(run))
         run.mkdir(parents=True, exist_ok=True)
         old = [name for name in artefacts_of(run) if name not in manifest.files]

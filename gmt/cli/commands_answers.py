@@ -30,7 +30,7 @@ def traits(
     questions: Questions = None,
     models: Annotated[Path | None, typer.Option(help="JSON file: name -> description and prices.")] = None,
     users: Annotated[int, typer.Option(help="People.", max=MOST)] = 100,
-    votes: Annotated[int, typer.Option(help="Rounds each person rates.", min=1, max=100_000)] = 40,
+    votes: Annotated[int, typer.Option(help="Rounds each user rates.", min=1, max=100_000)] = 40,
     noise: Annotated[
         float, typer.Option(help="Scale of the noise in utilities, which are about 1 apart.", callback=finite)
     ] = 0.3,

@@ -27,7 +27,7 @@ simulate.add_typer(answer_commands)
 def planted(
     out: Out,
     users: Annotated[int, typer.Option(help="People.", max=MOST)] = 200,
-    votes: Annotated[int, typer.Option(help="Rounds each person rates.", min=1, max=100_000)] = 40,
+    votes: Annotated[int, typer.Option(help="Rounds each user rates.", min=1, max=100_000)] = 40,
     models: Annotated[int, typer.Option(help="Models on offer.", max=10_000)] = 10,
     rank: Annotated[int, typer.Option(help="Traits that tastes are about.", max=1000)] = 3,
     topics: Annotated[int, typer.Option(help="Topics of the questions, at most 12.")] = 8,
@@ -106,11 +106,11 @@ def cost(
     alpha: Annotated[
         str, typer.Option(help="Weight of quality against cost: grid:LO,HI, uniform:LO,HI, beta:A,B, or numbers.")
     ] = "grid:0.2,1",
-    per_user: Annotated[int, typer.Option(help="Training questions of each person; 0 for all.", min=0, max=MOST)] = 30,
+    per_user: Annotated[int, typer.Option(help="Training questions of each user; 0 for all.", min=0, max=MOST)] = 30,
     test_per_user: Annotated[
         int | None,
         typer.Option(
-            help="Test questions of each person; 0 for all.", min=0, max=MOST, show_default="all; 30 beyond 20 people"
+            help="Test questions of each user; 0 for all.", min=0, max=MOST, show_default="all; 30 beyond 20 people"
         ),
     ] = None,
     feedback: Annotated[

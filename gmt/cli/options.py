@@ -29,7 +29,7 @@ Run = Annotated[Path, typer.Option("--run", help="Run folder.")]
 State = Annotated[
     str | None,
     typer.Option(
-        "--state", help="Database of what people told the run; state.db in it by default.", envvar="GMT_STATE"
+        "--state", help="Database of what users added to the run; state.db in it by default.", envvar="GMT_STATE"
     ),
 ]
 AllowDownload = Annotated[

@@ -1,4 +1,4 @@
-"""Copy a run with all that was told to it, as it was at one moment, into a run of its own."""
+"""Copy a run with all that was added to it, as it was at one moment, into a run of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEFT = ("state.db*", "*.lock", f"*{PART}", MANIFEST, ".switch.json", ".forget.js
 
 
 def copy_run(folder: RunFolder, target: Path, state: RunState) -> Path:
-    """Copy artefacts, results and state; what is told to either run later is unknown to the other.
+    """Copy artefacts, results and state; what is added to either run later is unknown to the other.
 
     Args:
         folder: The run.

@@ -1,4 +1,4 @@
-"""Remove people from what a run was trained on: its history, the vectors of their texts, and their rows of results."""
+"""Remove users from what a run was trained on: its history, the vectors of their texts, and their rows of results."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class LiveRun:
 
     Args:
         folder, config, card: The run.
-        state: Where what is told is kept.
+        state: Where what is added is kept.
         allow_download: As in `TextVectors`.
     """
 
@@ -67,7 +67,7 @@ class LiveRun:
             self._now = self._load()
 
     def now(self) -> RunData:
-        """Return the run with all that was told up to this call."""
+        """Return the run with all that was added up to this call."""
         store, seen = self.state.existing(), self._now
         if store is None or store.version() == seen.version:
             return seen
@@ -90,7 +90,7 @@ class LiveRun:
 
     def add(
         self,
-        told: Mapping[str, Sequence[Comparison]],
+        rounds_of: Mapping[str, Sequence[Comparison]],
         model: tuple[str, ModelInfo] | None = None,
         offsets: Mapping[str, np.ndarray] | None = None,
         **how: Any,
@@ -98,15 +98,15 @@ class LiveRun:
         """Append rounds of users, offer a model, and keep what was learned of the users, in one transaction.
 
         Args:
-            told: User -> rounds.
+            rounds_of: User -> rounds.
             model: Name and description of a model to offer too.
             offsets: User -> (D,) vector that is added to the user's state.
             how: As in `Change.add`.
         """
         now = self.now()
         # Everything is encoded before the transaction, so that where a text cannot be, nothing is lost.
-        texts = [text for rounds in told.values() for item in rounds for text in texts_of(item)]
-        named = {one.model for rounds in told.values() for item in rounds for one in item.candidates}
+        texts = [text for rounds in rounds_of.values() for item in rounds for text in texts_of(item)]
+        named = {one.model for rounds in rounds_of.values() for item in rounds for one in item.candidates}
         unmet = sorted(named - set(now.data.models))
         vectors = now.texts.new([*texts, *unmet], all_of_them=not self.state.keep_texts)
         described = None if model is None else now.texts.encode([model[1].description])[0]
@@ -115,7 +115,7 @@ class LiveRun:
                 change.add_model(*model, described)
             found = {
                 user: change.add(user, rounds, vectors=vectors, known=now.trained_history(user), **how)
-                for user, rounds in told.items()
+                for user, rounds in rounds_of.items()
             }
             for user, offset in (offsets or {}).items():
                 change.set_offset(user, offset)
@@ -126,13 +126,13 @@ class LiveRun:
         """Take back one event; return whether it still counted."""
         store = self.state.existing()
         if store is None:
-            raise UserError(f"nobody told {self.folder.root} anything yet, so there is no event {event}")
+            raise UserError(f"nothing was added to {self.folder.root} yet, so there is no event {event}")
         found = store.revoke(event)
         self.now()
         return found
 
     def events_of(self, user: str) -> list[Event]:
-        """Return what a user told after the training, in order."""
+        """Return what a user added after the training, in order."""
         store = self.state.existing()
         return [] if store is None else store.events_of(user)
 

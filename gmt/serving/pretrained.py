@@ -36,7 +36,7 @@ class Router:
         Any number of threads may call one router, and any number of processes one run: each call answers from the run
         as it is when the call begins, and never from half of a change. Serialised are: encoding a text that is new,
         conditioning on the history (at the first question after loading, `refresh`, or a change that takes something
-        away), taking in what others told, and writing, of which there is one at a time per run; who waits longer than
+        away), taking in what others added, and writing, of which there is one at a time per run; who waits longer than
         60 s is refused, with nothing written. State in a folder needs a local disk; use PostgreSQL across machines.
         `add` moves the user's own ranking at once; what is good for everybody takes the rounds in at `refresh` or the
         next loading, and so does what answers cost.
@@ -57,7 +57,7 @@ class Router:
 
         Args:
             run: The folder. One that cannot be written is served without state, which is said once.
-            state: Database of what was told after training, such as `postgresql://user@host/name`; that in $GMT_STATE
+            state: Database of what was added after training, such as `postgresql://user@host/name`; that in $GMT_STATE
                 or the run's settings, else `state.db` in the folder, by default.
             allow_download: Let the run's encoder be fetched from the hub where a new text needs it and this machine
                 lacks it; $GMT_ALLOW_DOWNLOAD=1 does too.
@@ -73,7 +73,7 @@ class Router:
         return cls(folder, config, card, LiveRun(folder, config, card, kept, allow_download))
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Copy the run, with all that was told up to now, to another folder, where it is a run of its own."""
+        """Copy the run, with all that was added up to now, to another folder, where it is a run of its own."""
         target = Path(folder)
         if target.exists() and any(target.iterdir()):
             raise UserError(f"{target} is not empty; name a new folder")
@@ -262,7 +262,7 @@ class Router:
         return self.live.forget(user)
 
     def revoke(self, event: int) -> bool:
-        """Take back one thing that was told; return whether it still counted.
+        """Take back one event; return whether it still counted.
 
         Raises:
             UserError: There is no such event.
@@ -270,11 +270,11 @@ class Router:
         return self.live.revoke(event)
 
     def events(self, user: str) -> list[Event]:
-        """Return what a user told after the training and what of it counts, in order."""
+        """Return what a user added after the training and what of it counts, in order."""
         return self.live.events_of(user)
 
     def rebuild(self, user: str) -> int:
-        """Derive a user's state from what they told again; return how many events count.
+        """Derive a user's state from their events again; return how many events count.
 
         Raises:
             RunError: An event is damaged.

@@ -1,4 +1,4 @@
-"""Hold what a run remembers at one moment: what it learned from, what was told since, and who answers from that."""
+"""Hold what a run remembers at one moment: what it learned from, what was added since, and who answers from that."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ AT_ONCE = 20_000
 
 @dataclass(frozen=True)
 class TextSource:
-    """Give the vectors of what was told, in the form in which data sets grow."""
+    """Give the vectors of what was added, in the form in which data sets grow."""
 
     texts: TextVectors
     state: StateStore | None
 
     def vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Return (T, D) vectors."""
-        return self.texts.told(texts, self.state)
+        return self.texts.of_added(texts, self.state)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +78,11 @@ class RunData:
         texts: TextVectors | None = None,
         allow_download: bool = False,
     ) -> Self:
-        """Read a run's history, without people who were set aside since; what was told is put behind it apart.
+        """Read a run's history, without users who were set aside since; what was added is put behind it apart.
 
         Args:
             folder, card: The run.
-            state: What was told, if anything was.
+            state: What was added, if anything was.
             router_of: Returns the trained router for the history.
             texts: Where an encoder may be loaded already.
             allow_download: As in `TextVectors`.
@@ -110,7 +110,7 @@ class RunData:
         return found if state is None else found.caught_up(state)
 
     def caught_up(self, state: StateStore) -> Self:
-        """Return the run with what was told since; people who were forgotten meanwhile are for `load` to leave out."""
+        """Return the run with what was added since; users who were forgotten meanwhile are for `load` to leave out."""
         news = state.news(self.version)
         found, events = self, state.events_since(self.version)
         if news.models:

@@ -39,7 +39,7 @@ class RunState:
         self._opening = threading.Lock()
         if self.is_read_only:
             warnings.warn(
-                f"{folder.root} cannot be written: what people told it is neither read nor kept; make it writable, or "
+                f"{folder.root} cannot be written: what users added is neither read nor kept; make it writable or "
                 "name a database with --state",
                 stacklevel=4,
             )

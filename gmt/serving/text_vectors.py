@@ -58,12 +58,12 @@ class TextVectors:
         wanted = list(dict.fromkeys(texts)) if all_of_them else self.store.missing(texts)
         return dict(zip(wanted, self.encode(wanted), strict=True)) if wanted else {}
 
-    def told(self, texts: Sequence[str], state: StateReader | None) -> np.ndarray:
-        """Return (T, D) vectors of texts that were told after training; what no place holds is encoded anew.
+    def of_added(self, texts: Sequence[str], state: StateReader | None) -> np.ndarray:
+        """Return (T, D) vectors of texts that were added after training; what no place holds is encoded anew.
 
         Args:
             texts: The texts, or the stand-ins of those that are not kept.
-            state: Where vectors of what was told are.
+            state: Where vectors of what was added are.
 
         Raises:
             RunError: As for `encode`, or a text is not kept and neither is its vector.
@@ -87,7 +87,7 @@ class TextVectors:
         lost = [text for text in missing if len(keys[text]) > 1]
         if lost:
             raise RunError(
-                f"{len(lost)} texts that were told have no vector of encoder {self.store.encoder.id} and are not kept "
+                f"{len(lost)} texts that were added have no vector of encoder {self.store.encoder.id} and are not kept "
                 "themselves; train the run again with the encoder it had"
             )
         out |= self._encoded(missing) if missing else {}

@@ -1,4 +1,4 @@
-"""Change a run's state inside one transaction: add, revoke and forget what people told, offer models."""
+"""Change a run's state inside one transaction: add, revoke and forget what users added, offer models."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Added:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """Say what was deleted of a person.
+    """Say what was deleted of a user.
 
     Args:
         events: Rounds, revoked ones too.
@@ -70,17 +70,17 @@ class Change(RunRows):
         known: Sequence[Comparison] = (),
         source: str = "api",
     ) -> Added:
-        """Append rounds of a person; repeats of what counts already are left out.
+        """Append rounds of a user; repeats of what counts already are left out.
 
         Conversations are told apart from those of other calls that have the same name.
 
         Args:
-            user: Who told.
-            rounds: What was told; the user they name is not looked at.
+            user: Who adds them.
+            rounds: What is added; the user they name is not looked at.
             keys: One idempotency key for each round, by which the same request, sent again, is known.
-            replace: Revoke all earlier rounds of this person, and set aside what they told before the training.
+            replace: Revoke all earlier rounds of this user, and set aside what they rated before the training.
             vectors: Text -> (D,) vector; those of the rounds' texts and models' names are kept.
-            known: The person's rounds in the trained history, unless they were set aside.
+            known: The user's rounds in the trained history, unless they were set aside.
             source: Where the rounds come from.
 
         Raises:
@@ -156,9 +156,9 @@ class Change(RunRows):
         return True
 
     def forget(self, user: str) -> Forgotten:
-        """Delete all a person told and set aside what they told before the training.
+        """Delete all that a user added and set aside what they had rated before the training.
 
-        Only a hash of the name stays, by which the trained history is read without that person.
+        Only a hash of the name stays, by which the trained history is read without that user.
         """
         owner = user_hash(self.run, user)
         user_id = self.connection.execute(self._user(owner)).scalar()
@@ -198,13 +198,13 @@ class Change(RunRows):
         return True
 
     def set_offset(self, user: str, offset: np.ndarray | None) -> None:
-        """Keep the (D,) vector that is added to a person's state, or drop it."""
+        """Keep the (D,) vector that is added to a user's state, or drop it."""
         user_id = self._user_id(_user_name(user))
         values = {"offset_vector": None if offset is None else pack(offset), "version": self._touch()}
         self.connection.execute(update(users).where(users.c.id == user_id).values(values))
 
     def _replace(self, user_id: int, name: str, kept: Collection[str]) -> None:
-        """Revoke what a person told, but not what came with the same keys: that is this request, sent again."""
+        """Revoke what a user added, but not what came with the same keys: that is this request, sent again."""
         live = select(events.c.id, events.c.key).where(events.c.user_id == user_id, events.c.revoked.is_(None))
         rows, same = self.connection.execute(live).all(), set(kept)
         gone = [row.id for row in rows if row.key not in same]

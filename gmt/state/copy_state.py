@@ -1,4 +1,4 @@
-"""Copy what people told a run into the state of another one, as it was at one moment."""
+"""Copy what users added to a run into the state of another one, as it was at one moment."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from gmt.state.state_store import StateStore
 def copy_state(source: StateStore, target: StateStore, trained: Iterable[str] = ()) -> None:
     """Write all of one run's state into another's, which is empty, in one transaction.
 
-    Hashes of people hold the run's name, so they are made anew.
+    Hashes of users hold the run's name, so they are made anew.
 
     Args:
         source, target: The two states.
-        trained: Names of people in the trained history; of those who were forgotten only these stay set aside.
+        trained: Names of users in the trained history; of those who were forgotten only these stay set aside.
     """
     with source.reading() as given, target.change() as change:
         out, run_id = change.connection, target.run_id

@@ -1,4 +1,4 @@
-"""Name the tables of the state: what people told a run after its training, as an append-only log of events."""
+"""Name the tables of the state: what users added to a run after its training, as an append-only log of events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = {
     "pk": "pk_%(table_name)s",
 }
 HASH = 32
-"""Hex digits of a hash by which a text, a person or a conversation is looked up."""
+"""Hex digits of a hash by which a text, a user or a conversation is looked up."""
 
 metadata = MetaData(naming_convention=NAMES)
 number = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in a column called INTEGER
@@ -92,7 +92,7 @@ events = Table(
     Column("version", number, nullable=False),
     UniqueConstraint("user_id", "key"),
     Index(None, "run_id", "version", "id"),
-    # The same round counts once; after it was revoked it may be told again.
+    # The same round counts once; after it was revoked it may be added again.
     Index(
         "uq_events_live_content",
         "user_id",

@@ -21,7 +21,7 @@ OPTIONAL = ("question", "task", "timestamp")
 
 @dataclass(frozen=True)
 class Event:
-    """Hold one thing a person told the run.
+    """Hold one event of a user.
 
     Args:
         id: Its number; later events have larger ones.
@@ -49,7 +49,7 @@ class Encoded:
     Args:
         conversation: The conversation's name as the round states it.
         body: The payload without that name.
-        content: Hash of what makes two rounds of a person the same: turn, query, answers and ratings.
+        content: Hash of what makes two rounds of a user the same: turn, query, answers and ratings.
         texts: Key -> text of its query, responses and feedback.
         models: Names of its candidates.
     """
@@ -67,7 +67,7 @@ def short_hash(*parts: str) -> str:
 
 
 def user_hash(run: str, user: str) -> str:
-    """Return what stands for a person in a run where the name must not."""
+    """Return what stands for a user in a run where the name must not."""
     return short_hash(run, user)
 
 

@@ -33,21 +33,21 @@ def import_user_files(
     """
     if not files.root.is_dir():
         return False
-    told: dict[str, list[Comparison]] = {}
+    added: dict[str, list[Comparison]] = {}
     for item in files.read_all():
-        told.setdefault(item.user, []).append(item)
+        added.setdefault(item.user, []).append(item)
     # An offset's file has no name in it: it is that of whoever's file name fits.
-    owner = {files.path(name, "safetensors"): name for name in (*names(), *told)}
+    owner = {files.path(name, "safetensors"): name for name in (*names(), *added)}
     offsets = sorted(files.root.glob("*.safetensors"))
     for path in offsets:
         if path not in owner:
             raise RunError(f"{path} belongs to no user of the run; restore the user's .jsonl beside it, or delete it")
     vectors = {owner[path]: load_tensors(path) for path in offsets}
     with store.change() as change:
-        for user, rounds in told.items():
+        for user, rounds in added.items():
             change.add(user, rounds, known=trained(user), source="users/")
         for user, tensors in vectors.items():
             # Runs made before 0.2 call it a shift.
             change.set_offset(user, tensors["offset" if "offset" in tensors else "shift"].numpy())
     shutil.rmtree(files.root)
-    return bool(told or vectors)
+    return bool(added or vectors)

@@ -1,4 +1,4 @@
-"""Write single rows of a run's state: people, names of conversations, texts and their vectors."""
+"""Write single rows of a run's state: users, names of conversations, texts and their vectors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class RunRows:
         return self.connection.execute(insert(users).returning(users.c.id), row).scalar_one()
 
     def _set_aside(self, owner: str) -> None:
-        """Leave a person's trained rounds out from now on."""
+        """Leave a user's trained rounds out from now on."""
         row = {"run_id": self.run_id, "hash": owner, "at": self.now, "version": self._touch()}
         again = {"at": self.now, "version": self.version}
         query = self._insert(forgotten).on_conflict_do_update(index_elements=["run_id", "hash"], set_=again)

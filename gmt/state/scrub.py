@@ -1,4 +1,4 @@
-"""Overwrite what was deleted, so that what a person told cannot be read out of the file any more."""
+"""Overwrite what was deleted, so that what a user added cannot be read out of the file any more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read what people told a run, with every row checked, beside any number of writers."""
+"""Read what users added to a run, with every row checked, beside any number of writers."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class News:
 
     Args:
         version: The run's version now; what comes later is asked for with it.
-        forgotten: Hashes (`hash_of`) of people who were forgotten or replaced what they had told: readers drop all they
+        forgotten: Hashes (`hash_of`) of users who were forgotten or replaced what they had added: readers drop all they
             know of them, trained rounds too, and read `events_of` those who are still there.
-        users: Names of people who are new, who replaced their rounds, or whose offset changed.
+        users: Names of users who are new, who replaced their rounds, or whose offset changed.
         models: Names of models that were added or changed.
     """
 
@@ -94,7 +94,7 @@ class StateReader:
             last = (page[-1].version, page[-1].id)
 
     def events_of(self, user: str, revoked: bool = False) -> list[Event]:
-        """Return a person's events in the order in which they were written.
+        """Return a user's events in the order in which they were written.
 
         Args:
             user: Whose.
@@ -112,7 +112,7 @@ class StateReader:
                 return found
 
     def users(self) -> dict[str, int]:
-        """Return name -> how many events count, of everybody who told the run anything."""
+        """Return name -> how many events count, of every user who added anything."""
         count = func.count(events.c.id)
         live = (events.c.user_id == users.c.id) & events.c.revoked.is_(None)
         query = select(users.c.name, users.c.hash, count).outerjoin(events, live).where(users.c.run_id == self._run_id)
@@ -121,7 +121,7 @@ class StateReader:
         return {self._name(row): row[2] for row in rows}
 
     def offsets(self) -> dict[str, np.ndarray]:
-        """Return name -> (D,) vector added to a person's state, for those who have one."""
+        """Return name -> (D,) vector added to a user's state, for those who have one."""
         query = select(users.c.name, users.c.hash, users.c.offset_vector)
         mine = (users.c.run_id == self._run_id) & users.c.offset_vector.is_not(None)
         with self._connection() as connection:
@@ -129,11 +129,11 @@ class StateReader:
         return {self._name(row): unpack(row.offset_vector, self._name(row)[:60]) for row in rows}
 
     def forgotten(self) -> frozenset[str]:
-        """Return hashes of the people whose trained rounds count no more; compare with `hash_of`."""
+        """Return hashes of the users whose trained rounds count no more; compare with `hash_of`."""
         return self.news().forgotten
 
     def hash_of(self, user: str) -> str:
-        """Return what stands for a person where the name must not."""
+        """Return what stands for a user where the name must not."""
         return user_hash(self.run, user)
 
     def vectors(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
@@ -147,7 +147,7 @@ class StateReader:
         return found
 
     def text_keys(self) -> frozenset[str]:
-        """Return the keys of all texts that were told, whether they are kept or not."""
+        """Return the keys of all texts that were added, whether they are kept or not."""
         query = select(texts.c.key).where(texts.c.run_id == self._run_id)
         with self._connection() as connection:
             return frozenset(connection.execute(query).scalars())
@@ -196,7 +196,7 @@ class StateReader:
             return connection.execute(query).scalar_one()
 
     def _name(self, row: Row) -> str:
-        """Return a person's name, checked."""
+        """Return a user's name, checked."""
         if self.hash_of(row.name) != row.hash:
             raise RunError("the name of a user in the state is damaged; restore the state from a copy")
         return row.name

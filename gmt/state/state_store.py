@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sqlalchemy import URL, func, insert, select
@@ -27,7 +27,7 @@ from gmt.state.state_reader import StateReader
 
 
 class StateStore(StateReader):
-    """Hold the state of one run: people, what they told, their texts and vectors, and models added.
+    """Hold the state of one run: users, the rounds they added, their texts and vectors, and models added.
 
     Limitations:
         Any number of threads and processes may read and write at once. There is one writer at a time per run (per
@@ -96,20 +96,10 @@ class StateStore(StateReader):
             yield change
             change.finish()
 
-    def add(
-        self,
-        user: str,
-        rounds: Sequence[Comparison],
-        *,
-        keys: Sequence[str | None] | None = None,
-        replace: bool = False,
-        vectors: Mapping[str, np.ndarray] | None = None,
-        known: Sequence[Comparison] = (),
-        source: str = "api",
-    ) -> Added:
-        """Append rounds of a person in one transaction; see `Change.add`."""
+    def add(self, user: str, rounds: Sequence[Comparison], **how: Any) -> Added:
+        """Append rounds of a user in one transaction; `how` as in `Change.add`."""
         with self.change() as change:
-            return change.add(user, rounds, keys=keys, replace=replace, vectors=vectors, known=known, source=source)
+            return change.add(user, rounds, **how)
 
     def revoke(self, event: int, user: str | None = None) -> bool:
         """Take back one event; see `Change.revoke`."""
@@ -117,7 +107,7 @@ class StateStore(StateReader):
             return change.revoke(event, user)
 
     def forget(self, user: str) -> Forgotten:
-        """Delete all a person told, so that neither name nor text is left in the file; see `Change.forget`."""
+        """Delete all that a user added, so that neither name nor text is left in the file; see `Change.forget`."""
         with self.change() as change:
             found = change.forget(user)
         return replace(found, remains=self._scrub())
@@ -128,12 +118,12 @@ class StateStore(StateReader):
             return change.add_model(name, info, vector)
 
     def set_offset(self, user: str, offset: np.ndarray | None) -> None:
-        """Keep the (D,) vector that is added to a person's state, or drop it."""
+        """Keep the (D,) vector that is added to a user's state, or drop it."""
         with self.change() as change:
             change.set_offset(user, offset)
 
     def rebuild(self, user: str) -> list[Event]:
-        """Drop what was derived from a person's events, check every one of them, and return those that count.
+        """Drop what was derived from a user's events, check every one of them, and return those that count.
 
         Raises:
             RunError: An event is damaged.

@@ -37,7 +37,7 @@ def check_place(run: RunFolder, encoder: EncoderCard, config: RunConfig) -> int:
         How many users' votes, added after an earlier training, stay with the run.
 
     Raises:
-        RunError: The folder is none, cannot be written, or holds what is not a run's; or people's votes in it have
+        RunError: The folder is none, cannot be written, or holds what is not a run's; or users' votes in it have
             vectors of another encoder.
     """
     if run.root.exists() and not run.root.is_dir():

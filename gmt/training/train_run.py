@@ -31,8 +31,8 @@ def train_run(
 ) -> dict[str, Any]:
     """Train on a data folder and write the run folder, all of it at once when training has ended.
 
-    An earlier run stays as it was until then, and for good where training is refused, fails or is killed. What people
-    told it stays with the new one; its results go with it.
+    An earlier run stays as it was until then, and for good where training is refused, fails or is killed. What users
+    added to it stays with the new one; its results go with it.
 
     Args:
         folder: Data folder made by `gmt prep`.

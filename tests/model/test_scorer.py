@@ -341,17 +341,40 @@ def rows_of(graph, user):
     return graph.updates[0][graph.updates[1] == user]
 
 
-def test_a_pooled_history_is_the_mean_of_bound_turns_and_reads_no_messages(rich):
+class NoVectors:
+    """Give the vectors of no texts at all, which is what data that know every text ask for."""
+
+    def __init__(self, width):
+        self.width = width
+
+    def vectors(self, texts):
+        assert not texts
+        return np.zeros((0, self.width), np.float32)
+
+
+def test_a_pooled_history_is_a_mean_that_only_uneven_repetition_moves(rich):
+    data, rows, positions, _ = rich
+    scorer = scorer_for(data, replace(SMALL, history="pooled"))
+    items = [replace(item, conversation=f"{item.conversation} again") for item in rows.table.to_comparisons()]
+
+    def scores(more):
+        shown = rows.append(more, NoVectors(data.vectors.shape[1]), data.models)
+        graph = build_graph(shown, data.questions(positions), GraphConfig(conversation=False))
+        return scorer(graph)[graph.mask]
+
+    with torch.no_grad():
+        scorer.patience.fill_(-50)  # votes are trusted in full, however many there are, for that has its own test
+        once, twice, uneven = scores([]), scores(items), scores(items[::2])
+    assert torch.allclose(once, twice, atol=1e-5) and not torch.allclose(once, uneven, atol=1e-3)
+
+
+def test_a_pooled_history_reads_no_messages(rich):
     data, *_, graph = rich
     scorer = scorer_for(data, replace(SMALL, history="pooled"))
     assert not len(scorer.encoder.layers)
     with torch.no_grad():
-        llm = scorer.project_llm(graph.llm) + scorer.llm_residual
-        states = scorer._initial_states(graph, llm)
-        people = scorer._users(states, graph)
-    for user in range(len(graph.user_code)):
-        own = states.turn[rows_of(graph, user)]
-        assert torch.allclose(people[user], own.mean(0) if len(own) else torch.zeros(16), atol=1e-5)
+        alone = replace(graph, precedes=graph.precedes[:, :0])
+        assert torch.equal(scorer(graph)[graph.mask], scorer(alone)[graph.mask])
 
 
 @pytest.mark.parametrize(("history", "same"), [("apart", True), ("pooled", False), ("graph", False)])

@@ -202,7 +202,7 @@ class TestEveryRouter:
             assert np.isfinite(fresh(name, data.with_table(renamed))[back][targets(data).mask]).all()
         else:
             found = fresh(name, data.with_table(renamed))[back]
-            assert found == pytest.approx(sample_scores(name), abs=2e-2)
+            assert found == pytest.approx(sample_scores(name), abs=1e-6)
 
 
 def test_settings_follow_valid():

@@ -32,8 +32,8 @@ def test_what_was_told_has_its_vector_by_hash_or_by_encoding_it_anew(vectors):
             return {key_of("secret"): np.full(32, 0.5, np.float32)} if key_of("secret") in keys else {}
 
     withheld = f"text:{key_of('secret')}"
-    found = vectors.told(["known", withheld, "fresh"], State())
+    found = vectors.of_added(["known", withheld, "fresh"], State())
     assert np.array_equal(found[0], vectors.store.vectors(["known"])[0]) and (found[1] == 0.5).all()
     assert np.array_equal(found[2], load_encoder("hash:32").encode(["fresh"])[0])
-    with pytest.raises(RunError, match="1 texts that were told have no vector"):
-        vectors.told([f"text:{key_of('lost')}"], State())
+    with pytest.raises(RunError, match="1 texts that were added have no vector"):
+        vectors.of_added([f"text:{key_of('lost')}"], State())
