@@ -14,6 +14,7 @@ from typing import Any, cast
 from data_prep.card import describe, file_sha256
 from data_prep.pool import describe_models, unmatched
 from data_prep.read.row import Rejected
+from data_prep.recipes.recipe_files import is_recipe
 from data_prep.repeats import said_again
 from data_prep.sources.source import RawData, SourceOptions
 from data_prep.sources.source_registry import ON_RAY, load_source, refuse_unread
@@ -25,7 +26,7 @@ from gmt.errors import DataError
 from gmt.files import part_of, replace_file, replace_folder, write_json, write_text
 
 # What a preparation owns and may replace; all else in the folder is kept.
-WRITTEN = ("interactions.parquet", "models.json", "card.json", "rejected.csv", "embeddings")
+WRITTEN = ("interactions.parquet", "models.json", "card.json", "rejected.csv", "recipe.yaml", "embeddings")
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def _engine(options: PrepOptions) -> AbstractContextManager[None]:
     """Return what must run while a source is read and encoded."""
     if options.columns.engine == "local":
         return nullcontext()
-    if options.source not in ON_RAY:
+    if options.source not in ON_RAY and not is_recipe(options.source):
         raise DataError(
             f"the source {options.source} is read by the local engine only; --engine ray reads {', '.join(ON_RAY)}"
         )

@@ -14,7 +14,7 @@ LAYERS = [
     ("gmt.errors", "gmt.config", "gmt.files", "gmt.manifest", "gmt.artefacts", "gmt.runs"),
     ("gmt.data",),
     ("gmt.model", "data_prep.read"),
-    ("data_prep.pool",),
+    ("data_prep.pool", "data_prep.recipes"),
     ("data_prep.sources",),
     ("data_prep.repeats",),
     ("data_prep.card", "data_prep.splits"),

@@ -274,7 +274,9 @@ def test_very_wide_tables_are_refused_at_once(tmp_path: Path) -> None:
     [(("model_b", "x"), "model_b"), (("x", "model_a"), "model_a"), (("tie", "x"), "tie"), (("x", "tie"), "tie"),
      (("model_b", "model_a"), "model_a"), (("model_b", "model_a"), "model_b")],
 )  # fmt: skip
-def test_a_verdict_that_is_the_name_of_the_other_model_is_refused(tmp_path: Path, source: str, models: Any, winner: str):
+def test_a_verdict_that_is_the_name_of_the_other_model_is_refused(
+    tmp_path: Path, source: str, models: Any, winner: str
+):
     row = ROWS[source]
     unclear = row | {"model_a": models[0], "model_b": models[1], "winner": winner}
     path = jsonl(tmp_path / "rows.jsonl", [row, unclear])
