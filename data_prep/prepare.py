@@ -14,9 +14,11 @@ from typing import Any, cast
 from data_prep.card import describe, file_sha256
 from data_prep.pool import describe_models, unmatched
 from data_prep.read.row import Rejected
+from data_prep.recipes.recipe import Recipe
 from data_prep.recipes.recipe_files import is_recipe
 from data_prep.repeats import said_again
-from data_prep.sources.source import RawData, SourceOptions
+from data_prep.sources.recipe_source import RecipeSource
+from data_prep.sources.source import RawData, Source, SourceOptions
 from data_prep.sources.source_registry import ON_RAY, load_source, refuse_unread
 from data_prep.table_vectors import embed_table
 from gmt.data.encoders import Progress
@@ -44,6 +46,7 @@ class PrepOptions:
         models: JSON or YAML file of model descriptions and prices.
         drop_bad_rows: Write the table without the rows that could not be read.
         columns: What the source itself wants to know.
+        recipe: How the input is read, in place of what the source says.
     """
 
     source: str
@@ -56,6 +59,7 @@ class PrepOptions:
     models: Path | None = None
     drop_bad_rows: bool = False
     columns: SourceOptions = field(default_factory=SourceOptions)
+    recipe: Recipe | None = None
 
 
 def prepare(
@@ -92,8 +96,11 @@ def _prepare(
     from data_prep.splits import assign
 
     # 1. Read, and stop at bad rows before anything is written or encoded.
-    source = load_source(options.source)
-    refuse_unread(options.source, options.columns)
+    if options.recipe is not None:
+        source: Source = RecipeSource(options.recipe)
+    else:
+        source = load_source(options.source)
+        refuse_unread(options.source, options.columns)
     data = source.read(options.input, options.columns)
     if data.rejected and on_rejected is not None:
         on_rejected(data.rejected)

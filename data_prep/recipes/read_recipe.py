@@ -13,7 +13,7 @@ from data_prep.read.dialect import PACKED
 from data_prep.read.labels import refuse_unexplained
 from data_prep.read.parallel import Mapper
 from data_prep.read.rated_input import Grouping, RatedInput, read_rated
-from data_prep.read.row import Rejected, Row
+from data_prep.read.row import Parse, RatedRow, Rejected, Row
 from data_prep.read.row_files import HUB, is_hub, read_input
 from data_prep.recipes.expand import flat_rows
 from data_prep.recipes.recipe import Recipe
@@ -47,18 +47,31 @@ def read_by_recipe(input: str | Path | None, recipe: Recipe, mapper: Mapper | No
     input = _located(input, recipe)
     # Shared with the joins: their bad rows are reported with those of the input itself.
     rejected: list[Rejected] = []
-    judgements = recipe.judgements()
-    parse = RowReaders(tuple(RowReader(one, _cells(input, one, rejected)) for one in judgements))
-    single = any("rating" in reader.cells for reader in parse.readers)
+    parse = row_parser(input, recipe, rejected)
+    single = any(one.columns.winner is None for one in recipe.judgements())
     # Turns of any log may be times or ids; only their order is taken.
     grouping = Grouping(same_query=single, renumber=True, once=recipe.once)
     # Joins are read for every judgement; their bad rows are named once.
-    parser = parse.readers[0] if len(judgements) == 1 else parse
-    found = read_rated(input, parser, mapper, grouping, list(dict.fromkeys(rejected)), recipe.dialect)
+    found = read_rated(input, parse, mapper, grouping, list(dict.fromkeys(rejected)), recipe.dialect)
     ratings = found.grouped.candidate["rating"]
     understood = bool((np.abs(ratings - 0.5) > 0).any())
     refuse_unexplained([(str(row), row.reason) for row in found.rejected], understood)
     return found
+
+
+def row_parser(input: str | Path | None, recipe: Recipe, rejected: list[Rejected]) -> Parse[RatedRow]:
+    """Return who reads what one row of an input says.
+
+    Args:
+        input: File or `hub:<dataset id>`.
+        recipe: How to read it.
+        rejected: Receives rows of joined files that cannot be read.
+
+    Raises:
+        DataError: A column is unknown, or a join matches nothing.
+    """
+    readers = tuple(RowReader(one, _cells(input, one, rejected)) for one in recipe.judgements())
+    return readers[0] if len(readers) == 1 else RowReaders(readers)
 
 
 def scale_words(recipe: Recipe) -> str:
@@ -86,7 +99,7 @@ def stated_roles(recipe: Recipe) -> dict[str, list[str]]:
     if flags:
         raise OptionMissing(
             f"votes needs {flags}; votes take --user --winner --model-a --model-b --query, "
-            "ratings --user --model --rating --query"
+            "ratings --user --model --rating --query; without any of them, gmt prep votes FILE proposes all"
         )
     allowed = (*needs, *OPTIONAL, *ONLY["rating" if single else "winner"])
     unread = [name for name in stated if name not in allowed]
