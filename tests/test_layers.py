@@ -17,7 +17,7 @@ LAYERS = [
     ("data_prep.pool", "data_prep.recipes"),
     ("data_prep.sources",),
     ("data_prep.repeats",),
-    ("data_prep.card", "data_prep.splits"),
+    ("data_prep.card", "data_prep.splits", "data_prep.published_parts"),
     ("data_prep.simulate",),
     ("data_prep.table_vectors",),
     ("data_prep.prepare",),

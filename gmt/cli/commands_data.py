@@ -128,6 +128,22 @@ def prep(
     _prepare(terminal, options)
 
 
+@data_commands.command(epilog="Example: `gmt cut llmfao published/llmfao --out real/llmfao`")
+def cut(
+    name: Annotated[str, typer.Argument(help="llmfao or mtbench.")],
+    input: Annotated[str, typer.Argument(help="Folder of the published files, or hub:<dataset id>.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Cut out of published votes the part that the tables of the documentation stand on."""
+    from data_prep.published_parts import cut_part
+
+    terminal, found = Terminal(quiet, as_json), cut_part(name, input, out)
+    terminal.result({"kept": found.kept, "published": found.published, "file": str(found.file)})
+    terminal.text(f"{found.file}: {found.kept:,} of {found.published:,} published votes, those of the tables")
+
+
 def _shares(text: str) -> tuple[float, float, float]:
     """Read --fractions."""
     shares = split_numbers(text, "--fractions", float) or []
