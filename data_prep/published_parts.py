@@ -103,7 +103,7 @@ def cut_part(name: str, input: str, out: Path) -> Cut:
         _copy_others(file, out)
     ending = file.suffix if isinstance(file, Path) and file.suffix == ".csv" else ".jsonl"
     path = out / f"{part.file}{ending}"
-    text = _csv_text(kept, csv_columns(file)) if isinstance(file, Path) and ending == ".csv" else _json_text(kept)
+    text = _csv_text(kept, file) if isinstance(file, Path) and ending == ".csv" else "".join(_json_lines(kept))
     replace_file(path, partial(_write, text=text))
     return Cut(len(kept), len(rows), path)
 
@@ -137,16 +137,15 @@ def _itself(out: Path) -> Any:
     return ignored
 
 
-def _csv_text(rows: list[dict[str, Any]], columns: list[str]) -> str:
+def _csv_text(rows: list[dict[str, Any]], published: Path) -> str:
+    """Return rows as the published file writes them, line breaks included, so that a whole cut is the file itself."""
+    with published.open("rb") as file:
+        end = "\r\n" if file.readline().endswith(b"\r\n") else "\n"
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer = csv.DictWriter(text, csv_columns(published), lineterminator=end)
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _json_text(rows: list[dict[str, Any]]) -> str:
-    return "".join(_json_lines(rows))
 
 
 def _json_lines(rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -11,7 +11,8 @@ from data_prep.read.chat_messages import message_rounds
 from data_prep.read.json_text import parse_json
 from data_prep.read.nested import reach
 from data_prep.read.row import Row
-from data_prep.recipes.recipe import Each, Recipe
+from data_prep.recipes.recipe import Recipe
+from data_prep.recipes.recipe_parts import Each
 from gmt.errors import DataError
 
 

@@ -129,11 +129,13 @@ def _cells(input: str | Path | None, recipe: Recipe, rejected: list[Rejected]) -
     # A hub dataset has no folder, so joined files are looked for here.
     path = Path(str(input).removeprefix(HUB).replace("/", "_") if is_hub(input) or input is None else input)
     unread: list[Rejected] = []
+    # Without its conditions: where they keep no row, the columns are there all the same.
+    unconditional = recipe.model_copy(update={"where": {}})
 
     def rows() -> Iterator[Row]:
         for _, _, row in read_input(input, unread, dialect=recipe.dialect):
             try:
-                yield from flat_rows(row, recipe)
+                yield from flat_rows(row, unconditional)
             except DataError:
                 continue  # named when it is read for good
 

@@ -12,7 +12,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from data_prep.recipes.expand import check_where
-from data_prep.recipes.recipe import Each, Judgement, Recipe, RecipeColumns
+from data_prep.recipes.recipe import Recipe
+from data_prep.recipes.recipe_parts import Each, Judgement, RecipeColumns
 from gmt.config.strict_yaml import parse_yaml, read_yaml
 from gmt.errors import DataError
 from gmt.files import replace_file

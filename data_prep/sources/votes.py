@@ -6,7 +6,8 @@ from pathlib import Path
 
 from data_prep.read.labels import stated_labels
 from data_prep.recipes.read_recipe import read_by_recipe, scale_words
-from data_prep.recipes.recipe import Recipe, RecipeColumns
+from data_prep.recipes.recipe import Recipe
+from data_prep.recipes.recipe_parts import RecipeColumns
 from data_prep.sources.source import RawData, SourceOptions
 
 

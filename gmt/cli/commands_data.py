@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gmt.cli.console import Terminal
 from gmt.cli.options import Json, Quiet, Seed, rating_ends, split_numbers
+from gmt.cli.prep_card import prepare_and_say
 from gmt.cli.prep_proposal import asks_for_proposal, chosen_recipe, print_recipes
-from gmt.errors import UserError, one_line
+from gmt.errors import UserError
 
 data_commands = typer.Typer()
 
@@ -125,7 +126,7 @@ def prep(
         source, out or Path("data") / name, input, encoder, protocol, shares, seed, models, drop_bad_rows, columns,
         recipe if accept else None,
     )  # fmt: skip
-    _prepare(terminal, options)
+    prepare_and_say(terminal, options)
 
 
 @data_commands.command(epilog="Example: `gmt cut llmfao published/llmfao --out real/llmfao`")
@@ -150,44 +151,3 @@ def _shares(text: str) -> tuple[float, float, float]:
     if len(shares) != 3 or not abs(sum(shares) - 1) <= 1e-6 or min(shares) < 0:
         raise UserError(f"--fractions is {text}; expected three shares that add up to 1, e.g. .7,.1,.2")
     return shares[0], shares[1], shares[2]
-
-
-def _prepare(terminal: Terminal, options: Any) -> None:
-    """Convert, naming the first rows that cannot be read as they come."""
-    from data_prep.prepare import prepare
-
-    def show_rejected(rows: Any) -> None:
-        for row in rows[:20]:
-            terminal.warn(one_line(str(row)))
-
-    with terminal.bar("encoding texts", None) as advance:
-        card = prepare(options, lambda total: advance.over(total), show_rejected)
-    terminal.result({"out": str(options.out), **card})
-    if not terminal.as_json:
-        _print_card(terminal, options.out, card)
-
-
-def _print_card(terminal: Terminal, out: Path, card: dict[str, Any]) -> None:
-    """Say what the folder holds."""
-    from data_prep.card import ENOUGH
-
-    for note in card.get("notes", []):
-        terminal.warn(f"Note: {note}.")
-    counts = card["counts"]
-    terminal.text(
-        f"{out}: {counts['comparisons']:,} comparisons ({counts['rated']:,} rated) of {counts['users']:,} users and "
-        f"{counts['models']:,} models, {card['tie_rate']:.0%} ties; {card['protocol']} split, "
-        f"encoder {card['encoder']['id']}"
-    )
-    terminal.text(
-        f"{counts['pairs']:,} pairs of different ratings, {counts['ties']:,} equal ones, {counts['lone_ratings']:,} "
-        f"ratings that stand alone; {counts['users_with_enough']:,} of {counts['users']:,} users have {ENOUGH} or more "
-        "rated rounds"
-    )
-    if not counts["pairs"]:
-        terminal.warn(
-            "Note: no two answers were compared, so nothing here says which of two is preferred; rows that were judged "
-            "together must name their comparison, or their user and query alike."
-        )
-    if card.get("bad_rows"):
-        terminal.text(f"{card['bad_rows']:,} bad rows dropped, listed in {out / 'rejected.csv'}")

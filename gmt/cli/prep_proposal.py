@@ -21,7 +21,7 @@ WIDTH = 40
 
 def asks_for_proposal(source: str, input: str | None, columns: SourceOptions) -> bool:
     """Tell whether a command names a table and nothing of its columns."""
-    from data_prep.recipes.recipe import RecipeColumns
+    from data_prep.recipes.recipe_parts import RecipeColumns
 
     named = (*RecipeColumns.model_fields, "labels", "rating_scale", "time_format")
     stated = columns.join or any(getattr(columns, name) is not None for name in named)
