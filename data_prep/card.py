@@ -15,6 +15,9 @@ from data_prep.sources.source import RawData
 from gmt.data.encoders import EncoderCard
 from gmt.data.interactions import SPLITS, InteractionTable
 
+ENOUGH = 10
+"""Rated rounds from which a user's own taste shows in what is measured; `gmt prep` counts who has as many."""
+
 
 def describe(table: InteractionTable, data: RawData, encoder: EncoderCard, input: str | Path | None) -> dict[str, Any]:
     """Return what a card says of the data themselves; the caller adds how they were prepared.
@@ -26,6 +29,7 @@ def describe(table: InteractionTable, data: RawData, encoder: EncoderCard, input
         input: The file, folder or hub dataset that was read; None for data a source makes.
     """
     pairs, ties = _pairs(table)
+    per_user = np.bincount(table.user[table.rated], minlength=len(table.users))
     first = first_occurrences(table)
     # Exact repeats stay in the table; the card counts them, so that whoever reads it knows of them.
     repeats = int((first[table.conversation] != table.conversation).sum())
@@ -45,6 +49,9 @@ def describe(table: InteractionTable, data: RawData, encoder: EncoderCard, input
             "turns": len(rounds),
             "questions": len(table.questions),
             "rated": int(table.rated.sum()),
+            # A rating that nothing stands beside says something of a user's taste only among others of theirs.
+            "lone_ratings": int((np.isfinite(ratings_of(table)).sum(1) == 1).sum()),
+            "users_with_enough": int((per_user >= ENOUGH).sum()),
         },
         "splits": {
             name: {
@@ -74,15 +81,21 @@ def _name(input: str | Path | None) -> str | None:
 
 def _pairs(table: InteractionTable) -> tuple[int, int]:
     """Count the rated pairs of candidates of one comparison: (different ratings, equal ratings)."""
-    ratings = table.ratings
+    ratings = ratings_of(table)
     different = equal = 0
-    for a in range(ratings.shape[1] if ratings.ndim == 2 else 0):
+    for a in range(ratings.shape[1]):
         for b in range(a + 1, ratings.shape[1]):
             gap = ratings[:, a] - ratings[:, b]
             # NaN is neither zero nor above it, so pairs with an unrated side fall out of both counts.
             equal += int((gap == 0).sum())
             different += int((np.abs(gap) > 0).sum())
     return different, equal
+
+
+def ratings_of(table: InteractionTable) -> np.ndarray:
+    """Return (C, K) the ratings of every comparison, NaN where there is none; K is 0 in a table without one."""
+    ratings = table.ratings
+    return ratings if ratings.ndim == 2 else np.zeros((len(table), 0))
 
 
 def _version() -> str:

@@ -14,8 +14,11 @@ from typing import Any, cast
 from data_prep.card import describe, file_sha256
 from data_prep.pool import describe_models, unmatched
 from data_prep.read.row import Rejected
+from data_prep.recipes.recipe import Recipe
+from data_prep.recipes.recipe_files import is_recipe
 from data_prep.repeats import said_again
-from data_prep.sources.source import RawData, SourceOptions
+from data_prep.sources.recipe_source import RecipeSource
+from data_prep.sources.source import RawData, Source, SourceOptions
 from data_prep.sources.source_registry import ON_RAY, load_source, refuse_unread
 from data_prep.table_vectors import embed_table
 from gmt.data.encoders import Progress
@@ -36,7 +39,7 @@ from gmt.files import (
 )
 
 # What a preparation owns and may replace; all else in the folder is kept.
-WRITTEN = ("interactions.parquet", "models.json", "card.json", "rejected.csv", "embeddings")
+WRITTEN = ("interactions.parquet", "models.json", "card.json", "rejected.csv", "recipe.yaml", "embeddings")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class PrepOptions:
         models: JSON or YAML file of model descriptions and prices.
         drop_bad_rows: Write the table without the rows that could not be read.
         columns: What the source itself wants to know.
+        recipe: How the input is read, in place of what the source says.
     """
 
     source: str
@@ -66,6 +70,7 @@ class PrepOptions:
     models: Path | None = None
     drop_bad_rows: bool = False
     columns: SourceOptions = field(default_factory=SourceOptions)
+    recipe: Recipe | None = None
 
 
 def prepare(
@@ -102,8 +107,11 @@ def _prepare(
     from data_prep.splits import assign
 
     # 1. Read, and stop at bad rows before anything is written or encoded.
-    source = load_source(options.source)
-    refuse_unread(options.source, options.columns)
+    if options.recipe is not None:
+        source: Source = RecipeSource(options.recipe)
+    else:
+        source = load_source(options.source)
+        refuse_unread(options.source, options.columns)
     data = source.read(options.input, options.columns)
     if data.rejected and on_rejected is not None:
         on_rejected(data.rejected)
@@ -181,7 +189,7 @@ def _engine(options: PrepOptions) -> AbstractContextManager[None]:
     """Return what must run while a source is read and encoded."""
     if options.columns.engine == "local":
         return nullcontext()
-    if options.source not in ON_RAY:
+    if options.source not in ON_RAY and not is_recipe(options.source):
         raise DataError(
             f"the source {options.source} is read by the local engine only; --engine ray reads {', '.join(ON_RAY)}"
         )

@@ -37,6 +37,8 @@ LEFT_OUT = {
     r"^gmt eval --data OTHER$": "tests/evaluation measures on other data",
     r"people-S\.jsonl": "S stands for a number; its options are parsed",
     r"^gmt prep votes votes\.csv": "run below with the columns of its table",
+    r"^gmt prep recipe:(?!llmfao)": "tests/data_prep/recipes/test_shelf.py reads made rows of the published shapes",
+    r"^gmt cut": "tests/data_prep/test_published_parts.py cuts made votes; the ids that ship are of published ones",
 }
 """Pattern -> why a command is parsed but not run here."""
 
@@ -133,6 +135,8 @@ def small_data(tmp_path, monkeypatch):
     write_rows(
         home / "results.jsonl", [{"prompt": n, "name": m, "result": f"{m} {n}"} for n in range(12) for m in names]
     )
+    log = [f"ana;question {n};{name};{word}" for n in range(6) for name, word in (("m1", "up"), ("m2", "down"))]
+    (tmp_path / "log.csv").write_text("\n".join(["user;prompt;model;thumbs", *log, ""]))
     (tmp_path / "votes.csv").write_text((home / "crowd-comparisons.csv").read_text())
     write_rows(tmp_path / "FILE.jsonl", GOOD_ROWS)
     write_rows(tmp_path / "GMTROUTER.jsonl", RELEASED)

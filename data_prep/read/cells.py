@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from gmt.data.comparisons import check_text, winner_ratings
+from gmt.data.comparisons import check_text
 from gmt.errors import DataError
 
 SCALARS = (str, int, float, Decimal, datetime, date, time, timedelta, UUID)
@@ -123,7 +123,9 @@ def whole(value: Any, name: str, most: int = MOST_TURNS) -> int | None:
 
 
 def scaled(value: Any, name: str, scale: tuple[float, float] | None) -> float | None:
-    """Return a rating in [0, 1], scaled by the stated scale; None where it is missing.
+    """Return a rating in [0, 1], scaled by the stated scale (worst, best); None where it is missing.
+
+    Places in a ranking, where 1 is best, have a scale that falls.
 
     Raises:
         ScaleUnknown: No scale was stated and the rating is outside 0..1.
@@ -132,12 +134,13 @@ def scaled(value: Any, name: str, scale: tuple[float, float] | None) -> float | 
     found = number(value, name)
     if found is None:
         return None
-    low, high = scale or (0.0, 1.0)
+    worst, best = scale or (0.0, 1.0)
+    low, high = sorted((worst, best))
     if not low <= found <= high:
         if scale is None:
             raise ScaleUnknown(f"{name} is {found:g}, outside 0 to 1; state the scale, e.g. --rating-scale 0,10")
         raise DataError(f"{name} is {found:g}; expected a number from {low:g} to {high:g}")
-    return (found - low) / (high - low)
+    return (found - worst) / (best - worst)
 
 
 class OptionMissing(DataError):
@@ -214,25 +217,3 @@ def _refuse_written_date(found: float, name: str) -> None:
         return
     wanted = meant.date().isoformat() if len(digits) == 8 else meant.isoformat()
     raise DataError(f"{name} is {digits}, a date and not epoch seconds; write it as {wanted}")
-
-
-def pair_verdict(value: Any, name: str, models: tuple[str, str]) -> tuple[float, float, str | None]:
-    """Return (rating of a, rating of b, feedback) of a pairwise verdict in the words `model_a`, `model_b` or `tie`.
-
-    Args:
-        value: The cell.
-        name: Name of the column, for messages.
-        models: Names of a and b.
-
-    Raises:
-        DataError: It is empty or another word.
-        WinnerUnclear: A model bears the word as its name and was shown on another side, so either reading is a guess.
-    """
-    winner = needed(label(value, name), name)
-    found = winner_ratings(winner)
-    if winner in models and found[:2] != ((1.0, 0.0), (0.0, 1.0))[models.index(winner)]:
-        shown_as = "ab"[models.index(winner)]
-        raise WinnerUnclear(
-            f"{name} is {winner!r}, which is also the name of the model shown as {shown_as}; rename the model"
-        )
-    return found

@@ -7,12 +7,15 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from data_prep.read.cells import label
+from data_prep.read.csv_rows import better_delimiter
+from data_prep.read.dialect import PLAIN, Dialect
 from data_prep.read.file_formats import column_names
 from data_prep.read.joins import Column, Join, read_join
+from data_prep.read.nested import PLACE, inner_names, reach
 from data_prep.read.row import Rejected, Row
 from gmt.errors import DataError
 
-WITH_HEADER = (".csv", ".tsv", ".parquet")
+WITH_HEADER = ("csv", "tsv", "parquet")
 MOST_COMPARED = 2000
 """Columns whose names are compared with one that is not there; each takes some 50 µs."""
 
@@ -26,6 +29,8 @@ class Columns:
         specs: The joins, as on the command line; a later one may use columns of an earlier one.
         rejected: Receives rows of joined files that cannot be read.
         unread: The rows of ours that could not be read so far.
+        dialect: How our file is written where its name does not say so.
+        added: Columns that `rows` adds to those of the file.
 
     Raises:
         DataError: A join is malformed, its file or a column is missing, or a key names two rows.
@@ -38,15 +43,17 @@ class Columns:
         specs: tuple[str, ...],
         rejected: list[Rejected],
         unread: Sequence[Rejected] = (),
+        dialect: Dialect = PLAIN,
+        added: Sequence[str] = (),
     ) -> None:
         self.path = path
         self.rows = rows
         self.unread = unread
-        self.columns = _column_names(path, rows())
+        self.columns = _column_names(path, rows(), dialect) | set(added)
         self.joins: list[Join] = []
         for spec in specs:
             # One by one, since the keys of a join may be columns of an earlier one.
-            self.joins.append(read_join(spec, path, self.find, rejected))
+            self.joins.append(read_join(spec, path, self.find, rejected, dialect))
 
     def find(self, name: str, near: str | None = None) -> Column:
         """Return where the column `name` (or `prefix.name`) stands.
@@ -66,16 +73,35 @@ class Columns:
         if len(places) > 1 and near is not None:
             joined_on = [at for at in places if at.join and near in {key.name for key in at.join.our_keys}]
             places = joined_on if len(joined_on) == 1 else places
+        places = places or self._inner(name)
         # Joined files often repeat our columns; where all rows agree there is nothing to choose.
         if places and self._agree(places):
             return places[0]
         if places:
             raise DataError(self._ambiguous(name, places))
+        raise DataError(self._missing(name))
+
+    def _inner(self, name: str) -> list[Column]:
+        """Return the column where the name is a path into a cell of ours that leads somewhere on some row."""
+        if "." not in name or name.split(".")[0] not in self.columns:
+            return []
+        # A path that another cell names leads somewhere else on every row, and may lead nowhere on many.
+        leads = PLACE.search(name) is not None or any(reach(row, name) is not None for row in self.rows())
+        return [Column(name, inner=True)] if leads else []
+
+    def _missing(self, name: str) -> str:
+        """Say that there is no such column, which ones there are, and what may have hidden it."""
         known = sorted(self.columns | {column for join in self.joins for column in join.columns})
         if not known:
             why = f" (the first is bad: {self.unread[0]})" if self.unread else ""
-            raise DataError(f"{self._files()} holds no row with columns{why}; expected one or more")
-        raise DataError(f"there is no column {name!r} in {self._files()}; the nearest are {nearest(name, known)}")
+            return f"{self._files()} holds no row with columns{why}; expected one or more"
+        if separator := better_delimiter(known):
+            return (
+                f"there is no column {name!r} in {self._files()}, whose first line is one field with {separator}s in "
+                f"it; name what separates the fields, --delimiter {separator}"
+            )
+        known += inner_names(next(self.rows(), {}))
+        return f"there is no column {name!r} in {self._files()}; the nearest are {nearest(name, known)}"
 
     def _ambiguous(self, name: str, places: list[Column]) -> str:
         """Say where several columns of one name stand, and how to tell them apart."""
@@ -114,9 +140,9 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return ", ".join(one[:60] for one in close or known[:5]) + ("" if close or len(known) <= 5 else ", …")
 
 
-def _column_names(path: Path, rows: Iterator[Row]) -> frozenset[str]:
+def _column_names(path: Path, rows: Iterator[Row], dialect: Dialect) -> frozenset[str]:
     """Return the names of all columns, from the header where the file has one."""
-    if path.suffix in WITH_HEADER and path.is_file():
-        return frozenset(column_names(path) or ())
+    if dialect.format_of(path) in WITH_HEADER and path.is_file():
+        return frozenset(column_names(path, dialect) or ())
     # JSON rows may each have other keys, so all of them must be read to know the columns.
     return frozenset(name for row in rows for name in row)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
+import gzip
 import sys
-from collections import Counter
+import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data_prep.read.csv_rows import csv_columns, read_csv
+from data_prep.read.dialect import PACKED, PLAIN, SUFFIXES, Dialect
 from data_prep.read.json_text import parse_json
 from data_prep.read.row import Rejected, Row
 from gmt.errors import DataError
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+__all__ = ["SUFFIXES", "column_names", "one_line", "open_parquet", "read_json", "read_rows"]
 DAMAGED = (pa.ArrowException, OSError, ValueError, OverflowError)
 """What Arrow raises where the bytes of a file are not what its format says."""
 
 
 def read_rows(
-    path: Path, rejected: list[Rejected], part: tuple[int, int] | None = None
+    path: Path, rejected: list[Rejected], part: tuple[int, int] | None = None, dialect: Dialect = PLAIN
 ) -> Generator[tuple[int, Row], None, int]:
     """Yield (line, row) of one file; lines count from 1 and name where the row begins. At the end, return their count.
 
@@ -33,33 +35,34 @@ def read_rows(
         rejected: Receives the rows that cannot be read at all.
         part: What to read of a JSONL file, bytes from and to the beginning of a line, or of a Parquet file, row groups
             from and to; lines count from its beginning then.
+        dialect: How the file is written where its name does not say so.
 
     Raises:
         DataError: The file as a whole is not what its name says.
     """
+    kind = dialect.format_of(path)
     try:
-        if path.suffix == ".jsonl":
-            return (yield from _read_jsonl(path, rejected, part))
-        if path.suffix == ".parquet":
+        if kind == "jsonl":
+            return (yield from _read_jsonl(path, rejected, part, dialect))
+        if kind == "parquet":
             return (yield from _read_parquet(path, rejected, part))
-        return (yield from (_read_json if path.suffix == ".json" else _read_csv)(path, rejected))
+        return (yield from (_read_json if kind == "json" else read_csv)(path, rejected, dialect))
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path.name} is not readable gzip ({one_line(error)}); download it again") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({one_line(error)}); check the file and your rights") from error
 
 
-def column_names(path: Path) -> list[str] | None:
+def column_names(path: Path, dialect: Dialect = PLAIN) -> list[str] | None:
     """Return the columns that a file names before its rows; None for JSON, where each row names its own.
 
     Raises:
         DataError: The file as a whole is not what its name says.
     """
-    if path.suffix == ".parquet":
+    kind = dialect.format_of(path)
+    if kind == "parquet":
         return list(open_parquet(path).schema_arrow.names)
-    if path.suffix not in (".csv", ".tsv"):
-        return None
-    lines = _csv_lines(path)
-    _, header = next(lines)
-    return [name for name in header if name]
+    return csv_columns(path, dialect) if kind in ("csv", "tsv") else None
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:
@@ -74,86 +77,53 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         raise DataError(f"{path.name} is not readable Parquet ({one_line(error)}); download it again") from error
 
 
-def _read_csv(path: Path, rejected: list[Rejected]) -> Generator[tuple[int, Row], None, int]:
-    lines = _csv_lines(path)
-    end, header = next(lines)
-    width: int | None = None
-    for last, values in lines:
-        # A quoted field may hold line breaks; a record is named by the line on which it begins.
-        line, end = end + 1, last
-        if not values:
-            continue
-        if width is None:
-            # Columns that the header names and no row fills are common in what crowd sites export.
-            width = len(header) if len(values) == len(header) else min(_widest(path), len(header))
-        if len(values) != width:
-            rejected.append(Rejected(path.name, line, f"{len(values)} fields; the header names {len(header)}"))
-            continue
-        # A CSV cannot tell an empty text from none at all; nobody meant an empty name or query.
-        row = {name: value or None for name, value in zip(header, values, strict=False) if name}
-        yield line, row if width == len(header) else dict.fromkeys(filter(None, header)) | row
-    return end
-
-
-def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line on which it ends, fields) of every record, the header first.
-
-    Raises:
-        DataError: The file is empty, names a column twice, or is no CSV in UTF-8.
-    """
-    csv.field_size_limit(sys.maxsize)  # answers outgrow the default of 128 KiB
-    try:
-        # `utf-8-sig` drops the byte order mark that spreadsheets write, which would join the first column's name.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
-            header = next(reader, None)
-            if not header or not any(header):
-                raise DataError(f"{path.name} is empty; expected a first line that names the columns")
-            twice = sorted(name for name, count in Counter(header).items() if count > 1 and name)
-            if twice:
-                raise DataError(f"{path.name} names the column {twice[0][:80]!r} twice; rename one of them")
-            yield reader.line_num, header
-            for values in reader:
-                yield reader.line_num, values
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 ({error.reason}); save it as UTF-8") from error
-    except csv.Error as error:
-        raise DataError(f"{path.name} is not readable CSV ({error}); check its quotes") from error
-
-
-def _widest(path: Path) -> int:
-    """Return how many fields the longest row has, the header left out."""
-    lines = _csv_lines(path)
-    next(lines)
-    return max(len(values) for _, values in lines)
-
-
 def _read_jsonl(
-    path: Path, rejected: list[Rejected], part: tuple[int, int] | None
+    path: Path, rejected: list[Rejected], part: tuple[int, int] | None, dialect: Dialect
 ) -> Generator[tuple[int, Row], None, int]:
-    line, (start, stop) = 0, part or (0, sys.maxsize)
+    line = 0
+    for raw in _plain_lines(path, part) if dialect.in_parts(path) else _decoded_lines(path, dialect):
+        line += 1
+        raw = raw.strip()
+        if not raw:
+            continue
+        try:
+            row = parse_json(raw)
+        except ValueError as error:
+            rejected.append(Rejected(path.name, line, f"not JSON ({one_line(error)}); expected one object a line"))
+            continue
+        if isinstance(row, dict):
+            yield line, row
+        else:
+            rejected.append(Rejected(path.name, line, f"found a {type(row).__name__}; expected one object a line"))
+    return line
+
+
+def _plain_lines(path: Path, part: tuple[int, int] | None) -> Iterator[bytes]:
+    """Yield the lines of a file, or of a part of it, without a byte order mark."""
+    start, stop = part or (0, sys.maxsize)
     with path.open("rb") as file:
         file.seek(start)
         # A part stops by where a line begins, so that each line is read by exactly one part.
         while start < stop and (raw := file.readline()):
-            line, start = line + 1, start + len(raw)
-            raw = raw.removeprefix(b"\xef\xbb\xbf").strip()
-            if not raw:
-                continue
-            try:
-                row = parse_json(raw)
-            except ValueError as error:
-                rejected.append(Rejected(path.name, line, f"not JSON ({one_line(error)}); expected one object a line"))
-                continue
-            if isinstance(row, dict):
-                yield line, row
-            else:
-                rejected.append(Rejected(path.name, line, f"found a {type(row).__name__}; expected one object a line"))
-    return line
+            start += len(raw)
+            yield raw.removeprefix(b"\xef\xbb\xbf")
 
 
-def _read_json(path: Path, rejected: list[Rejected]) -> Generator[tuple[int, Row], None, int]:
-    rows = read_json(path)
+def _decoded_lines(path: Path, dialect: Dialect) -> Iterator[str | bytes]:
+    """Yield the lines of a file that is packed or in another encoding."""
+    if path.suffix == PACKED and dialect.encoding is None:
+        with gzip.open(path, "rb") as file:
+            yield from (raw.removeprefix(b"\xef\xbb\xbf") for raw in file)
+        return
+    try:
+        with dialect.open_text(path) as lines:
+            yield from lines
+    except UnicodeError as error:
+        raise DataError(f"{path.name} is not {dialect.encoding} ({one_line(error)}); check --encoding") from error
+
+
+def _read_json(path: Path, rejected: list[Rejected], dialect: Dialect) -> Generator[tuple[int, Row], None, int]:
+    rows = read_json(path, dialect)
     if not isinstance(rows, list):
         raise DataError(f"{path.name} holds one {type(rows).__name__}; expected a list of objects")
     for number, row in enumerate(rows, start=1):
@@ -206,7 +176,7 @@ def _rows_of(batch: pa.RecordBatch) -> Iterator[Row | str]:
             yield row
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, dialect: Dialect = PLAIN) -> Any:
     """Return the JSON value of a file.
 
     Raises:
@@ -216,7 +186,7 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path} does not exist; expected a JSON file")
     try:
         # Many programs write NaN into JSON; numbers are checked where cells are read.
-        return parse_json(path.read_bytes(), nan=True)
+        return parse_json(dialect.read_bytes(path), nan=True)
     except ValueError as error:
         raise DataError(f"{path.name} is not JSON ({one_line(error)}); repair it") from error
     except OSError as error:

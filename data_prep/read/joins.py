@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.read.cells import label
+from data_prep.read.dialect import PLAIN, Dialect
 from data_prep.read.file_formats import read_rows
+from data_prep.read.nested import reach
 from data_prep.read.row import Rejected, Row
 from gmt.errors import DataError
 
@@ -18,17 +20,24 @@ FORM = "expected [PREFIX=]FILE:its_key=our_key[,its_key2=our_key2]"
 
 @dataclass(frozen=True)
 class Column:
-    """Name where a column stands: in our own file (`join` is None) or in a joined one."""
+    """Name where a column stands: in our own file (`join` is None) or in a joined one.
+
+    Args:
+        name: Its name, or the path to it.
+        join: The joined file.
+        inner: Whether the name is a path into the objects and lists of a cell.
+    """
 
     name: str
     join: Join | None = None
+    inner: bool = False
 
     def value(self, row: Row) -> Any:
         """Return the cell of this column for one of our rows; None where the joined file has no such row."""
-        if self.join is None:
-            return row.get(self.name)
-        found = self.join.match(row)
-        return None if found is None else found.get(self.name)
+        found: Row | None = row if self.join is None else self.join.match(row)
+        if found is None:
+            return None
+        return reach(found, self.name) if self.inner else found.get(self.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +72,9 @@ class Join:
         return f"{self.path.name} has no row with {wanted}"
 
 
-def read_join(spec: str, ours: Path, find: Callable[[str], Column], rejected: list[Rejected]) -> Join:
+def read_join(
+    spec: str, ours: Path, find: Callable[[str], Column], rejected: list[Rejected], dialect: Dialect = PLAIN
+) -> Join:
     """Read a joined file.
 
     Args:
@@ -71,6 +82,7 @@ def read_join(spec: str, ours: Path, find: Callable[[str], Column], rejected: li
         ours: Our file; a joined file that is not here is looked for beside it.
         find: Returns where the column of a name stands in what is joined so far.
         rejected: Receives rows that cannot be read.
+        dialect: How our file is written; a joined file of the same kind is taken to be written alike.
 
     Raises:
         DataError: The join is malformed, its file or a column is missing, or a key names two rows.
@@ -86,7 +98,8 @@ def read_join(spec: str, ours: Path, find: Callable[[str], Column], rejected: li
     rows: dict[tuple[str | None, ...], Row] = {}
     lines: dict[tuple[str | None, ...], int] = {}
     columns: set[str] = set()
-    for line, row in read_rows(path, rejected):
+    alike = dialect if PLAIN.format_of(path) == dialect.format_of(ours) else Dialect(encoding=dialect.encoding)
+    for line, row in read_rows(path, rejected, dialect=alike):
         columns |= row.keys()
         key = tuple(label(row.get(name), name) for name in their_keys)
         # Which of two different rows is meant nobody could say; the same row twice does no harm.

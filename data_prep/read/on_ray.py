@@ -7,18 +7,20 @@ folder is the one that the local engine writes.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from data_prep.read.dialect import Dialect
 from data_prep.read.parallel import ParsedStream, ParsePiece
 from data_prep.read.parsing import ParsedRows
 from data_prep.read.pieces import Piece
@@ -47,6 +49,7 @@ class OnRay:
     def map(self, parse: ParsePiece, pieces: Iterable[Piece], known: Mapping[str, int]) -> ParsedStream:
         rows = [
             {"piece": number, "source": _anywhere(piece.source), "part": piece.part, "split": piece.split}
+            | {"dialect": json.dumps(asdict(piece.dialect))}
             for number, piece in enumerate(pieces)
         ]
         if not rows:
@@ -129,7 +132,8 @@ def _anywhere(source: str) -> str:
 def _parse_row(row: dict[str, Any], parse: ParsePiece) -> Iterator[dict[str, Any]]:
     """Parse a piece; its texts go apart from its numbers, which know them by key."""
     part = row["part"]
-    piece = Piece(row["source"], None if part is None else (int(part[0]), int(part[1])), row["split"])
+    where, dialect = None if part is None else (int(part[0]), int(part[1])), Dialect(**json.loads(row["dialect"]))
+    piece = Piece(row["source"], where, row["split"], dialect=dialect)
     none = {"piece": row["piece"], "at": -1, "found": None, "texts": [], "problem": None}
     try:
         for at, found in enumerate(parse(piece)):

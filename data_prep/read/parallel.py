@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from data_prep.read.dialect import PLAIN, Dialect
 from data_prep.read.parsing import LineOffsets, ParsedRows, parse_piece
 from data_prep.read.pieces import Piece, split_input
 from data_prep.read.row import Parse
@@ -112,6 +113,7 @@ def parse_input(
     pack: Callable[[list[Any]], Any] = list,
     split: str = "train",
     known: Mapping[str, int] | None = None,
+    dialect: Dialect = PLAIN,
 ) -> Iterator[ParsedRows]:
     """Yield what an input says, some thousand rows at a time, in the order of its files.
 
@@ -122,12 +124,13 @@ def parse_input(
         pack: As in `parse_piece`.
         split: Split of a hub dataset to read where it has several.
         known: As in `Mapper.map`.
+        dialect: How files are written where their names do not say so.
 
     Raises:
         DataError: The input as a whole cannot be read, or a rating needs a scale that nobody stated.
     """
     mapper, offsets = mapper or InThisProcess(), LineOffsets()
-    pieces = split_input(input, mapper.hand_over, split)
+    pieces = split_input(input, mapper.hand_over, split, dialect)
     # Closed at once where a row stops the work: an error keeps its frames, and they would keep the processes.
     with closing(
         mapper.map(partial(parse_piece, parse=parse, pack=pack), pieces, {} if known is None else known)

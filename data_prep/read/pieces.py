@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from data_prep.read.dialect import PLAIN, Dialect
 from data_prep.read.file_formats import open_parquet, read_rows
 from data_prep.read.row import NumberedRow, Rejected
 from data_prep.read.row_files import HUB, data_files, is_hub, read_hub
@@ -27,6 +28,7 @@ class Piece:
         split: Split of a hub dataset to read where it has several.
         rows: The rows, where they are read already; nothing is read of the source then.
         rejected: The rows that could not be read on the way to them.
+        dialect: How the file is written where its name does not say so.
     """
 
     source: str
@@ -34,6 +36,7 @@ class Piece:
     split: str = "train"
     rows: Sequence[NumberedRow] | None = None
     rejected: Sequence[Rejected] = ()
+    dialect: Dialect = PLAIN
 
     @property
     def file(self) -> str:
@@ -41,7 +44,9 @@ class Piece:
         return self.source.removeprefix(HUB) if is_hub(self.source) else Path(self.source).name
 
 
-def split_input(input: str | Path | None, hand_over: bool, split: str = "train") -> Iterator[Piece]:
+def split_input(
+    input: str | Path | None, hand_over: bool, split: str = "train", dialect: Dialect = PLAIN
+) -> Iterator[Piece]:
     """Yield the pieces of a file, a folder or a hub dataset, in order.
 
     JSONL files are cut between lines and Parquet files between row groups. Files of other kinds are read whole, for
@@ -51,21 +56,23 @@ def split_input(input: str | Path | None, hand_over: bool, split: str = "train")
         input: File, folder or `hub:<dataset id>`.
         hand_over: Read here what is not cut, and hand over its rows; else it is one piece.
         split: Split of a hub dataset to read where it has several.
+        dialect: How files are written where their names do not say so.
 
     Raises:
         DataError: There is no input, or nothing in it to read.
     """
-    for source in [str(input)] if is_hub(input) else map(str, data_files(input)):
+    for source in [str(input)] if is_hub(input) else map(str, data_files(input, dialect)):
         path = Path(source)
+        kind, whole = dialect.format_of(path), Piece(source, split=split, dialect=dialect)
         if is_hub(source):
-            yield from _handed_over(Piece(source, split=split)) if hand_over else [Piece(source, split=split)]
+            yield from _handed_over(whole) if hand_over else [whole]
         # A JSON text has no line break inside (it is escaped), so any line break is the end of a row.
-        elif path.suffix == ".jsonl":
-            yield from (Piece(source, part) for part in _line_parts(path))
-        elif path.suffix == ".parquet":
-            yield from (Piece(source, part) for part in _row_group_parts(path))
+        elif kind == "jsonl" and dialect.in_parts(path):
+            yield from (replace(whole, part=part) for part in _line_parts(path))
+        elif kind == "parquet":
+            yield from (replace(whole, part=part) for part in _row_group_parts(path))
         else:
-            yield from _handed_over(Piece(source)) if hand_over else [Piece(source)]
+            yield from _handed_over(whole) if hand_over else [whole]
 
 
 class PieceReader:
@@ -96,13 +103,14 @@ class PieceReader:
         return refused
 
     def _rows_of_file(self) -> Any:
-        rows = read_rows(Path(self.piece.source), self._refused, self.piece.part)
+        piece = self.piece
+        rows = read_rows(Path(piece.source), self._refused, piece.part, piece.dialect)
         while True:
             try:
                 line, row = next(rows)
             except StopIteration as end:
                 return end.value  # a generator's return value: how many lines it read
-            yield self.piece.file, line, row
+            yield piece.file, line, row
 
 
 def _handed_over(piece: Piece) -> Iterator[Piece]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_prep.read.blocks import Block, BlockMerger, pack_rows
+from data_prep.read.dialect import PLAIN, Dialect
 from data_prep.read.grouped_rows import GroupedRows
 from data_prep.read.parallel import InThisProcess, Mapper, parse_input
 from data_prep.read.row import Parse, RatedRow, Rejected, in_file_order
@@ -41,11 +42,13 @@ class Grouping:
         same_query: Join rated answers of one user to one query where no conversation is named.
         renumber: Turns of a conversation are known by their order only; count them from 0.
         line_is_conversation: Each line of a file is a conversation; its name may stand on other lines too.
+        once: A row of which the named comparison has every model already, with the same rating, says nothing new.
     """
 
     same_query: bool = False
     renumber: bool = False
     line_is_conversation: bool = False
+    once: bool = False
 
 
 def read_rated(
@@ -54,6 +57,7 @@ def read_rated(
     mapper: Mapper | None = None,
     grouping: Grouping | None = None,
     rejected: Sequence[Rejected] = (),
+    dialect: Dialect = PLAIN,
 ) -> RatedInput:
     """Read an input; what is held at any time are numbers, distinct texts and a few blocks of rows.
 
@@ -63,6 +67,7 @@ def read_rated(
         mapper: Who parses; this process where left out.
         grouping: How rows become comparisons.
         rejected: The rows that are known to be bad already.
+        dialect: How files are written where their names do not say so.
 
     Raises:
         DataError: The input as a whole cannot be read, or a rating needs a scale that nobody stated.
@@ -70,7 +75,7 @@ def read_rated(
     # `rejected` is copied: rows are added to the list, and the caller's must stay as it is.
     merger, mapper, refused = BlockMerger(), mapper or InThisProcess(), list(rejected)
     # The merger's own dictionary of texts goes in as `known`: it grows with every block that is added.
-    for found in parse_input(input, parse, mapper, pack_rows, known=merger.codes["text"]):
+    for found in parse_input(input, parse, mapper, pack_rows, known=merger.codes["text"], dialect=dialect):
         merger.add(found.rows, found.before)
         refused += found.rejected
     # Grouping rejects rows too, so the sort by file and line comes after it; arguments are taken from the left.
@@ -103,4 +108,4 @@ def _grouped(
     # Before grouping, which tells conversations apart by their code.
     if chosen.line_is_conversation:
         merged = merged.with_a_conversation_per_line()
-    return group_rows(merged, chosen.same_query, chosen.renumber, rejected, name)
+    return group_rows(merged, chosen.same_query, chosen.renumber, rejected, name, chosen.once)

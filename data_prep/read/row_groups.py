@@ -16,7 +16,12 @@ ALIKE = ("query", "conversation", "turn", "split")  # what rows that name one co
 
 
 def group_rows(
-    merged: MergedRows, same_query: bool, renumber: bool, rejected: list[Rejected], text_id: Callable[[str], str]
+    merged: MergedRows,
+    same_query: bool,
+    renumber: bool,
+    rejected: list[Rejected],
+    text_id: Callable[[str], str],
+    once: bool = False,
 ) -> GroupedRows:
     """Put rows into comparisons and conversations.
 
@@ -30,9 +35,11 @@ def group_rows(
         renumber: Turns of a conversation are known by their order only; count them from 0.
         rejected: Receives rows that contradict the comparison they name.
         text_id: As in `GroupedRows`.
+        once: As in `Grouping`.
     """
     row = merged.row
-    groups = RowGroups(row, merged.candidate["model"], merged.names, same_query)
+    ratings = merged.candidate["rating"] if once else None
+    groups = RowGroups(row, merged.candidate["model"], merged.names, same_query, ratings)
     head = groups.heads(rejected)
     firsts = np.unique(head[head >= 0])
     kept = np.flatnonzero(head >= 0)
@@ -62,12 +69,14 @@ class RowGroups:
         model: (R,) models of their candidates, in turn.
         names: Kind -> the names that codes point to.
         same_query: Whether rated answers of one user to one query belong together where no conversation is named.
+        rating: (R,) ratings of the candidates, where rows that repeat what a named comparison holds are passed over.
     """
 
     row: Mapping[str, np.ndarray]
     model: np.ndarray
     names: Mapping[str, tuple[str, ...]]
     same_query: bool
+    rating: np.ndarray | None = None
 
     def heads(self, rejected: list[Rejected]) -> np.ndarray:
         """Return (N,) the first row of the comparison each row belongs to, -1 for a row that contradicts it.
@@ -125,10 +134,15 @@ class RowGroups:
 
     def _split_group(self, rows: np.ndarray, head: np.ndarray, rejected: list[Rejected]) -> None:
         """Go through one group in doubt row by row: a named comparison rejects, others begin the next."""
-        first, seen = int(rows[0]), set[int]()
+        first, seen, said = int(rows[0]), set[int](), set[tuple[int, float]]()
         named = self.named[first]
         for at in rows.tolist():
             theirs = set(self.model[self.begin[at] : self.begin[at + 1]].tolist())
+            words = self._ratings_of(at)
+            # Said before, to the rating: there is nothing to add and nothing to blame.
+            if named and words and words <= said:
+                head[at] = -1
+                continue
             problem = self._contradiction(at, first, seen & theirs) if named and at != first else None
             # A row that contradicts a name the file itself gives is a fault; without a name it is only the next
             # comparison.
@@ -141,6 +155,14 @@ class RowGroups:
                 first, seen = at, set()
             head[at] = first
             seen |= theirs
+            said |= words
+
+    def _ratings_of(self, at: int) -> set[tuple[int, float]]:
+        """Return (model, rating) of a row's candidates; nothing where repeats are not passed over."""
+        if self.rating is None:
+            return set()
+        low, high = self.begin[at], self.begin[at + 1]
+        return set(zip(self.model[low:high].tolist(), self.rating[low:high].tolist(), strict=True))
 
     def _contradiction(self, at: int, first: int, twice: set[int]) -> str | None:
         comparison = self.names["comparison"][self.row["comparison"][at]]

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.pool import read_models
-from data_prep.read.cells import label, pair_verdict
+from data_prep.read.cells import label
 from data_prep.read.file_formats import SUFFIXES, read_rows
+from data_prep.read.labels import OUR_LABELS
 from data_prep.read.row import Rejected
 from data_prep.simulate.prices import priced
 from data_prep.simulate.response_table import Answer, ResponseTable, Round, cells, of_table, shrunk
@@ -162,7 +163,7 @@ def _win_shares(path: Path) -> dict[tuple[str, int, str], float]:
         cell = str(row["question_id"]), int(row["turn"]) - 1
         place = cell_of.setdefault(cell, len(cell_of))
         pair = row["model_a"], row["model_b"]
-        for name, value in zip(pair, pair_verdict(row["winner"], "winner", pair)[:2], strict=True):
+        for name, value in zip(pair, OUR_LABELS.verdict(row["winner"], "winner", pair)[:2], strict=True):
             given[place, models.setdefault(name, len(models))].append(value)
     cell_names, names = list(cell_of), list(models)
     return {(*cell_names[place], names[model]): value for (place, model), value in shrunk(given).items()}

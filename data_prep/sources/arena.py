@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_prep.read.cells import label, needed, pair_verdict, timestamp
+from data_prep.read.cells import label, needed, timestamp
 from data_prep.read.chat_messages import message_rounds
+from data_prep.read.labels import OUR_LABELS
 from data_prep.read.rated_input import Grouping, read_rated
 from data_prep.read.row import RatedRow, Row
+from data_prep.read.row_files import refuse_missing_fields
 from data_prep.sources.source import RawData, SourceOptions
 from gmt.data.comparisons import Candidate
 from gmt.errors import DataError
+
+FIELDS = ("question_id", "judge", "model_a", "model_b", "winner", "conversation_a", "conversation_b")
 
 
 def read(input: str | Path | None, options: SourceOptions) -> RawData:
@@ -21,6 +25,8 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     unrated. Rounds that only one side has are left out.
     """
     found = read_rated(input, _battle, options.mapper, Grouping(line_is_conversation=True))
+    if not found.grouped.rows and found.rejected:
+        refuse_missing_fields(input, FIELDS, "battles with " + ", ".join(FIELDS))
     return RawData(
         grouped=found.grouped,
         rejected=found.rejected,
@@ -37,7 +43,7 @@ def _battle(file: str, line: int, row: Row) -> list[RatedRow]:
     user = needed(label(row.get("judge"), "judge"), "judge")
     # `question_id` numbers battles, so it serves as the name of the conversation too.
     question = needed(label(row.get("question_id"), "question_id"), "question_id")
-    *ratings, feedback = pair_verdict(row.get("winner"), "winner", (models[0], models[1]))
+    *ratings, feedback = OUR_LABELS.verdict(row.get("winner"), "winner", (models[0], models[1]))
     when = timestamp(row.get("tstamp"), "tstamp")
     task = label(row.get("task"), "task") or label(row.get("category"), "category")
     a, b = (message_rounds(row.get(name), name) for name in ("conversation_a", "conversation_b"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -9,31 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.read.cells import (
-    ScaleUnknown,
-    answer,
-    label,
-    needed,
-    number,
-    pair_verdict,
-    scale_text,
-    scaled,
-    text,
-    timestamp,
-    whole,
-)
+from data_prep.read.cells import number, scale_text
 from data_prep.read.file_formats import read_json
+from data_prep.read.grouped_rows import GroupedRows
+from data_prep.read.labels import read_labels, refuse_unexplained
 from data_prep.read.parsing import parse_rows
 from data_prep.read.rated_input import group_rated, read_rated
-from data_prep.read.row import RatedRow, Row, in_file_order, vote
-from data_prep.read.row_files import is_hub
+from data_prep.read.row import in_file_order
+from data_prep.read.row_files import is_hub, refuse_missing_fields
+from data_prep.sources.json_rows import parse_row
 from data_prep.sources.source import RawData, SourceOptions
 from gmt.data.comparisons import Candidate, Comparison
-from gmt.data.interactions import SPLITS
 from gmt.errors import DataError
 from gmt.files_together import finish_together
 
-PAIR = ("winner", "model_a", "model_b")
+MEANT = "user, query and either model, rating or model_a, model_b, winner"
 
 
 def read(input: str | Path | None, options: SourceOptions) -> RawData:
@@ -49,7 +40,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
 
     Args:
         input: A JSONL file or a folder of them; the other table formats are read too.
-        options: Only `rating_scale` is used.
+        options: Only `rating_scale` and `labels` are used.
     """
     if input is not None and not is_hub(input):
         finish_together(Path(input))  # where a simulation was killed as it put its files in their places
@@ -77,14 +68,15 @@ def _stated_scale(path: Path) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
-def read_history(path: str | Path, user: str | None = None) -> RawData:
+def read_history(path: str | Path, user: str | None = None, options: SourceOptions | None = None) -> RawData:
     """Read a user's history in the same form.
 
     Args:
         path: A JSONL file.
         user: Whose history it is, for rows that name no user; rows of anybody else are rejected.
+        options: As of `read`, from callers whose user can be asked for them.
     """
-    return _read(path, user, SourceOptions())
+    return _read(path, user, options or SourceOptions(), scalable=options is not None)
 
 
 def read_rows(rows: Iterable[Mapping[str, Any]], user: str | None = None) -> list[Comparison]:
@@ -123,8 +115,14 @@ def rows_of(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
 
 
 def _read(input: str | Path | None, user: str | None, options: SourceOptions, scalable: bool = False) -> RawData:
-    parse = partial(parse_row, user=user, scale=options.rating_scale, scalable=scalable)
+    labels = read_labels(options.labels)
+    parse = partial(parse_row, user=user, scale=options.rating_scale, scalable=scalable, labels=labels)
     found = read_rated(input, parse, options.mapper)
+    if not found.grouped.rows and found.rejected:
+        refuse_missing_fields(input, ("query",) if user else ("user", "query"), MEANT)
+    if scalable:
+        understood = bool((np.abs(found.grouped.candidate["rating"] - 0.5) > 0).any())
+        refuse_unexplained([(str(row), row.reason) for row in found.rejected], understood)
     return RawData(
         grouped=found.grouped,
         rejected=found.rejected,
@@ -132,7 +130,26 @@ def _read(input: str | Path | None, user: str | None, options: SourceOptions, sc
         rating_scale=scale_text(options.rating_scale),
         distant=found.distant,
         splits=_stated_splits(found.grouped.splits),
+        notes=_parted_rankings(found.grouped),
     )
+
+
+def _parted_rankings(grouped: GroupedRows) -> list[str]:
+    """Say how many rated answers stand alone though the same user rated other models on the same query."""
+    first, shown = grouped.first, grouped.candidate
+    alone = np.flatnonzero((np.diff(grouped.start) == 1) & (first["comparison"] < 0) & (first["conversation"] < 0))
+    model = shown["model"][grouped.start[alone]]
+    # Sets of models, for the same model rated twice is no ranking.
+    asked: Counter[tuple[int, int]] = Counter()
+    for user, query, _ in {*zip(first["user"][alone], first["query"][alone], model, strict=True)}:
+        asked[user, query] += 1
+    parted = sum(count for count in asked.values() if count > 1)
+    if not parted:
+        return []
+    return [
+        f"{parted:,} rated answers stand alone though their user rated other models on the same query; if they were "
+        "judged together, give the rows of each question one value of comparison, or read them with gmt prep votes"
+    ]
 
 
 def _stated_splits(splits: np.ndarray) -> np.ndarray | None:
@@ -148,73 +165,3 @@ def _stated_splits(splits: np.ndarray) -> np.ndarray | None:
     if silent:
         raise DataError(f"{silent:,} of {len(splits):,} comparisons state no split; give every row one, or none")
     return splits.astype(np.int8)
-
-
-def parse_row(
-    file: str, line: int, row: Row, user: str | None, scale: tuple[float, float] | None, scalable: bool = False
-) -> list[RatedRow]:
-    """Read what one row says.
-
-    Args:
-        file, line, row: The row.
-        user: Whose history it is, for a row that names no user.
-        scale: Lowest and highest rating; None stands for 0 to 1.
-        scalable: Whether the caller can be asked for a scale.
-
-    Raises:
-        DataError: It cannot be read.
-    """
-    # A history of one user may leave the name out; rows of another user would be learned as this user's.
-    owner = label(row.get("user"), "user")
-    if user is not None and owner not in (None, user):
-        raise DataError(f"user is {owner!r}; expected {user}, whose history this is")
-    found = RatedRow(
-        file,
-        line,
-        needed(owner or user, "user"),
-        needed(text(row.get("query"), "query"), "query"),
-        # One key of a pair is enough, so that a vote that lacks another is named as such.
-        _pair(row) if any(row.get(name) is not None for name in PAIR) else [_single(row, scale, scalable)],
-        label(row.get("conversation"), "conversation"),
-        whole(row.get("turn"), "turn"),
-        label(row.get("comparison"), "comparison"),
-        label(row.get("question"), "question"),
-        label(row.get("task"), "task"),
-        timestamp(row.get("timestamp")),
-        _split(label(row.get("split"), "split")),
-    )
-    return [found]
-
-
-def _split(name: str | None) -> int | None:
-    if name is not None and name not in SPLITS:
-        raise DataError(f"split is {name!r}; expected one of {', '.join(SPLITS)}")
-    return None if name is None else SPLITS.index(name)
-
-
-def _single(row: Row, scale: tuple[float, float] | None, scalable: bool) -> Candidate:
-    model, response = needed(label(row.get("model"), "model"), "model"), answer(row.get("response"), "response")
-    try:
-        rating = scaled(row.get("rating"), "rating", scale)
-    except ScaleUnknown as error:
-        # Only `gmt prep` has an option for the scale; a history must fit the scale that the run was trained on.
-        if scalable:
-            raise
-        raise DataError(str(error).split(";")[0] + "; expected a number from 0 to 1") from error
-    return Candidate(
-        model,
-        response,
-        rating,
-        text(row.get("feedback"), "feedback"),
-        number(row.get("cost"), "cost"),
-    )
-
-
-def _pair(row: Row) -> list[Candidate]:
-    a, b = (needed(label(row.get(name), name), name) for name in ("model_a", "model_b"))
-    responses = answer(row.get("response_a"), "response_a"), answer(row.get("response_b"), "response_b")
-    costs = number(row.get("cost_a"), "cost_a"), number(row.get("cost_b"), "cost_b")
-    if label(row.get("winner"), "winner") is None:
-        return vote((a, b), responses, None, text(row.get("feedback"), "feedback"), costs)
-    rating_a, rating_b, feedback = pair_verdict(row.get("winner"), "winner", (a, b))
-    return vote((a, b), responses, (rating_a, rating_b), text(row.get("feedback"), "feedback") or feedback, costs)

@@ -10,19 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data_prep.read.cells import answer, label, needed, pair_verdict, shown, text, whole
+from data_prep.read.cells import answer, label, needed, shown, text, whole
 from data_prep.read.chat_messages import message_rounds
 from data_prep.read.file_formats import SUFFIXES, read_rows
+from data_prep.read.labels import OUR_LABELS
 from data_prep.read.parallel import parse_input
 from data_prep.read.rated_input import group_rated
 from data_prep.read.row import RatedRow, Rejected, Row, in_file_order
-from data_prep.read.row_files import is_hub
+from data_prep.read.row_files import is_hub, refuse_missing_fields
 from data_prep.sources.source import RawData, SourceOptions
-from gmt.data.comparisons import Candidate, winner_ratings
+from gmt.data.comparisons import Candidate
 from gmt.errors import DataError
 
 # The benchmark numbers its questions 81 to 160, ten to a category; the upstream votes name none.
 CATEGORIES = ("writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities")
+FIELDS = ("judge", "model_a", "model_b", "question_id", "turn", "winner")
 
 Round = tuple[str, tuple[str | None, str | None]]  # query, the two answers
 
@@ -44,7 +46,7 @@ class _Vote:
     def rated_row(self, conversation: str, turn: int, rated: bool) -> RatedRow:
         """Return one of the rounds, rated as this vote says or not at all."""
         query, answers = self.rounds[turn]
-        *ratings, feedback = winner_ratings(self.winner)
+        *ratings, feedback = OUR_LABELS.verdict(self.winner, "winner", self.models)
         candidates = [
             Candidate(model, answer, rating if rated else None, feedback if rated else None)
             for model, answer, rating in zip(self.models, answers, ratings, strict=True)
@@ -110,6 +112,8 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     for found in parse_input(votes_file, partial(_vote, texts=texts), split="human"):
         votes += found.rows
         rejected += found.rejected
+    if not votes and rejected:
+        refuse_missing_fields(votes_file, FIELDS, "votes with " + ", ".join(FIELDS))
     grouped = group_rated(_rated_rows(votes), rejected)
     return RawData(
         grouped=grouped,
@@ -147,7 +151,7 @@ def _vote(file: str, line: int, row: Row, texts: _Texts | None) -> list[_Vote]:
         raise DataError(f"{models[0]} was set against itself; expected two different models")
     winner = needed(label(row.get("winner"), "winner"), "winner")
     # Only checked here: an unknown word is a fault of this row, and rows are made after all are read.
-    pair_verdict(winner, "winner", models)
+    OUR_LABELS.verdict(winner, "winner", models)
     number = whole(row.get("turn"), "turn")
     if number not in (1, 2):
         raise DataError(f"turn is {shown(row.get('turn'))}; expected 1 or 2")

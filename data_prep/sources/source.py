@@ -34,8 +34,11 @@ class SourceOptions:
             for "both bad". None stands for `model_a,model_b,tie`.
         response_a, response_b: Columns of the two answers.
         model, rating, response: Columns of a single rated answer.
-        rating_scale: Lowest and highest rating the source can give; None stands for 0 to 1.
+        rating_scale: The worst and the best rating the source can give; None stands for 0 to 1.
+        comparison: Column of what rated answers that were judged together have in common.
         question, conversation, turn, task, timestamp, feedback, cost: Optional columns.
+        delimiter, encoding: How a CSV file is written.
+        time_format: How times are written, as `strptime` names it.
         join: `[PREFIX=]FILE:its_key=our_key[,its_key2=our_key2]`, one for each joined file.
         seed: Seed of sources that make their data.
         workers: Processes that read rows, and that encode texts.
@@ -61,6 +64,10 @@ class SourceOptions:
     timestamp: str | None = None
     feedback: str | None = None
     cost: str | None = None
+    comparison: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    time_format: str | None = None
     join: tuple[str, ...] = ()
     seed: int = 0
     workers: int = 1
@@ -76,12 +83,15 @@ class SourceOptions:
             # Two labels where nothing ties, four where "both bad" has a word of its own.
             not 2 <= len(self.labels) <= 4 or len(set(self.labels)) < len(self.labels) or not all(self.labels)
         ):
-            raise DataError(f"labels are {','.join(self.labels)!r}; expected different words for A,B,TIE")
+            given = ",".join(self.labels)
+            raise DataError(f"labels are {given!r}; expected different words for A,B,TIE, of ratings for GOOD,BAD")
         if self.rating_scale is not None:
             low, high = self.rating_scale
             # An infinite end would scale every rating to 0 or NaN.
-            if not (np.isfinite(low) and np.isfinite(high) and low < high):
-                raise DataError(f"the rating scale is {low:g},{high:g}; expected LO,HI with LO below HI, e.g. 1,5")
+            if not (np.isfinite(low) and np.isfinite(high) and low != high):
+                raise DataError(
+                    f"the rating scale is {low:g},{high:g}; expected WORST,BEST, e.g. 1,5, or 3,1 for places of three"
+                )
 
     @property
     def mapper(self) -> Mapper:

@@ -6,6 +6,8 @@ import importlib
 from dataclasses import fields
 from difflib import get_close_matches
 
+from data_prep.recipes.recipe_files import is_recipe, shipped
+from data_prep.sources.recipe_source import recipe_source
 from data_prep.sources.source import Source, SourceOptions
 from gmt.errors import DataError
 
@@ -21,19 +23,26 @@ SOURCES = {
 }
 COLUMNS = tuple(one.name for one in fields(SourceOptions) if one.name not in ("seed", "workers", "engine"))
 """Options that name columns of an input, or say how to read them."""
-READ_BY = {"votes": COLUMNS, "gmtrouter": ("rating_scale",), "jsonl": ("rating_scale",)}
+READ_BY = {"votes": COLUMNS, "gmtrouter": ("rating_scale",), "jsonl": ("rating_scale", "labels")}
 """Which of them a source reads; the others have fixed columns."""
 ON_RAY = ("votes", "jsonl", "arena")
-"""Sources that read row by row, and so on several machines."""
+"""Sources that read row by row, and so on several machines; recipes do too."""
 
 
 def load_source(name: str) -> Source:
-    """Return the source called `name`, importing it only now.
+    """Return the source called `name`, importing it only now, or the one that a recipe states.
+
+    Args:
+        name: A name of `SOURCES`, `recipe:NAME`, or the path of a YAML file.
 
     Raises:
         DataError: There is no such source.
     """
+    if is_recipe(name):
+        return recipe_source(name)
     if name not in SOURCES:
+        if name in shipped():
+            raise DataError(f"there is no source {name!r}. Did you mean recipe:{name}?")
         close = get_close_matches(name, SOURCES, n=1)
         hint = f"Did you mean {close[0]}?" if close else f"Expected one of {', '.join(SOURCES)}."
         raise DataError(f"there is no source {name!r}. {hint}")
@@ -52,6 +61,8 @@ def refuse_unread(name: str, options: SourceOptions) -> None:
         for one in COLUMNS
         if one not in READ_BY.get(name, ()) and getattr(options, one) not in (None, ())
     ]
+    if unread and is_recipe(name):
+        raise DataError(f"{name} states its columns itself, and {' '.join(unread)} too; change a copy of the recipe")
     if unread:
         raise DataError(
             f"the source {name} does not read {' '.join(unread)}, its columns are fixed; leave it out or take votes"

@@ -9,7 +9,19 @@ import typer
 
 from gmt.cli.commands_users import models_app, users_app
 from gmt.cli.console import Terminal
-from gmt.cli.options import DEMO_RUN, MOST, AllowDownload, CostWeight, DrawSeed, Json, Quiet, Run, State, split_names
+from gmt.cli.options import (
+    DEMO_RUN,
+    MOST,
+    AllowDownload,
+    CostWeight,
+    DrawSeed,
+    Json,
+    Quiet,
+    Run,
+    State,
+    rating_ends,
+    split_names,
+)
 from gmt.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,8 +38,18 @@ def adapt(
     run: Run = DEMO_RUN,
     state: State = None,
     history: Annotated[
-        Path | None, typer.Option(help="JSONL rows; by default the history that ships with the data.")
+        Path | None,
+        typer.Option(
+            help="JSONL or CSV rows, or what --recipe reads; by default the history that ships with the data."
+        ),
     ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="How the history is written: recipe:NAME or a YAML file, as of gmt prep.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="What a verdict says for A, B and a tie; of a rating for good, bad and middling.")
+    ] = None,
+    rating_scale: Annotated[str | None, typer.Option(help="Worst and best rating, e.g. 1,5.")] = None,
     shots: Annotated[int | None, typer.Option(help="Use the first N rated rounds only.", min=0, max=MOST)] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Drop this user's earlier rounds first.")] = False,
     steps: Annotated[
@@ -38,10 +60,13 @@ def adapt(
     as_json: Json = False,
 ) -> None:
     """Add a user's rated rounds to a run, without retraining."""
+    from data_prep.sources.histories import HistoryForm
     from gmt.training.adapt import adapt_user
 
     terminal = Terminal(quiet, as_json)
-    found = adapt_user(run, user, history, shots, replace, steps, state, allow_download)
+    words = tuple(labels.split(",")) if labels else None
+    form = HistoryForm(recipe, words, rating_ends(rating_scale))
+    found = adapt_user(run, user, history, shots, replace, steps, state, allow_download, form)
     terminal.result(found)
     terminal.text(
         f"{user}: {found['added']} rounds added, {found['repeats']} exact repeats left out; "

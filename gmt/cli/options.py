@@ -78,3 +78,15 @@ def split_numbers(text: str | None, name: str, kind: type = int) -> list[Any] | 
     if any(isinstance(number, float) and not math.isfinite(number) for number in numbers or ()):
         raise UserError(f"{name} is {text!r}; expected finite numbers separated by commas")
     return numbers
+
+
+def rating_ends(text: str | None) -> tuple[float, float] | None:
+    """Return the worst and the best rating of --rating-scale, None where it is not given.
+
+    Raises:
+        UserError: It is something else than two numbers.
+    """
+    scale = split_numbers(text, "--rating-scale", float)
+    if scale is not None and len(scale) != 2:
+        raise UserError(f"--rating-scale is {text}; expected WORST,BEST, e.g. 1,5")
+    return (scale[0], scale[1]) if scale else None

@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 
 from data_prep.prepare import PrepOptions, prepare
-from data_prep.sources.source import SourceOptions
 from gmt.errors import DataError
 from gmt.studies.entry import run_study
 from gmt.studies.seed_runs import join_runs, measured_run, prepared, run_options
@@ -37,29 +36,7 @@ def prep_options(name: str, real: Path, out: Path, protocol: str, seed: int, enc
     """
     if name == "mtbench":
         return PrepOptions("mt-bench", out, str(real / "mtbench_human"), encoder, protocol, seed=seed)
-    folder = real / "llmfao"
-    # Columns of the published files as they are: nothing is converted first, so anybody can do the same.
-    columns = SourceOptions(
-        user="worker",
-        winner="winner",
-        model_a="left",
-        model_b="right",
-        labels=("left", "right", "tie"),
-        query="text",
-        question="prompt",
-        task="prompts.type",
-        response_a="a.result",
-        response_b="b.result",
-        # Votes hold numbers only; texts of prompts and answers lie in files of their own.
-        join=(
-            f"{folder / 'prompts.jsonl'}:id=prompt",
-            f"a={folder / 'results.jsonl'}:prompt=prompt,name=left",
-            f"b={folder / 'results.jsonl'}:prompt=prompt,name=right",
-        ),
-        seed=seed,
-    )
-    votes = str(folder / "crowd-comparisons.csv")
-    return PrepOptions("votes", out, votes, encoder, protocol, seed=seed, columns=columns)
+    return PrepOptions("recipe:llmfao", out, str(real / "llmfao"), encoder, protocol, seed=seed)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

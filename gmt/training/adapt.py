@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from data_prep.sources.jsonl import read_history
+from data_prep.sources.histories import HistoryForm, user_rounds
 from gmt.data.build_graph import build_graph
 from gmt.data.comparisons import Comparison
 from gmt.data.dataset import Dataset
-from gmt.errors import DataError, UserError
+from gmt.errors import UserError
 from gmt.hybrid.network_router import NetworkRouter
 from gmt.serving.pretrained import Router
 from gmt.training.losses import loss_of
@@ -31,18 +31,20 @@ def adapt_user(
     steps: int = 0,
     state: str | None = None,
     allow_download: bool = False,
+    form: HistoryForm | None = None,
 ) -> dict[str, Any]:
     """Append a user's rounds to a run.
 
     Args:
         run: Run folder.
         user: Name of the user.
-        history: JSONL rows; by default `histories/<user>.jsonl` of the data the run was trained on.
+        history: Rows, or what `form` describes; by default `histories/<user>.jsonl` of the data the run was trained on.
         shots: Read rounds up to the N-th rated one only.
         replace: Drop the user's earlier rounds first.
         steps: Gradient steps on a vector added to the user's state; all other weights stay. It is learned first, from
             the rounds as they will be, and kept in one transaction with them.
         state, allow_download: As in `Router.from_pretrained`.
+        form: How the history is written; rows with the table's own names where left out.
 
     Returns:
         What `Router.add` says, and the user's ranking `before` and `after`.
@@ -56,10 +58,7 @@ def adapt_user(
     if steps and graph is None:
         raise UserError("this run's network is switched off, so --steps has nothing to learn; leave it out")
     path = history or _shipped(router, user)
-    data = read_history(path, user)
-    if data.rejected:
-        raise DataError(f"{data.rejected[0]}; mend the line and adapt again, nothing was added")
-    observed = _first(data.comparisons, shots)
+    observed = _first(user_rounds(path, user, form or HistoryForm()), shots)
     before = router.preferences(user)
     offset = None
     if steps and graph is not None:

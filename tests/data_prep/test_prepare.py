@@ -49,6 +49,8 @@ def test_the_folder_loads_and_the_card_counts(votes: Path) -> None:
         "turns": 20,
         "questions": 10,
         "rated": 20,
+        "lone_ratings": 0,
+        "users_with_enough": 2,
     }
     assert card["tie_rate"] == 0.3
     assert sum(part["comparisons"] for part in card["splits"].values()) == 20

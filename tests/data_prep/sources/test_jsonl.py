@@ -72,7 +72,7 @@ def test_a_rating_outside_0_to_1_stops_who_can_be_asked_for_its_scale(tmp_path: 
         ("{", "not JSON"),
         ("[1]", "found a list; expected one object a line"),
         ('{"user": "ana", "query": "q", "model": "x", "rating": NaN}', "NaN is no JSON number"),
-        ('{"user": "ana", "query": "q", "model": "x", "rating": "good"}', "rating is 'good'; expected a number"),
+        ('{"user": "ana", "query": "q", "model": "x", "rating": "great"}', "rating is 'great'; expected a number"),
         ('{"user": "ana", "query": "\\ud800", "model": "x", "rating": 1}', "half a character"),
         ('{"user": "ana", "query": "q", "model": "x", "rating": 1, "turn": -1}', "turn is -1; expected a whole number"),
         ('{"user": "ana", "query": "q", "model": "x", "timestamp": "soon"}', "timestamp is 'soon'"),

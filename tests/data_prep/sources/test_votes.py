@@ -201,7 +201,7 @@ def test_labels_that_no_row_uses_are_asked_for_before_ties_alone_are_kept(tmp_pa
         (with_(VOTES, cost="c"), "--cost is not read beside --winner"),
         (with_(VOTES, rating="s"), "--rating is not read beside --winner"),
         (with_(RATINGS, response_a="c"), "--response-a is not read beside --rating"),
-        (with_(RATINGS, labels=("a", "b")), "--labels is not read beside --rating"),
+        (with_(RATINGS, labels=("a", "b")), "--rating-scale is not read beside --labels"),
     ],
 )
 def test_an_option_that_is_not_read_is_refused(tmp_path: Path, options: SourceOptions, said: str) -> None:

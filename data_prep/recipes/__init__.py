@@ -1,0 +1,1 @@
+"""State how known public files, and anybody's own, become comparisons: recipes in YAML."""
