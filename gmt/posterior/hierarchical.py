@@ -19,6 +19,7 @@ from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.prepared_history import PreparedHistory
 from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
 from gmt.routing.query_keys import QueryKeys
+from gmt.routing.search_sample import search_sample
 
 QUALITY_VARIANCES = (0.15, 0.3, 1.0, 2.0)
 QUERY_KERNEL_SCALES = (0.0, 1.0, 3.0)
@@ -37,7 +38,10 @@ class HierarchicalBradleyTerry(HierarchicalModel):
     name, logits = "hierarchical_bradley_terry", True
 
     def fit(self, data: Dataset) -> Self:
-        """Learn S from the TRAIN votes, and choose settings by the log loss of the VALID votes."""
+        """Learn S from the TRAIN votes, and choose settings by the log loss of the VALID votes.
+
+        Of more votes than `SEARCH_VOTES` those of a sample of users are read.
+        """
         with threadpool_limits(1):  # many small solves: threads cost more than they give
             return self._fit(data)
 
@@ -48,6 +52,8 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         self.covariance, self._last = None, None
         # The drift of an earlier fit would change the kernel that this one chooses by.
         self.settings = replace(self.settings, half_life=self.start.half_life)
+        # What is chosen below are properties of the population, for which a bounded sample of its users serves.
+        data = search_sample(data)
         valid = ValidationVotes.of(data)
         history = data.select(data.table.split == TRAIN) if valid is None else valid.history
         prepared = self.prepare(history)
