@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gmt.posterior.kernel_terms import precision
-from gmt.posterior.laplace import laplace_mode
 from gmt.posterior.likelihood import Outcomes
+from gmt.posterior.users_mode import users_mode
 
 
 def implicit_mode(kernel: Tensor, offset: Tensor, outcomes: Outcomes, mask: Tensor) -> Tensor:
@@ -30,14 +28,7 @@ def implicit_mode(kernel: Tensor, offset: Tensor, outcomes: Outcomes, mask: Tens
     shown = mask.to(kernel.dtype)
     kernel = kernel * shown[:, :, None] * shown[:, None, :]
     # 1. The mode, outside of the graph: recorded Newton steps would cost memory and add nothing to the derivative.
-    plain = kernel.detach().numpy()
-    found = laplace_mode(
-        lambda x: (plain @ x[:, :, None])[:, :, 0],
-        lambda weight, x: np.linalg.solve(precision(plain, weight), x[:, :, None])[:, :, 0],
-        outcomes,
-        offset.detach().numpy(),
-        mask.numpy(),
-    )
+    found = users_mode(kernel.detach().numpy(), outcomes, offset.detach().numpy(), mask.numpy())
     # The last Newton step is zero at the mode; its gradient is what the solve itself has none of.
     alpha = torch.from_numpy(found).to(kernel.dtype)
     latent = (kernel @ alpha[:, :, None])[:, :, 0] + offset

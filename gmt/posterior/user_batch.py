@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gmt.posterior.kernel_terms import KernelTerms, precision, query_kernel_covariance
-from gmt.posterior.laplace import laplace_mode
+from gmt.posterior.users_mode import users_mode
 from gmt.posterior.vote_history import VoteHistory
 from gmt.routing.recency import recency_weight
 
@@ -122,14 +122,7 @@ class UserBatch:
 
         `start` is an α to begin from; it changes how long this takes, not what is found.
         """
-        return laplace_mode(
-            lambda x: (kernel @ x[:, :, None])[:, :, 0],
-            lambda weight, x: np.linalg.solve(precision(kernel, weight), x[:, :, None])[:, :, 0],
-            self.outcomes,
-            self.offset,
-            self.mask,
-            start,
-        )
+        return users_mode(kernel, self.outcomes, self.offset, self.mask, start)
 
     def curvature(self, latent: np.ndarray) -> np.ndarray:
         """Return (B, T) how sharply each vote was decided at latent scores K α, p (1 - p); 0 under padding."""
