@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.special import expit
 
 from gmt.posterior.conjugate_gradients import conjugate_gradients
 from gmt.posterior.laplace import laplace_mode
+from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.model_covariance import MatrixCovariance, ModelCovariance, TextCovariance
 from gmt.posterior.vote_kernel import QueryTerm, VoteKernel, signed
 from gmt.routing.kernels import ANSWER_SHARES, STRENGTH_SHARES, QueryKernel
@@ -91,16 +91,17 @@ class QualityPrior:
 
 @dataclass(frozen=True, eq=False)
 class QualityFit:
-    """Hold the Laplace approximation of f given votes: P(y = 1) = sigmoid(scale · (f_a - f_b) + offset).
+    """Hold the Laplace approximation of f given outcomes of latent scores scale · (f_a - f_b) + offset.
 
-    With the design A, the mode is f = K Aᵀ (y - p) and the covariance K - K Aᵀ (W⁻¹ + A K Aᵀ)⁻¹ A K, W = p (1 - p).
+    With the design A, the mode is f = K Aᵀ r, r = dℓ/dz (y - p of votes), and the covariance
+    K - K Aᵀ (W⁻¹ + A K Aᵀ)⁻¹ A K, W = -d²ℓ/dz² (p (1 - p) of votes).
 
     Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 3.4.
 
     Args:
         prior: What f was before.
         design: (V, G · M) A, rows that take scale · (f_a - f_b).
-        residual: (V,) y - p.
+        residual: (V,) r.
         curvature: (V,) W.
     """
 
@@ -204,7 +205,7 @@ def fit_answer_quality(
     query: np.ndarray,
     a: np.ndarray,
     b: np.ndarray,
-    y: np.ndarray,
+    outcomes: Outcomes,
     scale: np.ndarray | None = None,
     offset: np.ndarray | None = None,
 ) -> QualityFit:
@@ -217,19 +218,19 @@ def fit_answer_quality(
         prior: The prior of f.
         query: (V,) which known query each vote is about.
         a, b: (V,) models.
-        y: (V,) 1 where a won, 0 where b did, 0.5 for a tie.
+        outcomes: (V,) what was observed of scale · (f_a - f_b) + offset.
         scale, offset: (V,) as in `QualityFit`; 1 and 0 by default.
     """
-    count, models = len(y), len(prior.strength_kernel)
+    count, models = len(outcomes), len(prior.strength_kernel)
     scale = np.ones(count) if scale is None else scale
     offset = np.zeros(count) if offset is None else offset
     # 1. Where votes or models are many, the same mode is found without ever forming numbers for all G · M answers.
     if count > MOST_PLAIN_VOTES or prior.unit is not None:
         design = signed(query * models + a, query * models + b, len(prior.query_kernel.keys) * models, scale)
         kernel = prior.kernel(query, a, b, scale)
-        alpha = kernel.mode(y, offset)
-        chance = expit(kernel.apply(alpha[:, None])[:, 0] + offset)
-        return QualityFit(prior, design, alpha, chance * (1 - chance))
+        alpha = kernel.mode(outcomes, offset)
+        curvature = outcomes.curvature(kernel.apply(alpha[:, None])[:, 0] + offset)
+        return QualityFit(prior, design, alpha, curvature)
     # 2. Else through the answers: a product costs what they cost, however many votes there are on each.
     rows = np.tile(np.arange(count), 2)
     answers = np.concatenate([query * models + a, query * models + b])
@@ -246,9 +247,8 @@ def fit_answer_quality(
         return x - (root * conjugate_gradients(_precision(prior, design, root), right, FIT_TOLERANCE)).T
 
     # 3. The votes are one fit, hence a batch of one.
-    alpha = laplace_mode(apply, solve, y[None], offset[None], np.ones((1, count), bool))
-    chance = expit(apply(alpha)[0] + offset)
-    return QualityFit(prior, design, alpha[0], chance * (1 - chance))
+    alpha = laplace_mode(apply, solve, outcomes[None], offset[None], np.ones((1, count), bool))
+    return QualityFit(prior, design, alpha[0], outcomes.curvature(apply(alpha)[0] + offset))
 
 
 def _latent_covariance(prior: QualityPrior, design: csr_matrix, x: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
-from scipy.special import expit
 
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import query_kernel_covariance
@@ -71,7 +70,7 @@ class LargeUser:
 
     def solve(self, settings: HierarchicalSettings) -> np.ndarray:
         """Return (T,) α of the user's most likely part beyond Δf."""
-        return self.kernel(settings).mode(self.votes.y, self.offset)
+        return self.kernel(settings).mode(self.votes.outcomes, self.offset)
 
     def linear_mode(self) -> tuple[np.ndarray, np.ndarray]:
         """Fit the linear part alone, in its M + 2 dimensions.
@@ -96,12 +95,12 @@ class LargeUser:
 
         shown = np.ones((1, len(self.votes)), bool)
         alpha = laplace_mode(
-            lambda x: (spread @ (spread.T @ x[0]))[None], solve, self.votes.y[None], self.offset[None], shown
+            lambda x: (spread @ (spread.T @ x[0]))[None], solve, self.votes.outcomes[None], self.offset[None], shown
         )[0]
         inner = spread.T @ alpha
-        chance = expit(spread @ inner + self.offset)
+        weight = self.votes.outcomes.curvature(spread @ inner + self.offset)
         mean = factor @ inner
-        return mean, np.outer(mean, mean) + factor @ np.linalg.solve(precision(chance * (1 - chance)), factor.T)
+        return mean, np.outer(mean, mean) + factor @ np.linalg.solve(precision(weight), factor.T)
 
     def mean(self, alpha: np.ndarray) -> np.ndarray:
         """Return (M + 2,) S Xᵀ α, what (T,) weights of the votes say of (θ, π, ρ) before the scale of the prior."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
 from gmt.posterior.kernel_terms import KernelTerms, precision, query_kernel_covariance
 from gmt.posterior.laplace import laplace_mode
@@ -30,7 +29,7 @@ class UserBatch:
         self.queries, self.covariance, self.groups = votes.queries, covariance, votes.groups
         self.since, self.half_life = votes.since[at], votes.half_life
         self.mask = index >= 0
-        self.a, self.b, self.query, self.y = votes.a[at], votes.b[at], votes.query[at], votes.y[at]
+        self.a, self.b, self.query, self.outcomes = votes.a[at], votes.b[at], votes.query[at], votes.outcomes[at]
         self.offset = np.where(self.mask, offset[at], 0.0)
         self.features = votes.features[at] * self.mask[:, :, None]
         bias, discrimination = len(covariance) - 2, len(covariance) - 1
@@ -126,16 +125,15 @@ class UserBatch:
         return laplace_mode(
             lambda x: (kernel @ x[:, :, None])[:, :, 0],
             lambda weight, x: np.linalg.solve(precision(kernel, weight), x[:, :, None])[:, :, 0],
-            self.y,
+            self.outcomes,
             self.offset,
             self.mask,
             start,
         )
 
-    def chances(self, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (B, T) chances that a wins, and their variances, 0 under padding."""
-        chance = expit(latent + self.offset)
-        return chance, chance * (1 - chance) * self.mask
+    def curvature(self, latent: np.ndarray) -> np.ndarray:
+        """Return (B, T) how sharply each vote was decided at latent scores K α, p (1 - p); 0 under padding."""
+        return self.outcomes.curvature(latent + self.offset) * self.mask
 
     def mean(self, alpha: np.ndarray) -> np.ndarray:
         """Return (B, M + 2) posterior means w of (θ, π, ρ) under the linear kernel."""
@@ -146,7 +144,7 @@ class UserBatch:
 
         Cov(w) = S - S Xᵀ (I + W K)⁻¹ W X S.
         """
-        weight = self.chances((kernel @ alpha[:, :, None])[:, :, 0])[1]
+        weight = self.curvature((kernel @ alpha[:, :, None])[:, :, 0])
         learned = np.linalg.solve(precision(kernel, weight), weight[:, :, None] * self.rows)
         size = self.rows.shape[2]
         # Summed over users in one product; a covariance for each of them would take (B, M, M) numbers.

@@ -9,12 +9,13 @@ import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.posterior.candidate_features import CandidateFeatures
+from gmt.posterior.likelihood import Outcomes
 from gmt.routing.kernels import MANY_MODELS, QueryKernel
 from gmt.routing.pairwise import votes_of
 from gmt.routing.query_keys import QueryKeys
 from gmt.routing.recency import rated_since
 
-VOTE_COLUMNS = ("user", "a", "b", "y", "query", "features", "comparison", "since")
+VOTE_COLUMNS = ("user", "a", "b", "outcomes", "query", "features", "comparison", "since")
 """The fields of `VoteHistory` that hold one entry for each vote."""
 NUMBERS_AT_ONCE = 2_000_000
 """Users are solved in batches whose padded (B, T, T) kernels hold at most so many numbers."""
@@ -26,7 +27,7 @@ class VoteHistory:
 
     Args:
         user, a, b: (V,) codes, ordered by user.
-        y: (V,) 1 where a won, 0 where b did, 0.5 for a tie.
+        outcomes: (V,) what was observed.
         query: (V,) codes of the known queries.
         features: (V, F) features of a's answer less those of b's.
         comparison: (V,) positions in the table the votes were read from.
@@ -39,7 +40,7 @@ class VoteHistory:
     user: np.ndarray
     a: np.ndarray
     b: np.ndarray
-    y: np.ndarray
+    outcomes: Outcomes
     query: np.ndarray
     features: np.ndarray
     comparison: np.ndarray
@@ -49,7 +50,7 @@ class VoteHistory:
     half_life: float = 0.0
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(self.user)
 
     @classmethod
     def read(
@@ -76,7 +77,7 @@ class VoteHistory:
             votes.user[order],
             votes.a[order],
             votes.b[order],
-            votes.y[order],
+            Outcomes(votes.y[order]),
             query[order],
             np.concatenate([np.zeros((len(votes), 0)), *differences], axis=1)[order],
             votes.comparison[order],
@@ -92,8 +93,9 @@ class VoteHistory:
 
     def inserted(self, places: np.ndarray, other: VoteHistory) -> VoteHistory:
         """Return the votes with other ones before `places`, where a user's must stay side by side."""
-        columns = {name: np.insert(getattr(self, name), places, getattr(other, name), axis=0) for name in VOTE_COLUMNS}
-        return replace(self, **columns)
+        plain = [name for name in VOTE_COLUMNS if name != "outcomes"]
+        columns = {name: np.insert(getattr(self, name), places, getattr(other, name), axis=0) for name in plain}
+        return replace(self, outcomes=self.outcomes.inserted(places, other.outcomes), **columns)
 
     def cast(
         self,
@@ -122,7 +124,7 @@ class VoteHistory:
             user=questions.user[of][order],
             a=models[of, a][order],
             b=models[of, b][order],
-            y=np.asarray(y, float)[order],
+            outcomes=Outcomes(np.asarray(y, float)[order]),
             query=query[order],
             features=(features[of, a] - features[of, b])[order],
             comparison=of[order],

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from gmt.data.user_nodes import within
 from gmt.posterior.conjugate_gradients import conjugate_gradients
 from gmt.posterior.laplace import laplace_mode
+from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.model_covariance import ModelCovariance
 from gmt.routing.kernels import SAME_TASK, TEXT, TEXT_FLOOR, QueryKernel
 
@@ -152,8 +153,8 @@ class VoteKernel:
                 out += variance * (group @ (group.T @ x))
         return out
 
-    def mode(self, y: np.ndarray, offset: np.ndarray) -> np.ndarray:
-        """Return (T,) α = y - p at the most likely latent scores K α, given (T,) outcomes and offsets.
+    def mode(self, outcomes: Outcomes, offset: np.ndarray) -> np.ndarray:
+        """Return (T,) α = dℓ/dz at the most likely latent scores K α, given (T,) outcomes and offsets.
 
         Newton steps are solved by conjugate gradients.
         """
@@ -164,8 +165,8 @@ class VoteKernel:
             root = np.sqrt(np.maximum(weight.T, LEAST_CURVATURE))
             return (root * self._solved(root, x.T / root, STEP_TOLERANCE)).T
 
-        shown = np.ones((1, len(y)), bool)
-        return laplace_mode(lambda x: self.apply(x.T).T, solve, y[None], offset[None], shown)[0]
+        shown = np.ones((1, len(offset)), bool)
+        return laplace_mode(lambda x: self.apply(x.T).T, solve, outcomes[None], offset[None], shown)[0]
 
     def learned(self, towards: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Return (K, K) K_* (W⁻¹ + K)⁻¹ K_*ᵀ, what (T,) curvatures W take off the variance of K targets.

@@ -138,8 +138,8 @@ def _losses(
         # 2. The posterior's own kernel with learned amplitudes, and the kernel of the traits.
         kernel = _own_kernel(network, batch) + _trait_kernel(network, traits, train, batch)
         # 3. The mode given the shown votes, found in double precision, predicts the hidden ones.
-        y, known = _tensor(batch.y), _tensor(batch.offset)
-        alpha = implicit_mode(kernel.double(), known.double(), y.double(), torch.from_numpy(shown)).float()
+        y, known = _tensor(batch.outcomes.y), _tensor(batch.offset)
+        alpha = implicit_mode(kernel.double(), known.double(), batch.outcomes, torch.from_numpy(shown)).float()
         logit = (kernel @ alpha[:, :, None])[:, :, 0] + known
         found = torch.nn.functional.binary_cross_entropy_with_logits(logit[target], y[target], reduction="sum")
         yield found, int(target.sum())

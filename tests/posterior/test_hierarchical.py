@@ -250,7 +250,7 @@ def test_a_round_of_learning_is_one_of_expectation_maximisation():
         x[np.arange(len(mine)), votes.a[mine]] = 1
         x[np.arange(len(mine)), votes.b[mine]] = -1
         x[:, -2], x[:, -1] = 1, offset[mine]
-        w = mode(start, x, votes.y[mine], offset[mine])
+        w = mode(start, x, votes.outcomes.y[mine], offset[mine])
         chance = expit(x @ w + offset[mine])
         total += np.outer(w, w) + np.linalg.inv(np.linalg.inv(start) + x.T @ (x * (chance * (1 - chance))[:, None]))
     assert learned == pytest.approx(0.7 * total / 4 + 0.3 * start, abs=1e-5)
