@@ -13,8 +13,8 @@ from gmt.posterior.conjugate_gradients import conjugate_gradients
 from gmt.posterior.laplace import laplace_mode
 from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.model_covariance import MatrixCovariance, ModelCovariance, TextCovariance
-from gmt.posterior.vote_kernel import QueryTerm, VoteKernel, signed
-from gmt.routing.kernels import ANSWER_SHARES, STRENGTH_SHARES, QueryKernel
+from gmt.posterior.vote_kernel import QueryTerm, VoteKernel, answers_of, signed
+from gmt.routing.kernels import ANSWER_CONSTANT, ANSWER_SHARES, STRENGTH_SHARES, QueryKernel
 
 FIT_TOLERANCE = 1e-3
 """Of the solves within Newton steps, which need only point the right way."""
@@ -38,6 +38,7 @@ class QualityPrior:
         features: (G · M, F) φ, what is known of each answer; None where answers are not described.
         answer_variance: s_φ of what each feature adds to the quality.
         unit: (M, D) unit vectors of the models' texts where models are so many that products go through them.
+        lone: Whether answers were judged alone too, so that what all models share counts.
     """
 
     query_kernel: QueryKernel
@@ -48,6 +49,7 @@ class QualityPrior:
     features: np.ndarray | None = None
     answer_variance: float = 0.0
     unit: np.ndarray | None = None
+    lone: bool = False
 
     @property
     def models(self) -> int:
@@ -55,13 +57,13 @@ class QualityPrior:
         return len(self.strength_kernel)
 
     def kernel(self, query: np.ndarray, a: np.ndarray, b: np.ndarray, scale: np.ndarray | None = None) -> VoteKernel:
-        """Return the prior covariance of scale · (f_a - f_b) among (V,) votes, as products."""
+        """Return the prior covariance of scale · (f_a - f_b) among (V,) votes, as products; b of -1 is no answer."""
         strength, answer = self._model_covariances
         term = QueryTerm(self.query_kernel, query, a, b, answer, self.models, scale)
         groups: tuple[np.ndarray, ...] = ()
         if self.features is not None:
-            # A vote sees differences alone, so no feature of a single answer is needed beyond this line.
-            gap = self.features[query * self.models + a] - self.features[query * self.models + b]
+            second = self.features[query * self.models + np.maximum(b, 0)]
+            gap = self.features[query * self.models + a] - np.where((b < 0)[:, None], 0.0, second)
             groups = (gap if scale is None else gap * scale[:, None],)
         # `VoteKernel` multiplies the query term by both of its scales, hence the ratio.
         scales = self.strength_variance, self.quality_variance / self.strength_variance
@@ -69,10 +71,11 @@ class QualityPrior:
 
     @property
     def _model_covariances(self) -> tuple[ModelCovariance, ModelCovariance]:
-        """Return K_b and K_m as the differences of two models see them, for which a constant counts nothing."""
+        """Return K_b and K_m; where all are differences of two models, without what all models share."""
         if self.unit is None:
             return MatrixCovariance(self.strength_kernel), MatrixCovariance(self.answer_kernel)
-        return TextCovariance(*STRENGTH_SHARES, self.unit), TextCovariance(*ANSWER_SHARES, self.unit)
+        constant = ANSWER_CONSTANT if self.lone else 0.0
+        return TextCovariance(*STRENGTH_SHARES, self.unit), TextCovariance(*ANSWER_SHARES, self.unit, constant)
 
     def apply(self, weights: np.ndarray) -> np.ndarray:
         """Multiply (G · M, N) numbers, one for each answer, by the prior covariance."""
@@ -125,9 +128,12 @@ class QualityFit:
         unit = self.prior.unit
         if unit is None:
             return self.prior.quality_variance * self.weights @ self.prior.answer_kernel
-        # The weights of one vote's answers cancel, so the constant of K_m counts nothing.
         own, shared = ANSWER_SHARES
-        return self.prior.quality_variance * (own * self.weights + shared * (self.weights @ unit) @ unit.T)
+        found = own * self.weights + shared * (self.weights @ unit) @ unit.T
+        # The weights of one vote's answers cancel, so that of votes alone the constant of K_m counts nothing.
+        if self.prior.lone:
+            found = found + ANSWER_CONSTANT * self.weights.sum(axis=1, keepdims=True)
+        return self.prior.quality_variance * found
 
     @cached_property
     def known(self) -> np.ndarray:
@@ -144,10 +150,11 @@ class QualityFit:
         return np.zeros(0) if features is None else self.prior.answer_variance * (features.T @ self.weights.reshape(-1))
 
     def differences(self, query: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Return (V,) posterior means of f_a - f_b at known queries."""
+        """Return (V,) posterior means of f_a - f_b at known queries, of f_a where b is -1."""
         if self.prior.unit is not None:
             return self._differences_apart(query, a, b)
-        return self.known[query, a] - self.known[query, b]
+        first, second = self.known[query, a], self.known[query, b]
+        return np.where(b < 0, first, first - second)
 
     def _differences_apart(self, query: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return (V,) the same from the votes fitted to, without the quality of all G · M answers."""
@@ -156,7 +163,8 @@ class QualityFit:
         fitted = self.design.indices.reshape(-1, 2)
         # `signed` holds each row as +scale at a, then -scale at b: the first of the two is the vote's factor.
         weight = self.residual * self.design.data.reshape(-1, 2)[:, 0]
-        own = fitted[:, 0] // models, fitted[:, 0] % models, fitted[:, 1] % models
+        lone = fitted[:, 0] == fitted[:, 1]
+        own = fitted[:, 0] // models, fitted[:, 0] % models, np.where(lone, -1, fitted[:, 1] % models)
         # In the alternating fit the targets are the votes themselves, and need no kernel of twice the size.
         if all(np.array_equal(mine, theirs) for mine, theirs in zip(own, (query, a, b), strict=True)):
             return prior.kernel(query, a, b).apply(weight[:, None])[:, 0]
@@ -217,7 +225,7 @@ def fit_answer_quality(
     Args:
         prior: The prior of f.
         query: (V,) which known query each vote is about.
-        a, b: (V,) models.
+        a, b: (V,) models; b is -1 where one answer alone was judged.
         outcomes: (V,) what was observed of scale · (f_a - f_b) + offset.
         scale, offset: (V,) as in `QualityFit`; 1 and 0 by default.
     """
@@ -226,16 +234,18 @@ def fit_answer_quality(
     offset = np.zeros(count) if offset is None else offset
     # 1. Where votes or models are many, the same mode is found without ever forming numbers for all G · M answers.
     if count > MOST_PLAIN_VOTES or prior.unit is not None:
-        design = signed(query * models + a, query * models + b, len(prior.query_kernel.keys) * models, scale)
+        answers = query * models + a, answers_of(query, b, models)
+        design = signed(*answers, len(prior.query_kernel.keys) * models, scale)
         kernel = prior.kernel(query, a, b, scale)
         alpha = kernel.mode(outcomes, offset)
         curvature = outcomes.curvature(kernel.apply(alpha[:, None])[:, 0] + offset)
         return QualityFit(prior, design, alpha, curvature)
     # 2. Else through the answers: a product costs what they cost, however many votes there are on each.
     rows = np.tile(np.arange(count), 2)
-    answers = np.concatenate([query * models + a, query * models + b])
+    lone = b < 0
+    answers = np.concatenate([query * models + a, query * models + np.where(lone, a, b)])
     shape = (count, len(prior.query_kernel.keys) * models)
-    design = csr_matrix((np.concatenate([scale, -scale]), (rows, answers)), shape=shape)
+    design = csr_matrix((np.concatenate([scale, np.where(lone, 0.0, -scale)]), (rows, answers)), shape=shape)
 
     def apply(x: np.ndarray) -> np.ndarray:
         return _latent_covariance(prior, design, x.T).T
