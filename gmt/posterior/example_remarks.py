@@ -2,7 +2,46 @@
 
 from __future__ import annotations
 
-GLAD = (
+HABITS = (
+    "is short",
+    "goes into every detail",
+    "uses bullet points",
+    "is written in plain paragraphs",
+    "sounds casual",
+    "stays formal",
+    "shows code",
+    "gives many examples",
+    "is so careful",
+    "takes a clear position",
+    "makes jokes",
+    "asks back first",
+)
+"""What an answer may be like; each is praised and blamed in equal parts, so that a head learns mood and not content."""
+PRAISED = (
+    "I like that it {}.",
+    "I love how it {}.",
+    "Good that it {}.",
+    "Good, it {}.",
+    "Great: it {}.",
+    "It {}, and that is just what I want.",
+    "Right for me, because it {}.",
+    "Nice that it {}, thanks.",
+    "Glad it {}.",
+    "It {}, which suits me.",
+)
+BLAMED = (
+    "I do not like that it {}.",
+    "I don't like how it {}.",
+    "I hate that it {}.",
+    "Bad: it {}.",
+    "It {}, and that is not what I want.",
+    "Not right for me, because it {}.",
+    "It is a pity it {}.",
+    "Too bad that it {}.",
+    "Not my thing, it {}.",
+    "It {}, which annoys me.",
+)
+_SAID_GLAD = (
     "Thanks, that is exactly what I needed.",
     "Perfect, thank you!",
     "Great answer, very clear.",
@@ -81,9 +120,9 @@ GLAD = (
     "شكرا، إجابة ممتازة.",
     "बहुत अच्छा, धन्यवाद।",
 )
-"""Thanks and praise."""
 
-SORRY = (
+
+_SAID_SORRY = (
     "That is wrong.",
     "No, that is not what I asked.",
     "This does not work.",
@@ -164,7 +203,7 @@ SORRY = (
     "هذا خطأ.",
     "यह गलत है।",
 )
-"""Complaints, corrections and requests to do it otherwise."""
+
 
 MIDDLING = (
     "It is okay.",
@@ -209,3 +248,8 @@ MIDDLING = (
     "그저 그래요.",
 )
 """Remarks that praise and blame in equal parts, or neither."""
+
+GLAD = (*_SAID_GLAD, *(praise.format(habit) for habit in HABITS for praise in PRAISED))
+"""Thanks and praise."""
+SORRY = (*_SAID_SORRY, *(blame.format(habit) for habit in HABITS for blame in BLAMED))
+"""Complaints, corrections and requests to do it otherwise."""
