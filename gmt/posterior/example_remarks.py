@@ -1,4 +1,4 @@
-"""Hold remarks on answers, written for this project, from which a log without ratings learns what gladness sounds like."""
+"""Hold example remarks on answers, from which a log without ratings learns what gladness sounds like."""
 
 from __future__ import annotations
 

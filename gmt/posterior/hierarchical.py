@@ -19,7 +19,7 @@ from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.prepared_history import PreparedHistory
 from gmt.posterior.reading import Reading
 from gmt.posterior.weak_feedback import WeakFeedback
-from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
+from gmt.routing.grid import best_setting, paired_gain
 from gmt.routing.query_keys import QueryKeys
 
 QUALITY_VARIANCES = (0.15, 0.3, 1.0, 2.0)
@@ -50,11 +50,11 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         self.covariance, self.lenient, self._last = None, False, None
         # The drift of an earlier fit would change the kernel that this one chooses by.
         self.settings = replace(self.settings, half_life=self.start.half_life)
-        valid = ValidationVotes.of(data)
-        history = data.select(data.table.split == TRAIN) if valid is None else valid.history
         train = data.select(data.table.split == TRAIN)
         # Words and signals are read by what TRAIN says of them; thresholds follow with the fit.
         self.reading = Reading(weak=WeakFeedback.learned(train))
+        valid = self.validation(data)
+        history = train if valid is None else valid.history
         prepared = self.prepare(history)
         self.reading = prepared.reading
 

@@ -12,6 +12,7 @@ from scipy.linalg import block_diag
 from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
+from gmt.data.interactions import VALID
 from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.alternating_fit import ROUNDS, alternating_fit
 from gmt.posterior.answer_features import KnownAnswers
@@ -25,11 +26,15 @@ from gmt.posterior.style import AnswerStyle
 from gmt.posterior.trait_features import EARLIER_TRAIT_PREFIX, TRAIT_PREFIX, TraitFeatureMaker
 from gmt.posterior.user_covariance import extended_covariance, initial_covariance
 from gmt.posterior.vote_history import VoteHistory
+from gmt.routing.grid import ValidationVotes
 from gmt.routing.kernels import MANY_MODELS, centred, model_kernels
 from gmt.routing.query_keys import QueryKeys
 
 MOST_DESCRIBED = 1_000_000
 """Answers (known queries times models) up to which the prior of f reads the features of answers."""
+
+SURE = 0.3
+"""Least weight of words and signals that settings are chosen on."""
 
 
 class HierarchicalModel:
@@ -95,6 +100,17 @@ class HierarchicalModel:
                 votes = votes.under(scales.before(found.scales))
             quality, _, votes = alternating_fit(prior, votes, covariance, ROUNDS)
         return prepared.conditioned(self.settings, quality, covariance, votes)
+
+    def validation(self, data: Dataset) -> ValidationVotes | None:
+        """Return what settings are chosen on: VALID's ratings, or where it has none, its words and signals."""
+        found = ValidationVotes.of(data)
+        if found is not None or self.reading.weak is None:
+            return found
+        valid = data.select(data.table.split == VALID)
+        rows, glad, weight = self.reading.weak.read(valid.table, valid.vectors)
+        # What could as well be glad as not would only add noise to every choice alike.
+        sure = weight >= SURE
+        return ValidationVotes.on(data, np.flatnonzero(data.table.split == VALID), rows[sure], glad[sure])
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
         """Score candidates given the visible votes; a user without any gets what is best for all."""

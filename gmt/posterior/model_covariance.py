@@ -49,7 +49,9 @@ class MatrixCovariance:
 
 @dataclass(frozen=True, eq=False)
 class TextCovariance:
-    """Hold own · I + shared · U Uᵀ + constant · 1 1ᵀ, which costs the width of the texts where the matrix costs the number of models.
+    """Hold own · I + shared · U Uᵀ + constant · 1 1ᵀ.
+
+    It costs the width of the texts where the matrix costs the number of models.
 
     Args:
         own: Variance that a model has for itself.

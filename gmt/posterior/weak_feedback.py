@@ -57,7 +57,7 @@ class WeakFeedback:
         return cls(head, signals)
 
     def read(self, table: InteractionTable, vectors: Vectors) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the (N,) rows with words or a signal in rounds without any rating, 1 where glad else 0, and weights."""
+        """Return (N,) rows with words or a signal in rounds without a rating, 1 where glad else 0, and weights."""
         unrated = ~table.rated[table.row_comparison]
         odds = np.zeros(len(table.model))
         signalled = np.flatnonzero(unrated & (table.signal >= 0))

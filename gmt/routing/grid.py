@@ -64,10 +64,10 @@ class ValidationVotes:
 
     @classmethod
     def of(cls, data: Dataset) -> Self | None:
-        """Read them from a data set; None where TRAIN holds nothing rated, or VALID no vote but ties
-        and no two lone ratings of a user that differ.
+        """Read them from a data set; None where there is nothing to learn from or to choose by.
 
-        Ties alone would choose whatever says least.
+        That is where TRAIN holds no rating, or VALID no vote but ties and no two lone ratings of a user that differ:
+        ties alone would choose whatever says least.
         """
         table = data.table
         valid = np.flatnonzero((table.split == VALID) & table.rated)
@@ -78,6 +78,24 @@ class ValidationVotes:
         # Rows of a comparison lie side by side, so a row less the first is its slot.
         first = targets.start[votes.comparison]
         return cls(history, data.questions(valid), votes, votes.row_a - first, votes.row_b - first, lone)
+
+    @classmethod
+    def on(cls, data: Dataset, positions: np.ndarray, rows: np.ndarray, values: np.ndarray) -> Self | None:
+        """Read pairs of answers that one user judged alone, whatever by; None where no two of a user differ.
+
+        Args:
+            data: TRAIN and VALID.
+            positions: (C,) the comparisons.
+            rows: (N,) rows of these comparisons' own table.
+            values: (N,) how each answer was judged.
+        """
+        targets = data.table.select(positions)
+        lone = LonePairs.of(targets, rows, values)
+        if not len(lone):
+            return None
+        votes = votes_of(targets)
+        votes, none = votes.select(np.zeros(len(votes), bool)), np.zeros(0, np.int64)
+        return cls(data.select(data.table.split == TRAIN), data.questions(positions), votes, none, none, lone)
 
     def untied(self) -> ValidationVotes:
         """Return the votes that are no ties, on the same questions."""

@@ -35,12 +35,19 @@ class LonePairs:
         return len(self.y)
 
     @classmethod
-    def of(cls, table: InteractionTable) -> LonePairs:
-        """Set every lone rating of a user against two others, those next to it and a third of them further on."""
-        rows = lone_rows(table)
+    def of(cls, table: InteractionTable, rows: np.ndarray | None = None, values: np.ndarray | None = None) -> LonePairs:
+        """Set every lone rating of a user against two others, those next to it and a third of them further on.
+
+        Args:
+            table: Where they stand.
+            rows, values: (N,) other rows, and how they were judged; by default the answers rated alone.
+        """
+        if rows is None or values is None:
+            rows = lone_rows(table)
+            values = table.rating[rows]
         comparison = table.row_comparison[rows]
         order = np.argsort(table.user[comparison], kind="stable")
-        rows, comparison = rows[order], comparison[order]
+        rows, values, comparison = rows[order], values[order], comparison[order]
         user = table.user[comparison]
         _, first, count = np.unique(user, return_index=True, return_counts=True)
         begin, many = np.repeat(first, count), np.repeat(count, count)
@@ -49,10 +56,10 @@ class LonePairs:
         ends = [np.stack([place, (place + gap) % np.maximum(many, 1)]) for gap in (1, many // 3)]
         low, high = np.sort(np.concatenate(ends, axis=1), axis=0) + np.tile(begin, 2)
         low, high = np.unique(np.stack([low, high]), axis=1)
-        kept = table.rating[rows[low]] != table.rating[rows[high]]
+        kept = values[low] != values[high]
         low, high = low[kept], high[kept]
         slot = rows - table.start[comparison]
-        y = (table.rating[rows[low]] > table.rating[rows[high]]).astype(float)
+        y = (values[low] > values[high]).astype(float)
         return cls(comparison[low], comparison[high], slot[low], slot[high], y)
 
     def differences(self, scores: np.ndarray) -> np.ndarray:

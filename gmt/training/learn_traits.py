@@ -11,7 +11,7 @@ from gmt.config import RunConfig, TraitsConfig
 from gmt.data.dataset import Dataset
 from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
-from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
+from gmt.routing.grid import best_setting, paired_gain
 from gmt.training.train_traits import train_traits
 
 
@@ -33,7 +33,7 @@ def learn_traits(
         The posterior with or without traits, and what there is to say about the choice.
     """
     traits = config.traits
-    valid = ValidationVotes.of(data)
+    valid = router.validation(data)
     if valid is None:
         return router, "There is no vote to validate on: the learned traits are switched off."
 

@@ -31,7 +31,8 @@ def test_derivatives_are_those_of_the_log_likelihood(at):
 
 def test_the_levels_of_a_scale_share_all_chance():
     cuts = np.array([-np.inf, -0.7, 0.1, 1.5, np.inf])
-    chances = [np.exp(Outcomes(Z, Z * 0 + low, Z * 0 + high).log_likelihood(Z)) for low, high in zip(cuts, cuts[1:])]
+    levels = zip(cuts[:-1], cuts[1:], strict=True)
+    chances = [np.exp(Outcomes(Z, Z * 0 + low, Z * 0 + high).log_likelihood(Z)) for low, high in levels]
     assert np.sum(chances, axis=0) == pytest.approx(np.ones(len(Z)))
 
 
