@@ -13,6 +13,7 @@ from data_prep.read.row_files import is_hub
 from data_prep.repeats import first_occurrences
 from data_prep.sources.source import RawData
 from gmt.data.encoders import EncoderCard
+from gmt.data.feedback_counts import FeedbackCounts
 from gmt.data.interactions import SPLITS, InteractionTable
 
 
@@ -26,7 +27,7 @@ def describe(table: InteractionTable, data: RawData, encoder: EncoderCard, input
         input: The file, folder or hub dataset that was read; None for data a source makes.
     """
     pairs, ties = _pairs(table)
-    first = first_occurrences(table)
+    first, forms = first_occurrences(table), FeedbackCounts.of(table)
     # Exact repeats stay in the table; the card counts them, so that whoever reads it knows of them.
     repeats = int((first[table.conversation] != table.conversation).sum())
     # Several comparisons may share a turn, so turns are counted by (conversation, turn).
@@ -41,6 +42,9 @@ def describe(table: InteractionTable, data: RawData, encoder: EncoderCard, input
             "comparisons": len(table),
             "pairs": pairs,
             "ties": ties,
+            "lone_ratings": forms.lone,
+            "remarks": forms.remarks,
+            "signals": forms.signals,
             "conversations": len(table.conversations),
             "turns": len(rounds),
             "questions": len(table.questions),

@@ -18,6 +18,7 @@ from data_prep.read.row_files import is_hub
 from data_prep.sources.source import RawData, SourceOptions
 from gmt.data.comparisons import Candidate, Comparison, winner_ratings
 from gmt.data.interactions import SPLITS
+from gmt.data.signals import signal_code
 from gmt.errors import DataError
 
 PAIR = ("winner", "model_a", "model_b")
@@ -27,8 +28,8 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     """Read one object a line: `user, query` and either `model, rating` or `model_a, model_b, winner`.
 
     `comparison`, `conversation` and `turn` group the rows; a row without them is a conversation
-    of its own. `question, task, response (response_a, response_b), feedback, cost (cost_a, cost_b),
-    timestamp` are read where they stand. A rating that is null leaves the round unrated. Where all
+    of its own. `question, task, response (response_a, response_b), feedback, signal, cost (cost_a,
+    cost_b), timestamp` are read where they stand. A rating that is null leaves the round unrated. Where all
     rows state a `split` (train, valid, test), `gmt prep` keeps it unless `--protocol` says otherwise.
 
     Beside `rows.jsonl`, `rows.card.json` may hold `rating_scale`, the numbers [low, high] that the
@@ -192,7 +193,19 @@ def _single(row: Row, scale: tuple[float, float] | None, scalable: bool) -> Cand
         rating,
         text(row.get("feedback"), "feedback"),
         number(row.get("cost"), "cost"),
+        _signal(row),
     )
+
+
+def _signal(row: Row) -> str | None:
+    """Read what the user did with the answer, if the row says it.
+
+    Raises:
+        DataError: There is no such signal.
+    """
+    name = label(row.get("signal"), "signal")
+    signal_code(name)
+    return name
 
 
 def _pair(row: Row) -> list[Candidate]:

@@ -120,6 +120,15 @@ def _prepare(terminal: Terminal, options: Any) -> None:
         _print_card(terminal, options.out, card)
 
 
+def said(counts: dict[str, int]) -> str:
+    """Say which forms of feedback a folder holds, e.g. `0 pairs, 523 lone ratings`."""
+    from gmt.data.feedback_counts import FeedbackCounts
+
+    pairs = counts["pairs"] + counts["ties"]
+    found = FeedbackCounts(pairs, *(counts.get(name, 0) for name in ("lone_ratings", "remarks", "signals")))
+    return str(found) if found.any else f"{found}: nothing; gmt train will refuse it"
+
+
 def _print_card(terminal: Terminal, out: Path, card: dict[str, Any]) -> None:
     """Say what the folder holds."""
     for note in card.get("notes", []):
@@ -130,5 +139,6 @@ def _print_card(terminal: Terminal, out: Path, card: dict[str, Any]) -> None:
         f"{counts['models']:,} models, {card['tie_rate']:.0%} ties; {card['protocol']} split, "
         f"encoder {card['encoder']['id']}"
     )
+    terminal.text(f"to learn from: {said(counts)}")
     if card.get("bad_rows"):
         terminal.text(f"{card['bad_rows']:,} bad rows dropped, listed in {out / 'rejected.csv'}")

@@ -19,12 +19,13 @@ LEARNING_RATE = 0.7
 
 
 def alternating_fit(
-    prior: QualityPrior, votes: VoteHistory, covariance: np.ndarray, rounds: int, learn: bool = False
-) -> tuple[QualityFit, np.ndarray]:
+    prior: QualityPrior, votes: VoteHistory, covariance: np.ndarray, rounds: int, learn: bool = False, cut: bool = False
+) -> tuple[QualityFit, np.ndarray, VoteHistory]:
     """Fit f and the users in turn, each given the other.
 
     Users: w_u = (θ, π, ρ)_u at its mode under N(0, S) given Δf. Then f: every vote has the logit
-    (1 + ρ_u) Δf + δᵀθ_u + π_u. With `learn`, each round sets S ← 0.7 · mean(w wᵀ + Cov(w)) + 0.3 · S₀.
+    (1 + ρ_u) Δf + δᵀθ_u + π_u (λ_u of an answer judged alone). With `learn`, each round sets
+    S ← 0.7 · mean(w wᵀ + Cov(w)) + 0.3 · S₀, and the thresholds of ratings to the likeliest.
 
     Source: Dempster, Laird and Rubin (1977) for expectation maximisation, here with Laplace's approximation
     (Rasmussen and Williams 2006, section 3.4).
@@ -34,26 +35,29 @@ def alternating_fit(
     Args:
         prior: The prior of f.
         votes: The votes.
-        covariance: (M + 2, M + 2) S, or S₀ where it is learned.
+        covariance: (M + 2, M + 2) S, or S₀ where it is learned; (M + 3, M + 3) with leniency.
         rounds: How often the users are fitted, and then f once more.
-        learn: Whether each round renews S.
+        learn: Whether each round renews S and the thresholds.
+        cut: Whether it renews the thresholds alone.
 
     Returns:
-        The fit of f, and S.
+        The fit of f, S, and the votes under the thresholds.
     """
     # The M² entries of S are more than votes can tell apart where models are many.
-    learn = learn and len(covariance) - 2 <= MANY_MODELS
+    cut, learn = cut or learn, learn and votes.models <= MANY_MODELS
     quality, first = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.outcomes), covariance
     users = len(np.unique(votes.user))
     for _ in range(rounds if len(votes) else 0):
         # 1. What everybody's f says of each vote is what a user's own part comes on top of.
         known = quality.differences(votes.query, votes.a, votes.b)
         effects = LinearEffects.fitted(votes, known, covariance, learn)
+        scale, offset = effects.scale, effects.offset
         if learn:
             # Mixed with S₀ and not with the S of the round before, so that more rounds do not let the prior fade.
             covariance = LEARNING_RATE * effects.moments / users + (1 - LEARNING_RATE) * first
-        # 2. f again, each vote read by its voter's discrimination and less what the voter adds.
-        quality = fit_answer_quality(
-            prior, votes.query, votes.a, votes.b, votes.outcomes, effects.scale, effects.offset, quality
-        )
-    return quality, covariance
+        # 2. Thresholds given everything else, where answers were rated and not only voted on.
+        if cut:
+            votes = votes.rescaled(scale * known + offset)
+        # 3. f again, from where it was, each vote read by its voter's discrimination and less what the voter adds.
+        quality = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.outcomes, scale, offset, quality)
+    return quality, covariance, votes

@@ -14,8 +14,8 @@ from gmt.posterior.conjugate_gradients import conjugate_gradients
 from gmt.posterior.laplace import laplace_mode
 from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.quality_prior import QualityPrior
-from gmt.posterior.vote_kernel import signed
-from gmt.routing.kernels import ANSWER_SHARES
+from gmt.posterior.vote_kernel import answers_of, signed
+from gmt.routing.kernels import ANSWER_CONSTANT, ANSWER_SHARES
 
 FIT_TOLERANCE = 1e-3
 """Of the solves within Newton steps, which need only point the right way."""
@@ -51,7 +51,7 @@ class QualityFit:
     @cached_property
     def scale(self) -> np.ndarray:
         """(V,) factor that each vote was read with."""
-        # Rows of the design are +scale at a, then -scale at b.
+        # `signed` holds each row as +scale at a, then -scale at b.
         return self.design.data.reshape(-1, 2)[:, 0]
 
     @cached_property
@@ -69,9 +69,12 @@ class QualityFit:
         unit = self.prior.unit
         if unit is None:
             return self.prior.quality_variance * self.weights @ self.prior.answer_kernel
-        # The weights of one vote's answers cancel, so the constant of K_m counts nothing.
         own, shared = ANSWER_SHARES
-        return self.prior.quality_variance * (own * self.weights + shared * (self.weights @ unit) @ unit.T)
+        found = own * self.weights + shared * (self.weights @ unit) @ unit.T
+        # The weights of one vote's answers cancel, so that of votes alone the constant of K_m counts nothing.
+        if self.prior.lone:
+            found = found + ANSWER_CONSTANT * self.weights.sum(axis=1, keepdims=True)
+        return self.prior.quality_variance * found
 
     @cached_property
     def known(self) -> np.ndarray:
@@ -88,10 +91,11 @@ class QualityFit:
         return np.zeros(0) if features is None else self.prior.answer_variance * (features.T @ self.weights.reshape(-1))
 
     def differences(self, query: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Return (V,) posterior means of f_a - f_b at known queries."""
+        """Return (V,) posterior means of f_a - f_b at known queries, of f_a where b is -1."""
         if self.prior.unit is not None:
             return self._differences_apart(query, a, b)
-        return self.known[query, a] - self.known[query, b]
+        first, second = self.known[query, a], self.known[query, b]
+        return np.where(b < 0, first, first - second)
 
     def _differences_apart(self, query: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return (V,) the same from the votes fitted to, without the quality of all G · M answers."""
@@ -99,7 +103,8 @@ class QualityFit:
         # The votes fitted to, whatever factors they were read with, and the targets share one kernel.
         fitted = self.design.indices.reshape(-1, 2)
         weight = self.residual * self.scale
-        own = fitted[:, 0] // models, fitted[:, 0] % models, fitted[:, 1] % models
+        lone = fitted[:, 0] == fitted[:, 1]
+        own = fitted[:, 0] // models, fitted[:, 0] % models, np.where(lone, -1, fitted[:, 1] % models)
         # In the alternating fit the targets are the votes themselves, and need no kernel of twice the size.
         if all(np.array_equal(mine, theirs) for mine, theirs in zip(own, (query, a, b), strict=True)):
             return prior.kernel(query, a, b).apply(weight[:, None])[:, 0]
@@ -161,7 +166,7 @@ def fit_answer_quality(
     Args:
         prior: The prior of f.
         query: (V,) which known query each vote is about.
-        a, b: (V,) models.
+        a, b: (V,) models; b is -1 where one answer alone was judged.
         outcomes: (V,) what was observed of scale · (f_a - f_b) + offset.
         scale, offset: (V,) as in `QualityFit`; 1 and 0 by default.
         start: A fit to the same votes to begin from; it changes how long this takes, not what is found.
@@ -169,10 +174,11 @@ def fit_answer_quality(
     count, models = len(outcomes), len(prior.strength_kernel)
     scale = np.ones(count) if scale is None else scale
     offset = np.zeros(count) if offset is None else offset
+    answers = query * models + a, answers_of(query, b, models)
+    design = signed(*answers, len(prior.query_kernel.keys) * models, scale)
     # 1. Where votes are many, the same mode is found over the answers if these are fewer, or by products between votes
     # without ever forming numbers for all G · M answers.
     if count > MOST_PLAIN_VOTES or prior.unit is not None:
-        design = signed(query * models + a, query * models + b, len(prior.query_kernel.keys) * models, scale)
         if answers_are_fewer(prior, count):
             space = AnswerSpace(prior, query, a, b, outcomes, scale, offset)
             return QualityFit(prior, design, *space.mode(None if start is None else start.weights))
@@ -180,9 +186,8 @@ def fit_answer_quality(
         alpha = kernel.mode(outcomes, offset, _carried(start, scale))
         curvature = outcomes.curvature(kernel.apply(alpha[:, None])[:, 0] + offset)
         return QualityFit(prior, design, alpha, curvature)
-    # 2. Else through the answers: a product costs what they cost, however many votes there are on each.
-    design = signed(query * models + a, query * models + b, len(prior.query_kernel.keys) * models, scale)
 
+    # 2. Else through the answers: a product costs what they cost, however many votes there are on each.
     def apply(x: np.ndarray) -> np.ndarray:
         return _latent_covariance(prior, design, x.T).T
 

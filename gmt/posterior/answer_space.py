@@ -29,9 +29,7 @@ def answers_are_fewer(prior: QualityPrior, votes: int) -> bool:
     """Tell whether answers are so few beside the votes that f is better found in their space."""
     queries, models = len(prior.query_kernel.keys), prior.models
     return (
-        prior.unit is None
-        and votes >= VOTES_AN_ANSWER * queries * models
-        and queries * models**2 <= MOST_BLOCK_NUMBERS
+        prior.unit is None and votes >= VOTES_AN_ANSWER * queries * models and queries * models**2 <= MOST_BLOCK_NUMBERS
     )
 
 
@@ -116,28 +114,35 @@ class AnswerSpace:
 
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
-        """(V,) and (V,) which of the G · M answers each vote is on."""
-        return self.query * self.prior.models + self.a, self.query * self.prior.models + self.b
+        """(V,) and (V,) which of the G · M answers each vote is on; twice the same where one alone was judged."""
+        first = self.query * self.prior.models
+        return first + self.a, first + np.where(self.b < 0, self.a, self.b)
+
+    @cached_property
+    def _second(self) -> np.ndarray:
+        """(V,) factor of the second answer, 0 where there is none."""
+        return np.where(self.b < 0, 0.0, self.scale)
 
     def _latent(self, quality: np.ndarray) -> np.ndarray:
         left, right = self._places
-        return self.scale * (quality[left] - quality[right])
+        return self.scale * quality[left] - self._second * quality[right]
 
     def _gathered(self, values: np.ndarray) -> np.ndarray:
         """Return (G · M,) Aᵀ times (V,) numbers."""
         (left, right), size = self._places, self.queries * self.prior.models
-        weighted = self.scale * values
-        return np.bincount(left, weighted, size) - np.bincount(right, weighted, size)
+        return np.bincount(left, self.scale * values, size) - np.bincount(right, self._second * values, size)
 
     def _curvature(self, weight: np.ndarray) -> np.ndarray:
         """Return (G, M, M) H, given (V,) W."""
         models, shape = self.prior.models, (self.queries, self.prior.models, self.prior.models)
-        weighted, (left, right) = weight * self.scale**2, self._places
-        # Entry (a, b) of the block of a vote's query; its mirror image is added below.
-        mixed = np.bincount(left * models + self.b, weighted, np.prod(shape)).reshape(shape)
+        left, right = self._places
+        # Entry (a, b) of the block of a vote's query, then its mirror image.
+        mixed = np.bincount(left * models + right % models, weight * self.scale * self._second, np.prod(shape))
+        mixed = mixed.reshape(shape)
         out = -(mixed + mixed.swapaxes(1, 2))
         own, size = np.arange(models), shape[0] * models
-        out[:, own, own] += (np.bincount(left, weighted, size) + np.bincount(right, weighted, size)).reshape(-1, models)
+        diagonal = np.bincount(left, weight * self.scale**2, size) + np.bincount(right, weight * self._second**2, size)
+        out[:, own, own] += diagonal.reshape(-1, models)
         return out
 
     def _step(self, curvature: np.ndarray, gap: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ class LargeUser:
         votes: All votes.
         index: (T,) positions of the user's.
         offset: (V,) Δf of every vote.
-        covariance: (M + 2, M + 2) S over models, position bias and discrimination.
+        covariance: (M + 2, M + 2) S over models, position bias and discrimination; (M + 3, M + 3) with leniency.
     """
 
     def __init__(self, votes: VoteHistory, index: np.ndarray, offset: np.ndarray, covariance: np.ndarray) -> None:
@@ -37,21 +37,22 @@ class LargeUser:
 
     @cached_property
     def design(self) -> csr_matrix:
-        """(T, M + 2) sparse x = [δ, 1, Δf] of every vote."""
+        """(T, M + 2) sparse x = [δ, 1, Δf] of every vote, [e_a, 0, f, 1] of an answer judged alone."""
         votes, count = self.votes, len(self.votes)
         # The position bias has a 1 in every vote, for a is always the answer shown left.
-        beside = np.stack([np.ones(count), self.offset], axis=1)
+        lone = votes.lone.astype(float)
+        beside = np.stack([np.ones(count) - lone, self.offset, lone], axis=1)[:, : len(self.covariance) - self.models]
         return hstack([signed(votes.a, votes.b, self.models), csr_matrix(beside)], format="csr")
 
     @property
     def models(self) -> int:
         """Return M."""
-        return len(self.covariance) - 2
+        return self.votes.models
 
     @cached_property
     def own(self) -> MatrixCovariance:
         """C, what the user adds to models on one kind of query only."""
-        return MatrixCovariance(query_kernel_covariance(self.covariance))
+        return MatrixCovariance(query_kernel_covariance(self.covariance, self.models))
 
     @cached_property
     def terms(self) -> VoteKernel:
@@ -112,12 +113,13 @@ class LargeUser:
         The votes' weights are first added up by query and model, so that a target costs no more for each vote.
         """
         models, linear = targets.models[at], self.mean(alpha)
-        # 1. The position bias, last but one, explains votes and has no part in a score.
-        out = linear[models] + targets.quality[at] * linear[-1]
+        # 1. Position bias and leniency explain what was said, and have no part in a score.
+        out = linear[models] + targets.quality[at] * linear[self.models + 1]
         if settings.query_kernel_scale:
             codes, query = np.unique(self.votes.query, return_inverse=True)
             first = query * self.models
-            answers = signed(first + self.votes.a, first + self.votes.b, len(codes) * self.models)
+            second = np.where(self.votes.lone, -1, first + self.votes.b)
+            answers = signed(first + self.votes.a, second, len(codes) * self.models)
             # 2. C is applied to sums over votes: a query and model voted on a thousand times is one column.
             weights = self.own.times((answers.T @ alpha).reshape(len(codes), self.models).T)  # (M, G)
             near = targets.similarity[at][:, codes] @ weights.T

@@ -1,4 +1,4 @@
-"""Fit what users add linearly, (θ, π, ρ), batch by batch of users, in the smaller of two spaces."""
+"""Fit what users add linearly, (θ, π, ρ, λ), batch by batch of users, in the smaller of two spaces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LinearEffects:
 
     Args:
         scale: (V,) 1 + ρ_u of every vote's user.
-        offset: (V,) δᵀθ_u + π_u.
+        offset: (V,) δᵀθ_u + π_u, λ_u in the place of π_u for an answer judged alone.
         moments: (M + 2, M + 2) Σ over users of w wᵀ + Cov(w), w = (θ, π, ρ)_u; 0 where it was not asked for.
     """
 
@@ -42,14 +42,15 @@ class LinearEffects:
         """
         users = np.unique(votes.user)
         rows, moments = np.zeros((2, len(votes))), np.zeros_like(covariance)
-        for _, index in votes.batches(users[own_share(len(users))], len(covariance) - 2):
+        for _, index in votes.batches(users[own_share(len(users))], votes.models):
             mean, found = _modes(votes, index, known, covariance, learn)
             moments += found
-            # w is (θ, π, ρ): the discrimination stands last, the position bias before it.
+            # w is (θ, π, ρ, λ): the position bias and the discrimination stand behind the models.
             row, slot = np.nonzero(index >= 0)
             at = index[row, slot]
-            rows[0, at] = mean[row, -1]
-            rows[1, at] = mean[row, votes.a[at]] - mean[row, votes.b[at]] + mean[row, -2]
+            rows[0, at] = mean[row, votes.models + 1]
+            less = np.where(votes.lone[at], -mean[row, -1], mean[row, votes.b[at]] - mean[row, votes.models])
+            rows[1, at] = mean[row, votes.a[at]] - less
         rows = total(rows)
         return cls(1 + rows[0], rows[1], total(moments) if learn else moments)
 
@@ -84,7 +85,10 @@ def _modes_of_effects(
     factor = placed(basis * np.sqrt(np.maximum(size, 0.0)), device)
     at, mask = np.maximum(index, 0), placed(index >= 0, device)
     a, b, offset = (placed(part[at], device) for part in (votes.a, votes.b, known))
-    design = factor[a] - factor[b] + factor[-2] + offset[:, :, None] * factor[-1]
+    lone, models = placed(votes.lone[at], device)[:, :, None], votes.models
+    # x is [δ, 1, Δf] of a vote, [e_a, 0, f, 1] of an answer judged alone.
+    design = factor[a] + torch.where(lone, factor[-1], factor[models] - factor[b])
+    design += offset[:, :, None] * factor[models + 1]
     # Padding reads the first vote of all; the mask takes it out.
     design *= mask[:, :, None]
     outcomes = PlacedOutcomes.of(votes.outcomes[at], device)

@@ -8,7 +8,7 @@ import numpy as np
 
 from gmt.posterior.model_covariance import MatrixCovariance, ModelCovariance, TextCovariance
 from gmt.posterior.vote_kernel import QueryTerm, VoteKernel, signed
-from gmt.routing.kernels import ANSWER_SHARES, STRENGTH_SHARES, QueryKernel
+from gmt.routing.kernels import ANSWER_CONSTANT, ANSWER_SHARES, STRENGTH_SHARES, QueryKernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +25,7 @@ class QualityPrior:
         features: (G · M, F) φ, what is known of each answer; None where answers are not described.
         answer_variance: s_φ of what each feature adds to the quality.
         unit: (M, D) unit vectors of the models' texts where models are so many that products go through them.
+        lone: Whether answers were judged alone too, so that what all models share counts.
     """
 
     query_kernel: QueryKernel
@@ -35,6 +36,7 @@ class QualityPrior:
     features: np.ndarray | None = None
     answer_variance: float = 0.0
     unit: np.ndarray | None = None
+    lone: bool = False
 
     @property
     def models(self) -> int:
@@ -42,13 +44,13 @@ class QualityPrior:
         return len(self.strength_kernel)
 
     def kernel(self, query: np.ndarray, a: np.ndarray, b: np.ndarray, scale: np.ndarray | None = None) -> VoteKernel:
-        """Return the prior covariance of scale · (f_a - f_b) among (V,) votes, as products."""
+        """Return the prior covariance of scale · (f_a - f_b) among (V,) votes, as products; b of -1 is no answer."""
         strength, answer = self._model_covariances
         term = QueryTerm(self.query_kernel, query, a, b, answer, self.models, scale)
         groups: tuple[np.ndarray, ...] = ()
         if self.features is not None:
-            # A vote sees differences alone, so no feature of a single answer is needed beyond this line.
-            gap = self.features[query * self.models + a] - self.features[query * self.models + b]
+            second = self.features[query * self.models + np.maximum(b, 0)]
+            gap = self.features[query * self.models + a] - np.where((b < 0)[:, None], 0.0, second)
             groups = (gap if scale is None else gap * scale[:, None],)
         # `VoteKernel` multiplies the query term by both of its scales, hence the ratio.
         scales = self.strength_variance, self.quality_variance / self.strength_variance
@@ -56,10 +58,11 @@ class QualityPrior:
 
     @property
     def _model_covariances(self) -> tuple[ModelCovariance, ModelCovariance]:
-        """Return K_b and K_m as the differences of two models see them, for which a constant counts nothing."""
+        """Return K_b and K_m; where all are differences of two models, without what all models share."""
         if self.unit is None:
             return MatrixCovariance(self.strength_kernel), MatrixCovariance(self.answer_kernel)
-        return TextCovariance(*STRENGTH_SHARES, self.unit), TextCovariance(*ANSWER_SHARES, self.unit)
+        constant = ANSWER_CONSTANT if self.lone else 0.0
+        return TextCovariance(*STRENGTH_SHARES, self.unit), TextCovariance(*ANSWER_SHARES, self.unit, constant)
 
     def apply(self, weights: np.ndarray) -> np.ndarray:
         """Multiply (G · M, N) numbers, one for each answer, by the prior covariance."""

@@ -63,8 +63,8 @@ class TargetBatch:
         inverse = np.linalg.solve(precision(kernel, weight), weight[:, :, None] * np.eye(weight.shape[1]))
         # 2. What these votes take off the candidates' prior variance.
         towards = blended(self.towards, settings)
-        # `rows` is S x before the scale of the prior, and ρ its last entry.
-        mean = settings.prior_scale * (theirs[:, None] @ self.users.rows)[:, 0, -1]
+        # `rows` is S x before the scale of the prior; ρ stands behind the models and the position bias.
+        mean = settings.prior_scale * (theirs[:, None] @ self.users.rows)[:, 0, self.users.models + 1]
         return towards @ inverse[self.row] @ towards.swapaxes(1, 2), mean[self.row]
 
 
@@ -119,5 +119,5 @@ class LargeTargets:
         weight = self.user.votes.outcomes.curvature(kernel.apply(theirs[:, None])[:, 0] + self.user.offset)
         # One target at a time, for K · T numbers of each are large where T is.
         found = [kernel.learned(self._towards(settings, target), weight) for target in range(len(self.at))]
-        mean = settings.prior_scale * self.user.mean(theirs)[-1]
+        mean = settings.prior_scale * self.user.mean(theirs)[self.user.models + 1]
         return np.stack(found), np.full(len(self.at), mean)

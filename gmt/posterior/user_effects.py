@@ -26,7 +26,7 @@ class UserEffects:
 
     Args:
         settings: The variances.
-        covariance: (M + 2, M + 2) S.
+        covariance: (M + 2, M + 2) S; (M + 3, M + 3) with leniency.
         votes: The votes.
         offset: (V,) Δf, what everybody's f says of each vote.
         solved: (V,) α where it is known already.
@@ -113,7 +113,7 @@ class UserEffects:
 
         Of what was rated forty half-lives ago one part in a million millions is left.
         """
-        for batch, index in self.votes.batches(users, len(self.covariance) - 2):
+        for batch, index in self.votes.batches(users, self.votes.models):
             if self.votes.half_life and index.shape[1] > MOST_DENSE_VOTES:
                 newest = np.argsort(self.votes.since[index[0]], kind="stable")[:MOST_DENSE_VOTES]
                 index = index[:, np.sort(newest)]

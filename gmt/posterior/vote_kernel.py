@@ -35,7 +35,7 @@ class QueryTerm:
 
     Args:
         queries: K_q.
-        query, a, b: (T,) codes of the votes.
+        query, a, b: (T,) codes of the votes; b is -1, and δ = scale · e_a, where one answer alone was judged.
         own: C.
         models: M.
         scale: (T,) factor of each vote, 1 by default.
@@ -58,7 +58,7 @@ class QueryTerm:
         self.differences = signed(a, b, models, self.scale)
         self.dense = queries.dense(codes)
         if self.dense is not None:
-            self.answers = signed(at * models + a, at * models + b, len(codes) * models, self.scale)
+            self.answers = signed(at * models + a, answers_of(at, b, models), len(codes) * models, self.scale)
             return
         # Where K_q is not kept as a matrix, its three parts are applied each in its own form.
         only, self.shared, task = queries.parts(query)
@@ -94,8 +94,8 @@ class QueryTerm:
     def _through_answers(self, group: np.ndarray, a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> csr_matrix:
         """Return (T, groups · M) rows weight · (e_a - e_b) in the block of each vote's group, 0 where that is -1."""
         codes, at = np.unique(group, return_inverse=True)
-        at = at * self.models
-        return signed(at + a, at + b, len(codes) * self.models, np.where(group >= 0, weight, 0.0))
+        second = answers_of(at, b, self.models)
+        return signed(at * self.models + a, second, len(codes) * self.models, np.where(group >= 0, weight, 0.0))
 
     @cached_property
     def blocks(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -113,16 +113,23 @@ class QueryTerm:
             left, right = (np.broadcast_to(part, (len(index), size, size)) for part in _both(index))
             # δᵀ C δ' has four entries of C, read one by one.
             entries = sum(
-                sign * self.own.at(one[left].reshape(-1), other[right].reshape(-1))
+                sign * self._at(one[left].reshape(-1), other[right].reshape(-1))
                 for sign, one, other in ((1, a, a), (-1, b, a), (-1, a, b), (1, b, b))
             )
             factor = only[left] * self.scale[left] * self.scale[right]
             found.append((index, np.reshape(entries, left.shape) * factor))
         return found
 
+    def _at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the (N,) entries of C, 0 where a code is -1."""
+        found = self.own.at(left, right)
+        return np.where((left < 0) | (right < 0), 0.0, found) if (np.minimum(left, right) < 0).any() else found
+
     def _pairs(self) -> csr_matrix:
         """Return `blocks` as one sparse (T, T) matrix."""
-        parts = [(*map(np.ravel, np.broadcast_arrays(*_both(index))), entries.ravel()) for index, entries in self.blocks]
+        parts = [
+            (*map(np.ravel, np.broadcast_arrays(*_both(index))), entries.ravel()) for index, entries in self.blocks
+        ]
         empty = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
         left, right, values = (np.concatenate(part) for part in zip(empty, *parts, strict=True))
         return csr_matrix((values, (left, right)), shape=(len(self.scale), len(self.scale)))
@@ -251,9 +258,17 @@ def _both(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def signed(a: np.ndarray, b: np.ndarray, columns: int, scale: np.ndarray | None = None) -> csr_matrix:
-    """Return the (T, columns) sparse rows scale · (e_a - e_b) of (T,) codes a and b."""
+    """Return the (T, columns) sparse rows scale · (e_a - e_b) of (T,) codes a and b, scale · e_a where b is -1."""
     count = len(a)
     scale = np.ones(count) if scale is None else scale
-    # Two entries a row in a known order: no sorting, and the factors can be read back from them.
-    data, at = np.stack([scale, -scale], axis=1).reshape(-1), np.stack([a, b], axis=1).reshape(-1)
+    # Two entries a row in a known order: no sorting, and the factors can be read back from them. Without a second
+    # answer the row names the first one twice, the second time with 0.
+    lone = b < 0
+    data = np.stack([scale, np.where(lone, 0.0, -scale)], axis=1).reshape(-1)
+    at = np.stack([a, np.where(lone, a, b)], axis=1).reshape(-1)
     return csr_matrix((data, at, 2 * np.arange(count + 1)), shape=(count, columns))
+
+
+def answers_of(group: np.ndarray, model: np.ndarray, models: int) -> np.ndarray:
+    """Return the (T,) codes of the models' answers to queries, or other groups; -1, no answer, stays -1."""
+    return np.where(model < 0, -1, group * models + model)

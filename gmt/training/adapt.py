@@ -11,6 +11,8 @@ import torch
 from data_prep.sources.jsonl import read_history
 from gmt.data.build_graph import build_graph
 from gmt.data.comparisons import Comparison
+from gmt.data.feedback_counts import FeedbackCounts
+from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError, UserError
 from gmt.hybrid.network_router import NetworkRouter
 from gmt.serving.pretrained import Router
@@ -43,7 +45,7 @@ def adapt_user(
         state: Database of what users told, as in `Router.from_pretrained`.
 
     Returns:
-        What `Router.add` says, and the user's ranking `before` and `after`.
+        What `Router.add` says, the forms of feedback `used`, and the user's ranking `before` and `after`.
 
     Raises:
         UserError: There is no history to read, or `steps` are asked of a run whose network is switched off.
@@ -63,7 +65,9 @@ def adapt_user(
     router.refresh()  # what is shown must be what the run, loaded again, will say
     if steps and graph is not None:
         _learn_offset(router, graph, user, steps)
-    return found | {"user": user, "before": before, "after": router.preferences(user)}
+    table = InteractionTable.from_comparisons(observed)
+    used = str(FeedbackCounts.of(table)) if len(table) else "nothing"
+    return found | {"user": user, "used": used, "before": before, "after": router.preferences(user)}
 
 
 def _shipped(router: Router, user: str) -> Path:
