@@ -13,6 +13,7 @@ from data_prep.read.row_files import is_hub
 from data_prep.repeats import first_occurrences
 from data_prep.sources.source import RawData
 from gmt.data.encoders import EncoderCard
+from gmt.data.feedback_counts import FeedbackCounts
 from gmt.data.interactions import SPLITS, InteractionTable
 
 ENOUGH = 10
@@ -30,7 +31,7 @@ def describe(table: InteractionTable, data: RawData, encoder: EncoderCard, input
     """
     pairs, ties = _pairs(table)
     per_user = np.bincount(table.user[table.rated], minlength=len(table.users))
-    first = first_occurrences(table)
+    first, forms = first_occurrences(table), FeedbackCounts.of(table)
     # Exact repeats stay in the table; the card counts them, so that whoever reads it knows of them.
     repeats = int((first[table.conversation] != table.conversation).sum())
     # Several comparisons may share a turn, so turns are counted by (conversation, turn).
@@ -45,12 +46,13 @@ def describe(table: InteractionTable, data: RawData, encoder: EncoderCard, input
             "comparisons": len(table),
             "pairs": pairs,
             "ties": ties,
+            "lone_ratings": forms.lone,
+            "remarks": forms.remarks,
+            "signals": forms.signals,
             "conversations": len(table.conversations),
             "turns": len(rounds),
             "questions": len(table.questions),
             "rated": int(table.rated.sum()),
-            # A rating that nothing stands beside says something of a user's taste only among others of theirs.
-            "lone_ratings": int((np.isfinite(ratings_of(table)).sum(1) == 1).sum()),
             "users_with_enough": int((per_user >= ENOUGH).sum()),
         },
         "splits": {

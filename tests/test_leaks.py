@@ -123,11 +123,11 @@ def test_the_curvature_of_answer_quality_is_that_of_the_log_loss():
     data = random_dataset(0, users=6)
     router = HierarchicalBradleyTerry()
     votes, prior = router.prepare(data).votes, router.prior(data, router.prepare(data), router.settings)
-    fit = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.y)
+    fit = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.outcomes)
     gap, step = fit.differences(votes.query, votes.a, votes.b), 1e-3
 
     def loss(logit):
-        return np.logaddexp(0, logit) - votes.y * logit
+        return np.logaddexp(0, logit) - votes.outcomes.y * logit
 
     wanted = (loss(gap + step) - 2 * loss(gap) + loss(gap - step)) / step**2
     assert fit.curvature == pytest.approx(wanted, abs=1e-4)

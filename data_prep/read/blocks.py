@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from data_prep.read.numbering import Numbering
 from data_prep.read.row import RatedRow
+from gmt.data.signals import signal_code
 
 # Names become dictionaries of their column; texts share one, for it is texts that fill the memory.
 NAMES = ("file", "user", "conversation", "comparison", "question", "task")
@@ -31,7 +32,7 @@ class Block:
         rows: (N,) names as dictionaries, `query` as place in `texts`, `line`, `turn`, `split`, `timestamp` and the
             `count` of candidates; null where nothing is stated.
         candidates: (R,) of the rows' candidates in turn: `model` as dictionary, `response` and `feedback` as place in
-            `texts`, `rating` and `cost`.
+            `texts`, `rating`, `cost`, and `signal` as its code.
         texts: (T,) the distinct texts, or whatever stands for each of them.
     """
 
@@ -66,6 +67,7 @@ def pack_rows(rows: Sequence[RatedRow]) -> Block:
         "feedback": places[at + len(shown) :],
         "rating": pa.array([candidate.rating for candidate in shown], pa.float64()),
         "cost": pa.array([candidate.cost for candidate in shown], pa.float64()),
+        "signal": pa.array([signal_code(candidate.signal) for candidate in shown], pa.int64()),
     }
     return Block(pa.RecordBatch.from_pydict(of_rows), pa.RecordBatch.from_pydict(of_candidates), texts.dictionary)
 

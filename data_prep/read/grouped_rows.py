@@ -12,6 +12,7 @@ import numpy as np
 from data_prep.read.conversations import content_name, conversations_of, opening_queries, turns_of
 from gmt.data.comparisons import Candidate, Comparison, text_id
 from gmt.data.interactions import InteractionTable
+from gmt.data.signals import SIGNALS
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +112,7 @@ class GroupedRows:
             feedback=met[answers + 1],
             rating=shown["rating"],
             cost=shown["cost"],
+            signal=shown["signal"],
         ).owned()  # a conversation of two users would show each the rounds of the other
 
     def _questions(self, talk: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
@@ -136,6 +138,7 @@ class GroupedRows:
             _number(shown["rating"][place]),
             _named(texts, shown["feedback"][place]),
             _number(shown["cost"][place]),
+            _named(SIGNALS, shown["signal"][place]),
         )
 
     def _content_of(self, at: int) -> str:

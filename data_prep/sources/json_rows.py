@@ -7,6 +7,7 @@ from data_prep.read.labels import OUR_LABELS, Labels
 from data_prep.read.row import RatedRow, Row, vote
 from gmt.data.comparisons import Candidate
 from gmt.data.interactions import SPLITS
+from gmt.data.signals import signal_code
 from gmt.errors import DataError
 
 PAIR = ("winner", "model_a", "model_b")
@@ -80,7 +81,19 @@ def _single(row: Row, scale: tuple[float, float] | None, scalable: bool, labels:
         rating,
         text(row.get("feedback"), "feedback"),
         number(row.get("cost"), "cost"),
+        _signal(row),
     )
+
+
+def _signal(row: Row) -> str | None:
+    """Read what the user did with the answer, if the row says it.
+
+    Raises:
+        DataError: There is no such signal.
+    """
+    name = label(row.get("signal"), "signal")
+    signal_code(name)
+    return name
 
 
 def _pair(row: Row, labels: Labels) -> list[Candidate]:

@@ -31,8 +31,8 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     """Read one object a line: `user, query` and either `model, rating` or `model_a, model_b, winner`.
 
     `comparison`, `conversation` and `turn` group the rows; a row without them is a conversation
-    of its own. `question, task, response (response_a, response_b), feedback, cost (cost_a, cost_b),
-    timestamp` are read where they stand. A rating that is null leaves the round unrated. Where all
+    of its own. `question, task, response (response_a, response_b), feedback, signal, cost (cost_a,
+    cost_b), timestamp` are read where they stand. A rating that is null leaves the round unrated. Where all
     rows state a `split` (train, valid, test), `gmt prep` keeps it unless `--protocol` says otherwise.
 
     Beside `rows.jsonl`, `rows.card.json` may hold `rating_scale`, the numbers [low, high] that the

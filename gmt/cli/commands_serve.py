@@ -70,7 +70,7 @@ def adapt(
     terminal.result(found)
     terminal.text(
         f"{user}: {found['added']} rounds added, {found['repeats']} exact repeats left out; "
-        f"{found['votes']} rated rounds known"
+        f"{found['votes']} rated rounds known; used {found['used']}"
     )
     for name in found["unknown_models"]:
         terminal.warn(f"Model {name} is not on offer in this run; gmt models add {name} --description … offers it.")

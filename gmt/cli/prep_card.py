@@ -38,13 +38,21 @@ def _print_card(terminal: Terminal, out: Path, card: dict[str, Any]) -> None:
     )
     terminal.text(
         f"{counts['pairs']:,} pairs of different ratings, {counts['ties']:,} equal ones, {counts['lone_ratings']:,} "
-        f"ratings that stand alone; {counts['users_with_enough']:,} of {counts['users']:,} users have {ENOUGH} or more "
-        "rated rounds"
+        f"ratings that stand alone{_unrated(counts)}; {counts['users_with_enough']:,} of {counts['users']:,} users have "
+        f"{ENOUGH} or more rated rounds"
     )
-    if not counts["pairs"]:
+    if not any(counts.get(form) for form in ("pairs", "ties", "lone_ratings", "remarks", "signals")):
+        terminal.warn("Note: nothing here can be learned from; gmt train will refuse this folder.")
+    elif not counts["pairs"]:
         terminal.warn(
             "Note: no two answers were compared, so nothing here says which of two is preferred; rows that were judged "
             "together must name their comparison, or their user and query alike."
         )
     if card.get("bad_rows"):
         terminal.text(f"{card['bad_rows']:,} bad rows dropped, listed in {out / 'rejected.csv'}")
+
+
+def _unrated(counts: dict[str, int]) -> str:
+    """Count what was said of answers without a rating, where there is any of it."""
+    said = [(counts.get(form, 0), form) for form in ("remarks", "signals")]
+    return "".join(f", {count:,} {form} on answers without a rating" for count, form in said if count)

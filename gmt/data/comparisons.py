@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from gmt.data.signals import signal_code
 from gmt.errors import DataError
 
 HALF = re.compile("[\ud800-\udfff]")  # of a character beyond the basic plane; no UTF-8 can hold it alone
@@ -39,9 +40,11 @@ class Candidate:
         rating: Rating in [0, 1], scaled by the source's own scale; None where nobody rated.
         feedback: Free-text feedback on this answer.
         cost: Price paid for this answer, any one unit per source.
+        signal: What the user did with it, one of `SIGNALS`.
 
     Raises:
-        DataError: The name is empty, a text holds half a character, or the rating or cost is no finite number in range.
+        DataError: The name is empty, a text holds half a character, the rating or cost is no finite number in range, or
+            there is no such signal.
     """
 
     model: str
@@ -49,12 +52,14 @@ class Candidate:
     rating: float | None = None
     feedback: str | None = None
     cost: float | None = None
+    signal: str | None = None
 
     def __post_init__(self) -> None:
         if not self.model or not self.model.strip():
             raise DataError("a candidate has no model name; expected a non-empty name")
         for name in ("model", "response", "feedback"):
             check_text(getattr(self, name), name)
+        signal_code(self.signal)
         if self.rating is not None and not (math.isfinite(self.rating) and 0.0 <= self.rating <= 1.0):
             raise DataError(
                 f"rating {self.rating} of model {self.model} is outside [0, 1]; scale it by the source's own scale"

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.signals import SIGNALS
 from gmt.data.table_arrow import SCHEMA, arrow_of, arrow_parts, columns_of
 from gmt.data.table_builder import TableBuilder
 from gmt.data.table_columns import PER_COMPARISON, PER_ROW, SPLITS, TEST, TRAIN, VALID, TableColumns
@@ -104,9 +105,10 @@ class InteractionTable(TableColumns):
         return values[values >= 0]
 
     def without_ratings(self) -> InteractionTable:
-        """Return the same table with ratings and feedback blanked."""
-        # Feedback too, for its words give the rating away.
-        return replace(self, rating=np.full_like(self.rating, np.nan), feedback=np.full_like(self.feedback, -1))
+        """Return the same table with ratings, feedback and signals blanked."""
+        # Feedback and signals too, for they give the rating away.
+        none = {name: np.full_like(getattr(self, name), -1) for name in ("feedback", "signal")}
+        return replace(self, rating=np.full_like(self.rating, np.nan), **none)
 
     def without_texts(self) -> InteractionTable:
         """Return the same table with a stand-in for every text, by which its vector and its form are still found."""
@@ -123,6 +125,7 @@ class InteractionTable(TableColumns):
                     None if np.isnan(self.rating[r]) else float(self.rating[r]),
                     self.texts[self.feedback[r]] if self.feedback[r] >= 0 else None,
                     None if np.isnan(self.cost[r]) else float(self.cost[r]),
+                    SIGNALS[self.signal[r]] if self.signal[r] >= 0 else None,
                 )
                 for r in range(self.start[c], self.start[c + 1])
             )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from gmt.data.signals import SIGNALS, signal_code
 from gmt.data.table_columns import SPLITS, TableColumns
 from gmt.errors import DataError
 
@@ -28,8 +29,11 @@ SCHEMA = pa.schema(
         ("cost", pa.float64()),
         ("timestamp", pa.float64()),
         ("split", pa.string()),
+        ("signal", pa.string()),
     ]
 )
+ADDED_LATER = ("signal",)
+"""Columns that tables written by earlier versions lack."""
 
 
 IN_MEMORY = pa.schema(
@@ -59,6 +63,7 @@ def arrow_of(table: TableColumns, first: int, last: int) -> pa.Table:
         "cost": _numbers(table.cost[rows]),
         "timestamp": _numbers(table.timestamp[of]),
         "split": _names(SPLITS, table.split[of].astype(np.int64)),
+        "signal": _names(SIGNALS, table.signal[rows]),
     }
     return pa.table(columns, schema=SCHEMA)
 
@@ -103,6 +108,9 @@ def columns_of(rows: pa.Table, models: Sequence[str]) -> dict[str, Any]:
     Raises:
         DataError: A column is missing, a split is unknown, or rows of one comparison disagree on what they share.
     """
+    for name in ADDED_LATER:
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.nulls(len(rows), SCHEMA.field(name).type))
     missing = [name for name in SCHEMA.names if name not in rows.column_names]
     if missing:
         raise DataError(f"the table lacks the columns {', '.join(missing)}; write it with gmt prep")
@@ -144,6 +152,7 @@ def columns_of(rows: pa.Table, models: Sequence[str]) -> dict[str, Any]:
         "feedback": feedback,
         "rating": _floats(rows["rating"]),
         "cost": _floats(rows["cost"]),
+        "signal": _signal_codes(rows["signal"]),
     }
 
 
@@ -176,6 +185,12 @@ def _split_codes(column: pa.ChunkedArray) -> np.ndarray:
         raise DataError(f"split is {unknown[0] if unknown else None!r}; expected one of {', '.join(SPLITS)}")
     # A table without rows still needs an array that can be indexed.
     return np.array([known[name] for name in names] or [0], dtype=np.int8)[codes]
+
+
+def _signal_codes(column: pa.ChunkedArray) -> np.ndarray:
+    names, codes = _codes(column)
+    # One more for those without: code -1 reads the last.
+    return np.array([*map(signal_code, names), -1], np.int64)[codes]
 
 
 def _check_shared(columns: Mapping[str, np.ndarray], ids: np.ndarray, first: np.ndarray, start: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gmt.data.comparisons import Comparison, text_id
+from gmt.data.signals import signal_code
 from gmt.data.table_columns import PER_COMPARISON, PER_ROW, TRAIN, VOCABULARIES
 
 
@@ -65,6 +66,7 @@ class TableBuilder:
                 columns["feedback"].append(self.code("texts", candidate.feedback))
                 columns["rating"].append(math.nan if candidate.rating is None else candidate.rating)
                 columns["cost"].append(math.nan if candidate.cost is None else candidate.cost)
+                columns["signal"].append(signal_code(candidate.signal))
             self.start.append(len(columns["model"]))
         return self
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmt.data.row_layout import RowLayout
+from gmt.data.signals import SIGNALS
 from gmt.data.vocabulary import Names
 from gmt.errors import DataError
 
@@ -19,7 +20,7 @@ TRAIN, VALID, TEST = range(3)
 
 VOCABULARIES = ("users", "models", "texts", "conversations", "questions", "tasks")
 PER_COMPARISON = ("comparison", "user", "conversation", "turn", "question", "task", "query", "timestamp", "split")
-PER_ROW = ("model", "response", "feedback", "rating", "cost")
+PER_ROW = ("model", "response", "feedback", "rating", "cost", "signal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,7 @@ class TableColumns:
         start: (C + 1,) row offsets.
         model, response, feedback: (R,) codes.
         rating, cost: (R,) floats or NaN.
+        signal: (R,) places in `SIGNALS`; all -1 where left out.
         rows_of: A table with the same rows, checked already; then nothing is checked again and what was worked out
             of the rows is shared.
         grown_by: What put the last rows behind a checked table and checked them; then nothing is checked again.
@@ -68,12 +70,15 @@ class TableColumns:
     feedback: np.ndarray
     rating: np.ndarray
     cost: np.ndarray
+    signal: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     layout: RowLayout = field(init=False, repr=False)
     growth: TableGrowth | None = field(init=False, repr=False)
     rows_of: InitVar[TableColumns | None] = None
     grown_by: InitVar[TableGrowth | None] = None
 
     def __post_init__(self, rows_of: TableColumns | None, grown_by: TableGrowth | None) -> None:
+        if len(self.signal) != len(self.model) and not len(self.signal):
+            object.__setattr__(self, "signal", np.full(len(self.model), -1))
         # Shared where the rows are the same: the padded arrays are the largest thing worked out of a table.
         layout = RowLayout(self.start, self.model, self.rating) if rows_of is None else rows_of.layout
         object.__setattr__(self, "layout", layout)
@@ -97,6 +102,7 @@ class TableColumns:
             ("response", self.response, len(self.texts), -1),
             ("feedback", self.feedback, len(self.texts), -1),
             ("split", self.split, len(SPLITS), 0),
+            ("signal", self.signal, len(SIGNALS), -1),
         ]
         for name, codes, size, low in checks:
             if len(codes) and (codes.min() < low or codes.max() >= size):

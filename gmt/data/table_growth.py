@@ -11,6 +11,7 @@ import numpy as np
 
 from gmt.data.comparisons import Comparison, text_id
 from gmt.data.growing_rows import GrowingRows
+from gmt.data.signals import signal_code
 from gmt.data.table_columns import PER_COMPARISON, PER_ROW, VOCABULARIES, TableColumns
 from gmt.data.vocabulary import Vocabulary
 from gmt.errors import DataError
@@ -147,6 +148,7 @@ class TableGrowth:
             "feedback": codes("texts", (one.feedback for one in candidates)),
             "rating": np.array([_number(one.rating) for one in candidates], float),
             "cost": np.array([_number(one.cost) for one in candidates], float),
+            "signal": np.array([signal_code(one.signal) for one in candidates], np.int64),
         }
         self.next_number = first + len(items)
         for position, user in enumerate(rows["user"].tolist(), count):

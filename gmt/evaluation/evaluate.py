@@ -163,6 +163,7 @@ def _counts(table: InteractionTable, targets: np.ndarray) -> dict[str, int]:
         "comparisons": len(targets),
         "pairs": pairs,
         "ties": ties,
+        "lone_ratings": int(((~np.isnan(ratings)).sum(axis=1) == 1).sum()),
         "unrated": int((np.isnan(ratings) & offered).sum()),
         "users": len(np.unique(table.user[targets])),
     }

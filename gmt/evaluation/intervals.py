@@ -39,15 +39,18 @@ class Estimates:
         samples: Router -> metric -> (1 + B,) values; the first is that of all users, once each.
         users: How many users there are.
         user_auc_users: How many of them have pairs enough for an AUC of their own.
+        rank_correlation_users: How many have lone ratings enough for a correlation.
     """
 
     samples: Mapping[str, Mapping[str, np.ndarray]]
     users: int = LEAST_USERS
     user_auc_users: int = LEAST_USERS
+    rank_correlation_users: int = LEAST_USERS
 
     def has_ends(self, metric: str) -> bool:
         """Tell whether there are users enough for an interval of a metric."""
-        return (self.user_auc_users if metric == "user_auc" else self.users) >= LEAST_USERS
+        own = {"user_auc": self.user_auc_users, "rank_correlation": self.rank_correlation_users}
+        return own.get(metric, self.users) >= LEAST_USERS
 
     def interval(self, router: str, metric: str) -> Interval | None:
         """Return a router's metric, None where it cannot be computed."""

@@ -83,6 +83,7 @@ def report(estimates: Estimates, reference: str = "gmt") -> dict[str, Any]:
 
     return {
         "user_auc_users": estimates.user_auc_users,
+        "rank_correlation_users": estimates.rank_correlation_users,
         # The name is bound as a default, for a closure would see the last name of the loop.
         "routers": {name: row(lambda metric, name=name: estimates.interval(name, metric)) for name in names},
         "differences": {

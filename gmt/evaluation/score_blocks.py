@@ -9,6 +9,7 @@ import numpy as np
 
 from gmt.errors import DataError
 from gmt.evaluation.intervals import DRAWS, Estimates, resamples
+from gmt.evaluation.lone_metrics import LoneScores
 from gmt.evaluation.metrics import (
     LEAST_PAIRS,
     UserMeans,
@@ -20,7 +21,17 @@ from gmt.evaluation.metrics import (
 )
 from gmt.routing.pairwise import choices
 
-METRICS = ("accuracy", "auc", "user_auc", "log_loss", "calibration_error", "reward", "regret")
+METRICS = (
+    "accuracy",
+    "auc",
+    "user_auc",
+    "log_loss",
+    "calibration_error",
+    "reward",
+    "regret",
+    "lone_auc",
+    "rank_correlation",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +91,7 @@ class ScoreBlock:
         low, high = self.scale
         out["reward"] = low + (high - low) * chosen.mean(reward)
         out["regret"] = (high - low) * chosen.mean(best - reward)
-        return out
+        return out | LoneScores.of(self.scores, self.ratings, user).metrics(weights)
 
 
 def bootstrap(blocks: Mapping[str, Sequence[ScoreBlock]], seed: int = 0, draws: int = DRAWS) -> Estimates:
@@ -104,7 +115,8 @@ def bootstrap(blocks: Mapping[str, Sequence[ScoreBlock]], seed: int = 0, draws: 
         shared = [metric for metric in METRICS if measured and all(metric in values for values in measured)]
         samples[router] = {metric: _mean([values[metric] for values in measured]) for metric in shared}
     # Ratings are the same for all routers, so the blocks of the first count for all.
-    return Estimates(samples, len(names), _with_own_auc(next(iter(blocks.values()), ())))
+    first = next(iter(blocks.values()), ())
+    return Estimates(samples, len(names), _with_own_auc(first), _with_correlation(first))
 
 
 def _with_own_auc(blocks: Sequence[ScoreBlock]) -> int:
@@ -113,6 +125,16 @@ def _with_own_auc(blocks: Sequence[ScoreBlock]) -> int:
     for block in blocks:
         users, counts = np.unique(block.users[pairs_of(block.ratings).comparison], return_counts=True)
         found.update(users[counts >= LEAST_PAIRS].tolist())
+    return len(found)
+
+
+def _with_correlation(blocks: Sequence[ScoreBlock]) -> int:
+    """Count the users who have, in some block of a router, lone ratings enough for a correlation."""
+    found: set[str] = set()
+    for block in blocks:
+        names, user = np.unique(block.users, return_inverse=True)
+        lone = LoneScores.of(block.scores, block.ratings, user.reshape(-1))
+        found.update(names[lone.correlated_users].tolist())
     return len(found)
 
 

@@ -8,99 +8,38 @@ from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.special import expit
 
+from gmt.posterior.answer_space import AnswerSpace, answers_are_fewer
 from gmt.posterior.conjugate_gradients import conjugate_gradients
 from gmt.posterior.laplace import laplace_mode
-from gmt.posterior.model_covariance import MatrixCovariance, ModelCovariance, TextCovariance
-from gmt.posterior.vote_kernel import QueryTerm, VoteKernel, signed
-from gmt.routing.kernels import ANSWER_SHARES, STRENGTH_SHARES, QueryKernel
+from gmt.posterior.likelihood import Outcomes
+from gmt.posterior.quality_prior import QualityPrior
+from gmt.posterior.vote_kernel import answers_of, signed
+from gmt.routing.kernels import ANSWER_CONSTANT, ANSWER_SHARES
 
 FIT_TOLERANCE = 1e-3
 """Of the solves within Newton steps, which need only point the right way."""
 MOST_PLAIN_VOTES = 10_000
 """Votes beyond which, as where models are many, products go through the votes and not through all G · M answers."""
+LEAST_SCALE = 0.1
+"""Least factor of a vote that a fit begins with."""
 COVARIANCE_TOLERANCE = 1e-8
 """Of the solves whose result is a covariance itself."""
 
 
 @dataclass(frozen=True, eq=False)
-class QualityPrior:
-    """Hold the normal prior of answer quality f over G queries and M models.
-
-    f ~ N(0, s_b 11ᵀ ⊗ K_b + s_c K_q ⊗ K_m + s_φ φ φᵀ), that is
-    cov(f(q, m), f(r, n)) = s_b K_b(m, n) + s_c K_q(q, r) K_m(m, n) + s_φ φ(q, m)ᵀ φ(r, n).
-
-    Args:
-        query_kernel: K_q over the G queries that were voted on.
-        strength_kernel, answer_kernel: (M, M) K_b and K_m.
-        strength_variance, quality_variance: s_b of the strength shared by all queries, s_c of an answer around it.
-        features: (G · M, F) φ, what is known of each answer; None where answers are not described.
-        answer_variance: s_φ of what each feature adds to the quality.
-        unit: (M, D) unit vectors of the models' texts where models are so many that products go through them.
-    """
-
-    query_kernel: QueryKernel
-    strength_kernel: np.ndarray
-    answer_kernel: np.ndarray
-    strength_variance: float
-    quality_variance: float
-    features: np.ndarray | None = None
-    answer_variance: float = 0.0
-    unit: np.ndarray | None = None
-
-    @property
-    def models(self) -> int:
-        """Return M."""
-        return len(self.strength_kernel)
-
-    def kernel(self, query: np.ndarray, a: np.ndarray, b: np.ndarray, scale: np.ndarray | None = None) -> VoteKernel:
-        """Return the prior covariance of scale · (f_a - f_b) among (V,) votes, as products."""
-        strength, answer = self._model_covariances
-        term = QueryTerm(self.query_kernel, query, a, b, answer, self.models, scale)
-        groups: tuple[np.ndarray, ...] = ()
-        if self.features is not None:
-            # A vote sees differences alone, so no feature of a single answer is needed beyond this line.
-            gap = self.features[query * self.models + a] - self.features[query * self.models + b]
-            groups = (gap if scale is None else gap * scale[:, None],)
-        # `VoteKernel` multiplies the query term by both of its scales, hence the ratio.
-        scales = self.strength_variance, self.quality_variance / self.strength_variance
-        return VoteKernel(signed(a, b, self.models, scale), strength, term, groups, scales, (self.answer_variance,))
-
-    @property
-    def _model_covariances(self) -> tuple[ModelCovariance, ModelCovariance]:
-        """Return K_b and K_m as the differences of two models see them, for which a constant counts nothing."""
-        if self.unit is None:
-            return MatrixCovariance(self.strength_kernel), MatrixCovariance(self.answer_kernel)
-        return TextCovariance(*STRENGTH_SHARES, self.unit), TextCovariance(*ANSWER_SHARES, self.unit)
-
-    def apply(self, weights: np.ndarray) -> np.ndarray:
-        """Multiply (G · M, N) numbers, one for each answer, by the prior covariance."""
-        models, queries, columns = len(self.strength_kernel), len(self.query_kernel.keys), weights.shape[1]
-        shaped = weights.reshape(queries, models, columns)
-        # A Kronecker product is applied one factor after the other, first over queries, then over models.
-        local = self.query_kernel.apply(shaped.reshape(queries, models * columns)).reshape(shaped.shape)
-        out = self.quality_variance * np.einsum("mk,gkn->gmn", self.answer_kernel, local, optimize=True)
-        # A strength is the same on every query, so the weights of all queries are added up before K_b sees them.
-        shared = self.strength_variance * np.tensordot(self.strength_kernel, shaped.sum(axis=0), 1)
-        out = (out + shared).reshape(weights.shape)
-        if self.features is None:
-            return out
-        return out + self.answer_variance * (self.features @ (self.features.T @ weights))
-
-
-@dataclass(frozen=True, eq=False)
 class QualityFit:
-    """Hold the Laplace approximation of f given votes: P(y = 1) = sigmoid(scale · (f_a - f_b) + offset).
+    """Hold the Laplace approximation of f given outcomes of latent scores scale · (f_a - f_b) + offset.
 
-    With the design A, the mode is f = K Aᵀ (y - p) and the covariance K - K Aᵀ (W⁻¹ + A K Aᵀ)⁻¹ A K, W = p (1 - p).
+    With the design A, the mode is f = K Aᵀ r, r = dℓ/dz (y - p of votes), and the covariance
+    K - K Aᵀ (W⁻¹ + A K Aᵀ)⁻¹ A K, W = -d²ℓ/dz² (p (1 - p) of votes).
 
     Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 3.4.
 
     Args:
         prior: What f was before.
         design: (V, G · M) A, rows that take scale · (f_a - f_b).
-        residual: (V,) y - p.
+        residual: (V,) r.
         curvature: (V,) W.
     """
 
@@ -108,6 +47,12 @@ class QualityFit:
     design: csr_matrix
     residual: np.ndarray
     curvature: np.ndarray
+
+    @cached_property
+    def scale(self) -> np.ndarray:
+        """(V,) factor that each vote was read with."""
+        # `signed` holds each row as +scale at a, then -scale at b.
+        return self.design.data.reshape(-1, 2)[:, 0]
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -124,9 +69,12 @@ class QualityFit:
         unit = self.prior.unit
         if unit is None:
             return self.prior.quality_variance * self.weights @ self.prior.answer_kernel
-        # The weights of one vote's answers cancel, so the constant of K_m counts nothing.
         own, shared = ANSWER_SHARES
-        return self.prior.quality_variance * (own * self.weights + shared * (self.weights @ unit) @ unit.T)
+        found = own * self.weights + shared * (self.weights @ unit) @ unit.T
+        # The weights of one vote's answers cancel, so that of votes alone the constant of K_m counts nothing.
+        if self.prior.lone:
+            found = found + ANSWER_CONSTANT * self.weights.sum(axis=1, keepdims=True)
+        return self.prior.quality_variance * found
 
     @cached_property
     def known(self) -> np.ndarray:
@@ -143,19 +91,20 @@ class QualityFit:
         return np.zeros(0) if features is None else self.prior.answer_variance * (features.T @ self.weights.reshape(-1))
 
     def differences(self, query: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Return (V,) posterior means of f_a - f_b at known queries."""
+        """Return (V,) posterior means of f_a - f_b at known queries, of f_a where b is -1."""
         if self.prior.unit is not None:
             return self._differences_apart(query, a, b)
-        return self.known[query, a] - self.known[query, b]
+        first, second = self.known[query, a], self.known[query, b]
+        return np.where(b < 0, first, first - second)
 
     def _differences_apart(self, query: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return (V,) the same from the votes fitted to, without the quality of all G · M answers."""
         prior, models = self.prior, self.prior.models
         # The votes fitted to, whatever factors they were read with, and the targets share one kernel.
         fitted = self.design.indices.reshape(-1, 2)
-        # `signed` holds each row as +scale at a, then -scale at b: the first of the two is the vote's factor.
-        weight = self.residual * self.design.data.reshape(-1, 2)[:, 0]
-        own = fitted[:, 0] // models, fitted[:, 0] % models, fitted[:, 1] % models
+        weight = self.residual * self.scale
+        lone = fitted[:, 0] == fitted[:, 1]
+        own = fitted[:, 0] // models, fitted[:, 0] % models, np.where(lone, -1, fitted[:, 1] % models)
         # In the alternating fit the targets are the votes themselves, and need no kernel of twice the size.
         if all(np.array_equal(mine, theirs) for mine, theirs in zip(own, (query, a, b), strict=True)):
             return prior.kernel(query, a, b).apply(weight[:, None])[:, 0]
@@ -204,38 +153,41 @@ def fit_answer_quality(
     query: np.ndarray,
     a: np.ndarray,
     b: np.ndarray,
-    y: np.ndarray,
+    outcomes: Outcomes,
     scale: np.ndarray | None = None,
     offset: np.ndarray | None = None,
+    start: QualityFit | None = None,
 ) -> QualityFit:
     """Find the most likely f given votes.
 
-    Newton steps are solved in the space of votes by conjugate gradients; the prior covariance is
-    applied as a product over queries and models, so no matrix over all answers is ever formed.
+    Newton steps are solved by conjugate gradients in the space of votes, or of answers where these are fewer; the prior
+    covariance is applied as a product over queries and models, so no matrix over all answers is ever formed.
 
     Args:
         prior: The prior of f.
         query: (V,) which known query each vote is about.
-        a, b: (V,) models.
-        y: (V,) 1 where a won, 0 where b did, 0.5 for a tie.
+        a, b: (V,) models; b is -1 where one answer alone was judged.
+        outcomes: (V,) what was observed of scale · (f_a - f_b) + offset.
         scale, offset: (V,) as in `QualityFit`; 1 and 0 by default.
+        start: A fit to the same votes to begin from; it changes how long this takes, not what is found.
     """
-    count, models = len(y), len(prior.strength_kernel)
+    count, models = len(outcomes), len(prior.strength_kernel)
     scale = np.ones(count) if scale is None else scale
     offset = np.zeros(count) if offset is None else offset
-    # 1. Where votes or models are many, the same mode is found without ever forming numbers for all G · M answers.
+    answers = query * models + a, answers_of(query, b, models)
+    design = signed(*answers, len(prior.query_kernel.keys) * models, scale)
+    # 1. Where votes are many, the same mode is found over the answers if these are fewer, or by products between votes
+    # without ever forming numbers for all G · M answers.
     if count > MOST_PLAIN_VOTES or prior.unit is not None:
-        design = signed(query * models + a, query * models + b, len(prior.query_kernel.keys) * models, scale)
+        if answers_are_fewer(prior, count):
+            space = AnswerSpace(prior, query, a, b, outcomes, scale, offset)
+            return QualityFit(prior, design, *space.mode(None if start is None else start.weights))
         kernel = prior.kernel(query, a, b, scale)
-        alpha = kernel.mode(y, offset)
-        chance = expit(kernel.apply(alpha[:, None])[:, 0] + offset)
-        return QualityFit(prior, design, alpha, chance * (1 - chance))
-    # 2. Else through the answers: a product costs what they cost, however many votes there are on each.
-    rows = np.tile(np.arange(count), 2)
-    answers = np.concatenate([query * models + a, query * models + b])
-    shape = (count, len(prior.query_kernel.keys) * models)
-    design = csr_matrix((np.concatenate([scale, -scale]), (rows, answers)), shape=shape)
+        alpha = kernel.mode(outcomes, offset, _carried(start, scale))
+        curvature = outcomes.curvature(kernel.apply(alpha[:, None])[:, 0] + offset)
+        return QualityFit(prior, design, alpha, curvature)
 
+    # 2. Else through the answers: a product costs what they cost, however many votes there are on each.
     def apply(x: np.ndarray) -> np.ndarray:
         return _latent_covariance(prior, design, x.T).T
 
@@ -246,9 +198,20 @@ def fit_answer_quality(
         return x - (root * conjugate_gradients(_precision(prior, design, root), right, FIT_TOLERANCE)).T
 
     # 3. The votes are one fit, hence a batch of one.
-    alpha = laplace_mode(apply, solve, y[None], offset[None], np.ones((1, count), bool))
-    chance = expit(apply(alpha)[0] + offset)
-    return QualityFit(prior, design, alpha[0], chance * (1 - chance))
+    begin = _carried(start, scale)
+    alpha = laplace_mode(
+        apply, solve, outcomes[None], offset[None], np.ones((1, count), bool), None if begin is None else begin[None]
+    )
+    return QualityFit(prior, design, alpha[0], outcomes.curvature(apply(alpha)[0] + offset))
+
+
+def _carried(start: QualityFit | None, scale: np.ndarray) -> np.ndarray | None:
+    """Return (V,) weights of the votes under which f is as in an earlier fit, the votes being read at (V,) scales."""
+    if start is None:
+        return None
+    # A vote read at next to no scale would need an endless weight.
+    near = np.where(np.abs(scale) < LEAST_SCALE, np.copysign(LEAST_SCALE, scale), scale)
+    return start.residual * start.scale / near
 
 
 def _latent_covariance(prior: QualityPrior, design: csr_matrix, x: np.ndarray) -> np.ndarray:

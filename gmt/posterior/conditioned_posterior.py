@@ -14,10 +14,11 @@ from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.candidate_features import CandidateFeatures
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import blended
+from gmt.posterior.observations import as_votes
+from gmt.posterior.reading import Reading
 from gmt.posterior.targets import TargetReader, Targets
 from gmt.posterior.user_effects import UserEffects
 from gmt.posterior.vote_history import VoteHistory
-from gmt.routing.pairwise import votes_of
 from gmt.routing.protocol import Explained
 from gmt.routing.query_keys import QueryKeys
 from gmt.routing.recency import rated_since
@@ -34,12 +35,14 @@ class ConditionedPosterior:
         effects: What users add.
         features: What users have weights of: one for each of `settings.feature_variances`.
         answers: What describes answers in the prior of f, if anything does.
+        reading: How ratings, words and signals are read.
     """
 
     quality: QualityFit
     effects: UserEffects
     features: tuple[CandidateFeatures, ...]
     answers: CandidateFeatures | None = None
+    reading: Reading = Reading()
 
     @property
     def votes(self) -> VoteHistory:
@@ -155,7 +158,7 @@ class ConditionedPosterior:
         if (query < 0).any():
             raise DataError("a vote is about a query that the history does not hold; ask only about known queries")
         features, every = self._reader.features_of(data, questions), np.arange(len(questions))
-        votes = self.votes.cast(questions, features, every, (a, b), y, query)
+        votes = self.votes.cast(questions, features, every, (a, b), as_votes(y), query)
         # f is not fitted again, but what it says of these votes is other than of those before.
         offset = self.quality.differences(votes.query, votes.a, votes.b)
         return replace(self, effects=replace(self.effects, votes=votes, offset=offset, solved=None))
@@ -193,26 +196,34 @@ class ConditionedPosterior:
             positions: (C,) where the new rounds stand.
 
         Returns:
-            None where a round shows a model that was not there before.
+            None where a round shows a model that was not there before, or feedback of a form that was not.
         """
         table, questions = history.table.select(positions), history.questions(positions)
-        if int(table.model.max(initial=-1)) >= len(self.effects.covariance) - 2:
+        if int(table.model.max(initial=-1)) >= self.votes.models:
+            return None
+        seen = self.reading.observations(history.select(positions))
+        # A first lone rating brings thresholds and a leniency, which only the whole history can give.
+        if not self.votes.scales.knows(seen.kind):
+            return None
+        if (seen.row_b < 0).any() and len(self.effects.covariance) < self.votes.models + 3:
             return None
         # 1. Queries new with these rounds join the known ones, which keep their codes.
-        votes, keys = votes_of(table), QueryKeys.of(questions)
+        keys = QueryKeys.of(questions)
         known = self.votes.queries.keys.codes()
         unknown = np.array([at for at, key in enumerate(keys.tuples()) if key not in known], int)
         queries = self.votes.queries.extended(keys.select(unknown).distinct()[0], history.vectors)
         # 2. The rounds become votes, and what f says of them their offset.
-        code, of = queries.keys.codes(), votes.comparison
+        code, of = queries.keys.codes(), seen.comparison
         query = np.array([code[key] for key in keys.tuples()], np.int64)
-        a, b = (row - table.start[of] for row in (votes.row_a, votes.row_b))
+        lone = seen.row_b < 0
+        a, b = seen.row_a - table.start[of], np.where(lone, -1, seen.row_b - table.start[of])
         targets = replace(self._reader, queries=queries).read(history, questions, np.arange(len(questions)))
-        more = replace(self.votes, queries=queries).cast(questions, targets.features, of, (a, b), votes.y, query[of])
+        more = replace(self.votes, queries=queries).cast(questions, targets.features, of, (a, b), seen, query[of])
         # `cast` counts the new rounds from 0; explanations need their places in the whole history.
         more = replace(more, comparison=np.asarray(positions)[more.comparison])
         # `cast` orders votes by user, stably; their offsets must follow.
-        offset = (targets.quality[of, a] - targets.quality[of, b])[np.argsort(votes.user, kind="stable")]
+        offset = targets.quality[of, a] - np.where(lone, 0.0, targets.quality[of, b])
+        offset = offset[np.argsort(questions.user[of], kind="stable")]
         # 3. Their users alone are solved for; everybody else's α stands.
         users = np.unique(more.user).tolist()
         # An empty list of users could not be concatenated without a first part.

@@ -17,8 +17,11 @@ from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.hierarchical_model import HierarchicalModel, mean_vector
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.prepared_history import PreparedHistory
-from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
+from gmt.posterior.reading import Reading
+from gmt.posterior.weak_feedback import WeakFeedback
+from gmt.routing.grid import best_setting, paired_gain
 from gmt.routing.query_keys import QueryKeys
+from gmt.routing.search_sample import search_sample
 
 QUALITY_VARIANCES = (0.15, 0.3, 1.0, 2.0)
 QUERY_KERNEL_SCALES = (0.0, 1.0, 3.0)
@@ -37,7 +40,10 @@ class HierarchicalBradleyTerry(HierarchicalModel):
     name, logits = "hierarchical_bradley_terry", True
 
     def fit(self, data: Dataset) -> Self:
-        """Learn S from the TRAIN votes, and choose settings by the log loss of the VALID votes."""
+        """Learn S from the TRAIN votes, and choose settings by the log loss of the VALID votes.
+
+        Of more votes than `SEARCH_VOTES` those of a sample of users are read.
+        """
         with threadpool_limits(1):  # many small solves: threads cost more than they give
             return self._fit(data)
 
@@ -45,22 +51,29 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         # Centres are stored with the fit: a longer history later must not move the texts that S and f were chosen with.
         keys, _ = QueryKeys.of(data.table).distinct()
         self.query_centre, self.model_centre = mean_vector(data.vectors[keys.query]), mean_vector(data.model_vectors)
-        self.covariance, self._last = None, None
+        self.covariance, self.lenient, self._last = None, False, None
         # The drift of an earlier fit would change the kernel that this one chooses by.
         self.settings = replace(self.settings, half_life=self.start.half_life)
-        valid = ValidationVotes.of(data)
-        history = data.select(data.table.split == TRAIN) if valid is None else valid.history
+        # What is chosen below are properties of the population, for which a bounded sample of its users serves.
+        data = search_sample(data)
+        train = data.select(data.table.split == TRAIN)
+        # Words and signals are read by what TRAIN says of them; thresholds follow with the fit.
+        self.reading = Reading(weak=WeakFeedback.learned(train))
+        valid = self.validation(data)
+        history = train if valid is None else valid.history
         prepared = self.prepare(history)
+        self.reading = prepared.reading
 
         # 1. Without a vote to choose by, the settings stand and S alone is learned.
         if valid is None or not len(prepared.votes):
-            self.covariance = self._fitted(history, prepared, self.settings).effects.covariance
+            self._keep(self._fitted(history, prepared, self.settings))
             return self
 
         # 2. Every candidate is fitted on TRAIN; the lowest log loss of VALID is kept, the first of equal ones.
         candidates = self._candidates(history, prepared, data, valid.questions)
         best, _ = best_setting(candidates, lambda candidate: valid.losses(candidate[1], self.logits))
-        self.settings, self.covariance = best.effects.settings, best.effects.covariance
+        self.settings = best.effects.settings
+        self._keep(best)
 
         # 3. A drift must win by two standard errors, for several half-lives were tried on the same votes.
         # Without times nothing says which votes are newer.
@@ -94,10 +107,15 @@ class HierarchicalBradleyTerry(HierarchicalModel):
     ) -> ConditionedPosterior:
         """Fit f and S to the votes under some settings."""
         prior = self.prior(history, prepared, settings)
-        quality, covariance = alternating_fit(
+        quality, covariance, votes = alternating_fit(
             prior, prepared.votes, prepared.user_covariance, LEARNING_ROUNDS, learn=True
         )
-        return prepared.conditioned(settings, quality, covariance)
+        return prepared.conditioned(settings, quality, covariance, votes)
+
+    def _keep(self, found: ConditionedPosterior) -> None:
+        """Keep S and the thresholds of a fit."""
+        self.covariance, self.reading = found.effects.covariance, found.reading
+        self.lenient = len(self.covariance) > found.votes.models + 2
 
     def kernel_choices(self) -> Iterable[dict[str, float]]:
         """Return the settings of the user kernel that `fit` tries, by their names."""

@@ -8,26 +8,33 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from scipy.linalg import block_diag
 from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
+from gmt.data.interactions import VALID
 from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.alternating_fit import ROUNDS, alternating_fit
 from gmt.posterior.answer_features import KnownAnswers
-from gmt.posterior.answer_quality import QualityPrior
 from gmt.posterior.candidate_features import FeatureMaker
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.prepared_history import PreparedHistory
+from gmt.posterior.quality_prior import QualityPrior
+from gmt.posterior.reading import Reading
 from gmt.posterior.style import AnswerStyle
 from gmt.posterior.trait_features import EARLIER_TRAIT_PREFIX, TRAIT_PREFIX, TraitFeatureMaker
 from gmt.posterior.user_covariance import extended_covariance, initial_covariance
 from gmt.posterior.vote_history import VoteHistory
+from gmt.routing.grid import ValidationVotes
 from gmt.routing.kernels import MANY_MODELS, centred, model_kernels
 from gmt.routing.query_keys import QueryKeys
 
 MOST_DESCRIBED = 1_000_000
 """Answers (known queries times models) up to which the prior of f reads the features of answers."""
+
+SURE = 0.3
+"""Least weight of words and signals that settings are chosen on."""
 
 
 class HierarchicalModel:
@@ -39,8 +46,10 @@ class HierarchicalModel:
     S learned from all users; g, the query-conditioned kernel, counts a user's votes on similar queries more
     (`KernelTerms`). The discrimination ρ says how closely a user's votes follow answer quality; the position bias π,
     the pull to the answer shown left, explains votes and is left out of scores. A tie counts as half a win of each.
-    Comparisons of more than two candidates are read as the pairs of `rated_pairs`; a rating of a lone candidate is not
-    read, for nothing says what it is compared with.
+    Comparisons of more than two candidates are read as the pairs of `rated_pairs`, each a part of a vote, and where
+    ratings say how far apart answers are, as ordered outcomes. An answer judged alone, by a rating, in words or by a
+    signal, has the latent score (1 + ρ_u) f(q, a) + θ_u(a) + λ_u + g_u(q, a) + style, cut at thresholds that all users
+    share; leniency λ and thresholds are left out of scores too. `Outcomes` states every likelihood.
 
     Source: Bradley and Terry (1952) for the likelihood; Rasmussen and Williams, Gaussian Processes for Machine Learning
     (2006), section 3.4, for the posterior.
@@ -70,6 +79,7 @@ class HierarchicalModel:
         self.features, self.drift = features, drift
         self.traits: TraitNetwork | None = None
         self.covariance: np.ndarray | None = None
+        self.lenient, self.reading = False, Reading()
         self.query_centre: np.ndarray | None = None
         self.model_centre: np.ndarray | None = None
         self._last: tuple[Dataset, ConditionedPosterior] | None = None
@@ -83,8 +93,24 @@ class HierarchicalModel:
         with threadpool_limits(1):
             # Users' solves are many and small: threads cost more than they give.
             prior = self.prior(history, prepared, self.settings)
-            quality, _ = alternating_fit(prior, prepared.votes, prepared.user_covariance, ROUNDS)
-        return prepared.conditioned(self.settings, quality, prepared.user_covariance)
+            # Thresholds that were learned stay; those of a form of feedback that is new are fitted to this history.
+            votes, covariance, scales = prepared.votes, prepared.user_covariance, self.reading.scales
+            if not scales.knows(votes.kind):
+                _, _, found = alternating_fit(prior, votes, covariance, ROUNDS, cut=True)
+                votes = votes.under(scales.before(found.scales))
+            quality, _, votes = alternating_fit(prior, votes, covariance, ROUNDS)
+        return prepared.conditioned(self.settings, quality, covariance, votes)
+
+    def validation(self, data: Dataset) -> ValidationVotes | None:
+        """Return what settings are chosen on: VALID's ratings, or where it has none, its words and signals."""
+        found = ValidationVotes.of(data)
+        if found is not None or self.reading.weak is None:
+            return found
+        valid = data.select(data.table.split == VALID)
+        rows, glad, weight = self.reading.weak.read(valid.table, valid.vectors)
+        # What could as well be glad as not would only add noise to every choice alike.
+        sure = weight >= SURE
+        return ValidationVotes.on(data, np.flatnonzero(data.table.split == VALID), rows[sure], glad[sure])
 
     def score(self, history: Dataset, questions: Questions) -> np.ndarray:
         """Score candidates given the visible votes; a user without any gets what is best for all."""
@@ -118,12 +144,17 @@ class HierarchicalModel:
         out = type(self)(self.start, self.features, self.drift)
         out.settings, out.traits, out.covariance = self.settings, self.traits, self.covariance
         out.query_centre, out.model_centre = self.query_centre, self.model_centre
+        out.lenient, out.reading = self.lenient, self.reading
         return out
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return everything `fit` found, as numbers, and the weights of learned traits under `TRAIT_PREFIX`."""
         found = {"covariance": self.covariance, "query_centre": self.query_centre, "model_centre": self.model_centre}
+        if self.covariance is not None and self.lenient:
+            # Leniency has an entry of its own, so that a reader of votes alone finds S as it always was.
+            found |= {"covariance": self.covariance[:-1, :-1], "leniency": self.covariance[-1]}
         state = {name: value for name, value in found.items() if value is not None} | self.settings.to_arrays()
+        state |= self.reading.to_arrays()
         if self.traits is not None:
             weights = self.traits.state_dict()
             state |= {f"{TRAIT_PREFIX}{name}": value.detach().numpy() for name, value in weights.items()}
@@ -135,6 +166,10 @@ class HierarchicalModel:
         self.covariance, self.query_centre, self.model_centre = (
             state.get(name) for name in ("covariance", "query_centre", "model_centre")
         )
+        self.lenient, self.reading = "leniency" in state, Reading.from_arrays(state)
+        if self.covariance is not None and self.lenient:
+            row = state["leniency"]
+            self.covariance = np.block([[self.covariance, row[:-1, None]], [row[None]]])
         # Traits were once saved under another prefix; a state holds one of the two.
         for prefix in (TRAIT_PREFIX, EARLIER_TRAIT_PREFIX):
             weights = {name: value for name, value in state.items() if name.startswith(prefix)}
@@ -155,9 +190,11 @@ class HierarchicalModel:
             centre = mean_vector(history.vectors[keys.query])
         else:
             centre = self.query_centre
-        votes = VoteHistory.read(history, features, centre, self.settings.half_life)
+        votes = VoteHistory.read(history, features, centre, self.settings.half_life, self.reading)
         answers = self.describe(history) if self.describe else None
-        return PreparedHistory(votes, features, self.user_covariance(history), answers)
+        covariance = self.user_covariance(history, self.lenient or bool(votes.lone.any()))
+        reading = replace(self.reading, gaps=votes.scales.gap_cuts is not None)
+        return PreparedHistory(votes, features, covariance, answers, reading)
 
     def prior(self, history: Dataset, prepared: PreparedHistory, settings: HierarchicalSettings) -> QualityPrior:
         """Return the prior of f over the queries of a history."""
@@ -179,13 +216,21 @@ class HierarchicalModel:
             described,
             settings.answer_variance,
             self._unit(history) if len(strength_kernel) > MANY_MODELS else None,
+            len(prepared.user_covariance) > len(strength_kernel) + 2,
         )
 
-    def user_covariance(self, history: Dataset) -> np.ndarray:
-        """Return the (M + 2, M + 2) S over the models of a history, from their texts where it is not learned."""
-        # A model that joined after the fit is placed by its text.
-        start = initial_covariance(self.settings, self._kernels(history)[0])
-        return start if self.covariance is None else extended_covariance(self.covariance, start)
+    def user_covariance(self, history: Dataset, lenient: bool | None = None) -> np.ndarray:
+        """Return the (M + 2, M + 2) S over the models of a history, from their texts where it is not learned.
+
+        With `lenient`, as by default where the fit saw answers judged alone, (M + 3, M + 3): leniency stands last.
+        """
+        lenient = self.lenient if lenient is None else lenient
+        # A model that joined after the fit is placed by its text, and so is a leniency that no vote could teach.
+        start = initial_covariance(self.settings, self._kernels(history)[0], lenient)
+        if self.covariance is None:
+            return start
+        learned = self.covariance if self.lenient or not lenient else block_diag(self.covariance, start[-1:, -1:])
+        return extended_covariance(learned, start, 2 + lenient)
 
     def _kernels(self, history: Dataset) -> tuple[np.ndarray, np.ndarray]:
         return model_kernels(history.model_vectors, self._centre(history))

@@ -21,6 +21,8 @@ EARLIER_NAMES = {
     "answer_variance": "answer",
 }
 """What each setting was called in runs saved before it had its name of today."""
+ADDED_LATER = ("half_life", "leniency_variance")
+"""Settings that earlier runs do not state: effects stayed, and nothing was judged alone."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class HierarchicalSettings:
         user_variance, position_bias_variance, discrimination_variance: Of what a user adds to a model's score (θ), of
             their pull to the answer shown left (π), and of how much more or less their votes follow answer quality
             (ρ); the start of S, which `fit` learns.
+        leniency_variance: Of how much better a user rates answers judged alone; the start of S too.
         trait_variance: Of the weight a user gives to each of the learned features, where the router has some.
         quality_variance: Of an answer's quality around its model's strength.
         query_kernel_scale: Of a user effect on one kind of query only, as a multiple of S.
@@ -45,6 +48,7 @@ class HierarchicalSettings:
     user_variance: float = 0.5
     position_bias_variance: float = 0.2
     discrimination_variance: float = 0.05
+    leniency_variance: float = 1.0
     trait_variance: float = 0.0
     quality_variance: float = 1.0
     query_kernel_scale: float = 1.0
@@ -72,8 +76,8 @@ class HierarchicalSettings:
         values = {}
         for item in fields(cls):
             key = f"{PREFIX}{item.name}"
-            if key not in state and item.name == "half_life":
-                continue  # runs saved before there was a drift do not say how long effects stay: they stay
+            if key not in state and item.name in ADDED_LATER:
+                continue
             earlier = f"{PREFIX}{EARLIER_NAMES.get(item.name, item.name)}"
             values[item.name] = float(state[earlier] if key not in state and earlier in state else state[key])
         return cls(**values)

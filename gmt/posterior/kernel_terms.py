@@ -53,16 +53,17 @@ def blended(terms: KernelTerms, settings: HierarchicalSettings) -> np.ndarray:
     return terms.blend(settings.prior_scale, settings.query_kernel_scale, settings.feature_variances)
 
 
-def query_kernel_covariance(covariance: np.ndarray) -> np.ndarray:
+def query_kernel_covariance(covariance: np.ndarray, models: int) -> np.ndarray:
     """Return ½ diag S + ½ S, the (M, M) covariance of what a user adds to models on one kind of query only.
 
     Half of it is shared between models as S shares it; half is a model's own, for a user may prefer it for one kind
     of query without preferring its relatives.
 
     Args:
-        covariance: (M + 2, M + 2) S over models, position bias and discrimination.
+        covariance: S over models, then what stands behind them.
+        models: M.
     """
-    own = covariance[:-2, :-2]
+    own = covariance[:models, :models]
     return 0.5 * np.diag(np.diag(own)) + 0.5 * own
 
 

@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
-from scipy.special import expit
 
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import query_kernel_covariance
@@ -29,7 +28,7 @@ class LargeUser:
         votes: All votes.
         index: (T,) positions of the user's.
         offset: (V,) Δf of every vote.
-        covariance: (M + 2, M + 2) S over models, position bias and discrimination.
+        covariance: (M + 2, M + 2) S over models, position bias and discrimination; (M + 3, M + 3) with leniency.
     """
 
     def __init__(self, votes: VoteHistory, index: np.ndarray, offset: np.ndarray, covariance: np.ndarray) -> None:
@@ -38,21 +37,22 @@ class LargeUser:
 
     @cached_property
     def design(self) -> csr_matrix:
-        """(T, M + 2) sparse x = [δ, 1, Δf] of every vote."""
+        """(T, M + 2) sparse x = [δ, 1, Δf] of every vote, [e_a, 0, f, 1] of an answer judged alone."""
         votes, count = self.votes, len(self.votes)
         # The position bias has a 1 in every vote, for a is always the answer shown left.
-        beside = np.stack([np.ones(count), self.offset], axis=1)
+        lone = votes.lone.astype(float)
+        beside = np.stack([np.ones(count) - lone, self.offset, lone], axis=1)[:, : len(self.covariance) - self.models]
         return hstack([signed(votes.a, votes.b, self.models), csr_matrix(beside)], format="csr")
 
     @property
     def models(self) -> int:
         """Return M."""
-        return len(self.covariance) - 2
+        return self.votes.models
 
     @cached_property
     def own(self) -> MatrixCovariance:
         """C, what the user adds to models on one kind of query only."""
-        return MatrixCovariance(query_kernel_covariance(self.covariance))
+        return MatrixCovariance(query_kernel_covariance(self.covariance, self.models))
 
     @cached_property
     def terms(self) -> VoteKernel:
@@ -71,7 +71,7 @@ class LargeUser:
 
     def solve(self, settings: HierarchicalSettings) -> np.ndarray:
         """Return (T,) α of the user's most likely part beyond Δf."""
-        return self.kernel(settings).mode(self.votes.y, self.offset)
+        return self.kernel(settings).mode(self.votes.outcomes, self.offset)
 
     def linear_mode(self) -> tuple[np.ndarray, np.ndarray]:
         """Fit the linear part alone, in its M + 2 dimensions.
@@ -96,12 +96,12 @@ class LargeUser:
 
         shown = np.ones((1, len(self.votes)), bool)
         alpha = laplace_mode(
-            lambda x: (spread @ (spread.T @ x[0]))[None], solve, self.votes.y[None], self.offset[None], shown
+            lambda x: (spread @ (spread.T @ x[0]))[None], solve, self.votes.outcomes[None], self.offset[None], shown
         )[0]
         inner = spread.T @ alpha
-        chance = expit(spread @ inner + self.offset)
+        weight = self.votes.outcomes.curvature(spread @ inner + self.offset)
         mean = factor @ inner
-        return mean, np.outer(mean, mean) + factor @ np.linalg.solve(precision(chance * (1 - chance)), factor.T)
+        return mean, np.outer(mean, mean) + factor @ np.linalg.solve(precision(weight), factor.T)
 
     def mean(self, alpha: np.ndarray) -> np.ndarray:
         """Return (M + 2,) S Xᵀ α, what (T,) weights of the votes say of (θ, π, ρ) before the scale of the prior."""
@@ -113,12 +113,13 @@ class LargeUser:
         The votes' weights are first added up by query and model, so that a target costs no more for each vote.
         """
         models, linear = targets.models[at], self.mean(alpha)
-        # 1. The position bias, last but one, explains votes and has no part in a score.
-        out = linear[models] + targets.quality[at] * linear[-1]
+        # 1. Position bias and leniency explain what was said, and have no part in a score.
+        out = linear[models] + targets.quality[at] * linear[self.models + 1]
         if settings.query_kernel_scale:
             codes, query = np.unique(self.votes.query, return_inverse=True)
             first = query * self.models
-            answers = signed(first + self.votes.a, first + self.votes.b, len(codes) * self.models)
+            second = np.where(self.votes.lone, -1, first + self.votes.b)
+            answers = signed(first + self.votes.a, second, len(codes) * self.models)
             # 2. C is applied to sums over votes: a query and model voted on a thousand times is one column.
             weights = self.own.times((answers.T @ alpha).reshape(len(codes), self.models).T)  # (M, G)
             near = targets.similarity[at][:, codes] @ weights.T

@@ -49,26 +49,32 @@ class MatrixCovariance:
 
 @dataclass(frozen=True, eq=False)
 class TextCovariance:
-    """Hold own · I + shared · U Uᵀ, which costs the width of the texts where the matrix costs the number of models.
+    """Hold own · I + shared · U Uᵀ + constant · 1 1ᵀ.
+
+    It costs the width of the texts where the matrix costs the number of models.
 
     Args:
         own: Variance that a model has for itself.
         shared: Variance that goes with the texts.
         unit: (M, D) unit vectors U.
+        constant: Variance that all models share; differences of two models do not see it.
     """
 
     own: float
     shared: float
     unit: np.ndarray
+    constant: float = 0.0
 
     def times(self, values: np.ndarray) -> np.ndarray:
         """Return (M, N) C · values."""
-        return self.own * values + self.shared * (self.unit @ (self.unit.T @ values))
+        out = self.own * values + self.shared * (self.unit @ (self.unit.T @ values))
+        return out + self.constant * values.sum(axis=0) if self.constant else out
 
     def at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Return the (N,) entries C[left, right]."""
         # Row by row, for the M × M cosines are what this class is there to avoid.
-        return self.own * (left == right) + self.shared * np.einsum("nd,nd->n", self.unit[left], self.unit[right])
+        out = self.own * (left == right) + self.shared * np.einsum("nd,nd->n", self.unit[left], self.unit[right])
+        return out + self.constant if self.constant else out
 
     def root(self) -> np.ndarray:
         """Return (M, ROOT_AXES) the largest axes of what goes with the texts."""

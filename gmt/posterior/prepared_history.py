@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.candidate_features import CandidateFeatures
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
+from gmt.posterior.reading import Reading
 from gmt.posterior.user_effects import UserEffects
 from gmt.posterior.vote_history import VoteHistory
 
@@ -22,19 +23,22 @@ class PreparedHistory:
     Args:
         votes: The votes.
         features: What users have weights of.
-        user_covariance: (M + 2, M + 2) S over the models of the history.
+        user_covariance: (M + 2, M + 2) S over the models of the history; (M + 3, M + 3) with leniency.
         answers: What describes answers in the prior of f, if anything does.
+        reading: How ratings, words and signals are read.
     """
 
     votes: VoteHistory
     features: tuple[CandidateFeatures, ...]
     user_covariance: np.ndarray
     answers: KnownAnswers | None
+    reading: Reading = Reading()
 
     def conditioned(
-        self, settings: HierarchicalSettings, quality: QualityFit, covariance: np.ndarray
+        self, settings: HierarchicalSettings, quality: QualityFit, covariance: np.ndarray, votes: VoteHistory
     ) -> ConditionedPosterior:
-        """Return what is believed under settings, a fit of f, and S."""
-        offset = quality.differences(self.votes.query, self.votes.a, self.votes.b)
-        effects = UserEffects(settings, covariance, self.votes, offset)
-        return ConditionedPosterior(quality, effects, self.features, self.answers)
+        """Return what is believed under settings, a fit of f, S, and the votes under their thresholds."""
+        offset = quality.differences(votes.query, votes.a, votes.b)
+        effects = UserEffects(settings, covariance, votes, offset)
+        reading = replace(self.reading, scales=votes.scales)
+        return ConditionedPosterior(quality, effects, self.features, self.answers, reading)

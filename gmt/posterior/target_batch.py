@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import expit
 
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import KernelTerms, blended, precision
@@ -59,13 +58,13 @@ class TargetBatch:
         """Return the (C, K, K) variance that votes take off the scores, and (C,) the users' posterior mean of ρ."""
         # 1. How sharply each vote was decided at the mode: near-certain votes teach little more.
         kernel, theirs = blended(self.users.among(), settings), self._weights(alpha)
-        weight = self.users.chances((kernel @ theirs[:, :, None])[:, :, 0])[1]
+        weight = self.users.curvature((kernel @ theirs[:, :, None])[:, :, 0])
         # (I + W K)⁻¹ W equals (W⁻¹ + K)⁻¹ and exists under padding, where W is 0.
         inverse = np.linalg.solve(precision(kernel, weight), weight[:, :, None] * np.eye(weight.shape[1]))
         # 2. What these votes take off the candidates' prior variance.
         towards = blended(self.towards, settings)
-        # `rows` is S x before the scale of the prior, and ρ its last entry.
-        mean = settings.prior_scale * (theirs[:, None] @ self.users.rows)[:, 0, -1]
+        # `rows` is S x before the scale of the prior; ρ stands behind the models and the position bias.
+        mean = settings.prior_scale * (theirs[:, None] @ self.users.rows)[:, 0, self.users.models + 1]
         return towards @ inverse[self.row] @ towards.swapaxes(1, 2), mean[self.row]
 
 
@@ -117,9 +116,8 @@ class LargeTargets:
     def observed(self, settings: HierarchicalSettings, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the (C, K, K) variance that votes take off the scores, and (C,) the user's posterior mean of ρ."""
         theirs, kernel = alpha[self.index[0]], self.user.kernel(settings)
-        chance = expit(kernel.apply(theirs[:, None])[:, 0] + self.user.offset)
-        weight = chance * (1 - chance)
+        weight = self.user.votes.outcomes.curvature(kernel.apply(theirs[:, None])[:, 0] + self.user.offset)
         # One target at a time, for K · T numbers of each are large where T is.
         found = [kernel.learned(self._towards(settings, target), weight) for target in range(len(self.at))]
-        mean = settings.prior_scale * self.user.mean(theirs)[-1]
+        mean = settings.prior_scale * self.user.mean(theirs)[self.user.models + 1]
         return np.stack(found), np.full(len(self.at), mean)

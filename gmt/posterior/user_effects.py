@@ -11,6 +11,7 @@ import numpy as np
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import blended
 from gmt.posterior.large_user import MOST_DENSE_VOTES, LargeUser
+from gmt.posterior.processes import own_share, total
 from gmt.posterior.target_batch import LargeTargets, TargetBatch
 from gmt.posterior.targets import Targets
 from gmt.posterior.user_batch import UserBatch
@@ -25,7 +26,7 @@ class UserEffects:
 
     Args:
         settings: The variances.
-        covariance: (M + 2, M + 2) S.
+        covariance: (M + 2, M + 2) S; (M + 3, M + 3) with leniency.
         votes: The votes.
         offset: (V,) Δf, what everybody's f says of each vote.
         solved: (V,) α where it is known already.
@@ -42,7 +43,9 @@ class UserEffects:
         """(V,) weight α of every vote in what its voter adds."""
         if self.solved is not None:
             return self.solved
-        return self._solved_for(self.votes.user, np.zeros(len(self.votes)))
+        # Several processes solve for a share of the users each; an α of 0 is what the others' votes have here.
+        users = np.unique(self.votes.user)
+        return total(self._solved_for(users[own_share(len(users))], np.zeros(len(self.votes))))
 
     @cached_property
     def most_votes(self) -> int:
@@ -110,7 +113,7 @@ class UserEffects:
 
         Of what was rated forty half-lives ago one part in a million millions is left.
         """
-        for batch, index in self.votes.batches(users, len(self.covariance) - 2):
+        for batch, index in self.votes.batches(users, self.votes.models):
             if self.votes.half_life and index.shape[1] > MOST_DENSE_VOTES:
                 newest = np.argsort(self.votes.since[index[0]], kind="stable")[:MOST_DENSE_VOTES]
                 index = index[:, np.sort(newest)]

@@ -9,12 +9,15 @@ import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.posterior.candidate_features import CandidateFeatures
+from gmt.posterior.likelihood import Outcomes
+from gmt.posterior.observations import VOTE, Observations
+from gmt.posterior.rating_scales import RatingScales
+from gmt.posterior.reading import Reading
 from gmt.routing.kernels import MANY_MODELS, QueryKernel
-from gmt.routing.pairwise import votes_of
 from gmt.routing.query_keys import QueryKeys
 from gmt.routing.recency import rated_since
 
-VOTE_COLUMNS = ("user", "a", "b", "y", "query", "features", "comparison", "since")
+VOTE_COLUMNS = ("user", "a", "b", "outcomes", "kind", "value", "query", "features", "comparison", "since")
 """The fields of `VoteHistory` that hold one entry for each vote."""
 NUMBERS_AT_ONCE = 2_000_000
 """Users are solved in batches whose padded (B, T, T) kernels hold at most so many numbers."""
@@ -22,16 +25,19 @@ NUMBERS_AT_ONCE = 2_000_000
 
 @dataclass(frozen=True, eq=False)
 class VoteHistory:
-    """Hold V votes, those of a user side by side.
+    """Hold V observations, most of them votes, those of a user side by side.
 
     Args:
-        user, a, b: (V,) codes, ordered by user.
-        y: (V,) 1 where a won, 0 where b did, 0.5 for a tie.
+        user, a, b: (V,) codes, ordered by user; b is -1 where one answer alone was judged.
+        outcomes: (V,) what was observed, under the thresholds of `scales`.
+        kind, value: (V,) as in `Observations`.
         query: (V,) codes of the known queries.
-        features: (V, F) features of a's answer less those of b's.
+        features: (V, F) features of a's answer less those of b's, if there is one.
         comparison: (V,) positions in the table the votes were read from.
         since: (V,) how many comparisons the same user rated later.
         queries: The similarity of the known queries.
+        models: M; user effects on them stand first in S, before position bias, discrimination and leniency.
+        scales: The thresholds of ratings.
         groups: Where each group of features ends among the F.
         half_life: Ratings after which two votes of a user have half in common; 0: whatever lies between them.
     """
@@ -39,52 +45,90 @@ class VoteHistory:
     user: np.ndarray
     a: np.ndarray
     b: np.ndarray
-    y: np.ndarray
+    outcomes: Outcomes
+    kind: np.ndarray
+    value: np.ndarray
     query: np.ndarray
     features: np.ndarray
     comparison: np.ndarray
     since: np.ndarray
     queries: QueryKernel
+    models: int
+    scales: RatingScales = RatingScales()
     groups: tuple[int, ...] = ()
     half_life: float = 0.0
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(self.user)
 
     @classmethod
     def read(
-        cls, history: Dataset, features: Sequence[CandidateFeatures], centre: np.ndarray, half_life: float = 0.0
+        cls,
+        history: Dataset,
+        features: Sequence[CandidateFeatures],
+        centre: np.ndarray,
+        half_life: float = 0.0,
+        reading: Reading | None = None,
     ) -> VoteHistory:
-        """Read the votes of a history, in an order that does not depend on the table's.
+        """Read what users said in a history, in an order that does not depend on the table's.
 
         Args:
             history: The visible comparisons.
             features: One for each group of features.
             centre: (D,) what query vectors are centred on.
             half_life: As in `VoteHistory`.
+            reading: What is known of scales, words and signals; nothing by default.
         """
         # 1. Queries are coded among those voted on only, so that the kernel is no larger than it must be.
-        table, votes = history.table, votes_of(history.table)
-        keys, query = QueryKeys.of(table).select(votes.comparison).distinct()
-        answers = table.response[votes.row_a], table.response[votes.row_b]
+        table, reading = history.table, reading or Reading()
+        seen = reading.observations(history)
+        keys, query = QueryKeys.of(table).select(seen.comparison).distinct()
+        lone = seen.row_b < 0
+        user, a = table.user[seen.comparison], table.model[seen.row_a]
+        b = np.where(lone, -1, table.model[seen.row_b])
+        answers = table.response[seen.row_a], np.where(lone, -1, table.response[seen.row_b])
         # 2. The order of a table must not reach a sum of floats, so votes are sorted by all that tells them apart.
-        order = np.lexsort((votes.y, *answers, votes.b, votes.a, query, votes.user))
+        order = np.lexsort((seen.value, *answers, b, a, query, user))
         # 3. Features are of rows, a vote's are a difference of two: what both answers share explains no preference.
         rows = [group.of_rows(history) for group in features]
-        differences = [group[votes.row_a] - group[votes.row_b] for group in rows]
+        differences = [group[seen.row_a] - np.where(lone[:, None], 0.0, group[seen.row_b]) for group in rows]
+        scales = reading.scales.covering(seen)
         return cls(
-            votes.user[order],
-            votes.a[order],
-            votes.b[order],
-            votes.y[order],
+            user[order],
+            a[order],
+            b[order],
+            scales.outcomes(seen.kind, seen.value, seen.weight)[order],
+            seen.kind[order],
+            seen.value[order],
             query[order],
-            np.concatenate([np.zeros((len(votes), 0)), *differences], axis=1)[order],
-            votes.comparison[order],
-            rated_since(table)[votes.comparison[order]],
+            np.concatenate([np.zeros((len(seen), 0)), *differences], axis=1)[order],
+            seen.comparison[order],
+            rated_since(table)[seen.comparison[order]],
             QueryKernel.of(keys, history.vectors, centre, len(table.models)),
+            len(table.models),
+            scales,
             tuple(int(end) for end in np.cumsum([group.shape[1] for group in rows])),
             half_life,
         )
+
+    @property
+    def lone(self) -> np.ndarray:
+        """(V,) true where one answer alone was judged."""
+        return self.b < 0
+
+    def rescaled(self, latent: np.ndarray) -> VoteHistory:
+        """Return the same with the likeliest thresholds given (V,) latent scores; votes alone have none."""
+        if (self.kind == VOTE).all():
+            return self
+        return self.under(self.scales.fitted(self.kind, self.value, self._weight, latent))
+
+    def under(self, scales: RatingScales) -> VoteHistory:
+        """Return the same under other thresholds."""
+        return replace(self, scales=scales, outcomes=scales.outcomes(self.kind, self.value, self._weight))
+
+    @property
+    def _weight(self) -> np.ndarray:
+        return np.ones(len(self)) if self.outcomes.weight is None else self.outcomes.weight
 
     def select(self, positions: np.ndarray) -> VoteHistory:
         """Return the votes at `positions` (indices or a mask), which must leave a user's side by side."""
@@ -92,8 +136,9 @@ class VoteHistory:
 
     def inserted(self, places: np.ndarray, other: VoteHistory) -> VoteHistory:
         """Return the votes with other ones before `places`, where a user's must stay side by side."""
-        columns = {name: np.insert(getattr(self, name), places, getattr(other, name), axis=0) for name in VOTE_COLUMNS}
-        return replace(self, **columns)
+        plain = [name for name in VOTE_COLUMNS if name != "outcomes"]
+        columns = {name: np.insert(getattr(self, name), places, getattr(other, name), axis=0) for name in plain}
+        return replace(self, outcomes=self.outcomes.inserted(places, other.outcomes), **columns)
 
     def cast(
         self,
@@ -101,7 +146,7 @@ class VoteHistory:
         features: np.ndarray,
         of: np.ndarray,
         slots: tuple[np.ndarray, np.ndarray],
-        y: np.ndarray,
+        seen: Observations,
         query: np.ndarray,
     ) -> VoteHistory:
         """Return V other votes, on candidates of questions; their `comparison` is the question, none is older.
@@ -110,21 +155,24 @@ class VoteHistory:
             questions: What was voted on, by whom.
             features: (C, K, F) features of the candidates.
             of: (V,) the question of each vote.
-            slots: (V,) and (V,) where the two answers stand among its candidates.
-            y: (V,) outcomes.
+            slots: (V,) and (V,) where the two answers stand among its candidates; -1 where there is no second.
+            seen: (V,) what was said; its rows are not read.
             query: (V,) codes of the known queries.
         """
         # Stable, so that callers can put their own columns in the same order.
         order = np.argsort(questions.user[of], kind="stable")
         models, (a, b) = questions.candidates, slots
+        lone = b < 0
         return replace(
             self,
             user=questions.user[of][order],
             a=models[of, a][order],
-            b=models[of, b][order],
-            y=np.asarray(y, float)[order],
+            b=np.where(lone, -1, models[of, b])[order],
+            outcomes=self.scales.outcomes(seen.kind, seen.value, seen.weight)[order],
+            kind=seen.kind[order],
+            value=np.asarray(seen.value, float)[order],
             query=query[order],
-            features=(features[of, a] - features[of, b])[order],
+            features=(features[of, a] - np.where(lone[:, None], 0.0, features[of, b]))[order],
             comparison=of[order],
             since=np.zeros(len(of)),
         )

@@ -6,23 +6,25 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
 
-from gmt.data.user_nodes import within
+from gmt.posterior.block_low_rank import BlockLowRank
 from gmt.posterior.conjugate_gradients import conjugate_gradients
 from gmt.posterior.laplace import laplace_mode
+from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.model_covariance import ModelCovariance
-from gmt.routing.kernels import SAME_TASK, TEXT, TEXT_FLOOR, QueryKernel
+from gmt.routing.kernels import QUERY_COMPONENTS, SAME_TASK, QueryKernel
 
 FEW_VOTES = 64
 """Votes on one query up to which its own part of the kernel is kept pair by pair."""
-LEAST_CURVATURE = 1e-4
+LEAST_CURVATURE = 1e-6
 """Least p (1 - p) of a vote within a Newton step."""
 STEP_TOLERANCE = 1e-3
 """Of the solves within Newton steps, which need only point the right way."""
 EXACT_TOLERANCE = 1e-8
 """Of the solves whose result is used itself."""
+MOST_SHARED, SHARED_NUMBERS = 256, 60_000_000
+"""Columns, and numbers, that the preconditioner spends on what votes on different queries share."""
 
 
 class QueryTerm:
@@ -33,7 +35,7 @@ class QueryTerm:
 
     Args:
         queries: K_q.
-        query, a, b: (T,) codes of the votes.
+        query, a, b: (T,) codes of the votes; b is -1, and δ = scale · e_a, where one answer alone was judged.
         own: C.
         models: M.
         scale: (T,) factor of each vote, 1 by default.
@@ -51,21 +53,21 @@ class QueryTerm:
     ) -> None:
         codes, at = np.unique(query, return_inverse=True)
         self.own, self.models = own, models
-        scale = np.ones(len(query)) if scale is None else scale
-        self.differences = signed(a, b, models, scale)
+        self.scale = np.ones(len(query)) if scale is None else scale
+        self._queries, self._votes = queries, (query, a, b)
+        self.differences = signed(a, b, models, self.scale)
         self.dense = queries.dense(codes)
         if self.dense is not None:
-            self.answers = signed(at * models + a, at * models + b, len(codes) * models, scale)
+            self.answers = signed(at * models + a, answers_of(at, b, models), len(codes) * models, self.scale)
             return
         # Where K_q is not kept as a matrix, its three parts are applied each in its own form.
         only, self.shared, task = queries.parts(query)
         # 1. Votes on one query meet in its own part: pair by pair where they are few, else through its M answers.
-        often = np.bincount(at) > FEW_VOTES
-        rare, query_group = np.flatnonzero(~often[at]), np.where(often[at], at, -1)
-        self.alone = self._pairs(rare, at, a, b, only, scale)
+        self.alone = self._pairs()
+        query_group = np.where(np.bincount(at)[at] > FEW_VOTES, at, -1)
         # 2. So do votes on one task.
         # Square roots, for the weight meets itself: once on the way to the answers, once on the way back.
-        groups = ((query_group, scale * np.sqrt(only)), (task, scale * np.sqrt(SAME_TASK)))
+        groups = ((query_group, self.scale * np.sqrt(only)), (task, self.scale * np.sqrt(SAME_TASK)))
         self.grouped = [self._through_answers(group, a, b, weight) for group, weight in groups if (group >= 0).any()]
 
     def apply(self, x: np.ndarray) -> np.ndarray:
@@ -92,24 +94,66 @@ class QueryTerm:
     def _through_answers(self, group: np.ndarray, a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> csr_matrix:
         """Return (T, groups · M) rows weight · (e_a - e_b) in the block of each vote's group, 0 where that is -1."""
         codes, at = np.unique(group, return_inverse=True)
-        at = at * self.models
-        return signed(at + a, at + b, len(codes) * self.models, np.where(group >= 0, weight, 0.0))
+        second = answers_of(at, b, self.models)
+        return signed(at * self.models + a, second, len(codes) * self.models, np.where(group >= 0, weight, 0.0))
 
-    def _pairs(
-        self, rows: np.ndarray, at: np.ndarray, a: np.ndarray, b: np.ndarray, only: np.ndarray, scale: np.ndarray
-    ) -> csr_matrix:
-        """Return the sparse (T, T) own part of K_q times δᵀ C δ among the votes at `rows` that are on one query."""
-        order = rows[np.argsort(at[rows], kind="stable")]
-        sizes = np.bincount(at[rows], minlength=int(at.max(initial=-1)) + 1)
-        each = sizes[at[order]]
-        first = (np.cumsum(sizes) - sizes)[at[order]]
-        # Every vote is paired with all on its query, itself too, which gives the diagonal.
-        left, right = np.repeat(order, each), order[np.repeat(first, each) + within(each)]
-        # δᵀ C δ' has four entries of C, read one by one.
-        values = self.own.at(a[left], a[right]) - self.own.at(b[left], a[right])
-        values = values - (self.own.at(a[left], b[right]) - self.own.at(b[left], b[right]))
-        values *= only[left] * scale[left] * scale[right]
-        return csr_matrix((values, (left, right)), shape=(len(at), len(at)))
+    @cached_property
+    def blocks(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The own part of K_q times δᵀ C δ among votes on one query, where they are up to `FEW_VOTES`.
+
+        (N, s) votes on N queries with s votes each, and the (N, s, s) entries between them, for every s.
+        """
+        query, a, b = self._votes
+        only = self._queries.parts(query)[0]
+        order = np.argsort(query, kind="stable")
+        first, count = np.unique(query[order], return_index=True, return_counts=True)[1:]
+        found = []
+        for size in np.unique(count[count <= FEW_VOTES]).tolist():
+            index = order[first[count == size][:, None] + np.arange(size)]
+            left, right = (np.broadcast_to(part, (len(index), size, size)) for part in _both(index))
+            # δᵀ C δ' has four entries of C, read one by one.
+            entries = sum(
+                sign * self._at(one[left].reshape(-1), other[right].reshape(-1))
+                for sign, one, other in ((1, a, a), (-1, b, a), (-1, a, b), (1, b, b))
+            )
+            factor = only[left] * self.scale[left] * self.scale[right]
+            found.append((index, np.reshape(entries, left.shape) * factor))
+        return found
+
+    def _at(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the (N,) entries of C, 0 where a code is -1."""
+        found = self.own.at(left, right)
+        return np.where((left < 0) | (right < 0), 0.0, found) if (np.minimum(left, right) < 0).any() else found
+
+    def _pairs(self) -> csr_matrix:
+        """Return `blocks` as one sparse (T, T) matrix."""
+        parts = [
+            (*map(np.ravel, np.broadcast_arrays(*_both(index))), entries.ravel()) for index, entries in self.blocks
+        ]
+        empty = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+        left, right, values = (np.concatenate(part) for part in zip(empty, *parts, strict=True))
+        return csr_matrix((values, (left, right)), shape=(len(self.scale), len(self.scale)))
+
+    def common(self, most: int) -> np.ndarray:
+        """Return (T, R) a root of what votes on any two queries share: the floor of the texts, then their main axes.
+
+        Args:
+            most: Columns at most; the floor is kept in any case.
+        """
+        root = self.own.root()
+        weights = self._axes[:, : max(1, most // max(root.shape[1], 1))]
+        rows = self.differences @ root
+        return (weights[:, :, None] * rows[:, None, :]).reshape(len(weights), -1)
+
+    @cached_property
+    def _axes(self) -> np.ndarray:
+        """(T, R + 1) the floor of the texts and their main axes, the largest first."""
+        codes, at = np.unique(self._votes[0], return_inverse=True)
+        shared = self._queries.parts(codes)[1]
+        size, basis = np.linalg.eigh(shared[:, 1:].T @ shared[:, 1:])
+        # An axis of no size would be a column of zeros.
+        largest = [axis for axis in np.argsort(-size)[:QUERY_COMPONENTS] if size[axis] > 1e-12]
+        return np.concatenate([shared[:, :1], shared[:, 1:] @ basis[:, largest]], axis=1)[at]
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,10 +196,10 @@ class VoteKernel:
                 out += variance * (group @ (group.T @ x))
         return out
 
-    def mode(self, y: np.ndarray, offset: np.ndarray) -> np.ndarray:
-        """Return (T,) α = y - p at the most likely latent scores K α, given (T,) outcomes and offsets.
+    def mode(self, outcomes: Outcomes, offset: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+        """Return (T,) α = dℓ/dz at the most likely latent scores K α, given (T,) outcomes and offsets.
 
-        Newton steps are solved by conjugate gradients.
+        Newton steps are solved by conjugate gradients. `start` is a (T,) α to begin from.
         """
 
         def solve(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -164,8 +208,9 @@ class VoteKernel:
             root = np.sqrt(np.maximum(weight.T, LEAST_CURVATURE))
             return (root * self._solved(root, x.T / root, STEP_TOLERANCE)).T
 
-        shown = np.ones((1, len(y)), bool)
-        return laplace_mode(lambda x: self.apply(x.T).T, solve, y[None], offset[None], shown)[0]
+        shown = np.ones((1, len(offset)), bool)
+        begin = None if start is None else start[None]
+        return laplace_mode(lambda x: self.apply(x.T).T, solve, outcomes[None], offset[None], shown, begin)[0]
 
     def learned(self, towards: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Return (K, K) K_* (W⁻¹ + K)⁻¹ K_*ᵀ, what (T,) curvatures W take off the variance of K targets.
@@ -181,37 +226,49 @@ class VoteKernel:
     def _solved(self, root: np.ndarray, right: np.ndarray, tolerance: float) -> np.ndarray:
         """Return (I + W^½ K W^½)⁻¹ times (T, N) numbers, given (T, 1) W^½.
 
-        What all votes share, the largest part of K, is of low rank and solved exactly in every step of the conjugate
-        gradients, which are left with what is particular to queries.
+        The largest parts of K are solved exactly in every step of the conjugate gradients: what votes on one query
+        have of their own, and of what all share as many directions as fit.
         """
-        # I + U Uᵀ has a small inverse (Woodbury): R numbers a vote, where R does not grow with the votes.
-        basis = root * self._common
-        factor = cho_factor(np.eye(basis.shape[1]) + basis.T @ basis)
-        return conjugate_gradients(
-            lambda z: z + root * self.apply(root * z),
-            right,
-            tolerance,
-            lambda z: z - basis @ cho_solve(factor, basis.T @ z),
+        prior, query = self.scales
+        blocks = self.query.blocks if query else []
+        weighted = (
+            (index, prior * query * entries * root[index] * root[index].swapaxes(1, 2)) for index, entries in blocks
         )
+        near = BlockLowRank(weighted, root * self._common)
+        return conjugate_gradients(lambda z: z + root * self.apply(root * z), right, tolerance, near.solve)
 
     @cached_property
     def _common(self) -> np.ndarray:
-        """(T, R) a root of the part of the kernel that is linear in models and features."""
+        """(T, R) a root of the part of the kernel that votes on different queries share."""
         prior, query = self.scales
         parts = [np.sqrt(prior) * (self.design @ self.covariance.root())]
-        if query:
-            # Of the query term every two votes share the floor of the text part, whatever they are about.
-            parts.append(np.sqrt(prior * query * TEXT * TEXT_FLOOR) * (self.query.differences @ self.query.own.root()))
         for variance, group in zip(self.variances, self.features, strict=False):
             if variance:
                 parts.append(np.sqrt(variance) * group)
+        if query:
+            spent = sum(part.shape[1] for part in parts)
+            most = min(MOST_SHARED, SHARED_NUMBERS // max(self.design.shape[0], 1)) - spent
+            parts.append(np.sqrt(prior * query) * self.query.common(most))
         return np.concatenate(parts, axis=1)
 
 
+def _both(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (N, s, 1) and (N, 1, s), what each of s votes meets."""
+    return index[:, :, None], index[:, None, :]
+
+
 def signed(a: np.ndarray, b: np.ndarray, columns: int, scale: np.ndarray | None = None) -> csr_matrix:
-    """Return the (T, columns) sparse rows scale · (e_a - e_b) of (T,) codes a and b."""
+    """Return the (T, columns) sparse rows scale · (e_a - e_b) of (T,) codes a and b, scale · e_a where b is -1."""
     count = len(a)
     scale = np.ones(count) if scale is None else scale
-    # Two entries a row in a known order: no sorting, and the factors can be read back from them.
-    data, at = np.stack([scale, -scale], axis=1).reshape(-1), np.stack([a, b], axis=1).reshape(-1)
+    # Two entries a row in a known order: no sorting, and the factors can be read back from them. Without a second
+    # answer the row names the first one twice, the second time with 0.
+    lone = b < 0
+    data = np.stack([scale, np.where(lone, 0.0, -scale)], axis=1).reshape(-1)
+    at = np.stack([a, np.where(lone, a, b)], axis=1).reshape(-1)
     return csr_matrix((data, at, 2 * np.arange(count + 1)), shape=(count, columns))
+
+
+def answers_of(group: np.ndarray, model: np.ndarray, models: int) -> np.ndarray:
+    """Return the (T,) codes of the models' answers to queries, or other groups; -1, no answer, stays -1."""
+    return np.where(model < 0, -1, group * models + model)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, VALID
+from gmt.routing.lone_pairs import LonePairs
 from gmt.routing.pairwise import Votes, fit_temperature, log_losses, votes_of
 
 DIGITS = 9
@@ -32,7 +33,8 @@ class Scorer(Protocol):
 class ValidationVotes:
     """Hold the rated VALID questions, the TRAIN comparisons as their history, and every vote on them.
 
-    The criterion of every search is the mean log loss of these votes, a tie counting as half a win,
+    The criterion of every search is the mean log loss of these votes, a tie counting as half a win, and of pairs of
+    answers that one user rated alone (`LonePairs`),
     under the router's own win probability: sigmoid(difference) where score differences are log odds by
     construction (`logits`), else sigmoid(difference / temperature) at the temperature that suits the
     votes best. A free temperature would forgive a prior variance that makes log odds too confident.
@@ -42,6 +44,7 @@ class ValidationVotes:
         questions: C rated VALID questions.
         votes: V votes on them; `votes.comparison` counts the questions.
         slot_a, slot_b: (V,) where the two answers of a vote stand among its question's candidates.
+        lone: L pairs of lone ratings.
     """
 
     history: Dataset
@@ -49,38 +52,64 @@ class ValidationVotes:
     votes: Votes
     slot_a: np.ndarray
     slot_b: np.ndarray
+    lone: LonePairs
 
     def __len__(self) -> int:
-        return len(self.votes)
+        return len(self.votes) + len(self.lone)
+
+    @property
+    def y(self) -> np.ndarray:
+        """(V + L,) outcomes, those of the votes first."""
+        return np.concatenate([self.votes.y, self.lone.y])
 
     @classmethod
     def of(cls, data: Dataset) -> Self | None:
-        """Read them from a data set; None where TRAIN holds no rating, or VALID no vote but ties.
+        """Read them from a data set; None where there is nothing to learn from or to choose by.
 
-        Ties alone would choose whatever says least.
+        That is where TRAIN holds no rating, or VALID no vote but ties and no two lone ratings of a user that differ:
+        ties alone would choose whatever says least.
         """
         table = data.table
         valid = np.flatnonzero((table.split == VALID) & table.rated)
         targets, history = table.select(valid), data.select(table.split == TRAIN)
-        votes = votes_of(targets)
-        if not (votes.y != 0.5).any() or not history.table.rated.any():
+        votes, lone = votes_of(targets), LonePairs.of(targets)
+        if not ((votes.y != 0.5).any() or len(lone)) or not history.table.rated.any():
             return None
         # Rows of a comparison lie side by side, so a row less the first is its slot.
         first = targets.start[votes.comparison]
-        return cls(history, data.questions(valid), votes, votes.row_a - first, votes.row_b - first)
+        return cls(history, data.questions(valid), votes, votes.row_a - first, votes.row_b - first, lone)
+
+    @classmethod
+    def on(cls, data: Dataset, positions: np.ndarray, rows: np.ndarray, values: np.ndarray) -> Self | None:
+        """Read pairs of answers that one user judged alone, whatever by; None where no two of a user differ.
+
+        Args:
+            data: TRAIN and VALID.
+            positions: (C,) the comparisons.
+            rows: (N,) rows of these comparisons' own table.
+            values: (N,) how each answer was judged.
+        """
+        targets = data.table.select(positions)
+        lone = LonePairs.of(targets, rows, values)
+        if not len(lone):
+            return None
+        votes = votes_of(targets)
+        votes, none = votes.select(np.zeros(len(votes), bool)), np.zeros(0, np.int64)
+        return cls(data.select(data.table.split == TRAIN), data.questions(positions), votes, none, none, lone)
 
     def untied(self) -> ValidationVotes:
         """Return the votes that are no ties, on the same questions."""
         won = self.votes.y != 0.5
-        return ValidationVotes(self.history, self.questions, self.votes.select(won), self.slot_a[won], self.slot_b[won])
+        return replace(self, votes=self.votes.select(won), slot_a=self.slot_a[won], slot_b=self.slot_b[won])
 
     def differences(self, scores: np.ndarray) -> np.ndarray:
-        """Return (V,) the score of each vote's first answer less its second's, given (C, K) scores."""
+        """Return (V + L,) the score of each pair's first answer less its second's, given (C, K) scores."""
         at = self.votes.comparison
-        return scores[at, self.slot_a] - scores[at, self.slot_b]
+        votes = scores[at, self.slot_a] - scores[at, self.slot_b]
+        return np.concatenate([votes, self.lone.differences(scores)])
 
     def losses(self, scores: np.ndarray, logits: bool) -> np.ndarray:
-        """Return the (V,) log losses of the votes under the win probabilities of (C, K) scores.
+        """Return the (V + L,) log losses of the pairs under the win probabilities of (C, K) scores.
 
         Args:
             scores: (C, K) scores of the questions.
@@ -88,11 +117,11 @@ class ValidationVotes:
         """
         differences = self.differences(scores)
         # Scores that are all equal have no temperature; any gives them the loss of a coin.
-        temperature = 1.0 if logits else fit_temperature(differences, self.votes.y) or 1.0
-        return log_losses(differences / temperature, self.votes.y)
+        temperature = 1.0 if logits else fit_temperature(differences, self.y) or 1.0
+        return log_losses(differences / temperature, self.y)
 
     def losses_of(self, router: Scorer) -> np.ndarray:
-        """Return the (V,) log losses of a router that is shown the TRAIN comparisons."""
+        """Return the (V + L,) log losses of a router that is shown the TRAIN comparisons."""
         return self.losses(router.score(self.history, self.questions), router.logits)
 
 

@@ -24,6 +24,8 @@ DENSE_QUERIES = 1500
 """Beyond so many queries their (G, G) similarities are not formed, and their texts keep `QUERY_COMPONENTS` axes."""
 STRENGTH_SHARES, ANSWER_SHARES = (0.3, 0.7), (0.7, 0.15)
 """Of K_b and of K_m: what a model has for itself, and what goes with the cosine of the texts."""
+ANSWER_CONSTANT = 0.15
+"""Of K_m: what the answers of all models to one query share."""
 MANY_MODELS = 300
 """Beyond so many models no sum over all of them is formed for each query, and S stays what the texts say."""
 QUERY_COMPONENTS = 16

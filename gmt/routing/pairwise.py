@@ -24,6 +24,8 @@ class Votes:
         a, b: (V,) model codes in the order the answers were shown.
         row_a, row_b: (V,) rows of the table, for whoever needs responses or feedback.
         y: (V,) 1 where a was preferred, 0 where b was, 0.5 for a tie.
+        gap: (V,) rating of a less that of b.
+        weight: (V,) what the vote counts: the pairs of K rated answers K - 1 together, a vote between two answers 1.
     """
 
     comparison: np.ndarray
@@ -35,6 +37,8 @@ class Votes:
     row_a: np.ndarray
     row_b: np.ndarray
     y: np.ndarray
+    gap: np.ndarray
+    weight: np.ndarray
 
     def __len__(self) -> int:
         return len(self.y)
@@ -50,6 +54,8 @@ def votes_of(table: InteractionTable, every: bool = False) -> Votes:
     comparison, left, right = rated_pairs(~np.isnan(ratings), None if every else ALL_PAIRS_UP_TO)
     # Slots are in the order of showing, so a is the answer shown first.
     row_a, row_b = rows[comparison, left], rows[comparison, right]
+    gap = ratings[comparison, left] - ratings[comparison, right]
+    rated, pairs = (~np.isnan(ratings)).sum(axis=1), np.bincount(comparison, minlength=len(table))
     return Votes(
         comparison=comparison,
         user=table.user[comparison],
@@ -59,8 +65,17 @@ def votes_of(table: InteractionTable, every: bool = False) -> Votes:
         b=table.model[row_b],
         row_a=row_a,
         row_b=row_b,
-        y=(1 + np.sign(ratings[comparison, left] - ratings[comparison, right])) / 2,
+        y=(1 + np.sign(gap)) / 2,
+        gap=gap,
+        weight=((rated - 1) / np.maximum(pairs, 1))[comparison],
     )
+
+
+def lone_rows(table: InteractionTable) -> np.ndarray:
+    """Return the (N,) rows whose answer was rated alone: the only rating of its comparison."""
+    rated = ~np.isnan(table.rating)
+    count = np.bincount(table.row_comparison[rated], minlength=len(table))
+    return np.flatnonzero(rated & (count[table.row_comparison] == 1))
 
 
 def rated_pairs(rated: np.ndarray, whole: int | None = ALL_PAIRS_UP_TO) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

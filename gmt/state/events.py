@@ -99,6 +99,7 @@ def encode(item: Comparison, key: Callable[[str], str] = key_of) -> Encoded:
             "rating": one.rating,
             "feedback": keyed(one.feedback, "feedback"),
             "cost": one.cost,
+            "signal": one.signal,
         }
         candidates.append({name: value for name, value in row.items() if value is not None})
     body: dict[str, Any] = {"turn": item.turn, "query": keyed(item.query, "query"), "candidates": candidates}
@@ -141,6 +142,7 @@ def decode(user: str, payload: str, text_of: Callable[[str], str]) -> Comparison
             one.get("rating"),
             text_of(one["feedback"]) if "feedback" in one else None,
             one.get("cost"),
+            one.get("signal"),
         )
         for one in body["candidates"]
     )

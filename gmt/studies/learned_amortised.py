@@ -15,6 +15,7 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN
 from gmt.model.seeding import seeded
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_history import VOTE_COLUMNS, VoteHistory
 from gmt.studies.harness import validation_of
@@ -119,7 +120,7 @@ def _step(
     for _, index in votes.batches(chosen):
         batch = UserBatch(votes, index, folds.offset[part], covariance)
         kernels = kernels_of(batch)
-        y = simulated(kernels.double().numpy(), batch.offset, generator) if pretend else batch.y
+        y = simulated(kernels.double().numpy(), batch.offset, generator) if pretend else batch.outcomes.y
         # Real votes are hidden by their fold, for the offset was fitted without it and would otherwise know them.
         hidden = batch.mask & (folds.fold[np.maximum(index, 0)] == part)
         if pretend:
@@ -190,7 +191,7 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Sco
                 logit = network(
                     kernels_of(batch),
                     torch.as_tensor(batch.offset, dtype=torch.float32),
-                    torch.as_tensor(batch.y, dtype=torch.float32),
+                    torch.as_tensor(batch.outcomes.y, dtype=torch.float32),
                     torch.from_numpy(shown),
                 ).numpy()
             target = batch.mask & ~shown
@@ -208,6 +209,8 @@ def amortised(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Sco
 
 def _joined(*several: VoteHistory) -> VoteHistory:
     """Return several histories of votes as one, a user's side by side."""
-    columns = {name: np.concatenate([getattr(one, name) for one in several]) for name in VOTE_COLUMNS}
-    joined = replace(several[0], **columns)
+    plain = [name for name in VOTE_COLUMNS if name != "outcomes"]
+    columns = {name: np.concatenate([getattr(one, name) for one in several]) for name in plain}
+    outcomes = Outcomes(np.concatenate([one.outcomes.y for one in several]))
+    joined = replace(several[0], outcomes=outcomes, **columns)
     return joined.select(np.argsort(joined.user, kind="stable"))

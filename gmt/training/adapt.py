@@ -13,6 +13,9 @@ from gmt.data.build_graph import build_graph
 from gmt.data.comparisons import Comparison
 from gmt.data.dataset import Dataset
 from gmt.errors import UserError
+from gmt.data.feedback_counts import FeedbackCounts
+from gmt.data.interactions import InteractionTable
+from gmt.errors import DataError, UserError
 from gmt.hybrid.network_router import NetworkRouter
 from gmt.serving.pretrained import Router
 from gmt.training.losses import loss_of
@@ -47,7 +50,7 @@ def adapt_user(
         form: How the history is written; rows with the table's own names where left out.
 
     Returns:
-        What `Router.add` says, and the user's ranking `before` and `after`.
+        What `Router.add` says, the forms of feedback `used`, and the user's ranking `before` and `after`.
 
     Raises:
         UserError: There is no history to read, or `steps` are asked of a run whose network is switched off.
@@ -65,7 +68,9 @@ def adapt_user(
         offset = _learned_offset(router, graph, router.run_data.with_rounds(user, observed, replace), user, steps)
     found = router.add(user, observed, replace_history=replace, source="adapt", offset=offset)
     router.refresh()  # what is shown must be what the run, loaded again, will say
-    return found | {"user": user, "before": before, "after": router.preferences(user)}
+    table = InteractionTable.from_comparisons(observed)
+    used = str(FeedbackCounts.of(table)) if len(table) else "nothing"
+    return found | {"user": user, "used": used, "before": before, "after": router.preferences(user)}
 
 
 def _shipped(router: Router, user: str) -> Path:

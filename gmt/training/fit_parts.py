@@ -11,6 +11,7 @@ from gmt.data.dataset import Dataset
 from gmt.hybrid.closed_form import new_hierarchical
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.hybrid.network_router import NetworkRouter
+from gmt.posterior.hierarchical_model import HierarchicalModel
 from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
 from gmt.routing.protocol import ClosedForm
 from gmt.runs import RunFolder
@@ -104,7 +105,7 @@ def join_parts(posterior: ClosedForm | None, graph: NetworkRouter | None, data: 
     # One half alone has nothing to choose.
     if posterior is None or graph is None:
         return GmtRouter(posterior, graph, 0.0 if graph is None else 1.0), []
-    valid = ValidationVotes.of(data)
+    valid = posterior.validation(data) if isinstance(posterior, HierarchicalModel) else ValidationVotes.of(data)
     if valid is None:
         return GmtRouter(posterior, graph, 0.0), ["There is no vote to validate on: the network is switched off."]
     # Each half scores once; every weight is a sum of the two.

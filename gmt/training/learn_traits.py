@@ -11,7 +11,8 @@ from gmt.config import RunConfig, TraitsConfig
 from gmt.data.dataset import Dataset
 from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
-from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
+from gmt.routing.grid import best_setting, paired_gain
+from gmt.routing.search_sample import search_sample
 from gmt.training.train_traits import train_traits
 
 
@@ -26,14 +27,14 @@ def learn_traits(
 
     Args:
         router: The fitted posterior.
-        data: TRAIN and VALID comparisons.
+        data: TRAIN and VALID comparisons; of very many those of a sample of users are read.
         config: Settings.
 
     Returns:
         The posterior with or without traits, and what there is to say about the choice.
     """
-    traits = config.traits
-    valid = ValidationVotes.of(data)
+    traits, data = config.traits, search_sample(data)
+    valid = router.validation(data)
     if valid is None:
         return router, "There is no vote to validate on: the learned traits are switched off."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 from gmt.artefacts import recover, training, unfinished
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
+from gmt.data.feedback_counts import FeedbackCounts
 from gmt.data.interactions import TEST, TRAIN, VALID
+from gmt.errors import DataError
 from gmt.evaluation.metrics import pairs_of, weighted_auc
 from gmt.files import write_json
 from gmt.hybrid.closed_form import save_posterior
@@ -52,6 +55,7 @@ def train_run(
     # 1. Nothing is written before data and run are known to fit each other.
     data = Dataset.load(folder)
     fingerprint = card_hash(folder)
+    config = _learnable(data, config, folder)
     made = RunFolder(unfinished(run.root))
     with writing(run):
         recover(run.root)
@@ -92,6 +96,23 @@ def _without_texts(run: RunFolder, config: RunConfig, data: Path) -> str:
         f"The run keeps no texts of users, only vectors, hashes and lengths; the data folder {data} still holds them, "
         "and descriptions of models stay readable."
     )
+
+
+def _learnable(data: Dataset, config: RunConfig, folder: Path) -> RunConfig:
+    """Return the settings without the parts that the TRAIN feedback cannot teach.
+
+    Raises:
+        DataError: It can teach none.
+    """
+    found = FeedbackCounts.of(data.table.select(data.table.split == TRAIN))
+    if not found.any:
+        raise DataError(f"{folder}: TRAIN holds {found}; expected votes, ratings, remarks or signals to learn from")
+    # Pairs alone have a loss for the network; on lone ratings it would take all its steps at none.
+    if found.pairs or not config.posterior.network or config.train.loss != "pairwise":
+        return config
+    if not config.posterior.enabled:
+        raise DataError(f"{folder}: TRAIN holds {found}; the network learns from pairs alone, enable the posterior too")
+    return replace(config, posterior=replace(config.posterior, network=False))
 
 
 def _validated(router: GmtRouter, data: Dataset) -> dict[str, Any]:

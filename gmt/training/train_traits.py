@@ -15,6 +15,7 @@ from gmt.data.interactions import TRAIN
 from gmt.errors import DataError
 from gmt.model.seeding import seeded
 from gmt.model.trait_network import TraitNetwork
+from gmt.posterior.differentiable_likelihood import log_likelihood
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.posterior.implicit_mode import implicit_mode
 from gmt.posterior.user_batch import UserBatch
@@ -95,8 +96,8 @@ def _initial(router: HierarchicalBradleyTerry, train: Dataset, config: TraitsCon
     network.get_buffer("query_centre").copy_(torch.from_numpy(router.query_centre))
     network.get_buffer("model_centre").copy_(torch.from_numpy(router.model_centre))
     settings = router.settings
-    # The last two rows of S are position bias and discrimination, which are no traits of models.
-    size, basis = np.linalg.eigh(router.user_covariance(train)[:-2, :-2])
+    # Behind the models S has position bias, discrimination and leniency, which are no traits of models.
+    size, basis = np.linalg.eigh(router.user_covariance(train)[:models, :models])
     kept = min(config.count, models)
     scale = np.sqrt(np.maximum(SHARE_OF_COVARIANCE * settings.prior_scale * size[-kept:], 0))
     own = torch.zeros(models, config.count)
@@ -138,10 +139,13 @@ def _losses(
         # 2. The posterior's own kernel with learned amplitudes, and the kernel of the traits.
         kernel = _own_kernel(network, batch) + _trait_kernel(network, traits, train, batch)
         # 3. The mode given the shown votes, found in double precision, predicts the hidden ones.
-        y, known = _tensor(batch.y), _tensor(batch.offset)
-        alpha = implicit_mode(kernel.double(), known.double(), y.double(), torch.from_numpy(shown)).float()
+        y, known = _tensor(batch.outcomes.y), _tensor(batch.offset)
+        alpha = implicit_mode(kernel.double(), known.double(), batch.outcomes, torch.from_numpy(shown)).float()
         logit = (kernel @ alpha[:, :, None])[:, :, 0] + known
-        found = torch.nn.functional.binary_cross_entropy_with_logits(logit[target], y[target], reduction="sum")
+        if batch.outcomes.lower is None and batch.outcomes.weight is None:
+            found = torch.nn.functional.binary_cross_entropy_with_logits(logit[target], y[target], reduction="sum")
+        else:
+            found = -log_likelihood(batch.outcomes, logit)[target].sum()
         yield found, int(target.sum())
 
 
@@ -154,12 +158,14 @@ def _own_kernel(network: TraitNetwork, batch: UserBatch) -> Tensor:
 
 
 def _trait_kernel(network: TraitNetwork, traits: Tensor, train: Dataset, batch: UserBatch) -> Tensor:
-    """Return (B, T, T) products of the traits of a's answer less those of b's."""
+    """Return (B, T, T) products of the traits of a's answer less those of b's, if there is one."""
     keys = batch.queries.keys
     queries, code = np.unique(batch.query, return_inverse=True)
     texts = torch.as_tensor(train.vectors[keys.query[queries]], dtype=torch.float32)
     weights = network.weights(texts, torch.as_tensor(keys.task[queries]))
-    gap = (traits[batch.a] - traits[batch.b]) * weights[code.reshape(batch.query.shape)]
+    # An answer judged alone has no second one.
+    second = traits[batch.b] * torch.from_numpy(~batch.lone)[:, :, None]
+    gap = (traits[batch.a] - second) * weights[code.reshape(batch.query.shape)]
     return gap @ gap.transpose(1, 2)
 
 

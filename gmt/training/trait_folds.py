@@ -45,6 +45,6 @@ def fold_votes(router: HierarchicalBradleyTerry, train: Dataset, generator: np.r
     offsets = []
     # Fitted anew without each fold, or f would already hold the votes that the traits are to explain.
     for part in range(FOLDS):
-        quality, _ = alternating_fit(prior, votes.select(fold != part), prepared.user_covariance, ROUNDS)
+        quality, _, _ = alternating_fit(prior, votes.select(fold != part), prepared.user_covariance, ROUNDS)
         offsets.append(quality.differences(votes.query, votes.a, votes.b))
     return Folds(votes, fold, np.stack(offsets))

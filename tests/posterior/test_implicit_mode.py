@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from gmt.posterior.implicit_mode import implicit_mode
+from gmt.posterior.likelihood import Outcomes
 
 
 def problem(votes=6, people=2, seed=0):
@@ -21,7 +22,7 @@ def problem(votes=6, people=2, seed=0):
 
 def test_the_mode_is_the_one_a_general_optimiser_finds():
     root, offset, y, mask = problem()
-    alpha = implicit_mode(root @ root.transpose(1, 2), offset, y, mask)
+    alpha = implicit_mode(root @ root.transpose(1, 2), offset, Outcomes(y.numpy()), mask)
     for person in range(2):
         own = mask[person].numpy()
         rows, known, won = root[person].numpy()[own], offset[person].numpy()[own], y[person].numpy()[own]
@@ -42,6 +43,6 @@ def test_gradients_through_the_solve_are_exact():
 
     def asked(root, offset):
         kernel = root @ root.transpose(1, 2)
-        return (kernel @ implicit_mode(kernel, offset, y, mask)[:, :, None])[:, :, 0]
+        return (kernel @ implicit_mode(kernel, offset, Outcomes(y.numpy()), mask)[:, :, None])[:, :, 0]
 
     assert torch.autograd.gradcheck(asked, (root, offset), eps=1e-6, atol=1e-5)

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmt.posterior import alternating_fit, answer_quality, hierarchical_model, large_user, user_effects, vote_history
+from gmt.posterior import (
+    alternating_fit,
+    answer_quality,
+    hierarchical_model,
+    large_user,
+    linear_effects,
+    user_effects,
+    vote_history,
+)
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.large_user import LargeUser
 from gmt.posterior.user_batch import UserBatch
@@ -16,7 +24,7 @@ from tests.factories import random_dataset
 
 def found_with(monkeypatch, data, most, plain=10_000):
     """Return what a fit, its scores, covariances and explanations are with users of over `most` votes being large."""
-    for module in (user_effects, alternating_fit):
+    for module in (user_effects, linear_effects):
         monkeypatch.setattr(module, "MOST_DENSE_VOTES", most)
     monkeypatch.setattr(answer_quality, "MOST_PLAIN_VOTES", plain)
     monkeypatch.setattr(vote_history, "NUMBERS_AT_ONCE", 1)

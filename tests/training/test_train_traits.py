@@ -9,6 +9,7 @@ import torch
 from gmt.config import TraitsConfig
 from gmt.data.interactions import TEST, TRAIN
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
+from gmt.posterior.likelihood import Outcomes
 from gmt.training import train_traits as module
 from gmt.training.trait_folds import FOLDS, fold_votes, folds_of
 from tests.factories import random_dataset
@@ -63,6 +64,8 @@ def test_a_predicted_vote_is_not_among_those_shown(router, train, monkeypatch):
     votes = folds.votes
     before = predicted(votes)
     assert len(before) == (folds.fold == part).sum() > 10
-    assert torch.equal(before, predicted(replace(votes, y=np.where(folds.fold == part, 1 - votes.y, votes.y))))
-    shown = predicted(replace(votes, y=np.where(folds.fold == part, votes.y, 1 - votes.y)))
+    y = votes.outcomes.y
+    turned = replace(votes, outcomes=Outcomes(np.where(folds.fold == part, 1 - y, y)))
+    assert torch.equal(before, predicted(turned))
+    shown = predicted(replace(votes, outcomes=Outcomes(np.where(folds.fold == part, y, 1 - y))))
     assert not torch.allclose(before, shown)  # what is shown does move it
