@@ -12,10 +12,9 @@ from data_prep.sources.histories import HistoryForm, user_rounds
 from gmt.data.build_graph import build_graph
 from gmt.data.comparisons import Comparison
 from gmt.data.dataset import Dataset
-from gmt.errors import UserError
 from gmt.data.feedback_counts import FeedbackCounts
 from gmt.data.interactions import InteractionTable
-from gmt.errors import DataError, UserError
+from gmt.errors import UserError
 from gmt.hybrid.network_router import NetworkRouter
 from gmt.serving.pretrained import Router
 from gmt.training.losses import loss_of
