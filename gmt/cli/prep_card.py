@@ -38,8 +38,8 @@ def _print_card(terminal: Terminal, out: Path, card: dict[str, Any]) -> None:
     )
     terminal.text(
         f"{counts['pairs']:,} pairs of different ratings, {counts['ties']:,} equal ones, {counts['lone_ratings']:,} "
-        f"ratings that stand alone{_unrated(counts)}; {counts['users_with_enough']:,} of {counts['users']:,} users have "
-        f"{ENOUGH} or more rated rounds"
+        f"ratings that stand alone{_unrated(counts)}; {counts['users_with_enough']:,} of {counts['users']:,} users "
+        f"have {ENOUGH} or more rated rounds"
     )
     if not any(counts.get(form) for form in ("pairs", "ties", "lone_ratings", "remarks", "signals")):
         terminal.warn("Note: nothing here can be learned from; gmt train will refuse this folder.")
