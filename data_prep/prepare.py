@@ -29,7 +29,7 @@ from gmt.files import (
     ALIVE,
     alive,
     clear_dead,
-    locked,
+    names_locked,
     part_of,
     replace_file,
     replace_folder,
@@ -133,7 +133,7 @@ def _prepare(
     # 4. Beside the target and so on one file system, where a rename is atomic.
     folder = part_of(out)
     with ExitStack() as stack:
-        with locked(out):  # so that nobody takes the folder for that of a dead command before it is marked
+        with names_locked(out):  # so that nobody takes the folder for that of a dead command before it is marked
             clear_dead(out)
             folder.mkdir()
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -141,7 +141,7 @@ def _prepare(
         card = _write(folder, table, data, options, protocol, progress)
         # After all is written, so that a new file goes before one of its name that lay there.
         _keep_files_of_others(out, folder)
-        with locked(out):
+        with names_locked(out):
             (folder / ALIVE).unlink()
             replace_folder(folder, out)
     return card

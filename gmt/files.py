@@ -131,7 +131,7 @@ def restore_folder(path: Path) -> None:
     asides = sorted(path.parent.glob(f".{glob.escape(path.name[:80])}.{ASIDE}*{PART}"))
     if not asides:
         return
-    with locked(path):
+    with names_locked(path):
         for aside in asides:
             if not path.exists():
                 os.replace(aside, path)
@@ -188,6 +188,27 @@ def locked(path: Path, timeout: float = -1) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock"), timeout=timeout):
         yield
+
+
+@contextlib.contextmanager
+def names_locked(path: Path) -> Iterator[None]:
+    """Hold the lock of the folder in which `path` lies, for the moment in which names in it change; no file is left.
+
+    It cannot be taken twice by one thread. Where the system locks no folders, nobody waits.
+    """
+    if os.name == "nt":
+        with locked(path):
+            yield
+        return
+    import fcntl
+
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # network file systems may know no such locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _sync(path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gmt.errors import DataError
-from gmt.files import PART, alive, clear_dead, locked, part_of, read_json, write_json
+from gmt.files import PART, alive, clear_dead, names_locked, part_of, read_json, write_json
 
 
 @contextlib.contextmanager
@@ -26,7 +26,7 @@ def together(out: Path, siblings: Sequence[str] = ()) -> Iterator[Path]:
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     finish_together(out)
-    with locked(out):
+    with names_locked(out):
         clear_dead(out)
     made = part_of(out)
     with contextlib.ExitStack() as stack:
@@ -36,7 +36,7 @@ def together(out: Path, siblings: Sequence[str] = ()) -> Iterator[Path]:
             yield made / out.name
             names = sorted(path.name for path in made.iterdir() if not path.name.startswith("."))
             gone = [name for name in siblings if name not in names]
-            with locked(out):
+            with names_locked(out):
                 write_json(_journal(out), {"made": made.name, "move": names, "delete": gone})
             finish_together(out)
         finally:
@@ -54,7 +54,7 @@ def finish_together(out: Path) -> None:
     path = _journal(out)
     if not path.is_file():
         return
-    with locked(out):
+    with names_locked(out):
         if not path.is_file():
             return
         repair = f"delete it and make {out.name} again"

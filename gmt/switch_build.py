@@ -48,9 +48,9 @@ def roll_forward(run: Path) -> None:
         return
     try:
         journal = json.loads(path.read_text("utf-8"))
-        made, move, delete = str(journal["made"]), list(journal["move"]), list(journal["delete"])
+        made, move, gone = str(journal["made"]), list(journal["move"]), list(journal["delete"])
         drop = list(journal.get("drop", ()))
-        whole = is_inside(made) and made.endswith(PART) and "/" not in made and all(map(is_inside, move + delete))
+        whole = is_inside(made) and made.endswith(PART) and "/" not in made and all(map(is_inside, move + gone))
         whole = whole and set(drop) <= set(OF_ONE_BUILD)
     except (ValueError, KeyError, TypeError, RecursionError):
         whole = False
@@ -65,7 +65,7 @@ def roll_forward(run: Path) -> None:
             aside = part_of(run / name)
             os.replace(run / name, aside)
             delete(aside)
-    for name in delete:
+    for name in gone:
         (run / name).unlink(missing_ok=True)
     for name in move:
         target = run / name

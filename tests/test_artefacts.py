@@ -244,3 +244,14 @@ def test_what_is_wrong_with_a_run_is_not_taken_for_a_replacement(run):
 
     with pytest.raises(RunError, match="damaged"):
         read_whole(run, load)
+
+
+@pytest.mark.parametrize("gone", [("results",), ("last",), ("results", "last")])
+def test_what_tells_of_one_build_goes_with_it_and_votes_stay(run, gone):
+    (run / "last").mkdir()
+    (run / "last" / "state.json").write_text("{}")
+    with making(run, drop=gone) as made:
+        fill(made, "new")
+    assert [name for name in ("results", "last") if not (run / name).exists()] == list(gone)
+    assert (run / "state.db").read_text() == "votes" and contents(run) == {name: f"new of {name}" for name in NAMES}
+    assert not (run / JOURNAL).exists() and not list(run.rglob("*.part"))

@@ -159,11 +159,11 @@ class TraitTruth:
         found = read_facts(out, "traits", {"users": dict, "rounds": list, "models": list, "settings": dict})
         sizes = {"U": len(found["users"]), "N": len(found["rounds"]), "M": len(found["models"]), "4": len(TRAITS)}
         arrays = read_arrays(out, "traits", {"weights": "U4", "z": "NM4"}, sizes, gaps=("z",))
-        rounds = tuple(tuple(one) if isinstance(one, list) else () for one in found["rounds"])
-        if not all(list(map(type, one)) == [str, int] for one in rounds):
+        if not all(isinstance(one, list) and list(map(type, one)) == [str, int] for one in found["rounds"]):
             raise DataError(
                 f"{truth_paths(out)[0]}: a round is not [question, turn]; make it with gmt simulate traits --out {out}"
             )
+        rounds = tuple((question, turn) for question, turn in found["rounds"])
         return cls(
             tuple(found["users"]), arrays["weights"], rounds, tuple(found["models"]), arrays["z"], found["settings"]
         )

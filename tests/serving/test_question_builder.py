@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmt.errors import UserError
+from gmt.errors import DataError, UserError
 from gmt.serving.conversation_question import conversation_question
 from gmt.serving.pretrained import Router
 
@@ -54,3 +54,16 @@ def test_an_unknown_task_is_no_task_and_an_empty_query_is_refused(router):
     assert router.rank(user, "what is the tide?", with_uncertainty=False, task="no such task") == plain
     with pytest.raises(UserError, match="empty"):
         router.rank(user, " ")
+
+
+def test_half_a_character_in_a_query_is_one_line_however_it_is_asked(router):
+    talk = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "yes"}]
+    for query in ("\ud800", "how are\udfff you?"):
+        for how in ({}, {"conversation": talk}):
+            with pytest.raises(DataError, match="query holds half a character"):
+                router.rank(router.users[0], query, **how)
+        vector = router.run_data.texts.encode(["known"])[0]
+        with pytest.raises(DataError, match="query holds half a character"):
+            router.run_data.builder.build([0], query, vector, [0, 1])
+    with pytest.raises(UserError, match="half a character"):
+        router.rank(router.users[0], "plain", conversation=[{"role": "user", "content": "\ud800"}, *talk[1:]])

@@ -79,6 +79,17 @@ def by_command(run, url, writer, count):
             assert stop.code in (0, None)
 
 
+def by_commands(run, url, writer, count):
+    """Tell every vote by a command of its own, as 8 × 50 times at a terminal."""
+    path, where = run.parent / f"{writer}.jsonl", ["--state", url] if url else []
+    for one in votes_of(writer, count):
+        path.write_text(json.dumps(one) + "\n")
+        try:
+            main(["adapt", "--user", user_of(writer), "--history", str(path), "--run", str(run), "--quiet", *where])
+        except SystemExit as stop:
+            assert stop.code in (0, None)
+
+
 def ask(run, url, stop, failures):
     """Ask somebody nobody writes about, whose scores must stay the same to the last digit, and one who tells more."""
     try:
@@ -96,12 +107,16 @@ def ask(run, url, stop, failures):
         raise
 
 
-def check(run, url, count):
-    stop, failures = fork.Event(), fork.Queue()
-    readers = [fork.Process(target=ask, args=(run, url, stop, failures)) for _ in range(2)]
+def mixed(run, url, count):
     writers = [fork.Process(target=by_python, args=(run, url, w, count)) for w in (0, 1, 2)]
     writers += [fork.Process(target=by_command, args=(run, url, w, count)) for w in (3, 4)]
-    writers += [fork.Process(target=by_threads, args=(run, url, (5, 6, 7), count))]
+    return [*writers, fork.Process(target=by_threads, args=(run, url, (5, 6, 7), count))]
+
+
+def check(run, url, count, made=mixed):
+    stop, failures = fork.Event(), fork.Queue()
+    readers = [fork.Process(target=ask, args=(run, url, stop, failures)) for _ in range(2)]
+    writers = made(run, url, count)
     for process in (*readers, *writers):
         process.start()
     for process in writers:
@@ -131,3 +146,8 @@ def test_eight_writers_lose_nothing_while_two_ask(place):
 @pytest.mark.soak
 def test_eight_writers_of_a_thousand_votes_lose_nothing(place):
     check(*place, 1000)
+
+
+@pytest.mark.soak
+def test_eight_writers_with_a_command_for_every_vote_lose_nothing(place):
+    check(*place, 50, lambda run, url, n: [fork.Process(target=by_commands, args=(run, url, w, n)) for w in range(8)])
