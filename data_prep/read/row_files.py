@@ -15,6 +15,10 @@ from gmt.errors import DataError
 HUB = "hub:"
 
 
+class FieldsMissing(DataError):
+    """Report an input of which no row has a field that every row needs."""
+
+
 def is_hub(input: str | Path | None) -> bool:
     """Tell whether the input names a dataset on the hub."""
     return input is not None and str(input).startswith(HUB)
@@ -100,7 +104,7 @@ def refuse_missing_fields(input: str | Path | None, needed: Sequence[str], meant
         meant: What rows of this source hold, for the message.
 
     Raises:
-        DataError: One of them stands in none of the first thousand rows.
+        FieldsMissing: One of them stands in none of the first thousand rows.
     """
     known: dict[str, None] = {}
     for _, _, row in islice(read_input(input, []), 1000):
@@ -108,7 +112,7 @@ def refuse_missing_fields(input: str | Path | None, needed: Sequence[str], meant
     missing = [name for name in needed if name not in known]
     if known and missing:
         named = str(input) if is_hub(input) else Path(str(input)).name
-        raise DataError(
+        raise FieldsMissing(
             f"{named} has no field {' and no '.join(missing)}; its fields are {', '.join(list(known)[:12])[:120]}; "
             f"expected {meant}, or take gmt prep votes {named}, which proposes how to read it"
         )

@@ -17,7 +17,8 @@ from data_prep.read.row import Parse, RatedRow, Rejected, Row
 from data_prep.read.row_files import HUB, is_hub, read_input
 from data_prep.recipes.expand import flat_rows
 from data_prep.recipes.recipe import Recipe
-from data_prep.recipes.recipe_rows import Cell, RowReader, RowReaders
+from data_prep.recipes.recipe_rows import RowReader, RowReaders
+from data_prep.recipes.role_cells import Cell
 from gmt.errors import DataError
 
 PAIR = ("user", "query", "winner", "model_a", "model_b")

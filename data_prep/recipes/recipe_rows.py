@@ -2,58 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from statistics import fmean
 from typing import Any
 
 from data_prep.read.cells import answer, label, needed, number, shown, text, timestamp, whole
-from data_prep.read.joins import Column
-from data_prep.read.labels import VERDICT_HINT
+from data_prep.read.labels import VERDICT_HINT, Labels
 from data_prep.read.row import RatedRow, Row, vote
 from data_prep.recipes.expand import flat_rows
 from data_prep.recipes.recipe import Recipe
+from data_prep.recipes.role_cells import Cell
 from gmt.data.comparisons import Candidate
 from gmt.errors import DataError
 
 MOST_ORDER = 2**53
 """Turns are known by their order only, so they may be times; beyond this, numbers next to one another look alike."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Read one role of a row from one or several columns.
-
-    Args:
-        columns: Where it stands.
-        reversed_: Of each, whether a rating counts from the other end of the scale.
-    """
-
-    columns: tuple[Column, ...]
-    reversed_: tuple[bool, ...] = (False,)
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return " and ".join(column.name for column in self.columns)
-
-    def value(self, row: Row) -> Any:
-        """Return the cell, where one column holds it."""
-        return self.columns[0].value(row)
-
-    def joined(self, row: Row, kind: Callable[[Any, str], str | None], between: str) -> str | None:
-        """Return the texts or names of all columns as one."""
-        if len(self.columns) == 1:
-            return kind(self.columns[0].value(row), self.columns[0].name)
-        parts = [kind(column.value(row), column.name) for column in self.columns]
-        return between.join(part for part in parts if part) or None
-
-    def missing_row(self, row: Row) -> str | None:
-        """Say which joined row is missing, where that is why a cell is."""
-        column = self.columns[0]
-        lost = column.join is not None and column.join.match(row) is None
-        return f"{column.name} is missing: {column.join.missing(row)}" if lost and column.join else None
 
 
 @dataclass(frozen=True)
@@ -75,9 +41,32 @@ class RowReader:
             DataError: It cannot be read.
         """
         read = self._pair if "winner" in self.cells else self._single
-        if self.recipe.each is None and not self.recipe.where and not self.recipe.constants:
+        if self._plain:
             return [read(file, line, row)]  # the plain log of a million votes pays for nothing else
         return [read(file, line, flat) for flat in flat_rows(row, self.recipe)]
+
+    # Kept beside the recipe: its own attributes are checked models, too slow to ask on every row of a large log.
+    @cached_property
+    def _plain(self) -> bool:
+        return self.recipe.each is None and not self.recipe.where and not self.recipe.constants
+
+    @cached_property
+    def _words(self) -> Labels:
+        return self.recipe.words
+
+    @cached_property
+    def _scale(self) -> tuple[float, float] | None:
+        return self.recipe.scale
+
+    @cached_property
+    def _rated_last(self) -> str | None:
+        """The column that says whether a row is the last of its elements, where only that one is rated."""
+        each = self.recipe.each
+        return f"{each.name}_last" if each is not None and each.rated == "last" else None
+
+    @cached_property
+    def _empty(self) -> tuple[str, ...]:
+        return tuple(self.recipe.empty)
 
     def _name(self, role: str) -> str:
         return self.cells[role].name if role in self.cells else role
@@ -99,8 +88,7 @@ class RowReader:
 
     def _unrated(self, row: Row) -> bool:
         """Tell whether the judgement belongs to a later round that the same row of the file holds."""
-        each = self.recipe.each
-        return each is not None and each.rated == "last" and not row[f"{each.name}_last"]
+        return self._rated_last is not None and not row[self._rated_last]
 
     def _may_be_unrated(self) -> bool:
         # Only within a conversation is an unjudged round worth keeping: later queries show it as text.
@@ -108,9 +96,11 @@ class RowReader:
 
     def _answer(self, row: Row, role: str) -> str | None:
         said = answer(self._value(row, role), self._name(role))
-        return "" if said is not None and said in self.recipe.empty else said
+        return "" if said is not None and said in self._empty else said
 
     def _time(self, row: Row) -> float | None:
+        if "timestamp" not in self.cells:
+            return None
         value, form = self._value(row, "timestamp"), self.recipe.time_format
         if form is None or not isinstance(value, str) or not value.strip():
             return timestamp(value, self._name("timestamp"))
@@ -141,13 +131,13 @@ class RowReader:
         said, winner, name = self._text(row, "feedback"), self._value(row, "winner"), self._name("winner")
         if self._unrated(row) or (label(winner, name) is None and self._may_be_unrated()):
             return self._rated_row(file, line, row, vote((a, b), responses, None, said))
-        one, two, more = self.recipe.words.verdict(winner, name, (a, b), VERDICT_HINT)
+        one, two, more = self._words.verdict(winner, name, (a, b), VERDICT_HINT)
         return self._rated_row(file, line, row, vote((a, b), responses, (one, two), said or more))
 
     def _single(self, file: str, line: int, row: Row) -> RatedRow:
         rating = None if self._unrated(row) else self._rating(row)
         if rating is None and not self._unrated(row) and not self._may_be_unrated():
-            low, high = self.recipe.scale or (0, 1)
+            low, high = self._scale or (0, 1)
             raise DataError(f"{self._name('rating')} is empty; expected a number from {low:g} to {high:g}")
         candidate = Candidate(
             self._must(row, "model", self._label(row, "model")),
@@ -160,7 +150,7 @@ class RowReader:
 
     def _rating(self, row: Row) -> float | None:
         """Return the rating in [0, 1]: that of the one column, or the mean of several that are there."""
-        cell, scale, words = self.cells["rating"], self.recipe.scale, self.recipe.words
+        cell, scale, words = self.cells["rating"], self._scale, self._words
         found = []
         for column, turned in zip(cell.columns, cell.reversed_, strict=True):
             rating = words.rating(column.value(row), column.name, scale)

@@ -11,6 +11,7 @@ from data_prep.read.cells import label
 from data_prep.read.file_formats import SUFFIXES, read_rows
 from data_prep.read.labels import OUR_LABELS
 from data_prep.read.row import Rejected
+from data_prep.read.row_files import FieldsMissing
 from data_prep.simulate.prices import priced
 from data_prep.simulate.response_table import Answer, ResponseTable, Round, cells, of_table, shrunk
 from data_prep.sources.source import SourceOptions
@@ -67,9 +68,13 @@ def read_responses(input: Path, questions: Path | None = None, models: Path | No
 def _rows(input: Path) -> ResponseTable:
     from data_prep.sources.jsonl import read
 
-    data = read(input, SourceOptions())
+    wanted = "expected answers in the columns of gmt prep jsonl, or GSM8K solutions"
+    try:
+        data = read(input, SourceOptions())
+    except FieldsMissing as error:
+        raise DataError(f"{str(error).partition('; expected')[0]}; {wanted}") from error
     if data.rejected:
-        raise DataError(f"{data.rejected[0]}; expected answers in the columns of gmt prep jsonl, or GSM8K solutions")
+        raise DataError(f"{data.rejected[0]}; {wanted}")
     table = data.as_table()
     return of_table(table, {name: ModelInfo(name) for name in table.models})
 

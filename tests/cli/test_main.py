@@ -133,7 +133,7 @@ MISTAKES = {
     "prep, out is a file": ("prep", "jsonl", "{votes}", "--encoder", "hash", "--out", "{votes}"),
     "prep, no input": ("prep", "votes", "--out", "{tmp}/d"),
     "prep, missing input": ("prep", "jsonl", "{tmp}/none.jsonl", "--out", "{tmp}/d"),
-    "prep, columns not named": ("prep", "votes", "{votes}", "--out", "{tmp}/d"),
+    "prep, columns named in part": ("prep", "votes", "{votes}", "--out", "{tmp}/d", "--user", "user"),
     "prep, a column that is not there": (
         *("prep", "votes", "{votes}", "--out", "{tmp}/d", "--user", "who", "--query", "query"),
         *("--winner", "winner", "--model-a", "model_a", "--model-b", "model_b"),
