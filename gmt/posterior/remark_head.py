@@ -18,7 +18,7 @@ RIDGES = (0.003, 0.01, 0.03, 0.1)
 FOLDS = 5
 ENOUGH = 40
 """Rounds with both words and a rating from which on they alone say how far to trust the head."""
-EXAMPLE_TRUST = 0.7
+EXAMPLE_TRUST = 1.5
 """What log odds learned from examples are multiplied by, for no user of the log wrote them."""
 
 
