@@ -150,7 +150,8 @@ def test_a_ranking_counts_as_its_choices_and_places_are_no_distances():
     items = [Comparison("ana", f"c{i}", 0, "q", answer) for i, answer in enumerate(answers)]
     seen = observations_of(InteractionTable.from_comparisons(items))
     assert (seen.kind == VOTE).all() and np.bincount(seen.comparison, seen.weight) == pytest.approx([2, 2, 2])
-    rated = replace(items[0], candidates=tuple(replace(one, rating=r) for one, r in zip(answers[0], (1.0, 0.9, 0.1), strict=True)))  # fmt: skip
+    stars = [replace(one, rating=rating) for one, rating in zip(answers[0], (1.0, 0.9, 0.1), strict=True)]
+    rated = replace(items[0], candidates=tuple(stars))
     seen = observations_of(InteractionTable.from_comparisons([rated]))
     assert (seen.kind == GAP).all() and sorted(seen.value) == pytest.approx([0.1, 0.8, 0.9])
 
