@@ -66,6 +66,13 @@ def test_two_levels_are_one_threshold_and_a_fine_scale_is_binned():
     assert one.lone_cuts is not None and len(one.lone_cuts) == 1
 
 
+def test_a_fine_scale_of_which_most_is_one_rating_has_two_levels():
+    skewed = RatingScales.of(said(LONE, np.concatenate([np.ones(300), np.linspace(0, 0.9, 20)])))
+    assert skewed.lone_cuts is not None and len(skewed.lone_cuts) == 1
+    sizes = RatingScales.of(said(GAP, np.concatenate([np.ones(300), np.linspace(0.1, 0.9, 20)])))
+    assert sizes.gap_cuts is not None and (np.diff(sizes.gap_cuts) > 0).all()
+
+
 def test_votes_have_no_thresholds_and_stay_votes_among_others():
     assert RatingScales.of(said(VOTE, np.array([1.0, 0.5]))).to_arrays() == {}
     scales = RatingScales.of(said(WEAK, np.array([1.0, 0, 0])))
