@@ -14,10 +14,10 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN
 from gmt.posterior.alternating_fit import LEARNING_ROUNDS, alternating_fit
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
+from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.hierarchical_model import HierarchicalModel, mean_vector
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.prepared_history import PreparedHistory
-from gmt.posterior.reading import Reading
 from gmt.posterior.weak_feedback import WeakFeedback
 from gmt.routing.grid import best_setting, paired_gain
 from gmt.routing.query_keys import QueryKeys

@@ -19,9 +19,9 @@ from gmt.posterior.answer_features import KnownAnswers
 from gmt.posterior.answer_quality import QualityPrior
 from gmt.posterior.candidate_features import FeatureMaker
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
+from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.prepared_history import PreparedHistory
-from gmt.posterior.reading import Reading
 from gmt.posterior.style import AnswerStyle
 from gmt.posterior.trait_features import EARLIER_TRAIT_PREFIX, TRAIT_PREFIX, TraitFeatureMaker
 from gmt.posterior.user_covariance import extended_covariance, initial_covariance
