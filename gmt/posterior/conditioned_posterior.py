@@ -12,10 +12,10 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.errors import DataError
 from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.candidate_features import CandidateFeatures
+from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import blended
 from gmt.posterior.observations import as_votes
-from gmt.posterior.reading import Reading
 from gmt.posterior.targets import TargetReader, Targets
 from gmt.posterior.user_effects import UserEffects
 from gmt.posterior.vote_history import VoteHistory

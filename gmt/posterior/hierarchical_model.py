@@ -18,10 +18,10 @@ from gmt.posterior.alternating_fit import ROUNDS, alternating_fit
 from gmt.posterior.answer_features import KnownAnswers
 from gmt.posterior.candidate_features import FeatureMaker
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
+from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.prepared_history import PreparedHistory
 from gmt.posterior.quality_prior import QualityPrior
-from gmt.posterior.reading import Reading
 from gmt.posterior.style import AnswerStyle
 from gmt.posterior.trait_features import EARLIER_TRAIT_PREFIX, TRAIT_PREFIX, TraitFeatureMaker
 from gmt.posterior.user_covariance import extended_covariance, initial_covariance
@@ -152,7 +152,9 @@ class HierarchicalModel:
         found = {"covariance": self.covariance, "query_centre": self.query_centre, "model_centre": self.model_centre}
         if self.covariance is not None and self.lenient:
             # Leniency has an entry of its own, so that a reader of votes alone finds S as it always was.
-            found |= {"covariance": self.covariance[:-1, :-1], "leniency": self.covariance[-1]}
+            found |= {"covariance": self.covariance[:-1, :-1]}
+            # Row and column, for sums of floats leave S symmetric but for the last digit.
+            found["leniency"] = np.stack([self.covariance[-1], self.covariance[:, -1]])
         state = {name: value for name, value in found.items() if value is not None} | self.settings.to_arrays()
         state |= self.reading.to_arrays()
         if self.traits is not None:
@@ -168,8 +170,8 @@ class HierarchicalModel:
         )
         self.lenient, self.reading = "leniency" in state, Reading.from_arrays(state)
         if self.covariance is not None and self.lenient:
-            row = state["leniency"]
-            self.covariance = np.block([[self.covariance, row[:-1, None]], [row[None]]])
+            row, column = state["leniency"]
+            self.covariance = np.block([[self.covariance, column[:-1, None]], [row[None]]])
         # Traits were once saved under another prefix; a state holds one of the two.
         for prefix in (TRAIT_PREFIX, EARLIER_TRAIT_PREFIX):
             weights = {name: value for name, value in state.items() if name.startswith(prefix)}

@@ -10,8 +10,8 @@ from gmt.posterior.answer_features import KnownAnswers
 from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.candidate_features import CandidateFeatures
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
+from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
-from gmt.posterior.reading import Reading
 from gmt.posterior.user_effects import UserEffects
 from gmt.posterior.vote_history import VoteHistory
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.posterior.candidate_features import CandidateFeatures
+from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.observations import VOTE, Observations
 from gmt.posterior.rating_scales import RatingScales
-from gmt.posterior.reading import Reading
 from gmt.routing.kernels import MANY_MODELS, QueryKernel
 from gmt.routing.query_keys import QueryKeys
 from gmt.routing.recency import rated_since
