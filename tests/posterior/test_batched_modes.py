@@ -103,9 +103,7 @@ def through_votes(votes, index, known, covariance):
     kernel = batch.linear()
     alpha = laplace_mode(
         lambda x: (kernel @ x[:, :, None])[:, :, 0],
-        lambda weight, x: np.linalg.solve(np.eye(kernel.shape[1]) + weight[:, :, None] * kernel, x[:, :, None])[
-            :, :, 0
-        ],
+        lambda weight, x: np.linalg.solve(precision(kernel, weight), x[:, :, None])[:, :, 0],
         batch.outcomes,
         batch.offset,
         batch.mask,
