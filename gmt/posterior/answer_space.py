@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -65,13 +65,8 @@ class AnswerSpace:
             start: (G, M) β to begin from, 0 by default.
         """
         share = own_share(len(self.query))
-        own = AnswerSpace(
-            self.prior,
-            *(part[share] for part in (self.query, self.a, self.b)),
-            self.outcomes[share],
-            self.scale[share],
-            self.offset[share],
-        )
+        names = ("query", "a", "b", "outcomes", "scale", "offset")
+        own = replace(self, **{name: getattr(self, name)[share] for name in names})
         latent = own._mode(np.zeros(self.queries * self.prior.models) if start is None else start.reshape(-1))
         found = np.zeros((2, len(self.query)))
         found[0, share], found[1, share] = own.outcomes.residual(latent), own.outcomes.curvature(latent)
