@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gmt.data.comparisons import Candidate, Comparison
@@ -108,3 +110,14 @@ def random_dataset(
 
     table = random_table(seed, users, models, comparisons_per_user, max_turns, **settings)  # pyright: ignore[reportArgumentType]
     return dataset_of(table.with_split(assign(table, protocol, seed=seed)), protocol, seed=seed)
+
+
+def with_lone_ratings(data: Dataset) -> Dataset:
+    """Return the data with ratings on four levels, every third round having one rated answer alone."""
+    items = []
+    for number, item in enumerate(data.table.to_comparisons()):
+        rated = [None if one.rating is None else round(one.rating * 3) / 3 for one in item.candidates]
+        answers = [replace(one, rating=rating) for one, rating in zip(item.candidates, rated, strict=True)]
+        items.append(replace(item, candidates=tuple(answers[:1] if number % 3 == 0 else answers)))
+    table = InteractionTable.from_comparisons(items, data.table.split.tolist(), models=data.table.models)
+    return dataset_of(table, width=24)

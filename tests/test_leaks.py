@@ -10,7 +10,8 @@ import torch
 from gmt.config import EpisodeConfig, load_config
 from gmt.data.dataset import Dataset
 from gmt.data.episodes import EpisodeSampler
-from gmt.data.interactions import TEST, TRAIN, VALID
+from gmt.data.interactions import TEST, TRAIN, VALID, InteractionTable
+from gmt.data.signals import SIGNALS
 from gmt.evaluation import measure as measuring
 from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.metrics import pairs_of
@@ -24,7 +25,7 @@ from gmt.runs import RunFolder
 from gmt.training import train_run as training
 from gmt.training.accelerator import new_accelerator
 from gmt.training.train_network import episode_batch
-from tests.factories import random_dataset
+from tests.factories import dataset_of, random_dataset
 from tests.trained import TINY
 
 
@@ -138,3 +139,58 @@ def test_regret_is_what_the_best_choice_would_have_earned_more():
     block = ScoreBlock(np.array(["x", "y"]), scores, ratings)
     found = bootstrap({"it": [block]}).interval("it", "regret")
     assert found is not None and found.value == pytest.approx((0.7 + 0.0) / 2)
+
+
+def told_in_every_form() -> Dataset:
+    """Return data in which some rounds carry a lone rating, some words alone and some a signal alone."""
+    items = []
+    for number, item in enumerate(random_dataset(2, users=6, comparisons_per_user=20).table.to_comparisons()):
+        one = item.candidates[0]
+        forms = [
+            item.candidates,
+            (one,),
+            (replace(one, rating=None, feedback=("thanks, great", "that is wrong")[number % 2]),),
+            (replace(one, rating=None, signal=SIGNALS[number % len(SIGNALS)]),),
+        ]
+        items.append(replace(item, candidates=forms[number % 4]))
+    split = random_dataset(2, users=6, comparisons_per_user=20).table.split
+    return dataset_of(InteractionTable.from_comparisons(items, split.tolist()))
+
+
+def test_what_a_target_got_of_any_form_does_not_reach_its_score():
+    data = told_in_every_form()
+    router = HierarchicalBradleyTerry().fit(data.select(data.table.split != TEST))
+    targets = np.flatnonzero(data.table.split == TEST)
+    at = np.isin(data.table.row_comparison, targets)
+    swapped = {
+        "rating": np.where(at, 1 - data.table.rating, data.table.rating),
+        "feedback": np.where(at, -1, data.table.feedback),
+        "signal": np.where(at, 2, data.table.signal),
+    }
+    told = data.with_table(replace(data.table, **swapped))
+    history = data.select(data.table.split == TRAIN), told.select(data.table.split == TRAIN)
+    one, other = (router.score(seen, d.questions(targets)) for seen, d in zip(history, (data, told), strict=True))
+    assert len(targets) > 15 and np.array_equal(one, other)
+    # Earlier rounds of the same conversation are shown without what was said about them.
+    earlier = told.questions(targets).earlier
+    assert np.isnan(earlier.rating).all() and (earlier.feedback == -1).all() and (earlier.signal == -1).all()
+
+
+def test_a_fit_of_every_form_is_not_moved_by_test():
+    """Thresholds, leniency, the head of remarks and the reliability of signals are those of TRAIN and VALID."""
+    data = told_in_every_form()
+    at = (data.table.split == TEST)[data.table.row_comparison]
+    signal = np.where(at, 0, data.table.signal)
+    told = turned(data, data.table.split == TEST)
+    told = told.with_table(replace(told.table, signal=signal, feedback=np.where(at, -1, told.table.feedback)))
+    one, other = (HierarchicalBradleyTerry().fit(seen).state_dict() for seen in (data, told))
+    assert {"scales.lone_cuts", "weak.signals", "leniency"} <= set(one) == set(other)
+    for name, value in one.items():
+        assert np.array_equal(value, other[name]), name
+
+
+def test_thresholds_stay_those_that_were_fitted():
+    data = told_in_every_form()
+    router = HierarchicalBradleyTerry().fit(data.select(data.table.split != TEST))
+    seen = router.condition(data).votes.scales
+    assert np.array_equal(seen.lone_cuts, router.reading.scales.lone_cuts)

@@ -50,6 +50,7 @@ class PlantedSettings:
         mix_cost: Mean share of a user's taste that is a preference for cheap models.
         feedback: One of votes, ratings (five stars), rankings, thumbs, text (remarks without a
             rating), or mixed (each round one of them).
+        leniency: Standard deviation, in logits, of how much better a user rates every answer by stars and thumbs.
         votes_kept: Share of rounds that are votes whatever `feedback` says, so that there are
             targets; 0.3 for text, else 0, where left out.
         candidates: Answers shown in a round; two, or four for a ranking, where left out. Votes are on two.
@@ -83,6 +84,7 @@ class PlantedSettings:
     candidates: int | None = None
     responses: bool = False
     seed: int = 0
+    leniency: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("users", "votes", "rank", "turns"):
@@ -91,6 +93,7 @@ class PlantedSettings:
         _require("topics", self.topics, 1, len(TOPICS))
         _require("questions", self.questions, self.topics, most_questions(self.topics))
         _require("scale", self.scale, 0, None)
+        _require("leniency", self.leniency, 0, None)
         # By the ending of its name, so that a share which is added later is checked too.
         for field in fields(self):
             if field.name.endswith(("share", "taste", "labels", "ties", "size", "cost", "kept", "at")):
@@ -280,7 +283,13 @@ def _rounds(
     # Tastes are reversed and not votes, so that noise means the same for every form of feedback.
     flipped = rng.random(count) < settings.noise_labels
     felt = np.where(flipped[:, None], -utility, utility) + rng.gumbel(size=shown.shape)
-    rating = rate(felt, shown >= 0, kind, world.scale, tie_width)
+    # A stream of its own: a leniency does not change what is shown or felt.
+    kind_by = settings.leniency * np.random.default_rng([settings.seed, 7, int(users[0])]).normal(size=len(users))
+    told = felt
+    if settings.leniency:
+        rated = np.isin(kind, [FORMATS.index("ratings"), FORMATS.index("thumbs")])
+        told = felt + np.where(rated, kind_by[user - users[0]], 0.0)[:, None]
+    rating = rate(told, shown >= 0, kind, world.scale, tie_width)
     remark = np.full(shown.shape, -1)
     text = kind == FORMATS.index("text")
     if text.any():

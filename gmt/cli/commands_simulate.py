@@ -69,6 +69,12 @@ def planted(
     candidates: Annotated[
         int | None, typer.Option(help="Answers shown in a round.", min=1, max=10_000, show_default="2; 4 for rankings")
     ] = None,
+    leniency: Annotated[
+        float,
+        typer.Option(
+            help="How differently kind people are with stars and thumbs, in logits.", max=1e6, callback=finite
+        ),
+    ] = 0.0,
     responses: Annotated[bool, typer.Option("--responses", help="Write short answers that show the traits.")] = False,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -86,7 +92,7 @@ def planted(
     settings = PlantedSettings(
         users, votes, models, rank, topics, questions, scale, strength_share, topical_share, modulation, topic_taste,
         noise_labels, ties, turns, wander, drift_at, drift_size, mix_cost, feedback, votes_kept, candidates, responses,
-        seed,
+        seed, leniency,
     )  # fmt: skip
     with terminal.bar("drawing people", users) as advance:
         made = write_planted(settings, out, advance)

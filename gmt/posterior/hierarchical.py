@@ -26,9 +26,12 @@ from gmt.routing.search_sample import search_sample
 QUALITY_VARIANCES = (0.15, 0.3, 1.0, 2.0)
 QUERY_KERNEL_SCALES = (0.0, 1.0, 3.0)
 PRIOR_SCALES = (0.5, 1.0)
+LONE_PRIOR_SCALES = (0.1, 0.5, 1.0)
 STYLE_VARIANCES = (0.0, 0.05)
 HALF_LIVES = (5.0, 10.0, 20.0, 40.0)
-"""What `fit` tries on VALID of each setting; half-lives in ratings of a user."""
+"""What `fit` tries on VALID of each setting; half-lives in ratings of a user.
+
+Where answers are rated alone users may differ in leniency and hardly in taste, hence a smaller scale among these."""
 
 
 class HierarchicalBradleyTerry(HierarchicalModel):
@@ -63,6 +66,7 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         history = train if valid is None else valid.history
         prepared = self.prepare(history)
         self.reading = prepared.reading
+        self.lenient = bool(prepared.votes.lone.any())
 
         # 1. Without a vote to choose by, the settings stand and S alone is learned.
         if valid is None or not len(prepared.votes):
@@ -120,7 +124,7 @@ class HierarchicalBradleyTerry(HierarchicalModel):
     def kernel_choices(self) -> Iterable[dict[str, float]]:
         """Return the settings of the user kernel that `fit` tries, by their names."""
         scales = values_to_try(QUERY_KERNEL_SCALES, self.start.query_kernel_scale)
-        priors = values_to_try(PRIOR_SCALES, self.start.prior_scale)
+        priors = values_to_try(LONE_PRIOR_SCALES if self.lenient else PRIOR_SCALES, self.start.prior_scale)
         for query, prior, style in product(scales, priors, self.style_choices()):
             yield {"query_kernel_scale": query, "prior_scale": prior, "style_variance": style}
 

@@ -152,7 +152,9 @@ class HierarchicalModel:
         found = {"covariance": self.covariance, "query_centre": self.query_centre, "model_centre": self.model_centre}
         if self.covariance is not None and self.lenient:
             # Leniency has an entry of its own, so that a reader of votes alone finds S as it always was.
-            found |= {"covariance": self.covariance[:-1, :-1], "leniency": self.covariance[-1]}
+            found |= {"covariance": self.covariance[:-1, :-1]}
+            # Row and column, for sums of floats leave S symmetric but for the last digit.
+            found["leniency"] = np.stack([self.covariance[-1], self.covariance[:, -1]])
         state = {name: value for name, value in found.items() if value is not None} | self.settings.to_arrays()
         state |= self.reading.to_arrays()
         if self.traits is not None:
@@ -168,8 +170,8 @@ class HierarchicalModel:
         )
         self.lenient, self.reading = "leniency" in state, Reading.from_arrays(state)
         if self.covariance is not None and self.lenient:
-            row = state["leniency"]
-            self.covariance = np.block([[self.covariance, row[:-1, None]], [row[None]]])
+            row, column = state["leniency"]
+            self.covariance = np.block([[self.covariance, column[:-1, None]], [row[None]]])
         # Traits were once saved under another prefix; a state holds one of the two.
         for prefix in (TRAIT_PREFIX, EARLIER_TRAIT_PREFIX):
             weights = {name: value for name, value in state.items() if name.startswith(prefix)}

@@ -143,7 +143,9 @@ def _edges(values: np.ndarray, most: int) -> np.ndarray:
     if len(levels) > most:
         # "lower" gives ratings that occur, so that equal ratings never fall into two bins.
         ends = np.unique(np.quantile(np.round(values, 6), np.arange(1, most) / most, method="lower"))
-        return ends[ends < levels[-1]] + 1e-9
+        ends = ends[ends < levels[-1]] + 1e-9
+        # Where nearly all gave the highest rating, that and the rest are the two levels.
+        return ends if len(ends) else (levels[-1:] + levels[-2:-1]) / 2
     # A scale of which one level alone was given is taken for thumbs.
     return (levels[1:] + levels[:-1]) / 2 if len(levels) > 1 else np.array([0.5])
 

@@ -18,8 +18,10 @@ RIDGES = (0.003, 0.01, 0.03, 0.1)
 FOLDS = 5
 ENOUGH = 40
 """Rounds with both words and a rating from which on they alone say how far to trust the head."""
-EXAMPLE_TRUST = 0.7
-"""What log odds learned from examples are multiplied by, for no user of the log wrote them."""
+EXAMPLE_TRUST = 3.0
+"""What log odds learned from examples are multiplied by: few examples of many wordings leave them too small.
+
+Of 1, 1.5 and 3 the best on planted users of seeds 7 and 8 (AUC of words alone .699, .716, .729)."""
 
 
 @dataclass(frozen=True, eq=False)

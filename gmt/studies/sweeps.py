@@ -44,6 +44,8 @@ FORMS = {
     "text, 30 % votes": {"feedback": "text"},
     "text only": {"feedback": "text", "votes_kept": 0.0},
     "ratings of one answer": {"feedback": "ratings", "candidates": 1},
+    "thumbs on one answer": {"feedback": "thumbs", "candidates": 1},
+    "stars of one answer, leniency 2": {"feedback": "ratings", "candidates": 1, "leniency": 2.0},
 }
 SWEEPS = {
     "noise": Sweep("label noise (%)", {str(n): {"noise_labels": n / 100} for n in (0, 10, 20, 30, 40)}),

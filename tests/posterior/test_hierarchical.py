@@ -26,7 +26,7 @@ from gmt.rivals.registry import make_router
 from gmt.routing import kernels
 from gmt.routing.pairwise import votes_of
 from gmt.routing.query_keys import QueryKeys
-from tests.factories import dataset_of, random_dataset, random_table
+from tests.factories import dataset_of, random_dataset, random_table, with_lone_ratings
 
 SETTINGS = HierarchicalSettings(quality_variance=0.7, query_kernel_scale=1.5, prior_scale=0.8, style_variance=0.1)
 
@@ -252,22 +252,12 @@ def with_gaps(data: Dataset) -> Dataset:
     return dataset_of(InteractionTable.from_comparisons(items, models=data.table.models), width=24)
 
 
-def everything(data: Dataset) -> Dataset:
-    """Return the data with ratings on four levels, every third round having one rated answer alone."""
-    items = []
-    for number, item in enumerate(data.table.to_comparisons()):
-        rated = [None if one.rating is None else round(one.rating * 3) / 3 for one in item.candidates]
-        answers = [replace(one, rating=rating) for one, rating in zip(item.candidates, rated, strict=True)]
-        items.append(replace(item, candidates=tuple(answers[:1] if number % 3 == 0 else answers)))
-    return dataset_of(InteractionTable.from_comparisons(items, models=data.table.models), width=24)
-
-
 @pytest.mark.parametrize("answers", [False, True, "everything"])
 def test_scores_equal_a_dense_brute_force_posterior(answers):
     data = small(max_candidates=3)
     settings = replace(SETTINGS, answer_variance=0.3 if answers is True else 0.0)
     if answers == "everything":
-        data = everything(data)
+        data = with_lone_ratings(data)
     if answers is True:
         data = with_gaps(data)
     kind = AnswerAwareBradleyTerry if answers is True else HierarchicalBradleyTerry
@@ -390,7 +380,7 @@ def test_contributions_sum_to_the_scores():
 def test_covariances_equal_those_of_a_dense_brute_force_posterior(answers):
     data, aware = small(6, max_candidates=3 if answers == "everything" else 2), answers is True
     settings = replace(SETTINGS, answer_variance=0.3 if aware else 0.0)
-    data = with_gaps(data) if aware else everything(data) if answers else data
+    data = with_gaps(data) if aware else with_lone_ratings(data) if answers else data
     kind, dense = (AnswerAwareBradleyTerry, BruteForceWithAnswers) if aware else (HierarchicalBradleyTerry, BruteForce)
     posterior, questions = kind(settings).condition(data), data.questions(np.arange(6))
     brute = dense(data, settings, posterior.votes.scales)

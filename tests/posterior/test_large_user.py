@@ -19,7 +19,7 @@ from gmt.posterior.large_user import LargeUser
 from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_kernel import QueryTerm
 from gmt.routing import kernels
-from tests.factories import random_dataset
+from tests.factories import random_dataset, with_lone_ratings
 
 
 def found_with(monkeypatch, data, most, plain=10_000):
@@ -38,30 +38,37 @@ def found_with(monkeypatch, data, most, plain=10_000):
     )
 
 
+@pytest.mark.parametrize("lone", [False, True])
 @pytest.mark.parametrize("dense_queries", [1500, 5])
-def test_users_of_many_votes_are_solved_as_others_are(monkeypatch, dense_queries):
+def test_users_of_many_votes_are_solved_as_others_are(monkeypatch, dense_queries, lone):
     monkeypatch.setattr(kernels, "DENSE_QUERIES", dense_queries)
     data = random_dataset(3, users=4, comparisons_per_user=30, questions=12)
+    data = with_lone_ratings(data) if lone else data
     plain = found_with(monkeypatch, data, 1500)
     for part, wanted in zip(found_with(monkeypatch, data, 8), plain, strict=True):
-        assert part == pytest.approx(wanted, abs=2e-8)
+        # Thresholds are searched until the gain is small, not to the last digit.
+        assert part == pytest.approx(wanted, abs=1e-4 if lone else 2e-8)
 
 
-def test_answer_quality_of_many_votes_is_that_of_few(monkeypatch):
+@pytest.mark.parametrize("lone", [False, True])
+def test_answer_quality_of_many_votes_is_that_of_few(monkeypatch, lone):
     data = random_dataset(4, users=4, comparisons_per_user=30, questions=12)
+    data = with_lone_ratings(data) if lone else data
     plain = found_with(monkeypatch, data, 1500)
     for part, wanted in zip(found_with(monkeypatch, data, 1500, plain=10), plain, strict=True):
-        assert part == pytest.approx(wanted, abs=1e-6)
+        assert part == pytest.approx(wanted, abs=1e-4 if lone else 1e-6)
 
 
-def test_many_models_are_fitted_through_their_texts(monkeypatch):
+@pytest.mark.parametrize("lone", [False, True])
+def test_many_models_are_fitted_through_their_texts(monkeypatch, lone):
     data = random_dataset(5, users=4, comparisons_per_user=20, questions=12)
+    data = with_lone_ratings(data) if lone else data
     monkeypatch.setattr(alternating_fit, "MANY_MODELS", 2)
     monkeypatch.setattr(kernels, "DENSE_QUERIES", 5)
     plain = found_with(monkeypatch, data, 1500)
     monkeypatch.setattr(hierarchical_model, "MANY_MODELS", 2)
     for part, wanted in zip(found_with(monkeypatch, data, 1500), plain, strict=True):
-        assert part == pytest.approx(wanted, abs=1e-6)
+        assert part == pytest.approx(wanted, abs=1e-4 if lone else 1e-6)
 
 
 def one_user(seed, votes):
