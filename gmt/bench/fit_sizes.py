@@ -1,4 +1,4 @@
-"""Time the closed form on ever more users, one user of many votes, many models and comparisons of many answers."""
+"""Time the closed form on planted data of ever more users."""
 
 from __future__ import annotations
 
@@ -61,5 +61,5 @@ def fit_of(data: Dataset) -> dict[str, Any]:
 
 
 def fit_sizes(users: Sequence[int], votes: int = 40) -> list[dict[str, Any]]:
-    """Time the closed form on planted data of ever more users, and one user beside them who cast as many votes."""
+    """Time the closed form on planted data of ever more users, each with the given number of votes."""
     return [{"users": count, **fit_of(planted_dataset(count, votes))} for count in users]

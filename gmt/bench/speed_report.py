@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from gmt.bench import routing_speed, training_speed
+from gmt.bench import fit_sizes, routing_speed, training_speed
 from gmt.bench.timing import machine
 from gmt.files import write_json, write_text
 
-PARTS = ("encoder", "step", "scale", "route", "adapt", "prep")
+PARTS = ("encoder", "step", "scale", "fit", "route", "adapt", "prep")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Sizes:
         turns, width: Of the encoder's graph.
         repeats: Rounds of every timing.
         scale: (users, votes each) of the scaling series.
+        fit: Users, of 40 votes each, that the closed form is fitted to.
         votes: Sizes of a history that one more vote joins.
         rows: Votes prepared.
         decisions: Single decisions timed.
@@ -33,14 +34,17 @@ class Sizes:
     width: int = 384
     repeats: int = 9
     scale: tuple[tuple[int, int], ...] = ((1000, 10), (10_000, 10), (100_000, 10))
+    fit: tuple[int, ...] = (1000, 4000)
     votes: tuple[int, ...] = (10, 40, 160, 640)
     rows: int = 50_000
     decisions: int = 300
 
 
 # QUICK shows that everything runs; its sizes are too small to say how fast.
-QUICK = Sizes(1_000, 64, 3, ((200, 10), (2000, 10)), (10, 40), 2_000, 30)
-FULL = Sizes(scale=((1000, 10), (10_000, 10), (100_000, 10), (1_000_000, 5)), rows=200_000)
+QUICK = Sizes(1_000, 64, 3, ((200, 10), (2000, 10)), (20,), (10, 40), 2_000, 30)
+FULL = Sizes(
+    scale=((1000, 10), (10_000, 10), (100_000, 10), (1_000_000, 5)), fit=(1000, 4000, 16_000, 100_000), rows=200_000
+)
 
 
 def run_bench(
@@ -67,6 +71,7 @@ def run_bench(
             "configs/default.yaml": training_speed.step(200, 40, training_speed.step_config(True), 2 * sizes.repeats),
         },
         "scale": lambda: training_speed.scaling(sizes.scale, 2 * sizes.repeats),
+        "fit": lambda: fit_sizes.fit_sizes(sizes.fit),
         # A decision can only be timed on a trained run; all other parts make their data themselves.
         "route": lambda: None if run is None else routing_speed.routing(run, sizes.decisions),
         "adapt": lambda: routing_speed.adapting(sizes.votes, 10 * sizes.repeats),
@@ -97,6 +102,9 @@ def rows_of(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         out += _steps("step", f"{name}, {one['asked']} target pairs", one)
     for one in found.get("scale", ()):
         out += _steps("scale", f"{one['users']:,} users, {one['turns']:,} turns", one)
+    for one in found.get("fit", ()):
+        rate = f"{one['CPU s']:.1f} CPU s, {one['us a comparison']:.0f} us a comparison, {one['peak GiB']:.2f} GiB"
+        out.append(("fit", f"closed form, {one['users']:,} users, {one['comparisons']:,} comparisons", rate))
     # 3. Serving and preparing.
     if found.get("route"):
         one = found["route"]

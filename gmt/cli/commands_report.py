@@ -34,7 +34,7 @@ def figures(
 @report_commands.command(epilog="Example: `gmt bench --parts encoder,step --out bench`")
 def bench(
     parts: Annotated[
-        str, typer.Option(help="encoder, step, scale, route, adapt, prep, separated by commas, or all.")
+        str, typer.Option(help="encoder, step, scale, fit, route, adapt, prep, separated by commas, or all.")
     ] = "all",
     run: Annotated[Path | None, typer.Option(help="Run that `route` asks; left out where it does not exist.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for bench.md and bench.json.")] = Path("bench"),

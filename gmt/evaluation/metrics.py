@@ -36,11 +36,23 @@ def pairs_of(ratings: np.ndarray) -> Pairs:
         ratings: (C, K) ratings, NaN where unrated or padded.
     """
     first, second = np.triu_indices(ratings.shape[1], 1)
-    left, right = ratings[:, first], ratings[:, second]
+    # K (K - 1) / 2 numbers for each comparison: a block of comparisons at a time.
+    size = max(1, NUMBERS_AT_ONCE // max(len(first), 1))
+    found = [
+        _pairs_within(ratings, slice(start, start + size), first, second) for start in range(0, len(ratings), size)
+    ]
+    empty = np.zeros(0, np.int64)
+    return Pairs(*(np.concatenate([empty, *(part[column] for part in found)]) for column in range(3)))
+
+
+def _pairs_within(ratings: np.ndarray, block: slice, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return (P,) comparisons, winners and losers among a block of (C, K) ratings, given the columns of every pair."""
+    left, right = ratings[block][:, first], ratings[block][:, second]
     with np.errstate(invalid="ignore"):
         comparison, pair = np.nonzero((left != right) & ~np.isnan(left) & ~np.isnan(right))
     ahead = left[comparison, pair] > right[comparison, pair]
-    return Pairs(comparison, np.where(ahead, first[pair], second[pair]), np.where(ahead, second[pair], first[pair]))
+    winner, loser = np.where(ahead, first[pair], second[pair]), np.where(ahead, second[pair], first[pair])
+    return comparison + block.start, winner, loser
 
 
 def count_pairs(ratings: np.ndarray) -> tuple[int, int]:

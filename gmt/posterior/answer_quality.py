@@ -9,12 +9,13 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from gmt.posterior.answer_precision import AnswerPrecision, answer_curvature, shared_directions
 from gmt.posterior.answer_space import AnswerSpace, answers_are_fewer
 from gmt.posterior.conjugate_gradients import conjugate_gradients
 from gmt.posterior.laplace import laplace_mode
 from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.quality_prior import QualityPrior
-from gmt.posterior.vote_kernel import answers_of, signed
+from gmt.posterior.vote_kernel import VoteKernel, answers_of, signed
 from gmt.routing.kernels import ANSWER_CONSTANT, ANSWER_SHARES
 
 FIT_TOLERANCE = 1e-3
@@ -99,12 +100,7 @@ class QualityFit:
 
     def _differences_apart(self, query: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return (V,) the same from the votes fitted to, without the quality of all G · M answers."""
-        prior, models = self.prior, self.prior.models
-        # The votes fitted to, whatever factors they were read with, and the targets share one kernel.
-        fitted = self.design.indices.reshape(-1, 2)
-        weight = self.residual * self.scale
-        lone = fitted[:, 0] == fitted[:, 1]
-        own = fitted[:, 0] // models, fitted[:, 0] % models, np.where(lone, -1, fitted[:, 1] % models)
+        prior, weight, own = self.prior, self.residual * self.scale, self._votes
         # In the alternating fit the targets are the votes themselves, and need no kernel of twice the size.
         if all(np.array_equal(mine, theirs) for mine, theirs in zip(own, (query, a, b), strict=True)):
             return prior.kernel(query, a, b).apply(weight[:, None])[:, 0]
@@ -131,21 +127,78 @@ class QualityFit:
             features: (K, F) φ of the candidates, where the prior describes answers.
         """
         prior, chosen = self.prior, np.ix_(candidates, candidates)
+        # K_q of a query with itself is 1, so nothing stands before K_m here.
+        own = prior.strength_variance * prior.strength_kernel[chosen]
+        own = own + prior.quality_variance * prior.answer_kernel[chosen]
+        if prior.features is None or features is None:
+            features = None
+        else:
+            own = own + prior.answer_variance * features @ features.T
+        if self._over_votes:
+            # Where models are many, G · M · K numbers are too many to hold.
+            return own - self._kernel.learned(self._towards(similarity, candidates, features), self.curvature)
         # (G, M, K) prior covariance of every known answer with every candidate.
         cross = prior.strength_variance * prior.strength_kernel[:, candidates][None] + (
             prior.quality_variance * similarity[:, None, None] * prior.answer_kernel[:, candidates][None]
         )
-        # K_q of a query with itself is 1, so nothing stands before K_m here.
-        own = prior.strength_variance * prior.strength_kernel[chosen]
-        own = own + prior.quality_variance * prior.answer_kernel[chosen]
-        if prior.features is not None and features is not None:
+        if features is not None and prior.features is not None:
             cross = cross + prior.answer_variance * (prior.features @ features.T).reshape(cross.shape)
-            own = own + prior.answer_variance * features @ features.T
+        cross = cross.reshape(-1, len(candidates))
+        if self._over_answers:
+            return own - self._answer_precision.learned(cross)
         # I + W^½ A K Aᵀ W^½ is symmetric and well conditioned, as W⁻¹ + A K Aᵀ is not where votes are certain.
         root = np.sqrt(self.curvature)[:, None]
-        seen = root * (self.design @ cross.reshape(-1, len(candidates)))
+        seen = root * (self.design @ cross)
         solved = conjugate_gradients(_precision(prior, self.design, root), seen, COVARIANCE_TOLERANCE)
         return own - seen.T @ solved
+
+    @property
+    def _over_answers(self) -> bool:
+        return len(self.residual) > MOST_PLAIN_VOTES and answers_are_fewer(self.prior, len(self.residual))
+
+    @property
+    def _over_votes(self) -> bool:
+        return self.prior.unit is not None or (len(self.residual) > MOST_PLAIN_VOTES and not self._over_answers)
+
+    @cached_property
+    def _votes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(V,) query, a and b of the votes fitted to, b -1 where one answer alone was judged."""
+        answers, models = self.design.indices.reshape(-1, 2), self.prior.models
+        lone = answers[:, 0] == answers[:, 1]
+        return answers[:, 0] // models, answers[:, 0] % models, np.where(lone, -1, answers[:, 1] % models)
+
+    @cached_property
+    def _kernel(self) -> VoteKernel:
+        return self.prior.kernel(*self._votes, self.scale)
+
+    @cached_property
+    def _answer_precision(self) -> AnswerPrecision:
+        prior, answers = self.prior, self.design.indices.reshape(-1, 2)
+        factors = self.design.data.reshape(-1, 2)
+        # Rows are +scale at a and -scale at b; the curvature takes both factors as the vote does.
+        blocks = answer_curvature(
+            (answers[:, 0].astype(np.int64), answers[:, 1].astype(np.int64)),
+            (factors[:, 0], -factors[:, 1]),
+            self.curvature,
+            (len(prior.query_kernel.keys), prior.models),
+        )
+        return AnswerPrecision(prior, blocks, shared_directions(prior))
+
+    def _towards(self, similarity: np.ndarray, candidates: np.ndarray, features: np.ndarray | None) -> np.ndarray:
+        """Return (K, V) prior covariance of one query's candidates with what each vote is on."""
+        prior, (query, a, b) = self.prior, self._votes
+        near = prior.quality_variance * similarity[query]
+        # b of -1 reads the last model; the product with 0 takes it out.
+        two = (b >= 0).astype(float)
+        out = prior.strength_variance * (
+            prior.strength_kernel[candidates][:, a] - two * prior.strength_kernel[candidates][:, b]
+        )
+        out = out + near * (prior.answer_kernel[candidates][:, a] - two * prior.answer_kernel[candidates][:, b])
+        if features is not None and prior.features is not None:
+            first = query * prior.models
+            gap = prior.features[first + a] - two[:, None] * prior.features[first + np.maximum(b, 0)]
+            out = out + prior.answer_variance * features @ gap.T
+        return out * self.scale
 
 
 def fit_answer_quality(

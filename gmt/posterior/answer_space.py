@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from gmt.posterior.block_low_rank import BlockLowRank
-from gmt.posterior.conjugate_gradients import conjugate_gradients
+from gmt.posterior.answer_precision import AnswerPrecision, answer_curvature, shared_directions
 from gmt.posterior.laplace import GAP_TOLERANCE, HALVINGS, NEWTON_STEPS
 from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.processes import own_share, total
 from gmt.posterior.quality_prior import QualityPrior
-from gmt.routing.kernels import QUERY_COMPONENTS, SAME_TASK
 
-STEP_TOLERANCE = 1e-4
-"""Of the solves within Newton steps, which need only point the right way."""
-MOST_SHARED, SHARED_NUMBERS = 256, 50_000_000
-"""Columns, and numbers, that the preconditioner spends on what answers to different queries share."""
 MOST_BLOCK_NUMBERS = 40_000_000
 """Numbers (G · M²) up to which the curvature of the answers is kept, block by block."""
 VOTES_AN_ANSWER = 2
@@ -71,13 +65,8 @@ class AnswerSpace:
             start: (G, M) β to begin from, 0 by default.
         """
         share = own_share(len(self.query))
-        own = AnswerSpace(
-            self.prior,
-            *(part[share] for part in (self.query, self.a, self.b)),
-            self.outcomes[share],
-            self.scale[share],
-            self.offset[share],
-        )
+        names = ("query", "a", "b", "outcomes", "scale", "offset")
+        own = replace(self, **{name: getattr(self, name)[share] for name in names})
         latent = own._mode(np.zeros(self.queries * self.prior.models) if start is None else start.reshape(-1))
         found = np.zeros((2, len(self.query)))
         found[0, share], found[1, share] = own.outcomes.residual(latent), own.outcomes.curvature(latent)
@@ -86,7 +75,7 @@ class AnswerSpace:
 
     def _mode(self, beta: np.ndarray) -> np.ndarray:
         """Return the (V,) latent scores of this process's votes at the mode of all."""
-        quality = self.prior.apply(beta[:, None])[:, 0]
+        quality, shared = self.prior.apply(beta[:, None])[:, 0], shared_directions(self.prior)
         latent = self._latent(quality) + self.offset
         reached = self._log_posterior(latent, beta, quality)
         for _ in range(NEWTON_STEPS):
@@ -95,7 +84,7 @@ class AnswerSpace:
             # Where an answer has a thousand votes, rounding is a thousand times that of one.
             if np.abs(gap).max(initial=0.0) < GAP_TOLERANCE * max(1.0, len(self.query) / len(beta)):
                 break
-            step = self._step(total(self._curvature(self.outcomes.curvature(latent))), gap)
+            step = AnswerPrecision(self.prior, total(self._curvature(latent)), shared).step(gap)
             # 2. K Δβ is computed once, so that halving a step costs no product.
             along = self.prior.apply(step[:, None])[:, 0]
             moved, size = self._latent(along), 1.0
@@ -132,63 +121,7 @@ class AnswerSpace:
         (left, right), size = self._places, self.queries * self.prior.models
         return np.bincount(left, self.scale * values, size) - np.bincount(right, self._second * values, size)
 
-    def _curvature(self, weight: np.ndarray) -> np.ndarray:
-        """Return (G, M, M) H, given (V,) W."""
-        models, shape = self.prior.models, (self.queries, self.prior.models, self.prior.models)
-        left, right = self._places
-        # Entry (a, b) of the block of a vote's query, then its mirror image.
-        mixed = np.bincount(left * models + right % models, weight * self.scale * self._second, np.prod(shape))
-        mixed = mixed.reshape(shape)
-        out = -(mixed + mixed.swapaxes(1, 2))
-        own, size = np.arange(models), shape[0] * models
-        diagonal = np.bincount(left, weight * self.scale**2, size) + np.bincount(right, weight * self._second**2, size)
-        out[:, own, own] += diagonal.reshape(-1, models)
-        return out
-
-    def _step(self, curvature: np.ndarray, gap: np.ndarray) -> np.ndarray:
-        """Return (G · M,) Δβ, given (G, M, M) H and (G · M,) r."""
-        size, basis = np.linalg.eigh(curvature)
-        # H is positive semidefinite; what rounding puts below 0 is 0.
-        root = basis * np.sqrt(np.maximum(size, 0.0))[:, None, :]
-
-        def over(blocks: np.ndarray, x: np.ndarray) -> np.ndarray:
-            return (blocks @ x.reshape(*blocks.shape[:2], -1)).reshape(x.shape)
-
-        back, prior = root.swapaxes(1, 2), self.prior
-        local = prior.query_kernel.parts(np.arange(self.queries))[0] * prior.quality_variance
-        blocks = back @ (local[:, None, None] * prior.answer_kernel) @ root
-        index = np.arange(len(gap)).reshape(root.shape[:2])
-        near = BlockLowRank([(index, blocks)], over(back, self._shared))
-        solved = conjugate_gradients(
-            lambda x: x + over(back, prior.apply(over(root, x))),
-            over(back, prior.apply(gap[:, None])),
-            STEP_TOLERANCE,
-            near.solve,
-        )
-        return gap - over(root, solved)[:, 0]
-
-    @cached_property
-    def _shared(self) -> np.ndarray:
-        """(G · M, R) a root of what answers to different queries share: strengths, features, the texts' main axes."""
-        prior, codes = self.prior, np.arange(self.queries)
-        shared, task = prior.query_kernel.parts(codes)[1:]
-        strength, answer = _root(prior.strength_variance * prior.strength_kernel), _root(prior.answer_kernel)
-        parts = [np.tile(strength, (self.queries, 1))]
-        if prior.features is not None:
-            parts.append(np.sqrt(prior.answer_variance) * prior.features)
-        # What a query weighs on each shared direction of queries: the floor, the axes of the texts, its task.
-        size, basis = np.linalg.eigh(shared[:, 1:].T @ shared[:, 1:])
-        axes = basis[:, np.argsort(-size)[:QUERY_COMPONENTS]]
-        tasks = np.sqrt(SAME_TASK) * (task[:, None] == np.unique(task[task >= 0]))
-        weights = np.concatenate([shared[:, :1], tasks, shared[:, 1:] @ axes], axis=1)
-        budget = min(MOST_SHARED, SHARED_NUMBERS // max(len(codes) * prior.models, 1))
-        kept = max(1, (budget - sum(part.shape[1] for part in parts)) // prior.models)
-        weights = np.sqrt(prior.quality_variance) * weights[:, :kept]
-        parts.append((weights[:, None, :, None] * answer[None, :, None, :]).reshape(len(parts[0]), -1))
-        return np.concatenate(parts, axis=1)
-
-
-def _root(matrix: np.ndarray) -> np.ndarray:
-    """Return R of which R Rᵀ is a symmetric positive semidefinite matrix."""
-    size, basis = np.linalg.eigh(matrix)
-    return basis * np.sqrt(np.maximum(size, 0.0))
+    def _curvature(self, latent: np.ndarray) -> np.ndarray:
+        """Return (G, M, M) H at (V,) latent scores."""
+        shape = self.queries, self.prior.models
+        return answer_curvature(self._places, (self.scale, self._second), self.outcomes.curvature(latent), shape)

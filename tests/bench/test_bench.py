@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from gmt.bench.fit_sizes import fit_sizes, planted_dataset
 from gmt.bench.made_data import made_dataset
 from gmt.bench.routing_speed import adapting, preparing, routing
 from gmt.bench.speed_report import PARTS, QUICK, rows_of, run_bench, write_bench
 from gmt.bench.timing import Timing, interleaved, matmul, operations
 from gmt.bench.training_speed import encoder, encoder_parts, step, step_config
 from gmt.cli.main import main
+from gmt.data.interactions import VALID
 from gmt.data.schema import turn_schema
 from gmt.model.encoder import GraphEncoder
+from gmt.routing.pairwise import votes_of
 
 CPU = torch.device("cpu")
 
@@ -85,6 +88,22 @@ def test_adaptation_and_preparation_are_measured():
     sizes = adapting((10, 20), 2)
     assert [one["votes"] for one in sizes] == sorted(one["votes"] for one in sizes)
     assert preparing(200)["rows/s"] > 0
+
+
+def test_planted_votes_follow_tastes_and_their_fit_is_measured():
+    data = planted_dataset(30, 20, seed=1)
+    assert len(data.table) == 600 and 0 < (data.table.split == VALID).sum() < 120
+    assert (planted_dataset(30, 20, seed=1).table.rating == data.table.rating).all()
+    # Who voted for a over b votes the same way again far more often than not.
+    votes = votes_of(data.table)
+    low, high = np.minimum(votes.a, votes.b), np.maximum(votes.a, votes.b)
+    won = np.where(votes.a == low, votes.y, 1 - votes.y)
+    pairs = np.unique(np.stack([votes.user, low, high]), axis=1, return_inverse=True)[1].reshape(-1)
+    agreed = np.array([np.abs(won[pairs == one].mean() - 0.5) for one in np.flatnonzero(np.bincount(pairs) > 1)])
+    assert agreed.mean() > 0.3
+    (one,) = fit_sizes((20,), 10)
+    assert one["CPU s"] == pytest.approx(one["search CPU s"] + one["condition and score CPU s"])
+    assert one["us a comparison"] == pytest.approx(1e6 * one["CPU s"] / one["comparisons"]) and one["users"] == 20
 
 
 def test_a_report_is_written_whole(tmp_path):

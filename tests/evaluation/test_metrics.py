@@ -92,3 +92,14 @@ def test_calibration_error_is_zero_for_kept_promises_and_the_gap_otherwise():
     assert calibration_error(honest, np.zeros(40_000, int), ONE)[0] < 0.01
     bold = np.where(rng.random(1000) < 0.7, 3.0, -3.0)
     assert calibration_error(bold, who, ONE)[0] == pytest.approx(expit(3.0) - (bold > 0).mean())
+
+
+def test_pairs_are_the_same_in_blocks_of_any_size(monkeypatch):
+    rng = np.random.default_rng(0)
+    ratings = np.where(rng.random((40, 5)) < 0.3, np.nan, rng.integers(3, size=(40, 5)).astype(float))
+    whole = pairs_of(ratings)
+    monkeypatch.setattr("gmt.evaluation.metrics.NUMBERS_AT_ONCE", 30)
+    parts = pairs_of(ratings)
+    for name in ("comparison", "winner", "loser"):
+        assert (getattr(parts, name) == getattr(whole, name)).all()
+    assert len(whole.comparison) and not len(pairs_of(ratings[:0]).comparison)
