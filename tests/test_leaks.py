@@ -144,7 +144,9 @@ def test_regret_is_what_the_best_choice_would_have_earned_more():
 def told_in_every_form() -> Dataset:
     """Return data in which some rounds carry a lone rating, some words alone and some a signal alone."""
     items = []
-    for number, item in enumerate(random_dataset(2, users=6, comparisons_per_user=20).table.to_comparisons()):
+    for number, item in enumerate(
+        random_dataset(2, users=6, comparisons_per_user=20, max_turns=3).table.to_comparisons()
+    ):
         one = item.candidates[0]
         forms = [
             item.candidates,
@@ -153,7 +155,7 @@ def told_in_every_form() -> Dataset:
             (replace(one, rating=None, signal=SIGNALS[number % len(SIGNALS)]),),
         ]
         items.append(replace(item, candidates=forms[number % 4]))
-    split = random_dataset(2, users=6, comparisons_per_user=20).table.split
+    split = random_dataset(2, users=6, comparisons_per_user=20, max_turns=3).table.split
     return dataset_of(InteractionTable.from_comparisons(items, split.tolist()))
 
 
@@ -172,7 +174,9 @@ def test_what_a_target_got_of_any_form_does_not_reach_its_score():
     one, other = (router.score(seen, d.questions(targets)) for seen, d in zip(history, (data, told), strict=True))
     assert len(targets) > 15 and np.array_equal(one, other)
     # Earlier rounds of the same conversation are shown without what was said about them.
-    earlier = told.questions(targets).earlier
+    earlier = data.questions(targets).earlier
+    said = np.isin(data.table.comparison, earlier.comparison)[data.table.row_comparison]
+    assert (data.table.feedback[said] >= 0).any() and (data.table.signal[said] >= 0).any()
     assert np.isnan(earlier.rating).all() and (earlier.feedback == -1).all() and (earlier.signal == -1).all()
 
 
