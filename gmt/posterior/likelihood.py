@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,8 +39,8 @@ class Outcomes:
 
     def __getitem__(self, index: Any) -> Outcomes:
         """Return the outcomes at an index, in whatever shape it gives."""
-        found = {item.name: getattr(self, item.name) for item in fields(self)}
-        return Outcomes(**{name: None if value is None else value[index] for name, value in found.items()})
+        found = {name: getattr(self, name) for name in ("lower", "upper", "weight")}
+        return Outcomes(self.y[index], **{name: None if part is None else part[index] for name, part in found.items()})
 
     def inserted(self, places: np.ndarray, other: Outcomes) -> Outcomes:
         """Return (V,) outcomes with other ones before `places`."""
