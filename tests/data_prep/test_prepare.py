@@ -50,6 +50,8 @@ def test_the_folder_loads_and_the_card_counts(votes: Path) -> None:
         "questions": 10,
         "rated": 20,
         "lone_ratings": 0,
+        "remarks": 0,
+        "signals": 0,
         "users_with_enough": 2,
     }
     assert card["tie_rate"] == 0.3
