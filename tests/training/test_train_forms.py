@@ -66,7 +66,9 @@ def test_what_nothing_can_be_learned_from_is_refused_in_one_line(capsys, tmp_pat
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     data = tmp_path / "data"
     assert code(["prep", "jsonl", str(tmp_path / "rows.jsonl"), "--out", str(data), "--encoder", "hash"]) == 0
-    assert "to learn from: 0 pairs: nothing" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "0 pairs of different ratings, 0 equal ones, 0 ratings that stand alone" in printed.out
+    assert "nothing here can be learned from" in printed.err
     assert code(["train", str(data), "--run", str(tmp_path / "run"), *settings(TINY)]) == 2
     said = capsys.readouterr().err.strip()
     assert "TRAIN holds 0 pairs" in said and "\n" not in said and not (tmp_path / "run").exists()
