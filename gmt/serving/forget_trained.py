@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,15 +15,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gmt.artefacts import making, recover, unfinished
+from gmt.config import load_config
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import InteractionTable
+from gmt.data.run_history import RunHistory
 from gmt.data.store import EmbeddingStore, key_of
 from gmt.data.vector_cache import VectorCache
 from gmt.errors import RunError
 from gmt.files import locked, read_json, replace_file, write_json
+from gmt.hybrid.stored_belief import store_belief
 from gmt.manifest import artefacts_of
-from gmt.runs import RunFolder, read_run_json
-from gmt.state.state_store import StateStore
+from gmt.runs import RunFolder, read_card, read_run_json
+
+if TYPE_CHECKING:
+    from gmt.state.state_store import StateStore
 
 PENDING = ".forget.json"
 """In a run while somebody is removed: the hash of the name, so that a command that was killed can be completed."""
@@ -102,7 +107,8 @@ def _remove(folder: RunFolder, state: StateStore, gone: str) -> None:
     ]
     with making(folder.root) as made:
         for name in artefacts_of(folder.root):
-            if name != folder.history.name and not name.startswith(f"{folder.embeddings.name}/"):
+            made_anew = name in (folder.history.name, folder.conditioned.name)
+            if not made_anew and not name.startswith(f"{folder.embeddings.name}/"):
                 _copy(folder.root / name, made / name)
         kept.write(made / folder.history.name)
         old = EmbeddingStore.open(folder.embeddings)
@@ -110,6 +116,9 @@ def _remove(folder: RunFolder, state: StateStore, gone: str) -> None:
         keys = old.known_keys([*map(key_of, used), *sorted(state.text_keys())])
         new.add_keys(keys, old.vectors_of_keys(keys))
         new.save()
+        # What was believed after the history with them holds what their votes said.
+        remade, card = RunFolder(made), read_card(folder.card)
+        store_belief(remade, load_config(folder.config), RunHistory.read(remade, card).data)
 
 
 def _copy(source: Path, target: Path) -> None:

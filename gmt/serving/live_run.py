@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from gmt.serving.forget_trained import complete_forgetting, forget_everywhere, t
 from gmt.serving.run_data import RunData, texts_of
 from gmt.serving.run_state import RunState
 from gmt.serving.text_vectors import TextVectors
-from gmt.state.change import Added
 from gmt.state.events import Event
+
+if TYPE_CHECKING:
+    from gmt.state.change import Added
 
 
 @dataclass(frozen=True)

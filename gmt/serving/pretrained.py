@@ -10,8 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from data_prep.read.cells import label
-from data_prep.sources.jsonl import read_rows
 from gmt.config import RunConfig, load_config
 from gmt.data.comparisons import Comparison
 from gmt.data.dataset import Dataset, ModelInfo, Questions
@@ -20,7 +18,6 @@ from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.costs import price_shares
 from gmt.runs import RunFolder, read_card
 from gmt.serving.conversation_question import conversation_question
-from gmt.serving.copy_run import copy_run
 from gmt.serving.decision import Decision, Reason, rank
 from gmt.serving.live_run import LiveRun, Removed
 from gmt.serving.run_data import RunData
@@ -75,6 +72,8 @@ class Router:
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Copy the run, with all that was told up to now, to another folder, where it is a run of its own."""
+        from gmt.serving.copy_run import copy_run
+
         target = Path(folder)
         if target.exists() and any(target.iterdir()):
             raise UserError(f"{target} is not empty; name a new folder")
@@ -228,6 +227,10 @@ class Router:
             UserError: The name is empty or has blanks around it.
             DataError: A row cannot be read.
         """
+        # Readers of rows are loaded where rows come, for a question needs none of them.
+        from data_prep.read.cells import label
+        from data_prep.sources.jsonl import read_rows
+
         if label(user, "user") != user:
             raise UserError(f"user is {user!r}; expected a name without blanks around it")
         items = list(votes)
@@ -306,6 +309,8 @@ class Router:
         Raises:
             UserError: The name is empty, or the model is there already, under another description.
         """
+        from data_prep.read.cells import label
+
         if label(name, "model") != name:
             raise UserError(f"the model's name is {name!r}; expected a name without blanks around it")
         now = self.live.now()

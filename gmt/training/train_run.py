@@ -12,10 +12,12 @@ from gmt.artefacts import recover, training, unfinished
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN, VALID
+from gmt.data.run_history import RunHistory
 from gmt.evaluation.metrics import pairs_of, weighted_auc
 from gmt.files import write_json
 from gmt.hybrid.closed_form import save_posterior
 from gmt.hybrid.gmt_router import GmtRouter
+from gmt.hybrid.stored_belief import store_belief
 from gmt.routing.pairwise import fit_temperature
 from gmt.runs import RunFolder, read_card
 from gmt.training.accelerator import new_accelerator
@@ -78,6 +80,7 @@ def train_run(
             if router.posterior is not None:
                 save_posterior(router.posterior, made)
             write_json(made.card, card)
+            store_belief(made, config, RunHistory.read(made, card).data)
         processes.wait_for_everyone()
     kept = f"The votes that {users} user{'s' if users > 1 else ''} added since the earlier training are kept."
     return card | {"notes": [*card["notes"], *([kept] if users else [])]}
