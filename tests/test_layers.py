@@ -31,7 +31,7 @@ LAYERS = [
     ("gmt.report", "gmt.bench"),
     ("gmt.studies",),
     ("gmt.cli",),
-    ("cli",),
+    ("cli", "gmt.__main__"),
 ]
 SINGLE = ("gmt.errors", "gmt.config", "gmt.files", "gmt.manifest", "gmt.artefacts", "gmt.runs")
 HEAVY = (

@@ -15,6 +15,7 @@ from gmt.data.encoders import EncoderCard
 from gmt.data.growing_rows import LayeredVectors, Vectors
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore
+from gmt.data.stored_texts import StoredTexts
 from gmt.errors import DataError
 from gmt.files import read_json
 
@@ -230,7 +231,7 @@ class Dataset:
         """Join a table with the vectors a store remembers."""
         cards = {name: models.get(name, ModelInfo(name)) for name in table.models}
         descriptions = [cards[name].description for name in table.models]
-        vectors = store.vectors(list(table.texts))
+        vectors = store.vectors(table.texts if isinstance(table.texts, StoredTexts) else list(table.texts))
         if store.encoder.id.startswith(GIVEN_VECTORS):
             table = _without_unread(table, vectors)
         described = np.array(store.vectors(descriptions))  # few, and read as a whole: no view of the file

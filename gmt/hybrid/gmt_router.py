@@ -15,6 +15,7 @@ from gmt.data.vocabulary import Vocabulary
 from gmt.errors import RunError
 from gmt.hybrid.closed_form import load_posterior
 from gmt.hybrid.observed_users import ObservedUsers
+from gmt.manifest import MANIFEST
 from gmt.routing.protocol import ClosedForm, Conditioned
 from gmt.runs import RunFolder
 
@@ -84,8 +85,10 @@ class GmtRouter:
             raise RunError(f"the training of {folder.root} did not end; go on with --resume, or train it again")
         posterior = load_posterior(config, folder, data.vectors.shape[1], len(card["models"]))
         graph, weight = None, float(card["network_weight"])
-        # A network that validation switched off is never asked, and loading it takes seconds.
-        if config.posterior.network and (weight or posterior is None):
+        # A network that validation switched off is never asked, and loading it takes seconds. Only where no manifest
+        # vouches for its file is it read all the same, to be refused where it is damaged.
+        sealed = (folder.root / MANIFEST).is_file()
+        if config.posterior.network and (weight or posterior is None or not sealed):
             # Here, for it brings torch along.
             from gmt.hybrid.network_router import NetworkRouter
 

@@ -37,7 +37,7 @@ WEIGHTS = "learned weights were not refitted; train again without this user's ro
 
 def trained_users(folder: RunFolder) -> list[str]:
     """Return the names of everybody in the trained history."""
-    return pq.read_table(folder.history, columns=["user"])["user"].unique().to_pylist()
+    return pq.ParquetFile(folder.history).read(columns=["user"])["user"].unique().to_pylist()
 
 
 def forget_everywhere(folder: RunFolder, state: StateStore, user: str) -> tuple[int, str | None]:

@@ -76,6 +76,11 @@ class LiveRun:
         with self._lock:
             self._now = self._now.refreshed()
 
+    def read_again(self) -> None:
+        """Read the run as a new process would: what is good for everybody is what loading makes of it."""
+        with self._lock:
+            self._now = self._load()
+
     def answer_with(self, texts: TextVectors) -> None:
         """Take vectors of texts from elsewhere until the run is read again, as where encoding is not to be timed."""
         with self._lock:
@@ -126,8 +131,7 @@ class LiveRun:
         """Derive a user's state from their events again, every one of them checked."""
         store = self.state.existing()
         found = [] if store is None else store.rebuild(user)
-        with self._lock:
-            self._now = self._load()
+        self.read_again()
         return found
 
     def forget(self, user: str) -> Removed:

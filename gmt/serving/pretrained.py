@@ -37,8 +37,9 @@ class Router:
         conditioning on the history (at the first question after loading, `refresh`, or a change that takes something
         away), taking in what others told, and writing, of which there is one at a time per run; who waits longer than
         60 s is refused, with nothing written. State in a folder needs a local disk; use PostgreSQL across machines.
-        `add` moves the user's own ranking at once; what is good for everybody takes the rounds in at `refresh` or the
-        next loading, and so does what answers cost.
+        `add` moves the user's own ranking at once; what is good for everybody takes the rounds in at `refresh`, at a
+        retraining, and at a loading where they are more than a tenth of those trained on. What answers cost takes them
+        in at every loading.
 
     Args:
         folder: The run.
@@ -211,7 +212,7 @@ class Router:
     ) -> dict[str, Any]:
         """Append rounds to a user's history; nothing is retrained, and only this user's ranking changes.
 
-        What is good for everybody takes the rounds in when the run is loaded again, or at `refresh`.
+        What is good for everybody takes the rounds in at `refresh`, as the class says.
 
         Args:
             user: Whose.

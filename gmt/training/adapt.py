@@ -60,7 +60,7 @@ def adapt_user(
     observed = _first(data.comparisons, shots)
     before = router.preferences(user)
     found = router.add(user, observed, replace_history=replace, source="adapt")
-    router.refresh()  # what is shown must be what the run, loaded again, will say
+    router.live.read_again()  # what is shown must be what the run, loaded by the next command, will say
     if steps and graph is not None:
         _learn_offset(router, graph, user, steps)
     return found | {"user": user, "before": before, "after": router.preferences(user)}
