@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # From the ground up; what stands on one line does not know its neighbours, single modules of one line may.
 LAYERS = [
-    ("gmt.errors", "gmt.config", "gmt.files", "gmt.manifest", "gmt.artefacts", "gmt.runs"),
+    ("gmt.errors", "gmt.config", "gmt.files", "gmt.manifest", "gmt.artefacts", "gmt.runs", "gmt.threads"),
     ("gmt.data",),
     ("gmt.model", "data_prep.read"),
     ("data_prep.pool",),
@@ -33,7 +33,7 @@ LAYERS = [
     ("gmt.cli",),
     ("cli", "gmt.__main__"),
 ]
-SINGLE = ("gmt.errors", "gmt.config", "gmt.files", "gmt.manifest", "gmt.artefacts", "gmt.runs")
+SINGLE = ("gmt.errors", "gmt.config", "gmt.files", "gmt.manifest", "gmt.artefacts", "gmt.runs", "gmt.threads")
 HEAVY = (
     "torch",
     "torch_geometric",

@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from gmt.errors import LINE, UserError, one_line
+from gmt.threads import settle_threads
 
 # Typer carries its own copy of click and shows these classes only through their child.
 (UsageMistake,) = typer.BadParameter.__bases__
@@ -72,6 +73,7 @@ def guarded(command: Any, arguments: Sequence[str] | None) -> None:
     """
     try:
         _bear_any_text()
+        settle_threads(os.environ)
         run_command(command, arguments)
         sys.stdout.flush()
     except BrokenPipeError:

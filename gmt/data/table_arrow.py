@@ -37,7 +37,7 @@ IN_MEMORY = pa.schema(
     [field.with_type(pa.large_string()) if pa.types.is_string(field.type) else field for field in SCHEMA]
 )
 """The same with 64-bit offsets: a column of a whole table may hold more than the 2 GiB that `string` can."""
-TEXT_BYTES = 1 << 26
+TEXT_BYTES = 1 << 24
 """Bytes of one text column that are written at once, for the table may be larger than memory."""
 
 

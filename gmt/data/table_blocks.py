@@ -15,7 +15,8 @@ from gmt.data.table_arrow import SCHEMA, NameCoder, check_columns, check_shared,
 
 TEXTS_IN_MEMORY = 256 << 20
 """Bytes of text in a Parquet file beyond which it is read in blocks."""
-ROWS_AT_ONCE = 1024
+BLOCK_BYTES, MOST_ROWS = 16 << 20, 4096
+"""Of a block: bytes of text, as far as their mean says, and rows."""
 NAMES = ("user", "conversation", "question", "task", "model", "split")
 TEXTS = ("query", "response", "feedback")
 WHOLE, FRACTIONS = ("comparison", "turn"), ("rating", "cost", "timestamp")
@@ -23,10 +24,7 @@ WHOLE, FRACTIONS = ("comparison", "turn"), ("rating", "cost", "timestamp")
 
 def is_large(path: Path) -> bool:
     """Tell whether the texts of a Parquet file are too long to hold all of them."""
-    found = pq.read_metadata(path)
-    groups = (found.row_group(number) for number in range(found.num_row_groups))
-    columns = (group.column(number) for group in groups for number in range(group.num_columns))
-    return sum(one.total_uncompressed_size for one in columns if one.path_in_schema in TEXTS) > TEXTS_IN_MEMORY
+    return _text_bytes(pq.read_metadata(path)) > TEXTS_IN_MEMORY
 
 
 def columns_in_blocks(path: Path, models: Sequence[str]) -> dict[str, Any] | None:
@@ -49,7 +47,8 @@ def columns_in_blocks(path: Path, models: Sequence[str]) -> dict[str, Any] | Non
     }
     with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
         check_columns(file.schema_arrow.names)
-        for block in file.iter_batches(ROWS_AT_ONCE, columns=SCHEMA.names, use_threads=False):
+        rows = BLOCK_BYTES * file.metadata.num_rows // max(_text_bytes(file.metadata), 1)
+        for block in file.iter_batches(min(max(rows, 1), MOST_ROWS), columns=SCHEMA.names, use_threads=False):
             for name in SCHEMA.names:
                 column = block.column(name)
                 if name in (*WHOLE, *FRACTIONS):
@@ -80,6 +79,13 @@ def columns_in_blocks(path: Path, models: Sequence[str]) -> dict[str, Any] | Non
         "response": response,
         "feedback": feedback,
     }
+
+
+def _text_bytes(metadata: Any) -> int:
+    """Return how many bytes the texts of a Parquet file have before they are compressed."""
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    columns = (group.column(number) for group in groups for number in range(group.num_columns))
+    return sum(one.total_uncompressed_size for one in columns if one.path_in_schema in TEXTS)
 
 
 def _codes(column: pa.Array, code_of: Any) -> np.ndarray:

@@ -16,7 +16,7 @@ from gmt.errors import DataError
 @pytest.fixture
 def in_blocks(monkeypatch):
     monkeypatch.setattr("gmt.data.table_blocks.TEXTS_IN_MEMORY", 0)
-    monkeypatch.setattr("gmt.data.table_blocks.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("gmt.data.table_blocks.MOST_ROWS", 7)
 
 
 @pytest.fixture
