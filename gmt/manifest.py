@@ -63,12 +63,15 @@ class Manifest:
 def artefacts_of(folder: Path) -> list[str]:
     """Return the paths, inside a folder, of all files that a run is read from and that do not change."""
     found = []
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in name.parts)
-        if not hidden and name.parts[0] not in CHANGING and name.suffix in READ and path.is_file():
-            found.append(name.as_posix())
-    return [name for name in found if name != MANIFEST]
+    for place, folders, files in os.walk(folder):
+        inside = Path(place).relative_to(folder)
+        top = not inside.parts
+        # What changes may hold any number of files, which are not walked over.
+        folders[:] = [name for name in folders if not name.startswith(".") and not (top and name in CHANGING)]
+        for name in files:
+            if not name.startswith(".") and Path(name).suffix in READ and not (top and name in (*CHANGING, MANIFEST)):
+                found.append((inside / name).as_posix())
+    return sorted(found)
 
 
 def seal(folder: Path, run: str | None = None) -> Manifest:
