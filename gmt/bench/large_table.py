@@ -94,3 +94,9 @@ def _blocks(rng: np.random.Generator, comparisons: int, letters: int) -> Iterato
         }
         arrays = [pa.array(columns[field.name], field.type) for field in SCHEMA]
         yield pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+if __name__ == "__main__":
+    import json
+
+    print(json.dumps(training_beyond_memory(8_000, 100_000), indent=1))

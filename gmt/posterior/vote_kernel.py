@@ -152,10 +152,14 @@ class VoteKernel:
                 out += variance * (group @ (group.T @ x))
         return out
 
-    def mode(self, y: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    def mode(self, y: np.ndarray, offset: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
         """Return (T,) α = y - p at the most likely latent scores K α, given (T,) outcomes and offsets.
 
         Newton steps are solved by conjugate gradients.
+
+        Args:
+            y, offset: Outcomes, and what is known of the latent scores.
+            start: (T,) α near the mode, 0 by default.
         """
 
         def solve(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -165,7 +169,8 @@ class VoteKernel:
             return (root * self._solved(root, x.T / root, STEP_TOLERANCE)).T
 
         shown = np.ones((1, len(y)), bool)
-        return laplace_mode(lambda x: self.apply(x.T).T, solve, y[None], offset[None], shown)[0]
+        begin = None if start is None else start[None]
+        return laplace_mode(lambda x: self.apply(x.T).T, solve, y[None], offset[None], shown, begin)[0]
 
     def learned(self, towards: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Return (K, K) K_* (W⁻¹ + K)⁻¹ K_*ᵀ, what (T,) curvatures W take off the variance of K targets.
