@@ -37,6 +37,8 @@ def store_belief(folder: RunFolder, config: RunConfig, data: Dataset) -> bool:
     if not isinstance(posterior, HierarchicalModel):
         return False
     belief = posterior.condition(data if config.graph.texts else data.without_vectors())
+    if not isinstance(belief, ConditionedPosterior):
+        return False
     # α is solved when it is first needed, hence now.
     belief = replace(belief, effects=replace(belief.effects, solved=belief.effects.alpha))
     writer = FieldWriter(_outside(posterior))
