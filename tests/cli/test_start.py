@@ -16,6 +16,7 @@ from gmt.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 UNNEEDED = ("torch", "torch_geometric", "transformers", "accelerate", "alembic", "pandas", "scipy.optimize", "sklearn")
+VOTE = {"model_a": "atlas-90b", "model_b": "telegram-8b", "winner": "model_a"}
 ROUTE = """
 import json, sys
 from gmt.cli.main import main
@@ -70,7 +71,7 @@ def test_routing_loads_only_what_it_needs(run_copy, told):
     if told:
         from gmt import Router
 
-        Router.from_pretrained(run_copy).add("guest", [{"query": query, "model": "atlas-90b", "rating": 1.0}])
+        Router.from_pretrained(run_copy).add("guest", [{"query": query, **VOTE}])
     unneeded = UNNEEDED if told else (*UNNEEDED, "sqlalchemy")
     found = python("-c", ROUTE % (unneeded,), "route", "--run", run_copy, "--user", "bela", "--query", query, "--json")
     assert json.loads(found.stdout)["user"] == "bela"

@@ -5,9 +5,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from gmt.data.encoders import EncoderCard
 from gmt.data.interactions import InteractionTable
-from gmt.data.round_hashes import round_hashes
-from gmt.data.store import key_of
+from gmt.data.round_hashes import content_hashes, owner_hashes, round_hashes
+from gmt.data.store import EmbeddingStore, key_of
 from gmt.data.stored_texts import StoredTexts, TextWriter
 from gmt.data.table_columns import PER_COMPARISON, PER_ROW, VOCABULARIES
 from gmt.errors import DataError
@@ -32,7 +33,8 @@ def test_both_are_the_same_table(whole, in_blocks, demo_data, tmp_path):
     for name in (*PER_COMPARISON, *PER_ROW, "start"):
         one, other = getattr(found, name), getattr(whole, name)
         assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f"), name
-    assert np.array_equal(round_hashes(found), round_hashes(whole))
+    for hashes in (round_hashes, owner_hashes, content_hashes):
+        assert np.array_equal(hashes(found), hashes(whole))
     assert found.to_comparisons() == whole.to_comparisons()
     # Written again it is the file it was read from.
     found.write(tmp_path / "again.parquet")
@@ -57,6 +59,7 @@ def test_rows_in_any_order_are_read_too(whole, in_blocks, tmp_path):
         (lambda rows: rows.drop_columns(["rating"]), "lacks the columns rating"),
         (lambda rows: with_column(rows, "split", "later"), "split is .?later"),
         (lambda rows: with_column(rows, "turn", None), "turn"),
+        (lambda rows: with_column(rows, "signal", "winked"), "signal is .?winked"),
         (lambda rows: with_first(rows, "query", "another query"), "differ in query"),
     ],
 )
@@ -66,6 +69,34 @@ def test_what_is_no_table_is_refused_in_the_same_words(whole, tmp_path, monkeypa
         monkeypatch.setattr("gmt.data.table_blocks.TEXTS_IN_MEMORY", limit)
         with pytest.raises(DataError, match=said):
             InteractionTable.read(tmp_path / "rows.parquet")
+
+
+def test_signals_are_read_in_blocks_and_their_column_may_be_missing(whole, in_blocks, tmp_path):
+    marks = ["copied", None, "edited"] * len(whole.model)
+    rows = whole.to_arrow()
+    place = rows.column_names.index("signal")
+    rows = rows.set_column(place, "signal", pa.array(marks[: len(rows)], pa.string()))
+    pq.write_table(rows, tmp_path / "marked.parquet")
+    found = InteractionTable.read(tmp_path / "marked.parquet")
+    assert isinstance(found.texts, StoredTexts)
+    assert found.signal.tolist() == InteractionTable.from_arrow(rows).signal.tolist() and set(found.signal) == {
+        -1,
+        0,
+        3,
+    }
+    pq.write_table(rows.drop_columns(["signal"]), tmp_path / "earlier.parquet")
+    earlier = InteractionTable.read(tmp_path / "earlier.parquet")
+    assert isinstance(earlier.texts, StoredTexts) and (earlier.signal == -1).all()
+
+
+def test_stand_ins_on_disk_find_the_vectors_of_what_they_stand_for(whole, in_blocks, tmp_path):
+    store = EmbeddingStore.create(tmp_path / "store", EncoderCard("test", "1", 3))
+    store.add(list(whole.texts), np.random.default_rng(0).normal(size=(len(whole.texts), 3)).astype(np.float32))
+    whole.without_texts().write(tmp_path / "withheld.parquet")
+    found = InteractionTable.read(tmp_path / "withheld.parquet")
+    assert isinstance(found.texts, StoredTexts) and found.texts[0].startswith("text:")
+    wanted = store.vectors([whole.texts[code] for code in whole.text_order])
+    assert np.array_equal(store.vectors(found.texts), wanted)
 
 
 def with_column(rows, name, value):

@@ -1,16 +1,23 @@
 """Check that frozen dataclasses come back from arrays and a description as they were, or are refused."""
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from gmt.data.interactions import InteractionTable
+from gmt.data.signals import SIGNALS
+from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.answer_features import KnownAnswers
+from gmt.posterior.likelihood import Outcomes
+from gmt.posterior.observations import GAP, LONE, VOTE, WEAK
+from gmt.posterior.rating_scales import RatingScales
 from gmt.posterior.stored_fields import FieldWriter, UnreadableFields, read_fields
 from gmt.routing.kernels import QueryKernel
 from gmt.routing.query_keys import QueryKeys
+from tests.factories import dataset_of, random_dataset, with_lone_ratings
 
 
 def there_and_back(value, outside=None):
@@ -58,6 +65,54 @@ def test_objects_kept_elsewhere_are_given_back():
     network = object()
     found, writer = there_and_back((network, 1), {"traits": network})
     assert found[0] is network and not writer.arrays
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Outcomes(np.array([0.0, 0.5])),
+        Outcomes(np.ones(2), np.array([-np.inf, 0.0]), np.array([0.0, np.inf]), np.array([1.0, 0.3])),
+        RatingScales(),
+        RatingScales(lone_edges=np.array([0.5]), lone_cuts=np.array([-0.2]), weak_cut=np.zeros(1)),
+    ],
+)
+def test_parts_that_may_be_missing_come_back_as_they_were(value):
+    found, _ = there_and_back(value)
+    assert same(found, value)
+
+
+def mixed():
+    """Return votes, ratings that say how far apart, lone ratings, and signals on answers that nobody rated."""
+    data = with_lone_ratings(random_dataset(1, users=6, comparisons_per_user=24))
+    items = []
+    for number, item in enumerate(data.table.to_comparisons()):
+        answers = item.candidates
+        if number % 5 == 0:
+            answers = (replace(answers[0], rating=None, signal=SIGNALS[number % len(SIGNALS)]),)
+        elif len(answers) > 1:
+            # Four levels, so that a pair of ratings says by how much.
+            answers = tuple(replace(one, rating=number * (1 + slot) % 4 / 3) for slot, one in enumerate(answers))
+        items.append(replace(item, candidates=answers))
+    return dataset_of(InteractionTable.from_comparisons(items, data.table.split.tolist(), models=data.table.models))
+
+
+@pytest.mark.parametrize("forms", [{VOTE}, {GAP, LONE, WEAK}], ids=["votes alone", "every other form"])
+def test_a_belief_comes_back_whatever_was_said(forms):
+    data = random_dataset(1, users=6, comparisons_per_user=24) if forms == {VOTE} else mixed()
+    belief = AnswerAwareBradleyTerry().fit(data).condition(data)
+    belief = replace(belief, effects=replace(belief.effects, solved=belief.effects.alpha))
+    found, _ = there_and_back(belief)
+    assert set(found.votes.kind.tolist()) == forms and same(found.votes, belief.votes)
+    assert same(found.reading, belief.reading) and (found.reading.weak is None) == (forms == {VOTE})
+    asked = data.questions(np.arange(12))
+    assert np.array_equal(found.score(data, asked), belief.score(data, asked))
+    # What comes later is read as it would have been.
+    told = [replace(one, conversation=f"new {one.user}") for one in data.select(np.arange(8)).table.to_comparisons()]
+    later = data.table.append(told)
+    grown, new = replace(data, table=later), np.arange(len(data.table), len(later))
+    one, other = (each.with_observed(grown, new) for each in (found, belief))
+    assert np.array_equal(one.score(grown, asked), other.score(grown, asked))
+    assert not np.array_equal(one.score(grown, asked), found.score(data, asked))
 
 
 def test_rows_that_only_a_fit_reads_are_left_out():
