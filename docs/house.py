@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("data_prep", "gmt")
-LODGERS = {"data_prep.pool": "data_prep.read"}  # it reads a file of models, and the sources that read rows need it
+LODGERS = {
+    "data_prep.pool": "data_prep.read",  # it reads a file of models, and the sources that read rows need it
+    "gmt.__main__": "gmt.cli",  # another name of the command line
+}
 SWEEPS = 24  # passes of the layout, down and up in turn; after some ten it hardly changes
 BOX = 0.44  # height of a box, where layers are 1 apart
 

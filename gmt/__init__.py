@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gmt.serving.pretrained import Router
 
-__all__ = ["Router"]
+__all__ = ["Router", "__version__"]
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -63,12 +63,15 @@ class Manifest:
 def artefacts_of(folder: Path) -> list[str]:
     """Return the paths, inside a folder, of all files that a run is read from and that do not change."""
     found = []
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in name.parts)
-        if not hidden and name.parts[0] not in CHANGING and name.suffix in READ and path.is_file():
-            found.append(name.as_posix())
-    return [name for name in found if name != MANIFEST]
+    for place, folders, files in os.walk(folder):
+        inside = Path(place).relative_to(folder)
+        top = not inside.parts
+        # What changes may hold any number of files, which are not walked over.
+        folders[:] = [name for name in folders if not name.startswith(".") and not (top and name in CHANGING)]
+        for name in files:
+            if not name.startswith(".") and Path(name).suffix in READ and not (top and name in (*CHANGING, MANIFEST)):
+                found.append((inside / name).as_posix())
+    return sorted(found)
 
 
 def seal(folder: Path, run: str | None = None) -> Manifest:
@@ -78,7 +81,7 @@ def seal(folder: Path, run: str | None = None) -> Manifest:
         folder: Holds the artefacts.
         run: The name of the run they are for; a new one by default.
     """
-    files = {name: _mark(folder / name, sync=True) for name in artefacts_of(folder)}
+    files = {name: mark_of(folder / name, sync=True) for name in artefacts_of(folder)}
     manifest = Manifest(run or str(uuid.uuid4()), str(uuid.uuid4()), datetime.now(UTC).isoformat("T", "seconds"), files)
     write_json(folder / MANIFEST, manifest.to_json())
     return manifest
@@ -138,7 +141,7 @@ def name_of(folder: Path) -> str | None:
         except RunError:
             if (folder / "state.db").is_file():
                 raise
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, _mark(card).sha256)) if card.is_file() else None
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, mark_of(card).sha256)) if card.is_file() else None
 
 
 def verify(folder: Path, hashes: bool = True) -> Manifest:
@@ -160,7 +163,7 @@ def verify(folder: Path, hashes: bool = True) -> Manifest:
         size = path.stat().st_size
         if size != mark.bytes:
             raise RunError(f"{path} has {size:,} bytes and {MANIFEST} says {mark.bytes:,}; {repair}")
-        if hashes and _mark(path).sha256 != mark.sha256:
+        if hashes and mark_of(path).sha256 != mark.sha256:
             raise RunError(f"{path} is not what training wrote (another SHA-256 than in {MANIFEST}); {repair}")
     for name in artefacts_of(folder):
         if name not in manifest.files:
@@ -174,7 +177,7 @@ def is_inside(name: str) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
-def _mark(path: Path, sync: bool = False) -> Mark:
+def mark_of(path: Path, sync: bool = False) -> Mark:
     """Return what a file is, read block by block; `sync` brings it to the disk."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:

@@ -22,6 +22,10 @@ def read_run_json(path: Path) -> Any:
     return read_json(path, RunError, made, "restore it or train the run again")
 
 
+STATE_FILE = "state.db"
+"""Holds what people told a run, unless another database is named."""
+STATE = "GMT_STATE"
+"""Environment variable that names the database of the state."""
 STORE = ("vectors.npy", "keys.parquet", "encoder.json")
 """Files of the vectors."""
 CARD = {
@@ -93,6 +97,11 @@ class RunFolder:
         return self.root / "posterior.safetensors"
 
     @property
+    def conditioned(self) -> Path:
+        """What is believed after the trained history, so that no command works it out again; it may be missing."""
+        return self.root / "conditioned.safetensors"
+
+    @property
     def models(self) -> Path:
         return self.root / "models.json"
 
@@ -128,8 +137,17 @@ class RunFolder:
 
     def is_own(self, name: str) -> bool:
         """Tell whether training writes an artefact of this name."""
-        files = (self.config, self.card, self.weights, self.posterior, self.models, self.history, self.metrics)
-        own = [path.name for path in (*files, self.trained)]
+        files = (
+            self.config,
+            self.card,
+            self.weights,
+            self.posterior,
+            self.models,
+            self.history,
+            self.metrics,
+            self.conditioned,
+        )
+        own = [path.name for path in (*files, self.metrics, self.trained)]
         return name in [*own, *(f"{self.embeddings.name}/{part}" for part in STORE)]
 
     def require(self) -> RunFolder:

@@ -77,7 +77,8 @@ def test_a_run_folder_has_the_files_the_contract_names(tmp_path):
     assert names == {
         "config": "config.yaml", "card": "card.json", "models": "models.json",
         "weights": "model.safetensors", "posterior": "posterior.safetensors",
-        "history": "history.parquet", "embeddings": "embeddings", "metrics": "metrics.jsonl", "users": "users",
+        "conditioned": "conditioned.safetensors", "history": "history.parquet", "embeddings": "embeddings",
+        "metrics": "metrics.jsonl", "users": "users",
         "results": "results", "last": "last", "trained": "trained_rounds.npy",
     }  # fmt: skip
 

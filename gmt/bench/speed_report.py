@@ -28,6 +28,7 @@ class Sizes:
         votes: Sizes of a history that one more vote joins.
         rows: Votes prepared.
         decisions: Single decisions timed.
+        others: Votes of others beside those that one more vote joins.
     """
 
     turns: int = 20_000
@@ -35,13 +36,14 @@ class Sizes:
     repeats: int = 9
     scale: tuple[tuple[int, int], ...] = ((1000, 10), (10_000, 10), (100_000, 10))
     fit: tuple[int, ...] = (1000, 4000)
-    votes: tuple[int, ...] = (10, 40, 160, 640)
+    votes: tuple[int, ...] = (10, 40, 160, 1000)
     rows: int = 50_000
     decisions: int = 300
+    others: int = 1_000_000
 
 
 # QUICK shows that everything runs; its sizes are too small to say how fast.
-QUICK = Sizes(1_000, 64, 3, ((200, 10), (2000, 10)), (20,), (10, 40), 2_000, 30)
+QUICK = Sizes(1_000, 64, 3, ((200, 10), (2000, 10)), (20,), (10, 40), 2_000, 30, 2_000)
 FULL = Sizes(
     scale=((1000, 10), (10_000, 10), (100_000, 10), (1_000_000, 5)), fit=(1000, 4000, 16_000, 100_000), rows=200_000
 )
@@ -74,7 +76,7 @@ def run_bench(
         "fit": lambda: fit_sizes.fit_sizes(sizes.fit),
         # A decision can only be timed on a trained run; all other parts make their data themselves.
         "route": lambda: None if run is None else routing_speed.routing(run, sizes.decisions),
-        "adapt": lambda: routing_speed.adapting(sizes.votes, 10 * sizes.repeats),
+        "adapt": lambda: routing_speed.adapting(sizes.votes, sizes.others, 10 * sizes.repeats),
         "prep": lambda: routing_speed.preparing(sizes.rows),
     }
     for part in parts:
@@ -112,7 +114,9 @@ def rows_of(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         out.append(("route", f"one decision, {one['votes known']:,} votes known, ms", percentiles))
         out.append(("route", "(user, query, model) triples a second", f"{one['triples/s']:,.0f}"))
     for one in found.get("adapt", ()):
-        out.append(("adapt", f"one more vote beside {one['votes']:,}", _time(one["one more vote"])))
+        what = f"one more vote beside {one['votes']:,} of the user and {one['others']:,} of others, then asked"
+        worked = one["processor"]["median"] * 1e3
+        out.append(("adapt", what, f"{_time(one['one more vote'])}; {worked:.2f} ms of processor"))
     if found.get("prep"):
         one = found["prep"]
         rate = f"{one['rows/s']:,.0f} rows/s, {one['peak GiB']:.2f} GiB at most so far"

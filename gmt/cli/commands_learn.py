@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gmt.cli.console import Terminal, TrainingBar, print_results
+from gmt.cli.failures import Stopped
 from gmt.cli.options import (
     DEMO_DATA,
     DEMO_RUN,
@@ -32,6 +33,15 @@ def _config_path(path: Path | None) -> Path:
         return default_config()
     shipped = shipped_config(path.stem)
     return shipped if not path.is_file() and shipped.is_file() and path.parent.name in ("configs", "") else path
+
+
+def _how_to_go_on(run: Path) -> str:
+    """Say what a training that was stopped left, and what to do with it."""
+    from gmt.artefacts import CHECKPOINT, unfinished
+
+    if (unfinished(run) / CHECKPOINT).is_file():
+        return f"stopped. Give the same command with --resume to go on from the last checkpoint; {run} is unchanged"
+    return f"stopped before the first checkpoint; {run} is unchanged, give the command again"
 
 
 @learn_commands.command(epilog="Example: `gmt train data/demo --set train.lr=0.001 --seed 1`")
@@ -62,8 +72,11 @@ def train(
     from gmt.training.train_run import train_run
 
     folder = RunFolder(run or Path("runs") / data.resolve().name)
-    with terminal.bar("training", settings.train.steps) as advance:
-        card = train_run(data, settings, folder, resume, TrainingBar(advance))
+    try:
+        with terminal.bar("training", settings.train.steps) as advance:
+            card = train_run(data, settings, folder, resume, TrainingBar(advance))
+    except KeyboardInterrupt:
+        raise Stopped(_how_to_go_on(folder.root)) from None
     terminal.result({"run": str(folder.root), **card})
     valid, best = card["valid"], card.get("best")
     found = (

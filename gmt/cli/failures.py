@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from gmt.errors import LINE, UserError, one_line
+from gmt.threads import settle_threads
 
 # Typer carries its own copy of click and shows these classes only through their child.
 (UsageMistake,) = typer.BadParameter.__bases__
@@ -40,6 +41,14 @@ FULL = ("no space left on device", "disk is full", "disk quota exceeded")
 NO_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory", "not enough memory", "malloc of size")
 
 
+COMPLETE = "_GMT_COMPLETE"
+"""Environment variable by which a shell asks what a command line could go on with."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Say how to go on with a command that the user stopped."""
+
+
 def run_command(command: Any, arguments: Sequence[str] | None) -> None:
     """Run a command line of a Typer command; what ends it early is raised as it is.
 
@@ -47,6 +56,8 @@ def run_command(command: Any, arguments: Sequence[str] | None) -> None:
         SystemExit: Something printed its help or chose its exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if COMPLETE in os.environ:
+        command.main(given, prog_name="gmt")
     try:
         with command.make_context("gmt", given) as context:
             command.invoke(context)
@@ -62,13 +73,14 @@ def guarded(command: Any, arguments: Sequence[str] | None) -> None:
     """
     try:
         _bear_any_text()
+        settle_threads(os.environ)
         run_command(command, arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         _hush()
         sys.exit(0)
-    except (KeyboardInterrupt, typer.Abort):
-        _end("stopped. gmt train goes on with --resume; give any other command again", 130)
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        _end(str(stop) or "stopped. gmt train goes on with --resume; give any other command again", 130)
     except Exception as error:
         message = message_of(error)
         if message is None:

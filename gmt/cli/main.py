@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from gmt import __version__
 from gmt.cli.commands_data import data_commands
 from gmt.cli.commands_learn import learn_commands
 from gmt.cli.commands_report import report_commands
@@ -16,13 +19,35 @@ app = typer.Typer(
     name="gmt",
     help="Personalised LLM routing: learn from people's conversations which model each will prefer.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
 for commands in (data_commands, simulate, learn_commands, serve_commands, report_commands):
     app.add_typer(commands)
 app.add_typer(runs_app)
+
+
+def _version(wanted: bool) -> None:
+    """Print the versions that decide what a run computes, and on what it computes, and end."""
+    if not wanted:
+        return
+    import platform
+
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    typer.echo(f"gmt {__version__}, Python {platform.python_version()}, torch {torch.__version__}, device {device}")
+    raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the versions that matter.")
+    ] = False,
+) -> None:
+    """Personalised LLM routing: learn from people's conversations which model each will prefer."""
 
 
 def main(arguments: list[str] | None = None) -> None:

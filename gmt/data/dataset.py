@@ -16,6 +16,7 @@ from gmt.data.folder_files import check_files
 from gmt.data.growing_rows import LayeredVectors, Vectors
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import EmbeddingStore
+from gmt.data.stored_texts import StoredTexts
 from gmt.errors import DataError, RunError, UserError
 from gmt.files import read_json, restore_folder
 
@@ -235,7 +236,7 @@ class Dataset:
         """Join a table with the vectors a store remembers."""
         cards = {name: models.get(name, ModelInfo(name)) for name in table.models}
         descriptions = [cards[name].description for name in table.models]
-        vectors = store.vectors(list(table.texts))
+        vectors = store.vectors(table.texts if isinstance(table.texts, StoredTexts) else list(table.texts))
         if store.encoder.id.startswith(GIVEN_VECTORS):
             table = _without_unread(table, vectors)
         described = np.array(store.vectors(descriptions))  # few, and read as a whole: no view of the file

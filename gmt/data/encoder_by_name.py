@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gmt.data.encoders import EncoderCard, HashEncoder, TextEncoder
-from gmt.data.pretrained_encoders import SentenceEncoder, TransformerEncoder
+from gmt.data.pretrained_encoders import MAX_TOKENS, SentenceEncoder, TransformerEncoder
+from gmt.data.quick_encoder import QuickBert, QuickEncoder
 from gmt.errors import UserError
 from gmt.files import read_json
 
@@ -92,8 +93,13 @@ def _load_minilm(how: dict[str, Any] | None) -> TextEncoder:
             f"the weights in {folder} have sha256 {found[:12]}…, expected {MINILM_SHA256[:12]}…; reinstall "
             "'gmt-router[offline]', or choose --encoder hash"
         )
+
     # The checksum is the revision, so that vectors from the package and from the hub are one encoder's.
-    return TransformerEncoder(MINILM, MINILM_SHA256, folder)
+    def full() -> TransformerEncoder:
+        return TransformerEncoder(MINILM, MINILM_SHA256, folder)
+
+    # A run that is served meets a text or two at a time; data folders are encoded by the thousand.
+    return full() if how is None else QuickEncoder(MINILM, MINILM_SHA256, QuickBert(folder, MAX_TOKENS), full)
 
 
 def _is_folder(name: str) -> bool:

@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 
 from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.signals import SIGNALS
+from gmt.data.stored_texts import StoredTexts
 from gmt.data.table_arrow import SCHEMA, arrow_of, arrow_parts, columns_of
+from gmt.data.table_blocks import columns_in_blocks, is_large
 from gmt.data.table_builder import TableBuilder
 from gmt.data.table_columns import PER_COMPARISON, PER_ROW, SPLITS, TEST, TRAIN, VALID, TableColumns
 from gmt.data.table_growth import TableGrowth
@@ -67,7 +69,9 @@ class InteractionTable(TableColumns):
                     "behind the old ones"
                 )
         longer: dict[str, Any] = {
-            name: values if isinstance(values, Vocabulary) else tuple(values) for name, values in vocabularies.items()
+            # As they are, for both may be long.
+            name: values if isinstance(values, (Vocabulary, StoredTexts)) else tuple(values)
+            for name, values in vocabularies.items()
         }
         return replace(self, rows_of=self, **longer)
 
@@ -207,7 +211,10 @@ class InteractionTable(TableColumns):
         if not path.is_file():
             raise DataError(f"{path} does not exist; make it with gmt prep")
         try:
-            return cls.from_arrow(pq.read_table(path), models)
+            if is_large(path) and (columns := columns_in_blocks(path, models)) is not None:
+                return cls(**columns).owned()
+            # A file by itself: `read_table` loads pandas for it, which takes a third of a second.
+            return cls.from_arrow(pq.ParquetFile(path).read(), models)
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from gmt.data.encoders import EncoderCard
+from gmt.data.stored_texts import StoredTexts
 from gmt.data.text_keys import key_of, keys_of
 from gmt.errors import DataError
 from gmt.files import part_of, read_json, replace_file, replace_folder, write_text
 
-HELD_BYTES = 256 << 20
+HELD_BYTES = 64 << 20
 """Vectors added to a store that are held in memory."""
 WRITTEN_AT_ONCE = 1 << 16
 REMADE = "run gmt prep again, or bring back the folder it wrote"
@@ -110,7 +111,7 @@ class EmbeddingStore:
         Raises:
             DataError: A text has no vector.
         """
-        rows = np.array([self._row(text) for text in texts], np.int64)
+        rows = np.array(self._rows_of(texts), np.int64)
         if (rows < 0).any():
             text = texts[int(np.argmin(rows))]
             raise DataError(
@@ -166,6 +167,14 @@ class EmbeddingStore:
                 # Not ndarray.tofile, which loses without a word what a full disk does not take.
                 file.write(np.ascontiguousarray(self._take(rows[low : low + WRITTEN_AT_ONCE])).data)
 
+    def _rows_of(self, texts: Sequence[str]) -> list[int]:
+        """Return the rows of texts, -1 for each that has none."""
+        if not isinstance(texts, StoredTexts):
+            return [self._row(text) for text in texts]
+        # Texts that are on disk came with their keys, and only those that may be stand-ins are read.
+        keys = texts.keys()
+        return [self._rows[key] if key in self._rows else self._row(texts[at]) for at, key in enumerate(keys)]
+
     def _row(self, text: str) -> int:
         """Return the row of a text, or of what a stand-in stands for; -1 where there is none."""
         return next((self._rows[key] for key in keys_of(text) if key in self._rows), -1)
@@ -216,7 +225,8 @@ def _read_keys(path: Path) -> list[str]:
     import pyarrow.parquet as pq
 
     try:
-        keys = pq.read_table(path)["key"].to_pylist()
+        # A file by itself: `read_table` loads pandas for it, which takes a third of a second.
+        keys = pq.ParquetFile(path).read(["key"])["key"].to_pylist()
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise DataError(f"{path} is not readable ({' '.join(str(error).split())[:120]}); {REMADE}") from error
     if not all(isinstance(key, str) for key in keys) or len(set(keys)) < len(keys):

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from gmt.data.signals import SIGNALS, signal_code
+from gmt.data.stored_texts import bytes_of
 from gmt.data.table_columns import SPLITS, TableColumns
 from gmt.errors import DataError
 
@@ -40,8 +41,28 @@ IN_MEMORY = pa.schema(
     [field.with_type(pa.large_string()) if pa.types.is_string(field.type) else field for field in SCHEMA]
 )
 """The same with 64-bit offsets: a column of a whole table may hold more than the 2 GiB that `string` can."""
-TEXT_BYTES = 1 << 30
-"""Bytes of one text column that are written at once; Arrow arrays of `string` end at 2 GiB."""
+TEXT_BYTES = 1 << 24
+"""Bytes of one text column that are written at once, for the table may be larger than memory."""
+
+
+class NameCoder:
+    """Give names codes by first appearance.
+
+    Args:
+        first: Names that take the first codes.
+    """
+
+    def __init__(self, first: Sequence[str] = ()) -> None:
+        self._codes = {name: code for code, name in enumerate(first)}
+
+    def code(self, name: str | None) -> int:
+        """Return the code of a name, -1 for none."""
+        return -1 if name is None else self._codes.setdefault(name, len(self._codes))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names in the order of their codes."""
+        return tuple(self._codes)
 
 
 def arrow_of(table: TableColumns, first: int, last: int) -> pa.Table:
@@ -85,17 +106,7 @@ def _text_bytes(table: TableColumns, first: int, last: int) -> int:
     """Return how long the longest text column of these comparisons is, in bytes."""
     rows = slice(int(table.start[first]), int(table.start[last]))
     of = table.row_comparison[rows]
-    return max(_bytes_of(table.texts, codes) for codes in (table.query[of], table.response[rows], table.feedback[rows]))
-
-
-def _bytes_of(texts: Sequence[str], codes: np.ndarray) -> int:
-    used, count = np.unique(codes[codes >= 0], return_counts=True)
-    total = 0
-    for code, times in zip(used.tolist(), count.tolist(), strict=True):
-        text = str(texts[code])
-        # An ASCII text has as many bytes as characters, known without encoding it.
-        total += times * (len(text) if text.isascii() else len(text.encode("utf-8")))
-    return total
+    return max(bytes_of(table.texts, codes) for codes in (table.query[of], table.response[rows], table.feedback[rows]))
 
 
 def columns_of(rows: pa.Table, models: Sequence[str]) -> dict[str, Any]:
@@ -108,19 +119,17 @@ def columns_of(rows: pa.Table, models: Sequence[str]) -> dict[str, Any]:
     Raises:
         DataError: A column is missing, a split is unknown, or rows of one comparison disagree on what they share.
     """
+    check_columns(rows.column_names)
     for name in ADDED_LATER:
         if name not in rows.column_names:
             rows = rows.append_column(name, pa.nulls(len(rows), SCHEMA.field(name).type))
-    missing = [name for name in SCHEMA.names if name not in rows.column_names]
-    if missing:
-        raise DataError(f"the table lacks the columns {', '.join(missing)}; write it with gmt prep")
     # Before chunks are joined, for texts of a whole table may pass what `string` can hold.
     rows = rows.select(SCHEMA.names).cast(IN_MEMORY)
     # 1. Rows of a comparison lie side by side, in the order they were shown.
     empty = [name for name in ("comparison", "turn") if rows[name].null_count]
     if empty:
-        raise DataError(f"the column {empty[0]} has rows without a number; write the table with gmt prep")
-    ids = rows["comparison"].to_numpy()
+        raise without_number(empty[0])
+    ids = numbers_of(rows["comparison"].combine_chunks())
     order = np.argsort(ids, kind="stable")
     if (order != np.arange(len(order))).any():
         rows, ids = rows.take(pa.array(order)), ids[order]
@@ -131,29 +140,47 @@ def columns_of(rows: pa.Table, models: Sequence[str]) -> dict[str, Any]:
     shared: dict[str, np.ndarray] = {}
     for name in ("user", "conversation", "question", "task"):
         vocabularies[f"{name}s"], shared[name] = _codes(rows[name])
-    # In front, so that they take the first codes, also those that no row names.
-    given = pa.array(list(models), pa.large_string())
-    vocabularies["models"], model = _codes(pa.chunked_array([given, *rows["model"].chunks]))
+    # Those given take the first codes, also those that no row names.
+    names, model = _codes(rows["model"])
+    coder = NameCoder(models)
+    model = np.array([coder.code(name) for name in names] or [0], np.int64)[model]
+    vocabularies["models"] = coder.names
     chunks = [*rows["query"].chunks, *rows["response"].chunks, *rows["feedback"].chunks]
     vocabularies["texts"], text = _codes(pa.chunked_array(chunks, pa.large_string()))
     shared["query"], response, feedback = np.split(text, [len(ids), 2 * len(ids)])
-    shared["turn"] = rows["turn"].to_numpy().astype(np.int64)
-    shared["split"] = _split_codes(rows["split"])
+    shared["turn"] = numbers_of(rows["turn"].combine_chunks()).astype(np.int64)
+    shared["split"] = split_codes(*_codes(rows["split"]))
     # 3. What belongs to the comparison is written in each of its rows, and must be the same in all.
-    _check_shared(shared, ids, first, start)
+    check_shared(shared, ids, first, start)
     return {
         **vocabularies,
         **{name: column[first] for name, column in shared.items()},
         "comparison": ids[first],
         "timestamp": _floats(rows["timestamp"])[first],
         "start": start,
-        "model": model[len(models) :],
+        "model": model,
         "response": response,
         "feedback": feedback,
         "rating": _floats(rows["rating"]),
         "cost": _floats(rows["cost"]),
-        "signal": _signal_codes(rows["signal"]),
+        "signal": signal_codes(*_codes(rows["signal"])),
     }
+
+
+def check_columns(names: Sequence[str]) -> None:
+    """Refuse a table that lacks columns.
+
+    Raises:
+        DataError: It does; they are named.
+    """
+    missing = [name for name in SCHEMA.names if name not in (*names, *ADDED_LATER)]
+    if missing:
+        raise DataError(f"the table lacks the columns {', '.join(missing)}; write it with gmt prep")
+
+
+def without_number(name: str) -> DataError:
+    """Return what is said of a column that must hold a number in every row."""
+    return DataError(f"the column {name} has rows without a number; write the table with gmt prep")
 
 
 def _names(vocabulary: Sequence[str], codes: np.ndarray) -> pa.Array:
@@ -167,18 +194,36 @@ def _numbers(values: np.ndarray) -> pa.Array:
     return pa.array(values.astype(float), mask=np.isnan(values))
 
 
+def numbers_of(column: pa.Array, missing: float = math.nan) -> np.ndarray:
+    """Return a copy of a column of numbers, with a number for those that are missing.
+
+    Its memory is read as it lies, for `to_numpy` and `fill_null` load pandas, which takes a third of a second.
+    """
+    validity, values = column.buffers()
+    found = np.frombuffer(values if values is not None else b"", np.dtype(str(column.type)))
+    found = found[column.offset : column.offset + len(column)].copy()
+    if column.null_count and validity is not None:
+        bits = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")
+        found[bits[column.offset : column.offset + len(column)] == 0] = missing
+    return found
+
+
 def _codes(column: pa.ChunkedArray) -> tuple[tuple[str, ...], np.ndarray]:
     encoded = pa.compute.dictionary_encode(column.combine_chunks())  # pyright: ignore[reportAttributeAccessIssue]
     values = tuple(encoded.dictionary.to_pylist())
-    return values, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return values, numbers_of(encoded.indices, -1).astype(np.int64)
 
 
 def _floats(column: pa.ChunkedArray) -> np.ndarray:
-    return column.combine_chunks().fill_null(math.nan).to_numpy(zero_copy_only=False).astype(float)
+    return numbers_of(column.combine_chunks())
 
 
-def _split_codes(column: pa.ChunkedArray) -> np.ndarray:
-    names, codes = _codes(column)
+def split_codes(names: Sequence[str], codes: np.ndarray) -> np.ndarray:
+    """Return (R,) split codes, given (R,) codes into the names of splits.
+
+    Raises:
+        DataError: A name is none of a split, or a row has none.
+    """
     known = {name: code for code, name in enumerate(SPLITS)}
     unknown = [name for name in names if name not in known]
     if unknown or (codes < 0).any():
@@ -187,13 +232,28 @@ def _split_codes(column: pa.ChunkedArray) -> np.ndarray:
     return np.array([known[name] for name in names] or [0], dtype=np.int8)[codes]
 
 
-def _signal_codes(column: pa.ChunkedArray) -> np.ndarray:
-    names, codes = _codes(column)
+def signal_codes(names: Sequence[str], codes: np.ndarray) -> np.ndarray:
+    """Return (R,) signal codes, -1 for none, given (R,) codes into the names of signals.
+
+    Raises:
+        DataError: A name is none of a signal.
+    """
     # One more for those without: code -1 reads the last.
     return np.array([*map(signal_code, names), -1], np.int64)[codes]
 
 
-def _check_shared(columns: Mapping[str, np.ndarray], ids: np.ndarray, first: np.ndarray, start: np.ndarray) -> None:
+def check_shared(columns: Mapping[str, np.ndarray], ids: np.ndarray, first: np.ndarray, start: np.ndarray) -> None:
+    """Refuse rows of one comparison that differ in what they share.
+
+    Args:
+        columns: Name -> (R,) values of what they share.
+        ids: (R,) comparisons.
+        first: (C,) first row of each.
+        start: (C + 1,) row offsets.
+
+    Raises:
+        DataError: Two rows differ; the first of them is named.
+    """
     of = np.repeat(np.arange(len(first)), np.diff(start))
     for name, column in columns.items():
         if (column != column[first][of]).any():

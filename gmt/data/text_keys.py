@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
+
+from gmt.data.stored_texts import digest_of
 
 # The space after the mark keeps negative numbers and decimals at a line's start from being lists.
 LIST_ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
@@ -15,7 +16,7 @@ STAND_IN = re.compile(rf"{WITHHELD}([0-9a-f]{{32}})(?::(\d{{1,15}})\.(\d{{1,15}}
 
 def key_of(text: str) -> str:
     """Return the key that a text is known by wherever texts are kept (first 32 hex digits of its SHA-256)."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return digest_of(text).hex()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import SupportsIndex, TypeAlias, overload
 
+from gmt.data.stored_texts import StoredTexts
+
 
 class _SharedNames:
     """Hold the names of all vocabularies that were grown from one another, oldest first."""
@@ -110,5 +112,5 @@ class Vocabulary(Sequence[str]):
         return f"Vocabulary({', '.join(map(repr, self[:3]))}{', …' if len(self) > 3 else ''})"
 
 
-Names: TypeAlias = tuple[str, ...] | Vocabulary
+Names: TypeAlias = tuple[str, ...] | Vocabulary | StoredTexts
 """Names in the order of their codes, whether or not more may come."""

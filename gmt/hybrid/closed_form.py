@@ -7,16 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from gmt.config import RunConfig
 from gmt.errors import RunError
-from gmt.model.checkpoint import load_tensors, save_tensors
+from gmt.model.saved_arrays import load_arrays, save_arrays
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry, CostAwareBradleyTerry
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.routing.protocol import ClosedForm
 from gmt.runs import RunFolder
-from gmt.utility.utility_router import UtilityRouter
 
 REPAIR = "restore it or train the run again"
 FITTED = ("covariance", "query_centre", "model_centre")
@@ -51,13 +49,17 @@ def new_posterior(config: RunConfig) -> ClosedForm | None:
     """Return the unfitted closed form that the settings ask for, None where they ask for none."""
     if not config.posterior.enabled:
         return None
-    return UtilityRouter(config.utility.half_life) if config.utility.enabled else new_hierarchical(config)
+    if not config.utility.enabled:
+        return new_hierarchical(config)
+    # Here, for it needs torch, which takes seconds to load.
+    from gmt.utility.utility_router import UtilityRouter
+
+    return UtilityRouter(config.utility.half_life)
 
 
 def save_posterior(posterior: ClosedForm, folder: RunFolder) -> None:
     """Write all that a fitted closed form needs to answer."""
-    state = {name: torch.from_numpy(np.asarray(value)) for name, value in posterior.state_dict().items()}
-    save_tensors(folder.posterior, state)
+    save_arrays(folder.posterior, posterior.state_dict())
 
 
 def load_posterior(
@@ -77,7 +79,7 @@ def load_posterior(
     posterior = new_posterior(config)
     if posterior is None:
         return None
-    state = {name: value.numpy() for name, value in load_tensors(folder.posterior).items()}
+    state, _ = load_arrays(folder.posterior)
     # 1. NaN would reach every score without an error, so it is looked for here.
     for name, value in state.items():
         if value.dtype.kind == "f" and np.isnan(value).any():

@@ -5,23 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from torch import Tensor
 
 from gmt.config import RunConfig
 from gmt.data.dataset import Dataset, Questions
-from gmt.data.schema import graph_schema
 from gmt.data.vocabulary import Vocabulary
 from gmt.errors import RunError
 from gmt.hybrid.closed_form import load_posterior
-from gmt.hybrid.network_router import NetworkRouter
 from gmt.hybrid.observed_users import ObservedUsers
-from gmt.model.build import scorer_for
-from gmt.model.checkpoint import load_weights
+from gmt.manifest import MANIFEST
 from gmt.routing.protocol import ClosedForm, Conditioned
 from gmt.runs import RunFolder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gmt.hybrid.network_router import NetworkRouter
 
 
 class GmtRouter:
@@ -83,14 +84,16 @@ class GmtRouter:
         if "network_weight" not in card:
             raise RunError(f"the training of {folder.root} did not end; go on with --resume, or train it again")
         posterior = load_posterior(config, folder, data.vectors.shape[1], len(card["models"]))
-        graph = None
-        if config.posterior.network:
-            schema = graph_schema(config.graph)
-            scorer = scorer_for(config.model, schema, data.vectors.shape[1], len(card["models"]))
-            load_weights(scorer, folder.weights)
-            scorer.eval()  # for good: a mode that changes while another thread asks would change its scores
-            graph = NetworkRouter(scorer, config.graph)
-        return cls(posterior, graph, float(card["network_weight"]), user_offsets, config.graph.texts)
+        graph, weight = None, float(card["network_weight"])
+        # A network that validation switched off is never asked, and loading it takes seconds. Only where no manifest
+        # vouches for its file is it read all the same, to be refused where it is damaged.
+        sealed = (folder.root / MANIFEST).is_file()
+        if config.posterior.network and (weight or posterior is None or not sealed):
+            # Here, for it brings torch along.
+            from gmt.hybrid.network_router import NetworkRouter
+
+            graph = NetworkRouter.load(folder, config, data.vectors.shape[1], len(card["models"]))
+        return cls(posterior, graph, weight, user_offsets, config.graph.texts)
 
     def fit(self, data: Dataset) -> Self:
         """Return itself: training made it what it is."""
@@ -177,6 +180,10 @@ class GmtRouter:
         # The posterior reads no offsets, so what it believes stands.
         out._conditioned = self._conditioned
         return out
+
+    def adopt(self, history: Dataset, belief: Conditioned) -> None:
+        """Take over what was believed after a history when its run was trained, so that nothing is solved again."""
+        self._conditioned = self._seen(history), belief
 
     def refresh(self) -> None:
         """Condition on the whole history again at the next question."""

@@ -8,10 +8,13 @@ from typing import Self
 import numpy as np
 import torch
 
-from gmt.config import GraphConfig
+from gmt.config import GraphConfig, RunConfig
 from gmt.data.build_graph import build_graph
 from gmt.data.dataset import Dataset, Questions
-from gmt.model.build import Scorer
+from gmt.data.schema import graph_schema
+from gmt.model.build import Scorer, scorer_for
+from gmt.model.checkpoint import load_weights
+from gmt.runs import RunFolder
 
 EXPLAINED_ROUNDS = 40
 """Newest rounds of a user that an explanation looks at."""
@@ -32,6 +35,24 @@ class NetworkRouter:
 
     def __init__(self, scorer: Scorer, config: GraphConfig, device: torch.device | str = "cpu") -> None:
         self.scorer, self.config, self.device = scorer, config, device
+
+    @classmethod
+    def load(cls, folder: RunFolder, config: RunConfig, width: int, models: int) -> Self:
+        """Read the trained network of a run.
+
+        Args:
+            folder: The run.
+            config: Its settings.
+            width: W, the width of its text vectors.
+            models: How many models it was trained on.
+
+        Raises:
+            RunError: The weights are missing, or do not fit the settings.
+        """
+        scorer = scorer_for(config.model, graph_schema(config.graph), width, models)
+        load_weights(scorer, folder.weights)
+        scorer.eval()  # for good: a mode that changes while another thread asks would change its scores
+        return cls(scorer, config.graph)
 
     def fit(self, data: Dataset) -> Self:
         """Return itself: the weights come from training or a checkpoint."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,14 +12,7 @@ from torch import Tensor, nn
 
 from gmt.errors import RunError
 from gmt.files import replace_file
-
-RENAMED = {
-    "turn__tells__user": "turn__updates__user",
-    "task__tells__user": "task__updates__user",
-    "cell_query": "term_query",
-    "cell_llm": "term_llm",
-}
-"""Parts of the names of weights as runs of earlier versions hold them -> as they are called now."""
+from gmt.model.saved_arrays import damaged, present_name, system_error
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, str] | None = None) -> None:
@@ -36,10 +26,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, s
     def write(part: Path) -> None:
         try:
             save_file(held, part, dict(note or {}))
-        except SafetensorError as error:  # its own class for whatever the system said
-            number = re.search(r"\(os error (\d+)\)", str(error))
-            code = int(number[1]) if number else errno.EIO
-            raise OSError(code, os.strerror(code)) from error
+        except SafetensorError as error:
+            raise system_error(error) from error
 
     replace_file(path, write)
 
@@ -53,9 +41,9 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise RunError(f"{path} does not exist; train the run again")
     try:
-        return {_renamed(name): value for name, value in load_file(path).items()}
+        return {present_name(name): value for name, value in load_file(path).items()}
     except SafetensorError as error:
-        raise RunError(f"{path} is damaged ({error}); restore it or train the run again") from error
+        raise damaged(path, error) from error
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
@@ -93,7 +81,3 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         index, _, name = full.partition(".")
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _renamed(name: str) -> str:
-    return ".".join(RENAMED.get(part, part) for part in name.split("."))

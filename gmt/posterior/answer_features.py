@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
+from gmt.posterior.stored_fields import NOT_STORED
 from gmt.posterior.style import style_features
 from gmt.routing.kernels import model_kernels
 from gmt.routing.query_keys import QueryKeys
@@ -34,7 +35,7 @@ class KnownAnswers:
         features: (N, F) their features.
     """
 
-    rows: np.ndarray
+    rows: np.ndarray = field(metadata=NOT_STORED)
     means: np.ndarray
     keys: QueryKeys
     known: np.ndarray

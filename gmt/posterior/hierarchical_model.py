@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 from scipy.linalg import block_diag
 from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import VALID
-from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.alternating_fit import ROUNDS, alternating_fit
 from gmt.posterior.answer_features import KnownAnswers
 from gmt.posterior.candidate_features import FeatureMaker
@@ -29,6 +27,9 @@ from gmt.posterior.vote_history import VoteHistory
 from gmt.routing.grid import ValidationVotes
 from gmt.routing.kernels import MANY_MODELS, centred, model_kernels
 from gmt.routing.query_keys import QueryKeys
+
+if TYPE_CHECKING:
+    from gmt.model.trait_network import TraitNetwork
 
 MOST_DESCRIBED = 1_000_000
 """Answers (known queries times models) up to which the prior of f reads the features of answers."""
@@ -176,6 +177,11 @@ class HierarchicalModel:
         for prefix in (TRAIT_PREFIX, EARLIER_TRAIT_PREFIX):
             weights = {name: value for name, value in state.items() if name.startswith(prefix)}
             if weights:
+                # Here, for a run without traits is routed without torch, which takes seconds to load.
+                import torch
+
+                from gmt.model.trait_network import TraitNetwork
+
                 tensors = {name.removeprefix(prefix): torch.from_numpy(value) for name, value in weights.items()}
                 self.traits = TraitNetwork.from_state(tensors)
                 self.features = TraitFeatureMaker(self.traits)

@@ -69,9 +69,9 @@ class LargeUser:
         scales = (settings.prior_scale, settings.query_kernel_scale)
         return self.terms.under(scales, settings.feature_variances)
 
-    def solve(self, settings: HierarchicalSettings) -> np.ndarray:
-        """Return (T,) α of the user's most likely part beyond Δf."""
-        return self.kernel(settings).mode(self.votes.outcomes, self.offset)
+    def solve(self, settings: HierarchicalSettings, start: np.ndarray | None = None) -> np.ndarray:
+        """Return (T,) α of the user's most likely part beyond Δf, found from (T,) α near it where they are given."""
+        return self.kernel(settings).mode(self.votes.outcomes, self.offset, start)
 
     def linear_mode(self) -> tuple[np.ndarray, np.ndarray]:
         """Fit the linear part alone, in its M + 2 dimensions.

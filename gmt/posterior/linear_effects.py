@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from gmt.posterior.batched_modes import mode_of_effects
 from gmt.posterior.large_user import MOST_DENSE_VOTES, LargeUser
-from gmt.posterior.placed_outcomes import PlacedOutcomes
-from gmt.posterior.placement import fetched, placed, solver_device
 from gmt.posterior.processes import own_share, total
 from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_history import VoteHistory
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +79,13 @@ def _modes_of_effects(
     votes: VoteHistory, index: np.ndarray, known: np.ndarray, covariance: np.ndarray, device: torch.device | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what `_modes` does by way of w = L u with S = L Lᵀ, on a device."""
+    # Here, for a run that answers from what it stored does without torch, which takes seconds to load.
+    import torch
+
+    from gmt.posterior.batched_modes import mode_of_effects
+    from gmt.posterior.placed_outcomes import PlacedOutcomes
+    from gmt.posterior.placement import fetched, placed, solver_device
+
     device = solver_device() if device is None else device
     size, basis = np.linalg.eigh(covariance)
     # By eigenvalues, for a Cholesky factor does not exist where a term is off and S is singular.

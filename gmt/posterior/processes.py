@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
-from torch import distributed
+import sys
 
-from gmt.posterior.placement import solver_device
+import numpy as np
 
 
 def process_count() -> int:
     """Return how many processes fit together: 1 unless `torchrun` or Accelerate started several."""
-    return distributed.get_world_size() if _together() else 1
+    if not _together():
+        return 1
+    from torch import distributed
+
+    return distributed.get_world_size()
 
 
 def own_share(count: int) -> slice:
     """Return which of `count` things are this process's: equal parts, one behind the other, none left out."""
-    processes, rank = process_count(), distributed.get_rank() if _together() else 0
+    processes = process_count()
+    if processes == 1:
+        return slice(0, count)
+    from torch import distributed
+
+    rank = distributed.get_rank()
     return slice(count * rank // processes, count * (rank + 1) // processes)
 
 
@@ -28,6 +35,11 @@ def total(values: np.ndarray) -> np.ndarray:
     """
     if process_count() == 1:
         return values
+    import torch
+    from torch import distributed
+
+    from gmt.posterior.placement import solver_device
+
     # NCCL sums on GPUs alone; gloo takes what lies in memory.
     place = solver_device() if distributed.get_backend() == "nccl" else torch.device("cpu")
     summed = torch.as_tensor(np.ascontiguousarray(values, float)).clone().to(place)
@@ -36,4 +48,9 @@ def total(values: np.ndarray) -> np.ndarray:
 
 
 def _together() -> bool:
+    # Whoever started several processes has loaded torch, which a process that only serves does without.
+    if "torch" not in sys.modules:
+        return False
+    from torch import distributed
+
     return distributed.is_available() and distributed.is_initialized()

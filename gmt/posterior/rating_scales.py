@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from gmt.posterior.likelihood import Outcomes
@@ -166,6 +165,9 @@ def _likeliest(
         level, z, weight: (N,) each.
         mirrored: Whether level 0 lies between -cuts[0] and cuts[0], all cuts being above 0.
     """
+    # Here, for the solvers take a third of a second to load and routing a question needs none.
+    from scipy.optimize import minimize
+
     count = len(cuts)
     # 1. Some of every level at the mean score: without them a level never given would have no finite threshold.
     level = np.concatenate([level, np.arange(count + 1)])

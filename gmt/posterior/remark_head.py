@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from gmt.data.dataset import Dataset
@@ -102,6 +101,9 @@ def _examples(train: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 def _fit(x: np.ndarray, y: np.ndarray, w: np.ndarray, ridge: float) -> tuple[np.ndarray, float]:
     """Return the direction and bias of a logistic regression; y may be ½."""
+    # Here, for the solvers take a third of a second to load and routing a question needs none.
+    from scipy.optimize import minimize
+
     penalty = 1 / max(ridge * w.sum(), 1e-9)
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:

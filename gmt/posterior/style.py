@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
+from gmt.data.stored_texts import StoredTexts
 from gmt.data.text_keys import form_of
 
 NEAR_EMPTY = 20
@@ -16,8 +17,7 @@ STYLE = ("length", "lines", "code", "list", "empty")
 """The F features of form, in the order of `style_of`."""
 
 
-@lru_cache(maxsize=100_000)
-def style_of(text: str) -> tuple[float, ...]:
+def read_style(text: str) -> tuple[float, ...]:
     """Return log length, log lines, and whether there is code, a list, or next to nothing."""
     form = form_of(text)
     return (
@@ -28,6 +28,12 @@ def style_of(text: str) -> tuple[float, ...]:
         float(form.has_list),
         float(form.bare < NEAR_EMPTY),
     )
+
+
+@lru_cache(maxsize=100_000)
+def style_of(text: str) -> tuple[float, ...]:
+    """Return `read_style` of a text, which may have been read before."""
+    return read_style(text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +79,13 @@ def _styles(history: Dataset) -> np.ndarray:
     table = history.table
     code, of = np.unique(table.response, return_inverse=True)
     # The zeros of missing texts are never read: every caller masks them.
-    read = [style_of(table.texts[text]) if text >= 0 else (0.0,) * len(STYLE) for text in code]
-    return np.array(read, dtype=float).reshape(-1, len(STYLE))[of.reshape(-1)]
+    read, written = np.zeros((len(code), len(STYLE))), code >= 0
+    if isinstance(table.texts, StoredTexts):
+        # What was read is kept with the texts on disk; `style_of` would keep the texts themselves.
+        read[written] = table.texts.measured(read_style, code[written])
+    elif written.any():
+        read[written] = [style_of(table.texts[text]) for text in code[written]]
+    return read[of.reshape(-1)]
 
 
 def style_features(history: Dataset) -> np.ndarray:

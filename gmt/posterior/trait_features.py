@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from gmt.data.dataset import Dataset, Questions
-from gmt.model.trait_network import TraitNetwork
+
+if TYPE_CHECKING:
+    from gmt.model.trait_network import TraitNetwork
 
 TRAIT_PREFIX = "traits."
 """Begins the names of the traits' weights in a saved posterior."""
@@ -42,6 +44,8 @@ class TraitFeatures:
         return self.models[np.maximum(questions.candidates, 0)] * weights[:, None, :]
 
     def _weights(self, vectors: np.ndarray, task: np.ndarray) -> np.ndarray:
+        import torch
+
         with torch.inference_mode():
             found = self.network.weights(torch.as_tensor(vectors, dtype=torch.float32), torch.as_tensor(task))
         return found.numpy().astype(float)
@@ -54,6 +58,8 @@ class TraitFeatureMaker:
     network: TraitNetwork
 
     def __call__(self, history: Dataset) -> TraitFeatures:
+        import torch
+
         with torch.inference_mode():
             # Traits of models are computed once for a history; only the query's weights differ from target to target.
             models = self.network.of_models(torch.as_tensor(history.model_vectors, dtype=torch.float32))

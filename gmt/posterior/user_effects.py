@@ -17,6 +17,9 @@ from gmt.posterior.targets import Targets
 from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_history import VoteHistory
 
+FEW_VOTES = 100
+"""Votes up to which one more of a user is solved with the kernel among all of them."""
+
 
 @dataclass(frozen=True, eq=False)
 class UserEffects:
@@ -99,10 +102,16 @@ class UserEffects:
     def _solved_for(self, users: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Return (V,) α with that of some users solved anew; `alpha` is written into."""
         # Votes that are too old to be solved for must not keep what they had.
-        alpha[np.isin(self.votes.user, users)] = 0.0
+        theirs = np.flatnonzero(np.isin(self.votes.user, users))
+        before, alpha[theirs] = alpha[theirs], 0.0
         for _, index in self._user_batches(users):
             if index.shape[1] > MOST_DENSE_VOTES:
                 alpha[index[0]] = self.large(index[0]).solve(self.settings)
+                continue
+            # One user alone who was solved before is near their mode, and products find it; a batch shares its solves,
+            # and the kernel of effects that drift has no products.
+            if len(users) == 1 and index.shape[1] > FEW_VOTES and before.any() and not self.votes.half_life:
+                alpha[index[0]] = self.large(index[0]).solve(self.settings, before)
                 continue
             batch = self.batch(index)
             alpha[index[index >= 0]] = batch.solve(blended(batch.among(), self.settings))[index >= 0]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
+import sys
+from typing import TYPE_CHECKING
 
-from gmt.posterior.batched_modes import mode_of_votes
+import numpy as np
+
 from gmt.posterior.kernel_terms import precision
 from gmt.posterior.laplace import laplace_mode
 from gmt.posterior.likelihood import Outcomes
-from gmt.posterior.placed_outcomes import PlacedOutcomes
-from gmt.posterior.placement import fetched, placed, solver_device
+
+if TYPE_CHECKING:
+    import torch
 
 
 def users_mode(
@@ -28,10 +30,14 @@ def users_mode(
     Args:
         kernel: (B, T, T) K.
         outcomes, offset, mask, start: (B, T), as `laplace_mode` has them.
-        device: Where to solve; this process's GPU by default, where there is one.
+        device: Where to solve; by default this process's GPU, where there is one and torch is loaded.
     """
-    device = solver_device() if device is None else device
-    if device.type == "cpu":
+    # Loading torch takes longer than the few users whom a process without it solves for.
+    if device is None and "torch" in sys.modules:
+        from gmt.posterior.placement import solver_device
+
+        device = solver_device()
+    if device is None or device.type == "cpu":
         return laplace_mode(
             lambda x: (kernel @ x[:, :, None])[:, :, 0],
             lambda weight, x: np.linalg.solve(precision(kernel, weight), x[:, :, None])[:, :, 0],
@@ -40,6 +46,10 @@ def users_mode(
             mask,
             start,
         )
+    from gmt.posterior.batched_modes import mode_of_votes
+    from gmt.posterior.placed_outcomes import PlacedOutcomes
+    from gmt.posterior.placement import fetched, placed
+
     begin = np.zeros(offset.shape) if start is None else start
     there = (placed(part, device) for part in (offset, mask, begin))
     return fetched(mode_of_votes(placed(kernel, device), PlacedOutcomes.of(outcomes, device), *there))

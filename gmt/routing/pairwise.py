@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from gmt.data.interactions import InteractionTable
@@ -153,6 +152,9 @@ def fit_temperature(differences: np.ndarray, y: np.ndarray | float = 1.0) -> flo
     scale = float(size[size > 0].mean()) if (size > 0).any() else 0.0
     if scale == 0:
         return None
+    # Here, for the solvers take a third of a second to load and routing a question needs none.
+    from scipy.optimize import minimize_scalar
+
     # On a log scale around the typical difference, so that a router's unit does not matter and bounds suit any.
     span = np.log(1000.0)
     found = minimize_scalar(

@@ -14,8 +14,9 @@ from gmt.serving.forget_trained import trained_users
 from gmt.serving.run_state import RunState
 from gmt.state.copy_state import copy_state
 from gmt.state.state_store import StateStore
+from gmt.verified import RECORD
 
-LEFT = ("state.db*", "*.lock", f"*{PART}", MANIFEST, ".switch.json", ".forget.json")
+LEFT = ("state.db*", "*.lock", f"*{PART}", MANIFEST, ".switch.json", ".forget.json", RECORD)
 """What belongs to the one run alone."""
 
 

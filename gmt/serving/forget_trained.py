@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,18 +15,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gmt.artefacts import making, recover, unfinished
+from gmt.config import load_config
 from gmt.data.dataset import ModelInfo, read_run_models
 from gmt.data.interactions import InteractionTable
 from gmt.data.round_hashes import owner_hash, round_hashes
 from gmt.data.rounds_seen import trained_rounds
+from gmt.data.run_history import RunHistory
 from gmt.data.store import EmbeddingStore
 from gmt.data.text_keys import keys_of
 from gmt.data.vector_cache import VectorCache
 from gmt.errors import RunError
 from gmt.files import locked, read_json, replace_file, write_json
+from gmt.hybrid.stored_belief import store_belief
 from gmt.manifest import artefacts_of
-from gmt.runs import RunFolder
-from gmt.state.state_store import StateStore
+from gmt.runs import RunFolder, read_card
+
+if TYPE_CHECKING:
+    from gmt.state.state_store import StateStore
 
 PENDING = ".forget.json"
 """In a run while somebody is removed: the hash of the name, so that a command that was killed can be completed."""
@@ -35,7 +40,7 @@ WEIGHTS = "learned weights were not refitted; train again without this user's ro
 
 def trained_users(folder: RunFolder) -> list[str]:
     """Return the names of everybody in the trained history."""
-    return pq.read_table(folder.history, columns=["user"])["user"].unique().to_pylist()
+    return pq.ParquetFile(folder.history).read(columns=["user"])["user"].unique().to_pylist()
 
 
 def forget_everywhere(folder: RunFolder, state: StateStore, user: str) -> tuple[int, str | None]:
@@ -124,7 +129,7 @@ def _remove(folder: RunFolder, state: StateStore, gone: str, owner: int | None) 
         *(models.get(n, ModelInfo(n)).description for n in table.models),
     ]
     with making(folder.root) as made:
-        changed = (folder.history.name, folder.trained.name)
+        changed = (folder.history.name, folder.trained.name, folder.conditioned.name)
         for name in artefacts_of(folder.root):
             if name not in changed and not name.startswith(f"{folder.embeddings.name}/"):
                 _copy(folder.root / name, made / name)
@@ -138,6 +143,9 @@ def _remove(folder: RunFolder, state: StateStore, gone: str, owner: int | None) 
         keys = old.known_keys([*(key for text in used for key in keys_of(text)), *sorted(state.text_keys())])
         new.add_keys(keys, old.vectors_of_keys(keys))
         new.save()
+        # What was believed after the history with them holds what their votes said.
+        remade, card = RunFolder(made), read_card(folder.card)
+        store_belief(remade, load_config(folder.config), RunHistory.read(remade, card).data)
 
 
 def _copy(source: Path, target: Path) -> None:

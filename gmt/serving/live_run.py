@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from gmt.serving.forget_trained import complete_forgetting, forget_everywhere, t
 from gmt.serving.run_data import RunData, texts_of
 from gmt.serving.run_state import RunState
 from gmt.serving.text_vectors import TextVectors
-from gmt.state.change import Added
 from gmt.state.events import Event
+
+if TYPE_CHECKING:
+    from gmt.state.change import Added
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,11 @@ class LiveRun:
         with self._lock:
             self._now = self._now.refreshed()
 
+    def read_again(self) -> None:
+        """Read the run as a new process would: what is good for everybody is what loading makes of it."""
+        with self._lock:
+            self._now = self._load()
+
     def answer_with(self, texts: TextVectors) -> None:
         """Take vectors of texts from elsewhere until the run is read again, as where encoding is not to be timed."""
         with self._lock:
@@ -140,8 +147,7 @@ class LiveRun:
         """Derive a user's state from their events again, every one of them checked."""
         store = self.state.existing()
         found = [] if store is None else store.rebuild(user)
-        with self._lock:
-            self._now = self._load()
+        self.read_again()
         return found
 
     def forget(self, user: str) -> Removed:

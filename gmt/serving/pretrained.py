@@ -10,22 +10,18 @@ from typing import Any, Self
 
 import numpy as np
 
-from data_prep.read.cells import label
-from data_prep.sources.jsonl import read_rows
 from gmt.config import RunConfig, load_config
 from gmt.data.comparisons import Comparison, check_text
 from gmt.data.dataset import Dataset, ModelInfo, Questions
 from gmt.errors import UserError
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.costs import price_shares
-from gmt.runs import RunFolder, read_card
+from gmt.runs import STATE, RunFolder, read_card
 from gmt.serving.conversation_question import conversation_question
-from gmt.serving.copy_run import copy_run
 from gmt.serving.decision import Decision, Reason, rank
 from gmt.serving.live_run import LiveRun, Removed
 from gmt.serving.run_data import RunData
 from gmt.serving.run_state import RunState
-from gmt.state.engine import STATE
 from gmt.state.events import Event
 
 
@@ -38,8 +34,9 @@ class Router:
         conditioning on the history (at the first question after loading, `refresh`, or a change that takes something
         away), taking in what others added, and writing, of which there is one at a time per run; who waits longer than
         60 s is refused, with nothing written. State in a folder needs a local disk; use PostgreSQL across machines.
-        `add` moves the user's own ranking at once; what is good for everybody takes the rounds in at `refresh` or the
-        next loading, and so does what answers cost.
+        `add` moves the user's own ranking at once; what is good for everybody takes the rounds in at `refresh`, at a
+        retraining, and at a loading where they are more than a tenth of those trained on, or bring a form of feedback
+        that the training had none of. What answers cost takes them in at every loading.
 
     Args:
         folder: The run.
@@ -74,6 +71,8 @@ class Router:
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Copy the run, with all that was added up to now, to another folder, where it is a run of its own."""
+        from gmt.serving.copy_run import copy_run
+
         target = Path(folder)
         if target.exists() and any(target.iterdir()):
             raise UserError(f"{target} is not empty; name a new folder")
@@ -212,7 +211,7 @@ class Router:
     ) -> dict[str, Any]:
         """Append rounds to a user's history; nothing is retrained, and only this user's ranking changes.
 
-        What is good for everybody takes the rounds in when the run is loaded again, or at `refresh`.
+        What is good for everybody takes the rounds in at `refresh`, as the class says.
 
         Args:
             user: Whose.
@@ -229,6 +228,10 @@ class Router:
             UserError: The name is empty or has blanks around it.
             DataError: A row cannot be read.
         """
+        # Readers of rows are loaded where rows come, for a question needs none of them.
+        from data_prep.read.cells import label
+        from data_prep.sources.jsonl import read_rows
+
         if label(user, "user") != user:
             raise UserError(f"user is {user!r}; expected a name without blanks around it")
         items = list(votes)
@@ -308,6 +311,8 @@ class Router:
         Raises:
             UserError: The name is empty, or the model is there already, under another description.
         """
+        from data_prep.read.cells import label
+
         if label(name, "model") != name:
             raise UserError(f"the model's name is {name!r}; expected a name without blanks around it")
         now = self.live.now()

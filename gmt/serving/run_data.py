@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from gmt.data.comparisons import Comparison
-from gmt.data.dataset import Dataset, read_run_models
-from gmt.data.interactions import InteractionTable
-from gmt.data.store import EmbeddingStore
+from gmt.data.dataset import Dataset
+from gmt.data.run_history import RunHistory
 from gmt.data.vocabulary import Vocabulary
-from gmt.errors import RunError
 from gmt.hybrid.gmt_router import GmtRouter
+from gmt.hybrid.stored_belief import stored_belief
+from gmt.manifest import MANIFEST, read_manifest
+from gmt.routing.protocol import Conditioned
 from gmt.runs import RunFolder
 from gmt.serving.question_builder import QuestionBuilder
 from gmt.serving.text_vectors import TextVectors
 from gmt.state.events import Event, encode, stored_key
-from gmt.state.state_store import StateStore
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gmt.state.state_store import StateStore
+
+MOST_TOLD = 0.1
+"""Rounds told since the training, as a share of those trained on, beyond which loading conditions on all anew."""
 AT_ONCE = 20_000
 """Events that are put behind the history together."""
 
@@ -90,24 +95,25 @@ class RunData:
         Raises:
             RunError: A file is missing, damaged, or made by another encoder.
         """
-        models = read_run_models(folder.models)
-        table = InteractionTable.read(folder.history, list(models))
-        store = EmbeddingStore.open(folder.embeddings)
-        if store.encoder.id != card["encoder"]["id"] or store.encoder.revision != card["encoder"]["revision"]:
-            raise RunError(
-                f"{folder.embeddings} was made by {store.encoder.id} and the run by {card['encoder']['id']}; restore "
-                "the embeddings written with this run"
-            )
-        texts = TextVectors(store, allow_download) if texts is None else texts.over(store)
-        data = Dataset.from_store(table, models, store, card)
+        run = RunHistory.read(folder, card)
+        data, table = run.data, run.data.table
+        texts = TextVectors(run.store, allow_download) if texts is None else texts.over(run.store)
         hidden = state.forgotten() if state is not None else frozenset()
+        aside = np.zeros(len(table.users), bool)
         if state is not None and hidden:
             aside = np.array([state.hash_of(name) in hidden for name in table.users], bool)
-            data = data.select(~aside[table.user])
+            data = data.select(~aside[table.user]) if aside.any() else data
         # Growing by nothing lays the table out so that more rounds cost no walk over it.
-        data = data.append([], store, models)
-        found = cls(folder, card, data, router_of(data), QuestionBuilder(data), texts, tuple(models), len(data.table))
-        return found if state is None else found.caught_up(state)
+        data = data.append([], run.store, run.models)
+        router = router_of(data)
+        found = cls(folder, card, data, router, QuestionBuilder(data), texts, tuple(run.models), len(data.table))
+        found = found if state is None else found.caught_up(state)
+        # Without somebody who was forgotten since it is another history. Where much came since, what is good for
+        # everybody takes it in; by a few rounds it would hardly move.
+        if aside.any() or len(found.data.table) > (1 + MOST_TOLD) * found.trained:
+            return found
+        belief = stored_belief(folder, router.posterior, _marks(folder))
+        return found if belief is None else found._knowing(data, belief)
 
     def caught_up(self, state: StateStore) -> Self:
         """Return the run with what was added since; users who were forgotten meanwhile are for `load` to leave out."""
@@ -118,7 +124,7 @@ class RunData:
         while part := list(islice(events, AT_ONCE)):
             found = found._with_events(part, state)
         if news.users:
-            offsets = {name: torch.from_numpy(vector.copy()) for name, vector in state.offsets().items()}
+            offsets = _tensors(state.offsets())
             if offsets or found.router.user_offsets:
                 found = replace(found, router=found.router.with_offsets(offsets))
         return replace(found, version=news.version)
@@ -167,6 +173,12 @@ class RunData:
         own = self.data.table.of_user(code)
         return self.data.select(own[own < self.trained]).table.to_comparisons()
 
+    def _knowing(self, trained: Dataset, belief: Conditioned) -> Self:
+        """Return the run with what was believed after the trained history; what came since is solved for its users."""
+        router = self.router.with_offsets(self.router.user_offsets)
+        router.adopt(trained, belief)
+        return replace(self, router=router if self.data is trained else router.grown(trained, self.data))
+
     def _with_events(self, events: Iterable[Event], state: StateStore) -> Self:
         new = [event for event in events if event.id > self.last_event]
         if not new:
@@ -195,6 +207,22 @@ class RunData:
             data = replace(data, table=table, model_vectors=vectors, models={**data.models, name: info})
         offered = tuple(dict.fromkeys([*self.offered, *names]))
         return replace(self, data=data, builder=self.builder.over(data), offered=offered)
+
+
+def _tensors(vectors: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """Return vectors as the network reads them; torch, which takes seconds to load, is loaded where there are some."""
+    if not vectors:
+        return {}
+    import torch
+
+    return {name: torch.from_numpy(vector.copy()) for name, vector in vectors.items()}
+
+
+def _marks(folder: RunFolder) -> dict[str, str]:
+    """Return the SHA-256 of every artefact, as the manifest has it; none of a run of an earlier version."""
+    if not (folder.root / MANIFEST).is_file():
+        return {}
+    return {name: mark.sha256 for name, mark in read_manifest(folder.root).files.items()}
 
 
 def texts_of(item: Comparison) -> list[str]:

@@ -7,16 +7,15 @@ import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gmt.data.comparisons import Comparison
 from gmt.errors import RunError
 from gmt.files import locked
-from gmt.runs import RunFolder
-from gmt.state.engine import FILE
-from gmt.state.import_user_files import import_user_files
-from gmt.state.run_name import run_name
-from gmt.state.state_store import StateStore
-from gmt.state.user_files import UserFiles
+from gmt.runs import STATE_FILE, RunFolder
+
+if TYPE_CHECKING:
+    from gmt.state.state_store import StateStore
 
 
 class RunState:
@@ -46,7 +45,7 @@ class RunState:
 
     @property
     def _file(self) -> Path:
-        return self.folder.root / FILE
+        return self.folder.root / STATE_FILE
 
     def existing(self) -> StateStore | None:
         """Return the state if there is one."""
@@ -64,6 +63,10 @@ class RunState:
         """
         if self.is_read_only:
             raise RunError(f"{self.folder.root} cannot be written; make it writable, or name a database with --state")
+        # Here, for a run that nobody told anything is served without the library of databases.
+        from gmt.state.run_name import run_name
+        from gmt.state.state_store import StateStore
+
         with self._opening:
             if self._store is None:
                 with locked(self.folder.root / "state"):  # of several that make it, one gives the run its name
@@ -85,6 +88,9 @@ class RunState:
         """
         if self.is_read_only or not self.folder.users.is_dir():
             return False
+        from gmt.state.import_user_files import import_user_files
+        from gmt.state.user_files import UserFiles
+
         with locked(self.folder.root / "users"):
             return import_user_files(UserFiles(self.folder.users), self.made(), trained, names)
 

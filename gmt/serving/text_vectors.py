@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +13,9 @@ from gmt.data.encoders import TextEncoder, card_of
 from gmt.data.store import EmbeddingStore
 from gmt.data.text_keys import keys_of
 from gmt.errors import RunError
-from gmt.state.state_reader import StateReader
+
+if TYPE_CHECKING:
+    from gmt.state.state_reader import StateReader
 
 
 class TextVectors:

@@ -13,10 +13,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gmt.errors import RunError, UserError
+from gmt.runs import STATE_FILE
 
-FILE = "state.db"
-STATE = "GMT_STATE"
-"""Environment variable that names the database of the state."""
+FILE = STATE_FILE
 WAIT = 60.0
 """Seconds a writer waits for another one."""
 POOLED = 8

@@ -66,7 +66,7 @@ def adapt_user(
     if steps and graph is not None:
         offset = _learned_offset(router, graph, router.run_data.with_rounds(user, observed, replace), user, steps)
     found = router.add(user, observed, replace_history=replace, source="adapt", offset=offset)
-    router.refresh()  # what is shown must be what the run, loaded again, will say
+    router.live.read_again()  # what is shown must be what the run, loaded by the next command, will say
     table = InteractionTable.from_comparisons(observed)
     used = str(FeedbackCounts.of(table)) if len(table) else "nothing"
     return found | {"user": user, "used": used, "before": before, "after": router.preferences(user)}

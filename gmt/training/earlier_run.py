@@ -16,9 +16,9 @@ from gmt.data.encoders import EncoderCard
 from gmt.data.store import EmbeddingStore
 from gmt.errors import RunError, UserError
 from gmt.manifest import MANIFEST, artefacts_of
-from gmt.runs import RunFolder, read_card
+from gmt.runs import STATE, RunFolder, read_card
 from gmt.serving.run_data import texts_of
-from gmt.state.engine import FILE, STATE
+from gmt.state.engine import FILE
 from gmt.state.run_name import run_name
 from gmt.state.state_store import StateStore
 from gmt.state.user_files import UserFiles

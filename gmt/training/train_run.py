@@ -14,11 +14,13 @@ from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
 from gmt.data.feedback_counts import FeedbackCounts
 from gmt.data.interactions import TEST, TRAIN, VALID
+from gmt.data.run_history import RunHistory
 from gmt.errors import DataError
 from gmt.evaluation.metrics import pairs_of, weighted_auc
 from gmt.files import write_json
 from gmt.hybrid.closed_form import save_posterior
 from gmt.hybrid.gmt_router import GmtRouter
+from gmt.hybrid.stored_belief import store_belief
 from gmt.routing.pairwise import fit_temperature
 from gmt.runs import RunFolder, read_card
 from gmt.training.accelerator import new_accelerator
@@ -82,6 +84,8 @@ def train_run(
             if router.posterior is not None:
                 save_posterior(router.posterior, made)
             write_json(made.card, card)
+        processes.wait_for_everyone()
+        store_belief(made, config, RunHistory.read(made, card).data, processes.is_main_process)
         processes.wait_for_everyone()
     notes = [] if config.state.texts else [_without_texts(run, config, folder)]
     kept = f"The votes that {users} user{'s' if users > 1 else ''} added since the earlier training are kept."

@@ -12,9 +12,11 @@ from gmt.artefacts import making, recover
 from gmt.config import load_config
 from gmt.data.dataset import Dataset
 from gmt.data.rounds_seen import TrainedRounds, trained_rounds
+from gmt.data.run_history import RunHistory
 from gmt.errors import DataError, RunError
 from gmt.files import write_json, write_text
 from gmt.hybrid.closed_form import load_posterior, save_posterior
+from gmt.hybrid.stored_belief import store_belief
 from gmt.manifest import FORMAT, MANIFEST, artefacts_of, verify
 from gmt.model.checkpoint import load_tensors, save_tensors
 from gmt.runs import RunFolder, read_card
@@ -43,7 +45,7 @@ def upgrade_run(run: RunFolder) -> bool:
         made = RunFolder(folder)
         # 1. What nobody renamed is copied: history, vectors, models, metrics.
         for name in artefacts_of(run.root):
-            if run.is_own(name):
+            if run.is_own(name) and name != run.conditioned.name:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(run.root / name, folder / name)
         # 2. Settings and weights are read under whatever names they have, and written under those of today.
@@ -54,6 +56,7 @@ def upgrade_run(run: RunFolder) -> bool:
         if posterior is not None:
             save_posterior(posterior, made)
         write_json(made.card, {"format": FORMAT, **card})
+        store_belief(made, config, RunHistory.read(made, card).data)
         # 3. What training saw of VALID only the data itself can say.
         _trained(run, card["data"]["path"], card["data"]["sha256"]).write(made.trained)
     return True

@@ -16,7 +16,9 @@ from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
 from gmt.data.rounds_seen import TrainedRounds
 from gmt.data.schema import graph_schema
-from gmt.data.store import EmbeddingStore
+from gmt.data.store import EmbeddingStore, key_of
+from gmt.data.stored_texts import StoredTexts
+from gmt.data.vocabulary import Names
 from gmt.errors import DataError
 from gmt.files import write_json, write_text
 from gmt.manifest import FORMAT
@@ -24,6 +26,7 @@ from gmt.runs import RunFolder
 
 PACKAGES = ("gmt-router", "torch", "torch-geometric", "transformers", "accelerate", "numpy", "scipy")
 """What decides the numbers of a run."""
+TEXTS_AT_ONCE = 16_384
 
 
 def card_hash(folder: Path) -> str:
@@ -83,11 +86,20 @@ def write_inputs(
     # A selected table keeps all texts in its vocabulary; only those it uses are needed to route.
     used = np.unique(np.concatenate([table.query, table.response, table.feedback]))
     used = used[used >= 0]
-    store.add([table.texts[code] for code in used], data.vectors[used])
+    # In parts, for texts and vectors of a large table do not fit in memory together.
+    for part in np.array_split(used, len(used) // TEXTS_AT_ONCE + 1):
+        store.add_keys(_keys_of(table.texts, part), data.vectors[part])
     store.add([data.models[name].description for name in table.models], data.model_vectors)
     if more is not None:
         store.add(*more)
     store.save()
+
+
+def _keys_of(texts: Names, codes: np.ndarray) -> list[str]:
+    """Return the keys by which a store knows some texts."""
+    if isinstance(texts, StoredTexts):
+        return texts.keys(codes.tolist())
+    return [key_of(texts[code]) for code in codes.tolist()]
 
 
 def seen_rounds(data: Dataset) -> TrainedRounds:

@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 import torch
 
+from gmt.bench.busy_machine import memory_group, run_together
 from gmt.bench.fit_sizes import fit_sizes, planted_dataset
+from gmt.bench.large_table import write_large_folder
 from gmt.bench.made_data import made_dataset
 from gmt.bench.routing_speed import adapting, preparing, routing
 from gmt.bench.speed_report import PARTS, QUICK, rows_of, run_bench, write_bench
 from gmt.bench.timing import Timing, interleaved, matmul, operations
 from gmt.bench.training_speed import encoder, encoder_parts, step, step_config
 from gmt.cli.main import main
+from gmt.data.dataset import Dataset
 from gmt.data.interactions import VALID
 from gmt.data.schema import turn_schema
+from gmt.errors import UserError
 from gmt.model.encoder import GraphEncoder
 from gmt.routing.pairwise import votes_of
 
@@ -85,8 +89,9 @@ def test_serving_is_measured_on_a_run(good_run):
 
 
 def test_adaptation_and_preparation_are_measured():
-    sizes = adapting((10, 20), 2)
+    sizes = adapting((10, 20), 100, 2)
     assert [one["votes"] for one in sizes] == sorted(one["votes"] for one in sizes)
+    assert all(one["others"] > 50 and one["one more vote"]["median"] > 0 for one in sizes)
     assert preparing(200)["rows/s"] > 0
 
 
@@ -104,6 +109,23 @@ def test_planted_votes_follow_tastes_and_their_fit_is_measured():
     (one,) = fit_sizes((20,), 10)
     assert one["CPU s"] == pytest.approx(one["search CPU s"] + one["condition and score CPU s"])
     assert one["us a comparison"] == pytest.approx(1e6 * one["CPU s"] / one["comparisons"]) and one["users"] == 20
+
+
+def test_a_training_is_measured_under_a_limit_of_memory(tmp_path):
+    size = write_large_folder(tmp_path / "data", 30, 2000)
+    data = Dataset.load(tmp_path / "data")
+    assert size > 60 * 2000 and len(data.table) == 30 and len(data.table.models) == 10
+    assert len(set(data.table.texts)) == len(data.table.texts) and data.table.rated.all()
+    used = run_together([["--help"], ["route", "-h"]])
+    assert used.processor_seconds > 0 and used.peak_gib > 0
+    with pytest.raises(UserError, match="ended with 2"):
+        run_together([["train", str(tmp_path / "nothing")]])
+
+
+def test_groups_with_a_limit_are_refused_or_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("gmt.bench.busy_machine.MEMORY_GROUPS", (tmp_path / "a", tmp_path / "b"))
+    with pytest.raises(UserError, match="control group"), memory_group(1 << 30):
+        pass
 
 
 def test_a_report_is_written_whole(tmp_path):

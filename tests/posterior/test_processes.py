@@ -14,6 +14,7 @@ SCRIPT = """
 import sys
 import numpy as np
 from accelerate import Accelerator
+from torch import distributed
 from gmt.posterior import answer_quality, processes
 from gmt.posterior.linear_effects import LinearEffects
 from tests.posterior.test_processes import posterior
@@ -27,7 +28,7 @@ Accelerator()
 for module in ("linear_effects", "user_effects", "answer_space"):
     sys.modules.setdefault("gmt.posterior." + module, __import__("gmt.posterior." + module, fromlist=["x"]))
     sys.modules["gmt.posterior." + module].own_share = noted
-rank = processes.distributed.get_rank()
+rank = distributed.get_rank()
 for most in (10_000, 10):
     answer_quality.MOST_PLAIN_VOTES = most
     np.savez(f"{sys.argv[1]}/{most}-{rank}.npz", **posterior())
