@@ -140,7 +140,7 @@ class PosteriorConfig(Section):
     enabled: bool = True
     """Score with a hierarchical Bayesian posterior; the network adds what validation says it knows beyond."""
     answers: bool = True
-    """Read the answers that the visible history holds; off, and `drift` off, gives the rival
+    """Read the answers that the visible history holds; off, and `drift` and `conversation` off, gives the rival
     `hierarchical_bradley_terry` exactly."""
     network: bool = True
     """Train the graph network beside it; off leaves the posterior alone."""
@@ -156,6 +156,9 @@ class PosteriorConfig(Section):
     """Let users differ in how much they mind what an answer costs, beside their taste; reads the column `cost`."""
     drift: bool = True
     """Let validation decide whether tastes drift, so that newer votes count more, where votes carry times."""
+    conversation: bool = True
+    """Let validation decide how queries are read with what came before them, and how much more ratings of the same
+    conversation count, where conversations have several rounds."""
 
     @model_validator(mode="after")
     def _together(self) -> Self:

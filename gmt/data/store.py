@@ -21,6 +21,8 @@ from gmt.files import part_of, read_json, replace_file, replace_folder, write_te
 HELD_BYTES = 256 << 20
 """Vectors added to a store that are held in memory."""
 WRITTEN_AT_ONCE = 1 << 16
+WITHHELD = "text:"
+"""Begins what stands for a text that a run does not keep; its key follows."""
 REMADE = "run gmt prep again, or bring back the folder it wrote"
 
 

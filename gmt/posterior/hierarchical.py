@@ -13,9 +13,10 @@ from threadpoolctl import threadpool_limits
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN
 from gmt.posterior.alternating_fit import LEARNING_ROUNDS, alternating_fit
+from gmt.posterior.choose_conversation import choose_conversation
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.hierarchical_model import HierarchicalModel, mean_vector
-from gmt.posterior.hierarchical_settings import HierarchicalSettings
+from gmt.posterior.hierarchical_settings import LATER_SETTINGS, HierarchicalSettings
 from gmt.posterior.prepared_history import PreparedHistory
 from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
 from gmt.routing.query_keys import QueryKeys
@@ -46,8 +47,9 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         keys, _ = QueryKeys.of(data.table).distinct()
         self.query_centre, self.model_centre = mean_vector(data.vectors[keys.query]), mean_vector(data.model_vectors)
         self.covariance, self._last = None, None
-        # The drift of an earlier fit would change the kernel that this one chooses by.
-        self.settings = replace(self.settings, half_life=self.start.half_life)
+        # What an earlier fit chose of these would change the kernel that this one chooses by.
+        later = {name: getattr(self.start, name) for name in LATER_SETTINGS}
+        self.settings = replace(self.settings, **later)
         valid = ValidationVotes.of(data)
         history = data.select(data.table.split == TRAIN) if valid is None else valid.history
         prepared = self.prepare(history)
@@ -71,8 +73,27 @@ class HierarchicalBradleyTerry(HierarchicalModel):
             # The first is the fit without drift, against which the best is paired vote by vote.
             gain, doubt = paired_gain(found[0], found[at])
             if gain > doubt:
-                self.settings = tried[at].effects.settings
+                best = tried[at]
+                self.settings = best.effects.settings
+
+        # 4. The conversation, where there are any: a fit of its own for each way of reading it.
+        if self.conversation:
+            best = choose_conversation(
+                best, data, valid, self.logits, lambda settings: self._refitted(history, data, valid, settings)
+            )
+            self.settings, self.covariance = best.effects.settings, best.effects.covariance
         return self
+
+    def _refitted(
+        self, history: Dataset, data: Dataset, valid: ValidationVotes, settings: HierarchicalSettings
+    ) -> Iterator[tuple[ConditionedPosterior, np.ndarray]]:
+        """Fit anew under settings, S included; yield every choice of the user kernel and its (C, K) VALID scores."""
+        model = self._copy()
+        model.settings, model.covariance = settings, None
+        fitted = model._fitted(history, model.prepare(history), settings)
+        choices = [replace(settings, **choice) for choice in self.kernel_choices()]
+        for choice, scores in zip(choices, fitted.scores_under(choices, data, valid.questions), strict=True):
+            yield fitted.under(choice), scores
 
     def _candidates(
         self, history: Dataset, prepared: PreparedHistory, data: Dataset, questions: Questions
@@ -113,8 +134,17 @@ class HierarchicalBradleyTerry(HierarchicalModel):
     @property
     def notes(self) -> list[str]:
         """Return what there is to say about the fit."""
-        life = self.settings.half_life
-        return [f"User effects drift: after {life:g} more ratings half of them is another."] if life else []
+        said, settings = [], self.settings
+        if settings.half_life:
+            said.append(f"User effects drift: after {settings.half_life:g} more ratings half of them is another.")
+        if settings.context_decay:
+            said.append(
+                f"A query is read with its conversation: a round back counts {settings.context_decay:g}, its answers "
+                f"{settings.context_answers:g}, and a query of {settings.context_words:g} words half of a long one."
+            )
+        if settings.conversation_scale:
+            said.append(f"Ratings of the same conversation count {settings.conversation_scale:g} times more.")
+        return said
 
 
 def values_to_try(values: tuple[float, ...], start: float) -> tuple[float, ...]:

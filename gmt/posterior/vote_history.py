@@ -9,12 +9,12 @@ import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.posterior.candidate_features import CandidateFeatures
+from gmt.routing.conversation_reading import ConversationReading, ReadQueries
 from gmt.routing.kernels import MANY_MODELS, QueryKernel
 from gmt.routing.pairwise import votes_of
-from gmt.routing.query_keys import QueryKeys
 from gmt.routing.recency import rated_since
 
-VOTE_COLUMNS = ("user", "a", "b", "y", "query", "features", "comparison", "since")
+VOTE_COLUMNS = ("user", "a", "b", "y", "query", "features", "comparison", "since", "conversation")
 """The fields of `VoteHistory` that hold one entry for each vote."""
 NUMBERS_AT_ONCE = 2_000_000
 """Users are solved in batches whose padded (B, T, T) kernels hold at most so many numbers."""
@@ -31,9 +31,11 @@ class VoteHistory:
         features: (V, F) features of a's answer less those of b's.
         comparison: (V,) positions in the table the votes were read from.
         since: (V,) how many comparisons the same user rated later.
+        conversation: (V,) codes of the conversations.
         queries: The similarity of the known queries.
         groups: Where each group of features ends among the F.
         half_life: Ratings after which two votes of a user have half in common; 0: whatever lies between them.
+        by_conversation: Whether the kernel has a term for votes of one conversation.
     """
 
     user: np.ndarray
@@ -44,16 +46,24 @@ class VoteHistory:
     features: np.ndarray
     comparison: np.ndarray
     since: np.ndarray
+    conversation: np.ndarray
     queries: QueryKernel
     groups: tuple[int, ...] = ()
     half_life: float = 0.0
+    by_conversation: bool = False
 
     def __len__(self) -> int:
         return len(self.y)
 
     @classmethod
     def read(
-        cls, history: Dataset, features: Sequence[CandidateFeatures], centre: np.ndarray, half_life: float = 0.0
+        cls,
+        history: Dataset,
+        features: Sequence[CandidateFeatures],
+        centre: np.ndarray,
+        half_life: float = 0.0,
+        reading: ConversationReading | None = None,
+        by_conversation: bool = False,
     ) -> VoteHistory:
         """Read the votes of a history, in an order that does not depend on the table's.
 
@@ -61,11 +71,12 @@ class VoteHistory:
             history: The visible comparisons.
             features: One for each group of features.
             centre: (D,) what query vectors are centred on.
-            half_life: As in `VoteHistory`.
+            half_life, by_conversation: As in `VoteHistory`.
+            reading: How queries are read; each by its own text alone by default.
         """
-        # 1. Queries are coded among those voted on only, so that the kernel is no larger than it must be.
+        # 1. Which queries were voted on, and which of them each vote is about.
         table, votes = history.table, votes_of(history.table)
-        keys, query = QueryKeys.of(table).select(votes.comparison).distinct()
+        queries, query = read_voted(history, votes.comparison, reading or ConversationReading())
         answers = table.response[votes.row_a], table.response[votes.row_b]
         # 2. The order of a table must not reach a sum of floats, so votes are sorted by all that tells them apart.
         order = np.lexsort((votes.y, *answers, votes.b, votes.a, query, votes.user))
@@ -81,9 +92,11 @@ class VoteHistory:
             np.concatenate([np.zeros((len(votes), 0)), *differences], axis=1)[order],
             votes.comparison[order],
             rated_since(table)[votes.comparison[order]],
-            QueryKernel.of(keys, history.vectors, centre, len(table.models)),
+            table.conversation[votes.comparison[order]],
+            QueryKernel.of(queries, centre, len(table.models)),
             tuple(int(end) for end in np.cumsum([group.shape[1] for group in rows])),
             half_life,
+            by_conversation,
         )
 
     def select(self, positions: np.ndarray) -> VoteHistory:
@@ -127,6 +140,7 @@ class VoteHistory:
             features=(features[of, a] - features[of, b])[order],
             comparison=of[order],
             since=np.zeros(len(of)),
+            conversation=questions.conversation[of][order],
         )
 
     def of_user(self, user: int) -> slice:
@@ -158,3 +172,11 @@ class VoteHistory:
             batch, order = order[:size], order[size:]
             slots = np.arange(most)
             yield users[batch], np.where(slots < count[batch, None], first[batch, None] + slots, -1)
+
+
+def read_voted(
+    history: Dataset, comparison: np.ndarray, reading: ConversationReading
+) -> tuple[ReadQueries, np.ndarray]:
+    """Return the G queries of the comparisons at (V,) positions, and (V,) which of them each one has."""
+    # Among those voted on only, so that the kernel is no larger than it must be.
+    return reading.read(history, history.table).select(comparison).distinct()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -112,9 +113,17 @@ class QueryTerm:
         return csr_matrix((values, (left, right)), shape=(len(at), len(at)))
 
 
+class Term(Protocol):
+    """Multiply by one more term of the kernel between T votes."""
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Multiply (T, N) numbers."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class VoteKernel:
-    """Hold the kernel s · (X S Xᵀ + g · query term) + Σ_g a_g · φ φᵀ between T votes as products.
+    """Hold the kernel s · (X S Xᵀ + g · query term + g_c · conversation term) + Σ_g a_g · φ φᵀ between T votes.
 
     Args:
         design: (T, P) sparse X.
@@ -123,6 +132,8 @@ class VoteKernel:
         features: φ (T, F) of each group.
         scales: s and g.
         variances: a, one for each group; groups beyond them are left out.
+        conversation: The term of votes of one conversation, where there is one.
+        conversation_scale: g_c.
     """
 
     design: csr_matrix
@@ -131,10 +142,14 @@ class VoteKernel:
     features: tuple[np.ndarray, ...]
     scales: tuple[float, float]
     variances: tuple[float, ...]
+    conversation: Term | None = None
+    conversation_scale: float = 0.0
 
-    def under(self, scales: tuple[float, float], variances: tuple[float, ...]) -> VoteKernel:
+    def under(
+        self, scales: tuple[float, float], variances: tuple[float, ...], conversation_scale: float = 0.0
+    ) -> VoteKernel:
         """Return the same terms with other amplitudes."""
-        return replace(self, scales=scales, variances=variances)
+        return replace(self, scales=scales, variances=variances, conversation_scale=conversation_scale)
 
     @cached_property
     def _transposed(self) -> csr_matrix:
@@ -146,6 +161,8 @@ class VoteKernel:
         out = self.design @ self.covariance.times(self._transposed @ x)
         if query:
             out += query * self.query.apply(x)
+        if self.conversation_scale and self.conversation is not None:
+            out += self.conversation_scale * self.conversation.apply(x)
         out *= prior
         for variance, group in zip(self.variances, self.features, strict=False):
             if variance:

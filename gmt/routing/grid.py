@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
@@ -73,6 +73,12 @@ class ValidationVotes:
         """Return the votes that are no ties, on the same questions."""
         won = self.votes.y != 0.5
         return ValidationVotes(self.history, self.questions, self.votes.select(won), self.slot_a[won], self.slot_b[won])
+
+    def revealed(self, data: Dataset) -> ValidationVotes:
+        """Return the same votes on questions that also show the ratings of earlier rounds of their conversations."""
+        places = {number: at for at, number in enumerate(data.table.comparison.tolist())}
+        at = np.array([places[number] for number in self.questions.comparison.tolist()], np.int64)
+        return replace(self, questions=data.questions(at, reveal_earlier=True))
 
     def differences(self, scores: np.ndarray) -> np.ndarray:
         """Return (V,) the score of each vote's first answer less its second's, given (C, K) scores."""

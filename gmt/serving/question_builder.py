@@ -10,10 +10,9 @@ import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.growing_rows import LayeredVectors
-from gmt.data.store import key_of
+from gmt.data.store import WITHHELD, key_of
 from gmt.data.vocabulary import Vocabulary
 from gmt.routing.costs import CostModel
-from gmt.state.events import WITHHELD
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ import numpy as np
 
 from gmt.data.encoder_by_name import encoder_of_run
 from gmt.data.encoders import TextEncoder, card_of
-from gmt.data.store import EmbeddingStore
+from gmt.data.store import WITHHELD, EmbeddingStore
 from gmt.errors import RunError
-from gmt.state.events import WITHHELD, stored_key
+from gmt.state.events import stored_key
 from gmt.state.state_reader import StateReader
 
 

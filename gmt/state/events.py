@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 
 from gmt.data.comparisons import Candidate, Comparison
-from gmt.data.store import key_of
+from gmt.data.store import WITHHELD, key_of
 from gmt.errors import DataError, RunError
 
 COMPARISON = "comparison"
 """The form of an event that holds one round: a query, its candidates and their ratings."""
-WITHHELD = "text:"
-"""Begins what stands for a text that the run does not keep; its key follows."""
 OPTIONAL = ("question", "task", "timestamp")
 
 

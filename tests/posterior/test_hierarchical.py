@@ -23,6 +23,7 @@ from gmt.posterior.vote_history import VoteHistory
 from gmt.rivals.bradley_terry import BradleyTerry
 from gmt.rivals.registry import make_router
 from gmt.routing import kernels
+from gmt.routing.conversation_reading import ReadQueries
 from gmt.routing.pairwise import votes_of
 from gmt.routing.query_keys import QueryKeys
 from tests.factories import dataset_of, random_dataset, random_table
@@ -463,10 +464,12 @@ def test_components_of_full_width_change_nothing(monkeypatch):
 
 
 def test_tasks_bring_queries_closer():
-    keys = QueryKeys(*(np.array(column) for column in ([0, 1, 2, 2], [-1, -1, 7, 8], [0, 0, 1, 1], [0, 0, -1, -1])))
+    columns = ([0, 1, 2, 2], [-1, -1, 7, 8], [0, 0, 1, 1], [0, 0, -1, -1], [0, 0, 0, 0])
+    keys = QueryKeys(*(np.array(column) for column in columns))
     vectors = np.random.default_rng(0).normal(size=(3, 5))
-    kernel = kernels.QueryKernel.of(keys, vectors, vectors.mean(0))
-    found = kernel.to_known(keys, vectors)
+    read = ReadQueries.by_text(keys, vectors)
+    kernel = kernels.QueryKernel.of(read, vectors.mean(0))
+    found = kernel.to_known(read)
     place = kernels.centred(vectors, vectors.mean(0))
     text = 0.3 * (0.3 + 0.7 * place @ place.T)
     assert found[0, 1] == pytest.approx(0.2 + text[0, 1]) and found[2, 3] == pytest.approx(text[2, 2])
