@@ -51,7 +51,7 @@ class TraitFeatures:
         """Weigh anew, in (N, F) `weights`, by the rounds that are read with their conversation."""
         read = self.reading.read(data, source)
         if len(read.later):
-            weights[read.later] = self._weights(read.mixed, source.task[read.later])
+            weights[read.later] = self._weights(read.mixed, read.keys.task[read.later])
 
     def _weights(self, vectors: np.ndarray, task: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

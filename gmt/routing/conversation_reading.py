@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,6 +11,7 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.growing_rows import Vectors
 from gmt.data.interactions import InteractionTable
 from gmt.data.store import WITHHELD
+from gmt.data.vocabulary import Names
 from gmt.routing.query_keys import QueryKeys
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -25,7 +25,8 @@ class ConversationReading:
     x_t ∝ w(q_t) q_t + c_t, with c_t = decay · (w(q_{t-1}) q_{t-1} + answers · ā_{t-1} + c_{t-1}); q and a are unit text
     vectors, ā the mean of the answers shown in a round, and w(q) = n / (n + words) for a text of n words, so that a
     follow-up which says little by itself is read as its conversation. A round without an earlier one keeps the vector
-    of its own text, unscaled. Ratings are never read, nor anything of a query's own round but its text.
+    of its own text, unscaled. A round that names no task is of the last task named in its conversation. Ratings are
+    never read, nor anything of a query's own round but its text and task.
 
     Args:
         decay: What a round counts less with each later one; 0: every query is its own text alone.
@@ -57,8 +58,9 @@ class ConversationReading:
         later = np.flatnonzero(before >= 0)
         # 2. The earlier queries join the key. Earlier answers do not: what a query is asks for the same, whoever
         #    answered before, but its vector may differ between two rounds of one key.
-        keys = replace(keys, context=keys.context.copy())
+        keys = replace(keys, context=keys.context.copy(), task=keys.task.copy())
         keys.context[later] = so_far.signature[before[later]]
+        keys.task[later] = np.where(keys.task[later] < 0, so_far.task[before[later]], keys.task[later])
         own = self.content(data.table.texts, source.query[later])[:, None] * np.asarray(
             vectors[source.query[later]], dtype=float
         )
@@ -66,7 +68,7 @@ class ConversationReading:
         length = np.linalg.norm(mixed, axis=1, keepdims=True)
         return ReadQueries(keys, vectors, later, mixed / np.maximum(length, 1e-12))
 
-    def content(self, texts: Sequence[str], codes: np.ndarray) -> np.ndarray:
+    def content(self, texts: Names, codes: np.ndarray) -> np.ndarray:
         """Return (N,) w of the texts with (N,) codes."""
         if not self.words:
             return np.ones(len(codes))
@@ -104,11 +106,14 @@ class _Conversations:
         # 2. Node after node of all conversations at once, each on top of the one before it.
         first = np.concatenate([[True], self._conversation[1:] != self._conversation[:-1]])
         begin = np.flatnonzero(first)
-        place = np.arange(len(nodes)) - np.repeat(begin, np.diff([*begin, len(nodes)]))
+        place = np.arange(len(nodes)) - np.repeat(begin, np.diff(np.append(begin, len(nodes))))
+        self.task = np.full(len(nodes), -1, np.int64)
+        np.maximum.at(self.task, of, rounds.task)
         self.state, signature = said, asked
         for number in range(1, int(place.max(initial=0)) + 1):
             at = np.flatnonzero(place == number)
             self.state[at] += reading.decay * self.state[at - 1]
+            self.task[at] = np.where(self.task[at] < 0, self.task[at - 1], self.task[at])
             signature[at] += (signature[at - 1] ^ (signature[at - 1] >> np.uint64(29))) * MULTIPLIER
         # 0 stands for no conversation.
         self.signature = np.where(signature == 0, 1, signature).astype(np.int64)
