@@ -210,6 +210,18 @@ class UtilityConfig(Section):
 
 
 @dataclass(frozen=True, config=RULES)
+class RoutingConfig(Section):
+    """Say what counts beside preference when a run is asked for a model."""
+
+    name: ClassVar[str] = "routing"
+    stay: NotNegative = 0.0
+    """Logits of preference that one unit of a switch's cost takes away within a conversation; a unit is what a thousand
+    tokens cost to read at the dearest candidate's input price. 0: the best model is chosen in every round."""
+    switch_cost: NotNegative = 1.0
+    """Units that a switch costs beside reading the conversation anew, for models that declare no `switch_cost`."""
+
+
+@dataclass(frozen=True, config=RULES)
 class StateConfig(Section):
     """Say where what people tell a run after training is kept, and how much of it."""
 
@@ -239,6 +251,8 @@ class RunConfig(Section):
     """Learned traits."""
     utility: UtilityConfig = field(default_factory=UtilityConfig)
     """Quality against cost."""
+    routing: RoutingConfig = field(default_factory=RoutingConfig)
+    """What counts beside preference when a model is chosen."""
     state: StateConfig = field(default_factory=StateConfig)
     """What people tell the run after training."""
     seed: Annotated[int, Field(ge=0, lt=2**32), f"0 up to {2**32 - 1}"] = 0

@@ -22,6 +22,8 @@ REPAIR = "run gmt prep again"
 GIVEN_VECTORS = "file:"
 """Begins the encoder id of a store whose vectors came with the data; zeros stand for a text that came without."""
 
+NUMBERS = ("input_price", "output_price", "cached_input_price", "switch_cost")
+"""What a model's card states in numbers, each of them 0 or more."""
 FEW = 64
 """So many questions at most are looked up user by user."""
 
@@ -41,14 +43,23 @@ class ModelInfo:
     Args:
         description: Text the encoder reads; the name where nothing better is known.
         input_price, output_price: $ per million tokens, None where unknown.
+        cached_input_price: $ per million tokens that a prompt cache holds already, None where unknown.
+        switch_cost: What changing to it within a conversation costs beside reading the conversation anew, in the unit
+            of `gmt.routing.staying`; None where it declares nothing of its own.
     """
 
     description: str
     input_price: float | None = None
     output_price: float | None = None
+    cached_input_price: float | None = None
+    switch_cost: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"description": self.description, "input_price": self.input_price, "output_price": self.output_price}
+        prices = {"input_price": self.input_price, "output_price": self.output_price}
+        # What few cards state is left out of all others, whose files stay as they were.
+        rare = {"cached_input_price": self.cached_input_price, "switch_cost": self.switch_cost}
+        stated = {name: value for name, value in rare.items() if value is not None}
+        return {"description": self.description, **prices, **stated}
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,11 +285,11 @@ def read_cards(path: Path) -> dict[str, ModelInfo]:
     """
     cards = {}
     for name, info in _read_object(path).items():
-        prices = [info.get(key) for key in ("input_price", "output_price")] if isinstance(info, dict) else []
+        prices = [info.get(key) for key in NUMBERS] if isinstance(info, dict) else []
         if (
             not isinstance(info, dict)
             or not isinstance(info.get("description"), str)
-            or set(info) - {"description", "input_price", "output_price"}
+            or set(info) - {"description", *NUMBERS}
             or not all(price is None or _is_price(price) for price in prices)
         ):
             raise DataError(
