@@ -18,7 +18,7 @@ CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").rglob("*.yaml
         ({"train": {"learning_rates": 1}}, "run.yaml: there is no setting train.learning_rates. "),
         (
             {"zzzzzz": 1},
-            "there is no setting zzzzzz. The sections are episode, graph, model, posterior, seed, state, train, "
+            "there is no setting zzzzzz. The sections are episode, graph, model, posterior, routing, seed, "
             "traits, utility.",
         ),
         ({"model": {"width": "wide"}}, "run.yaml: model.width is 'wide'; expected a whole number"),

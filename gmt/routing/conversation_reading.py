@@ -48,11 +48,13 @@ class ConversationReading:
         """
         keys, vectors = QueryKeys.of(source), data.vectors
         rounds = source.earlier if isinstance(source, Questions) else source
-        if not self.decay or not len(rounds) or not source.turn.any():
+        if not self.decay or not source.turn.any():
             return ReadQueries.by_text(keys, vectors)
         # 1. Only rounds of conversations that are asked about are followed.
         talks = np.unique(source.conversation[source.turn > 0])
         rounds = rounds.select(np.isin(rounds.conversation, talks))
+        if not len(rounds):
+            return ReadQueries.by_text(keys, vectors)
         so_far = _Conversations(self, data, rounds)
         before = so_far.last_before(source.conversation, source.turn)
         later = np.flatnonzero(before >= 0)

@@ -1,6 +1,6 @@
 """Measure what reading the conversation pays where follow-ups say nothing of their subject, and what staying costs.
 
-Usage: python -m gmt.studies.conversations --out FOLDER [--seeds 0 1 2 3 4] [--users 200]
+Usage: python -m gmt.studies.follow_ups --out FOLDER [--seeds 0 1 2 3 4] [--users 200]
        [--set posterior.network=false traits.enabled=false …]
 
 Planted people whose taste depends on the subject have conversations of four rounds, six in ten of the later ones mere
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found["staying"].setdefault(weight, []).append(one)
         found["seeds"].append(seed)
         found |= {part: joined(several, next(iter(VARIANTS))) for part, several in blocks.items()}
-        write(chosen.out, "conversations", found, markdown(found))
+        write(chosen.out, "follow-ups", found, markdown(found))
         print(f"{seed} done", flush=True)
     print(markdown(found), flush=True)
 
