@@ -35,7 +35,7 @@ FOLLOWING = PlantedSettings(turns=4, topic_taste=0.8, follow_ups=0.6)
 LONG = replace(FOLLOWING, turns=20, votes=100)
 VARIANTS = {"own text alone": ["posterior.conversation=false"], "conversation read": []}
 REVEALED = ", ratings shown"
-WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
+WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.25, 1.0)
 """Weights of a switch's cost that are tried."""
 
 
@@ -72,8 +72,13 @@ def agreement(data: Dataset, router: RoutingMethod) -> float:
     return float(np.mean([kendalltau(*both).statistic for both in zip(asked, followed, strict=True)]))
 
 
-def staying(data: Dataset, world: World, router: RoutingMethod) -> dict[float, tuple[float, float]]:
-    """Return weight -> changes of model in a conversation, and mean chance that the chosen answer beats another."""
+def staying(data: Dataset, world: World, router: RoutingMethod) -> dict[float, tuple[float, float, float]]:
+    """Follow the conversations under each weight of a switch.
+
+    Returns:
+        Weight -> changes of model in a conversation, share of the conversations with one at most, and the mean chance
+        that the chosen answer is preferred to another one.
+    """
     rounds, rows = data.table, targets_of(data)
     rows = rows[np.lexsort((rounds.turn[rows], rounds.conversation[rows]))]
     names, scores = list(rounds.models), all_models(data, rows, router)
@@ -82,19 +87,21 @@ def staying(data: Dataset, world: World, router: RoutingMethod) -> dict[float, t
     first = np.flatnonzero(np.diff(rounds.conversation[rows], prepend=-1))
     found = {}
     for weight in WEIGHTS:
-        changes, chances = 0, []
+        changes, chances = [], []
         for talk in np.split(np.arange(len(rows)), first[1:]):
-            current = -1
+            current, changed = -1, 0
             for at in talk.tolist():
                 lost = np.zeros(len(names))
                 if current >= 0:
                     costs = switch_costs(data.models, names, float(length[talk[0] : at].sum()), 1.0)
                     lost = Staying(names[current], weight, costs).penalties(names)
                 chosen = int(np.argmax(scores[at] - lost))
-                changes += current not in (-1, chosen)
+                changed += current not in (-1, chosen)
                 chances.append(np.delete(expit(truth[at, chosen] - truth[at]), chosen).mean())
                 current = chosen
-        found[weight] = changes / len(first), float(np.mean(chances))
+            changes.append(changed)
+        counts = np.array(changes)
+        found[weight] = float(counts.mean()), float((counts <= 1).mean()), float(np.mean(chances))
     return found
 
 
@@ -115,7 +122,7 @@ def markdown(found: dict[str, Any]) -> str:
     columns = [name for part in ("all", "later questions", "follow-ups") for name in (f"AUC, {part}", "gain")]
     said = table("queries", [*columns, "τ with the question before"], rows)
     kept = {
-        f"{weight:g}": [f"{np.mean([c for c, _ in one]):.2f}", f"{np.mean([a for _, a in one]):.4f}"]
+        f"{weight:g}": [f"{value:.{digits}f}" for value, digits in zip(np.mean(one, axis=0), (2, 2, 4), strict=True)]
         for weight, one in found["staying"].items()
     }
     seeds = f"seeds {', '.join(map(str, found['seeds']))}"
