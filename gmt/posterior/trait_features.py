@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ class TraitFeatureMaker:
     """Build `TraitFeatures` for whatever models a history knows."""
 
     network: TraitNetwork
-    reading: ConversationReading
+    reading: ConversationReading = field(default_factory=ConversationReading)
 
     def __call__(self, history: Dataset) -> TraitFeatures:
         with torch.inference_mode():
