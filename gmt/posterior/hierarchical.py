@@ -138,12 +138,10 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         if settings.half_life:
             said.append(f"User effects drift: after {settings.half_life:g} more ratings half of them is another.")
         if settings.context_decay:
-            said.append(
-                f"A query is read with its conversation: a round back counts {settings.context_decay:g}, its answers "
-                f"{settings.context_answers:g}, and a query of {settings.context_words:g} words half of a long one."
-            )
+            said.append(f"A query is read with its conversation: {settings.reading}.")
         if settings.conversation_scale:
-            said.append(f"Ratings of the same conversation count {settings.conversation_scale:g} times more.")
+            scale = settings.conversation_scale
+            said.append(f"Ratings of the same conversation count more: effects within one vary {scale:g} times as S.")
         return said
 
 

@@ -38,6 +38,12 @@ class ConversationReading:
     answers: float = 0.0
     words: float = 0.0
 
+    def __str__(self) -> str:
+        parts = [f"a round back counts {self.decay:g}"]
+        parts += [f"its answers {self.answers:g} of that"] if self.answers else []
+        parts += [f"a text of {self.words:g} words half of a long one"] if self.words else []
+        return ", ".join(parts)
+
     def read(self, data: Dataset, source: InteractionTable | Questions) -> ReadQueries:
         """Read every comparison of a table, or every question.
 
