@@ -126,9 +126,8 @@ def markdown(found: dict[str, Any]) -> str:
         for weight, one in found["staying"].items()
     }
     seeds = f"seeds {', '.join(map(str, found['seeds']))}"
-    return (
-        f"{seeds}\n\n{said}\n\n{table('weight of a switch', ['changes in 20 rounds', 'accuracy of the choice'], kept)}"
-    )
+    stayed = table("weight of a switch", ["changes in 20 rounds", "one at most", "accuracy of the choice"], kept)
+    return f"{seeds}\n\n{said}\n\n{stayed}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
