@@ -240,7 +240,7 @@ class ConditionedPosterior:
     def observed_votes(self, history: Dataset, positions: np.ndarray) -> tuple[VoteHistory, np.ndarray]:
         """Read rounds of a history as more votes; return them, ordered by user, and (N,) what f says of each.
 
-        Their `queries` are the known ones with those new in these rounds behind them. All must be of known forms (`reads`).
+        Their `queries` are the known ones with those new in these rounds behind them. `reads` says which may be read.
         """
         table, questions = history.table.select(positions), history.questions(positions)
         # 1. Queries new with these rounds join the known ones, which keep their codes.

@@ -47,7 +47,7 @@ def with_revealed(
     """Return beliefs in which each question's asker has also voted as was shown with it, and the questions by asker.
 
     Of each question only earlier rounds of its own conversation count. Answer quality and S stay as they are: nobody
-    else learns from what one question shows. Where no question shows a vote, both come back as they are.
+    else learns from what one question shows. Where no question shows feedback, both come back as they are.
 
     Args:
         posterior: What is believed without them.
@@ -56,9 +56,9 @@ def with_revealed(
             position in `questions.earlier`.
     """
     earlier = questions.earlier
-    seen = posterior.reading.observations(data.with_table(earlier))
-    if not len(seen):
+    if not earlier.says_anything:
         return posterior, questions
+    seen = posterior.reading.observations(data.with_table(earlier))
     # 1. The rounds shown become votes, read as rounds observed later are; one with a model new to S, or feedback
     #    of a form that has no thresholds yet, says nothing.
     strange = np.zeros(len(earlier), bool)

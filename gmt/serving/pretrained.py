@@ -170,7 +170,7 @@ class Router:
         else:
             vector, codes = now.texts.encode([query])[0], [builder.models.code(name) for name in names]
             data, questions = builder.build([code, -1], query, vector, codes, task)
-        first, shows = questions.select(np.array([0])), _shows_feedback(questions)
+        first, shows = questions.select(np.array([0])), questions.earlier.says_anything
         scores, unknown_scores = _scores(now, data, questions, known is not None)
         # 3. Uncertainty costs a solve of its own, so only where it is shown or drawn from.
         covariance = now.router.covariance(data, first) if with_uncertainty or explore is not None else None
@@ -354,15 +354,9 @@ def _candidates(now: RunData, query: str, candidates: Sequence[str] | None) -> l
     return names
 
 
-def _shows_feedback(questions: Questions) -> bool:
-    """Tell whether a rating, words or a signal are shown with the questions."""
-    earlier = questions.earlier
-    return bool(earlier.rated.any() or (earlier.feedback >= 0).any() or (earlier.signal >= 0).any())
-
-
 def _scores(now: RunData, data: Dataset, questions: Questions, known: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return (K,) scores of the first question, for the user, and those of the second, for an unknown one."""
-    if _shows_feedback(questions):
+    if questions.earlier.says_anything:
         # What was rated in the conversation is of who asks; an unknown user has only read it.
         unrated = replace(questions.select(np.array([1])), earlier=questions.earlier.without_ratings())
         return now.router.score(data, questions.select(np.array([0])))[0], now.router.score(data, unrated)[0]

@@ -68,4 +68,5 @@ def test_conversations_of_one_rated_round_have_no_scale_to_choose(turn):
     data = random_dataset(5, users=8, max_turns=2)
     rated = (data.table.turn == turn)[data.table.row_comparison]
     few = replace(data.table, rating=np.where(rated, data.table.rating, np.nan))
-    assert choosing._rated_twice(data.table) and not choosing._rated_twice(few)
+    several, one = (ValidationVotes.of(data.with_table(table)).questions for table in (data.table, few))
+    assert choosing._judged_twice(several) and not choosing._judged_twice(one)

@@ -8,7 +8,7 @@ import pytest
 from gmt.data.interactions import TEST, TRAIN
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
-from tests.factories import random_dataset
+from tests.factories import random_dataset, with_lone_ratings
 
 SETTINGS = HierarchicalSettings(
     quality_variance=0.7, query_kernel_scale=1.5, prior_scale=0.8, answer_variance=0.2, conversation_scale=2.0,
@@ -16,9 +16,10 @@ SETTINGS = HierarchicalSettings(
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def data():
-    return random_dataset(2, users=6, questions=30, comparisons_per_user=30, max_turns=4, timestamps=True)
+@pytest.fixture(scope="module", params=[False, True], ids=["votes", "lone ratings too"])
+def data(request):
+    found = random_dataset(2, users=6, questions=30, comparisons_per_user=30, max_turns=4, timestamps=True)
+    return with_lone_ratings(found) if request.param else found
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,19 @@ def test_an_explanation_names_the_rounds_shown(data, posterior):
     shown = -1 - found.comparison[found.comparison < 0]
     assert set(shown.tolist()) == set(np.flatnonzero(asked.earlier.turn < data.table.turn[at]).tolist())
     assert np.abs(found.votes[found.comparison < 0]).max() > 0.01
+
+
+def test_a_lone_rating_shown_counts_once_there_are_thresholds_to_read_it_by():
+    data = with_lone_ratings(random_dataset(2, users=6, comparisons_per_user=30, max_turns=4))
+    table = data.table
+    lone = np.flatnonzero((np.diff(table.start) == 1) & (table.turn == 0))
+    at = np.flatnonzero((table.turn == 1) & np.isin(table.conversation, table.conversation[lone]))
+    alone = np.diff(table.start) == 1
+    for history, counts in ((np.flatnonzero(table.split == TRAIN), True), (np.flatnonzero(~alone), False)):
+        known = AnswerAwareBradleyTerry(SETTINGS).condition(data.select(np.setdiff1d(history, [*lone, *at])))
+        # Where the form is new nothing tells how to read it, so it says nothing.
+        same = np.allclose(scores(known, data, at), scores(known, data, at, reveal=False), atol=1e-6)
+        assert same != counts
 
 
 def test_an_unknown_user_is_known_by_what_the_question_shows(data, posterior):
