@@ -21,7 +21,7 @@ from gmt.files import read_json, restore_folder
 
 REPAIR = "run gmt prep again"
 CARD = {"description", "input_price", "output_price"}
-"""The keys of a model in `models.json`."""
+"""The keys of every model in `models.json`; others of `NUMBERS` may stand beside them."""
 GIVEN_VECTORS = "file:"
 """Begins the encoder id of a store whose vectors came with the data; zeros stand for a text that came without."""
 
@@ -310,7 +310,8 @@ def cards_of(
     """Return the models of a JSON object; parameters as of `read_cards`.
 
     Raises:
-        UserError: Of that kind: a card is not exactly description, input_price and output_price, or its price no price.
+        UserError: Of that kind: a card lacks description, input_price or output_price, states what is none of
+            `NUMBERS`, or has a price that is none.
     """
     cards = {}
     for name, info in found.items():
@@ -320,7 +321,10 @@ def cards_of(
             or not CARD <= keys <= {"description", *NUMBERS}
             or not isinstance(info["description"], str)
         ):
-            raise kind(f"{path}: the card of {name[:80]!r} is not description, input_price, output_price; {repair}")
+            raise kind(
+                f"{path}: the card of {name[:80]!r} is not description, input_price, output_price and perhaps "
+                f"cached_input_price, switch_cost; {repair}"
+            )
         for key in NUMBERS:
             if info.get(key) is not None and not _is_price(info[key]):
                 raise kind(

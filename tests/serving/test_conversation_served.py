@@ -76,6 +76,21 @@ def test_what_was_rated_in_the_conversation_moves_its_next_round(reading, user):
     assert scores(unrated) != scores(for_a)
 
 
+def test_rounds_told_one_by_one_are_read_as_one_conversation(reading):
+    rows = [
+        rated(query, winner) | {"conversation": "talk", "turn": turn}
+        for turn, (query, winner) in enumerate([(CODE, "model_a"), (FOLLOW_UP, "model_a"), ("and in C?", "model_b")])
+    ]
+    for user, told in (("together", [rows]), ("one by one", [[row] for row in rows])):
+        for part in told:
+            reading.add(user, part)
+    apart = [row | {"conversation": f"talk {number}", "turn": 0} for number, row in enumerate(rows)]
+    reading.add("apart", apart)
+    together, one_by_one, alone = (scores(reading.rank(user, CODE)) for user in ("together", "one by one", "apart"))
+    assert one_by_one == pytest.approx(together, abs=1e-6)
+    assert alone != pytest.approx(together, abs=1e-3)
+
+
 def test_a_switch_is_weighed_against_its_gain(reading):
     plain = reading.rank("bela", GARDEN, conversation=said(GARDEN))
     assert plain.stay is None and plain.model != plain.ranking[-1].model
