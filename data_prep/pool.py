@@ -34,6 +34,10 @@ class StatedModel(BaseModel):
     input_price: Price | None = None
     """$ per million tokens."""
     output_price: Price | None = None
+    cached_input_price: Price | None = None
+    """$ per million tokens that a prompt cache holds."""
+    switch_cost: Price | None = None
+    """What changing to the model within a conversation costs beside reading it anew; see `gmt route --stay`."""
 
 
 def read_models(path: Path) -> dict[str, ModelInfo]:
@@ -54,7 +58,13 @@ def read_models(path: Path) -> dict[str, ModelInfo]:
     for name, one in found.items():
         _refuse_unread_keys(path, name, one)
     return {
-        name: ModelInfo(one.description or one.feature or name, one.input_price, one.output_price)
+        name: ModelInfo(
+            one.description or one.feature or name,
+            one.input_price,
+            one.output_price,
+            one.cached_input_price,
+            one.switch_cost,
+        )
         for name, one in stated.items()
     }
 
@@ -91,6 +101,8 @@ def _one_fault(path: Path, error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
     # Padded, since a fault of the whole file has no place and one of an entry has no key.
     name, key, *_ = (*map(str, fault["loc"]), "", "")
+    if key == "switch_cost":
+        return f"{path}: {key} of {name} is {shown(fault['input'])}; expected a number of 0 or more, or null"
     if key.endswith("_price"):
         return f"{path}: {key} of {name} is {shown(fault['input'])}; expected $ per million tokens or null"
     if key in StatedModel.model_fields and fault["type"] != "value_error":

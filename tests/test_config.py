@@ -18,8 +18,8 @@ CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").rglob("*.yaml
         ({"train": {"learning_rates": 1}}, "run.yaml: there is no setting train.learning_rates. "),
         (
             {"zzzzzz": 1},
-            "there is no setting zzzzzz. The sections are episode, graph, model, posterior, seed, state, train, "
-            "traits, utility.",
+            "there is no setting zzzzzz. The sections are episode, graph, model, posterior, routing, seed, state, "
+            "train, traits, utility.",
         ),
         ({"model": {"width": "wide"}}, "run.yaml: model.width is 'wide'; expected a whole number"),
         ({"model": {"width": 8.0}}, "model.width is 8.0; expected a whole number"),

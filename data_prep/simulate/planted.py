@@ -10,6 +10,7 @@ import numpy as np
 
 from data_prep.simulate.feedback import FORMATS, rate
 from data_prep.simulate.planted_texts import (
+    FOLLOW_UPS,
     PRAISE,
     TOPICS,
     describe_model,
@@ -56,6 +57,8 @@ class PlantedSettings:
         candidates: Answers shown in a round; two, or four for a ranking, where left out. Votes are on two.
         responses: Write answers that show the models' traits.
         seed: Chooses everything.
+        follow_ups: Share of later rounds that say nothing of their topic, which is that of the round before; they have
+            no task either.
 
     Raises:
         ConfigError: A number is out of range.
@@ -85,6 +88,7 @@ class PlantedSettings:
     responses: bool = False
     seed: int = 0
     leniency: float = 0.0
+    follow_ups: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("users", "votes", "rank", "turns"):
@@ -96,7 +100,7 @@ class PlantedSettings:
         _require("leniency", self.leniency, 0, None)
         # By the ending of its name, so that a share which is added later is checked too.
         for field in fields(self):
-            if field.name.endswith(("share", "taste", "labels", "ties", "size", "cost", "kept", "at")):
+            if field.name.endswith(("share", "taste", "labels", "ties", "size", "cost", "kept", "at", "ups")):
                 _require(field.name, getattr(self, field.name), 0, 1)
         if self.strength_share + self.topical_share > 1:
             raise ConfigError("strength_share and topical_share add up to more than 1; lower one of them")
@@ -136,6 +140,7 @@ class Rounds:
         rating: (C, K) in [0, 1], NaN where there is none.
         remark: (C, K) place in `planted_texts.remarks`, -1 where there is none.
         is_vote: (C,) whether two answers were voted on.
+        follow_up: (C,) place in `planted_texts.FOLLOW_UPS`, -1 where the question itself is asked.
     """
 
     user: np.ndarray
@@ -147,6 +152,7 @@ class Rounds:
     rating: np.ndarray
     remark: np.ndarray
     is_vote: np.ndarray
+    follow_up: np.ndarray
 
 
 def draw_world(settings: PlantedSettings) -> World:
@@ -263,7 +269,8 @@ def _rounds(
     count = len(users) * settings.votes
     user, place = np.repeat(users, settings.votes), np.tile(np.arange(settings.votes), len(users))
     conversation, turn = place // settings.turns, place % settings.turns
-    question = _questions(world, settings, conversation, turn, rng)
+    follow_up = _follow_ups(settings, turn, int(users[0]))
+    question = _questions(world, settings, conversation, turn, follow_up >= 0, rng)
     slot = _slot(settings)
     opened = np.repeat(rng.random((len(users), settings.conversations)), settings.turns, axis=1)[:, : settings.votes]
     pause = min(BETWEEN_ROUNDS, 0.3 * slot / settings.turns)
@@ -284,7 +291,7 @@ def _rounds(
     flipped = rng.random(count) < settings.noise_labels
     felt = np.where(flipped[:, None], -utility, utility) + rng.gumbel(size=shown.shape)
     # A stream of its own: a leniency does not change what is shown or felt.
-    kind_by = settings.leniency * np.random.default_rng([settings.seed, 7, int(users[0])]).normal(size=len(users))
+    kind_by = settings.leniency * np.random.default_rng([settings.seed, 8, int(users[0])]).normal(size=len(users))
     told = felt
     if settings.leniency:
         rated = np.isin(kind, [FORMATS.index("ratings"), FORMATS.index("thumbs")])
@@ -294,18 +301,31 @@ def _rounds(
     text = kind == FORMATS.index("text")
     if text.any():
         remark[text] = _remark(weights[text], world.traits, shown[text], felt[text], rng)
-    return Rounds(user, conversation, turn, question, time, shown, rating, remark, is_vote)
+    return Rounds(user, conversation, turn, question, time, shown, rating, remark, is_vote, follow_up)
+
+
+def _follow_ups(settings: PlantedSettings, turn: np.ndarray, first: int) -> np.ndarray:
+    """Draw (C,) which follow-up stands in place of a question, -1 for none."""
+    # A stream of its own: asking for follow-ups redraws nothing else.
+    rng = np.random.default_rng([settings.seed, 7, first])
+    drawn = rng.random(len(turn)) < settings.follow_ups
+    return np.where(drawn & (turn > 0), rng.integers(len(FOLLOW_UPS), size=len(turn)), -1)
 
 
 def _questions(
-    world: World, settings: PlantedSettings, conversation: np.ndarray, turn: np.ndarray, rng: np.random.Generator
+    world: World,
+    settings: PlantedSettings,
+    conversation: np.ndarray,
+    turn: np.ndarray,
+    stays: np.ndarray,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draw (C,) questions: a topic for each conversation, another question of it in each round."""
+    """Draw (C,) questions: a topic for each conversation, another question of it in each round that `stays` or not."""
     topics = settings.topics
     opening = rng.integers(topics, size=len(turn))
     moves = np.zeros(len(turn), dtype=np.int64)
     if settings.wander and topics > 1:
-        moves = np.where(rng.random(len(turn)) < 0.5, rng.integers(1, topics, len(turn)), 0) * (turn > 0)
+        moves = np.where(rng.random(len(turn)) < 0.5, rng.integers(1, topics, len(turn)), 0) * ((turn > 0) & ~stays)
     first = np.flatnonzero(turn == 0)
     of = np.cumsum(turn == 0) - 1
     walked = np.cumsum(moves)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
-from data_prep.simulate.planted_table import answer_costs, conversation_name
-from data_prep.simulate.planted_texts import compose_answer, remarks
+from data_prep.simulate.planted_table import answer_costs, conversation_name, follow_up_id
+from data_prep.simulate.planted_texts import FOLLOW_UPS, compose_answer, remarks
 from data_prep.simulate.rows_out import SIBLINGS
 from data_prep.simulate.truth_files import truth_paths
 from data_prep.simulate.world import World, user_name
@@ -78,16 +78,21 @@ class _RowWriter:
     def lines(self, rounds: Rounds, first: int) -> Iterator[str]:
         """Yield the lines of rounds: one for a vote, one a candidate otherwise."""
         columns = (rounds.user, rounds.conversation, rounds.turn, rounds.question, rounds.time, rounds.is_vote)
+        columns = (*columns, rounds.follow_up)
         # Lists, for reading single cells of arrays costs many times more than reading Python numbers.
         lists = [column.tolist() for column in (*columns, rounds.shown, rounds.rating, rounds.remark)]
-        for place, (user, talk, turn, question, time, is_vote, shown, rating, remark) in enumerate(
+        for place, (user, talk, turn, question, time, is_vote, follow_up, shown, rating, remark) in enumerate(
             zip(*lists, strict=True)
         ):
             # Names are our own letters and digits, so they stand between quotes as they are; `repr` of a float is the
             # shortest text that reads back as the same float.
+            name, asked = conversation_name(user, talk), self.questions[question]
+            if follow_up >= 0:
+                known = follow_up_id(self.world.question_ids[question], name, turn)
+                asked = f'"question": "{known}", "query": {json.dumps(FOLLOW_UPS[follow_up])}'
             head = (
-                f'{{"user": "{user_name(user)}", "conversation": "{conversation_name(user, talk)}", "turn": {turn}, '
-                f'{self.questions[question]}, "timestamp": {time!r}'
+                f'{{"user": "{user_name(user)}", "conversation": "{name}", "turn": {turn}, {asked}, '
+                f'"timestamp": {time!r}'
             )
             if is_vote:
                 yield head + self._vote(question, shown, rating)

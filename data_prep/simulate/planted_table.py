@@ -8,8 +8,8 @@ import numpy as np
 
 from data_prep.simulate.in_memory import split_and_embedded
 from data_prep.simulate.planted import PlantedSettings, Rounds, draw_rounds, draw_world
-from data_prep.simulate.planted_texts import compose_answer, remarks
-from data_prep.simulate.world import World, user_name
+from data_prep.simulate.planted_texts import FOLLOW_UPS, compose_answer, remarks
+from data_prep.simulate.world import FOLLOWS, World, user_name
 from gmt.data.dataset import Dataset
 from gmt.data.encoders import TextEncoder
 from gmt.data.interactions import InteractionTable
@@ -50,9 +50,9 @@ def planted_dataset(
 
 def table_of(world: World, settings: PlantedSettings, parts: Sequence[Rounds]) -> InteractionTable:
     """Join rounds into one table; vocabularies hold what occurs, models all there are."""
-    names = ("user", "conversation", "turn", "question", "time", "shown", "rating", "remark")
+    names = ("user", "conversation", "turn", "question", "time", "shown", "rating", "remark", "follow_up")
     # 1. Join the chunks, and count the rows: one for each answer shown, none for padding.
-    user, talk, turn, question, time, shown, rating, remark = (
+    user, talk, turn, question, time, shown, rating, remark, follow_up = (
         np.concatenate([getattr(part, name) for part in parts]) for name in names
     )
     there = shown >= 0
@@ -79,21 +79,36 @@ def table_of(world: World, settings: PlantedSettings, parts: Sequence[Rounds]) -
             [compose_answer(queries[c // settings.models], world.traits[c % settings.models]) for c in cells]
         )
         response, texts = place[cell] + len(texts), texts + answers
+    # 4. Follow-ups say nothing of the question that they are about, and each is a question of its own.
+    names_of = [conversation_name(*divmod(number, settings.conversations)) for number in talks.tolist()]
+    asked, task, own = at[question], topic, [world.question_ids[q] for q in used]
+    later = np.flatnonzero(follow_up >= 0)
+    said, place = np.unique(follow_up[later], return_inverse=True)
     cost = answer_costs(world)[used][question[of], model] if settings.mix_cost else np.full(len(model), np.nan)
+    if len(later):
+        asked, task, about = asked.copy(), topic.copy(), question[later]
+        asked[later], task[later] = place.reshape(-1) + len(texts), -1
+        texts += [FOLLOW_UPS[code] for code in said.tolist()]
+        question = question.copy()
+        question[later] = len(own) + np.arange(len(later))
+        own += [
+            follow_up_id(own[code], names_of[conversation[row]], int(turn[row]))
+            for code, row in zip(about.tolist(), later.tolist(), strict=True)
+        ]
     return InteractionTable(
         users=tuple(map(user_name, users.tolist())),
         models=tuple(world.models),
         texts=tuple(texts),
-        conversations=tuple(conversation_name(*divmod(number, settings.conversations)) for number in talks.tolist()),
-        questions=tuple(world.question_ids[q] for q in used),
+        conversations=tuple(names_of),
+        questions=tuple(own),
         tasks=tuple(world.topics[t] for t in topics),
         comparison=np.arange(len(user)),
         user=user,
         conversation=conversation,
         turn=turn,
         question=question,
-        task=topic,
-        query=at[question],
+        task=task,
+        query=asked,
         timestamp=time,
         split=np.zeros(len(user), np.int8),
         start=start,
@@ -108,6 +123,11 @@ def table_of(world: World, settings: PlantedSettings, parts: Sequence[Rounds]) -
 def conversation_name(user: int, number: int) -> str:
     """Name a user's conversation."""
     return f"{user_name(user)}-{number:03d}"
+
+
+def follow_up_id(question: str, conversation: str, turn: int) -> str:
+    """Name the question of a follow-up, which starts with what it is about."""
+    return f"{question}{FOLLOWS}{conversation}.{turn}"
 
 
 def answer_costs(world: World) -> np.ndarray:

@@ -125,6 +125,10 @@ BIRDS = ("heron", "finch", "kestrel", "wren", "osprey", "plover", "swift", "rave
          "curlew", "dunlin", "egret", "fulmar", "gannet", "hoopoe", "jackdaw", "kite", "lapwing", "martin", "nuthatch",
          "oriole", "pipit", "quail", "rook", "siskin", "tern", "vireo", "warbler")  # fmt: skip
 
+FOLLOW_UPS = ("Shorter, please.", "Go on.", "Can you say that again?", "Why is that?", "Try once more.", "And then?",
+              "Could you explain that better?", "Please give me another version.")  # fmt: skip
+"""What is asked of an answer, whatever it was about."""
+
 PRAISE = ("I like that it {}.", "Good: it {}.", "Just right for me, since it {}.")
 BLAME = ("I do not like that it {}.", "Not for me: it {}.", "A pity that it {}.")
 

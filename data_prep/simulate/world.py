@@ -27,6 +27,8 @@ FACTS = {
     "settings": dict,
 }  # fmt: skip
 """What the JSON of a truth holds."""
+FOLLOWS = "+"
+"""Stands in the id of a follow-up behind that of the question it is about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +120,9 @@ class World:
         """
         users = _codes(table.users, user_number, "user", len(self.taste))
         known = {name: number for number, name in enumerate(self.question_ids)}
-        questions = _codes(table.questions, lambda name: known.get(name, -1), "question", len(known))
+        # A follow-up is felt as the question that it is about.
+        asked = [name.partition(FOLLOWS)[0] for name in table.questions]
+        questions = _codes(asked, lambda name: known.get(name, -1), "question", len(known))
         names = {name: number for number, name in enumerate(self.models)}
         columns = _codes(table.models, lambda name: names.get(name, -1), "model", len(names))
         # A round without a time counts as one before the drift, as it does where `utilities` gets no time.

@@ -19,6 +19,7 @@ from gmt.cli.options import (
     Quiet,
     Run,
     State,
+    finite,
     rating_ends,
     split_names,
 )
@@ -90,7 +91,7 @@ def route(
     run: Run = DEMO_RUN,
     state: State = None,
     conversation: Annotated[
-        Path | None, typer.Option(help="JSON or JSONL of chat messages before the question.")
+        Path | None, typer.Option(help="JSON or JSONL of chat messages, or of rated rows, before the question.")
     ] = None,
     candidates: Annotated[str | None, typer.Option(help="Models to choose from, separated by commas.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show the past rounds that moved the winner.")] = False,
@@ -102,6 +103,16 @@ def route(
     cost_weight: CostWeight = 0.0,
     task: Annotated[str | None, typer.Option(help="Task of the question, as the data of the run names it.")] = None,
     allow_download: AllowDownload = False,
+    stay: Annotated[
+        float | None,
+        typer.Option(
+            help="Logits that a unit of a switch's cost takes away within --conversation; a unit is a thousand tokens "
+            "read at the dearest input price.",
+            min=0,
+            callback=finite,
+            show_default="routing.stay of the run",
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -125,11 +136,14 @@ def route(
         _generator(seed) if explore else None,
         cost_weight,
         task,
+        stay=stay,
     )
     terminal.result(decision.to_json())
     if decision.user is None:
         terminal.note(f"{user} is not known to this run; this is the ranking for an unknown user.")
     _print_ranking(terminal, decision)
+    if decision.stay is not None:
+        terminal.text(f"{str(decision.stay)[0].upper()}{str(decision.stay)[1:]}.")
     if explain and not as_json:
         _print_reasons(terminal, decision)
 

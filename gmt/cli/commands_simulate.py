@@ -53,6 +53,9 @@ def planted(
     ties: Annotated[float, typer.Option(help="Share of votes that tie, the closest ones.", callback=finite)] = 0.0,
     turns: Annotated[int, typer.Option(help="Rounds of a conversation.", min=1, max=100_000)] = 1,
     wander: Annotated[bool, typer.Option("--wander", help="Conversations move between topics.")] = False,
+    follow_ups: Annotated[
+        float, typer.Option(help="Share of later rounds that say nothing of their topic.", callback=finite)
+    ] = 0.0,
     drift_at: Annotated[
         float | None,
         typer.Option(help="Share of the time line after which tastes change.", show_default="never", callback=finite),
@@ -92,7 +95,7 @@ def planted(
     settings = PlantedSettings(
         users, votes, models, rank, topics, questions, scale, strength_share, topical_share, modulation, topic_taste,
         noise_labels, ties, turns, wander, drift_at, drift_size, mix_cost, feedback, votes_kept, candidates, responses,
-        seed, leniency,
+        seed, leniency, follow_ups,
     )  # fmt: skip
     with terminal.bar("drawing people", users) as advance:
         made = write_planted(settings, out, advance)

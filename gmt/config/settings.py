@@ -140,7 +140,7 @@ class PosteriorConfig(Section):
     enabled: bool = True
     """Score with a hierarchical Bayesian posterior; the network adds what validation says it knows beyond."""
     answers: bool = True
-    """Read the answers that the visible history holds; off, and `drift` off, gives the rival
+    """Read the answers that the visible history holds; off, and `drift` and `conversation` off, gives the rival
     `hierarchical_bradley_terry` exactly."""
     network: bool = True
     """Train the graph network beside it; off leaves the posterior alone."""
@@ -156,6 +156,9 @@ class PosteriorConfig(Section):
     """Let users differ in how much they mind what an answer costs, beside their taste; reads the column `cost`."""
     drift: bool = True
     """Let validation decide whether tastes drift, so that newer votes count more, where votes carry times."""
+    conversation: bool = True
+    """Let validation decide how queries are read with what came before them, and how much more ratings of the same
+    conversation count, where conversations have several rounds."""
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -207,6 +210,18 @@ class UtilityConfig(Section):
 
 
 @dataclass(frozen=True, config=RULES)
+class RoutingConfig(Section):
+    """Say what counts beside preference when a run is asked for a model."""
+
+    name: ClassVar[str] = "routing"
+    stay: NotNegative = 0.0
+    """Logits of preference that one unit of a switch's cost takes away within a conversation; a unit is what a thousand
+    tokens cost to read at the dearest candidate's input price. 0: the best model is chosen in every round."""
+    switch_cost: NotNegative = 1.0
+    """Units that a switch costs beside reading the conversation anew, for models that declare no `switch_cost`."""
+
+
+@dataclass(frozen=True, config=RULES)
 class StateConfig(Section):
     """Say where what people tell a run after training is kept, and how much of it."""
 
@@ -237,6 +252,8 @@ class RunConfig(Section):
     """Learned traits."""
     utility: UtilityConfig = field(default_factory=UtilityConfig)
     """Quality against cost."""
+    routing: RoutingConfig = field(default_factory=RoutingConfig)
+    """What counts beside preference when a model is chosen."""
     state: StateConfig = field(default_factory=StateConfig)
     """What people tell the run after training."""
     seed: Annotated[int, Field(ge=0, lt=2**32), f"0 up to {2**32 - 1}"] = 0

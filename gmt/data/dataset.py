@@ -22,10 +22,12 @@ from gmt.files import read_json, restore_folder
 
 REPAIR = "run gmt prep again"
 CARD = {"description", "input_price", "output_price"}
-"""The keys of a model in `models.json`."""
+"""The keys of every model in `models.json`; others of `NUMBERS` may stand beside them."""
 GIVEN_VECTORS = "file:"
 """Begins the encoder id of a store whose vectors came with the data; zeros stand for a text that came without."""
 
+NUMBERS = ("input_price", "output_price", "cached_input_price", "switch_cost")
+"""What a model's card states in numbers, each of them 0 or more."""
 FEW = 64
 """So many questions at most are looked up user by user."""
 
@@ -45,14 +47,23 @@ class ModelInfo:
     Args:
         description: Text the encoder reads; the name where nothing better is known.
         input_price, output_price: $ per million tokens, None where unknown.
+        cached_input_price: $ per million tokens that a prompt cache holds already, None where unknown.
+        switch_cost: What changing to it within a conversation costs beside reading the conversation anew, in the unit
+            of `gmt.routing.staying`; None where it declares nothing of its own.
     """
 
     description: str
     input_price: float | None = None
     output_price: float | None = None
+    cached_input_price: float | None = None
+    switch_cost: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"description": self.description, "input_price": self.input_price, "output_price": self.output_price}
+        prices = {"input_price": self.input_price, "output_price": self.output_price}
+        # What few cards state is left out of all others, whose files stay as they were.
+        rare = {"cached_input_price": self.cached_input_price, "switch_cost": self.switch_cost}
+        stated = {name: value for name, value in rare.items() if value is not None}
+        return {"description": self.description, **prices, **stated}
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,15 +311,23 @@ def cards_of(
     """Return the models of a JSON object; parameters as of `read_cards`.
 
     Raises:
-        UserError: Of that kind: a card is not exactly description, input_price and output_price, or its price no price.
+        UserError: Of that kind: a card lacks description, input_price or output_price, states what is none of
+            `NUMBERS`, or has a price that is none.
     """
     cards = {}
     for name, info in found.items():
         keys = set(info) if isinstance(info, dict) else set()
-        if not name.strip() or keys != CARD or not isinstance(info["description"], str):
-            raise kind(f"{path}: the card of {name[:80]!r} is not description, input_price, output_price; {repair}")
-        for key in ("input_price", "output_price"):
-            if info[key] is not None and not _is_price(info[key]):
+        if (
+            not name.strip()
+            or not CARD <= keys <= {"description", *NUMBERS}
+            or not isinstance(info["description"], str)
+        ):
+            raise kind(
+                f"{path}: the card of {name[:80]!r} is not description, input_price, output_price and perhaps "
+                f"cached_input_price, switch_cost; {repair}"
+            )
+        for key in NUMBERS:
+            if info.get(key) is not None and not _is_price(info[key]):
                 raise kind(
                     f"{path}: {key} of {name[:80]!r} is {str(info[key])[:60]}; expected a price or null; {repair}"
                 )

@@ -108,6 +108,11 @@ class InteractionTable(TableColumns):
         values = values[np.argsort(first)]
         return values[values >= 0]
 
+    @property
+    def says_anything(self) -> bool:
+        """Tell whether there is a rating, a remark or a signal."""
+        return bool(self.rated.any() or (self.feedback >= 0).any() or (self.signal >= 0).any())
+
     def without_ratings(self) -> InteractionTable:
         """Return the same table with ratings, feedback and signals blanked."""
         # Feedback and signals too, for they give the rating away.

@@ -11,7 +11,8 @@ from gmt.data.stored_texts import digest_of
 LIST_ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
 WITHHELD = "text:"
 """Begins what stands for a text that is not kept; its key follows, then its form where that is known."""
-STAND_IN = re.compile(rf"{WITHHELD}([0-9a-f]{{32}})(?::(\d{{1,15}})\.(\d{{1,15}})\.(\d{{1,15}})\.([01])\.([01]))?")
+COUNTS = r"(\d{1,15})\.(\d{1,15})\.(\d{1,15})\.([01])\.([01])(?:\.(\d{1,15}))?"
+STAND_IN = re.compile(rf"{WITHHELD}([0-9a-f]{{32}})(?::{COUNTS})?")
 
 
 def key_of(text: str) -> str:
@@ -29,6 +30,7 @@ class TextForm:
         breaks: Line breaks among these.
         has_code: There is a fenced block.
         has_list: A line begins as an item of a list.
+        words: All of them; None where a stand-in does not state them.
     """
 
     characters: int
@@ -36,15 +38,18 @@ class TextForm:
     breaks: int
     has_code: bool
     has_list: bool
+    words: int | None
 
 
 def form_of(text: str) -> TextForm:
     """Return the form of a text, or the one that its stand-in states."""
     found = STAND_IN.fullmatch(text)
     if found is not None and found[2] is not None:
-        return TextForm(int(found[2]), int(found[3]), int(found[4]), found[5] == "1", found[6] == "1")
+        words = None if found[7] is None else int(found[7])
+        return TextForm(int(found[2]), int(found[3]), int(found[4]), found[5] == "1", found[6] == "1", words)
     bare = text.strip()
-    return TextForm(len(text), len(bare), bare.count("\n"), "```" in bare, LIST_ITEM.search(bare) is not None)
+    words = len(text.split()) if found is None else None
+    return TextForm(len(text), len(bare), bare.count("\n"), "```" in bare, LIST_ITEM.search(bare) is not None, words)
 
 
 def stand_in(text: str) -> str:
@@ -52,7 +57,7 @@ def stand_in(text: str) -> str:
     if STAND_IN.fullmatch(text) is not None:
         return text
     form = form_of(text)
-    counts = f"{form.characters}.{form.bare}.{form.breaks}.{form.has_code:d}.{form.has_list:d}"
+    counts = f"{form.characters}.{form.bare}.{form.breaks}.{form.has_code:d}.{form.has_list:d}.{form.words or 0}"
     return f"{WITHHELD}{key_of(text)}:{counts}"
 
 

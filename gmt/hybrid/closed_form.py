@@ -42,7 +42,8 @@ def new_hierarchical(config: RunConfig) -> HierarchicalBradleyTerry:
     off = [name for switch, names in TERMS.items() if not getattr(config.posterior, switch) for name in names]
     settings = replace(kind.initial, **dict.fromkeys(off, 0.0))
     # Without user effects nothing could drift, and VALID would choose among equals.
-    return kind(settings, drift=config.posterior.drift and config.posterior.user_effects)
+    drift = config.posterior.drift and config.posterior.user_effects
+    return kind(settings, drift=drift, conversation=config.posterior.conversation)
 
 
 def new_posterior(config: RunConfig) -> ClosedForm | None:

@@ -72,7 +72,8 @@ class KnownAnswers:
 
     def at(self, keys: QueryKeys, candidates: np.ndarray) -> np.ndarray:
         """Return (C, K, F) features of the answers of (C, K) models to C queries."""
-        query = np.array([self._index.get(key, -1) for key in keys.tuples()], np.int64)
+        # Answers are known by the question's own text, however it was read for the kernel.
+        query = np.array([self._index.get(key, -1) for key in keys.without_context().tuples()], np.int64)
         wanted = query[:, None] * len(self.means) + candidates
         place = np.minimum(np.searchsorted(self.known, wanted), max(len(self.known) - 1, 0))
         # Padding, -1, would otherwise read as the last model of the query before.
@@ -84,7 +85,7 @@ class KnownAnswers:
         return np.where(visible[:, :, None], self.features[place], self.means[candidates])
 
     @cached_property
-    def _index(self) -> dict[tuple[int, int, int], int]:
+    def _index(self) -> dict[tuple[int, ...], int]:
         return self.keys.codes()
 
 

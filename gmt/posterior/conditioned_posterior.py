@@ -15,12 +15,13 @@ from gmt.posterior.candidate_features import CandidateFeatures
 from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import blended
-from gmt.posterior.observations import as_votes
+from gmt.posterior.observations import Observations, as_votes
+from gmt.posterior.revealed_rounds import with_revealed
 from gmt.posterior.targets import TargetReader, Targets
 from gmt.posterior.user_effects import UserEffects
 from gmt.posterior.vote_history import VoteHistory
+from gmt.routing.conversation_reading import ConversationReading
 from gmt.routing.protocol import Explained
-from gmt.routing.query_keys import QueryKeys
 from gmt.routing.recency import rated_since
 
 
@@ -56,21 +57,26 @@ class ConditionedPosterior:
 
     @cached_property
     def _reader(self) -> TargetReader:
-        return TargetReader(self.quality, self.votes.queries, self.features, self.answers)
+        return TargetReader(self.quality, self.votes.queries, self.features, self.answers, self._conversations)
+
+    @property
+    def _conversations(self) -> ConversationReading:
+        return self.effects.settings.reading
 
     def score(self, data: Dataset, questions: Questions) -> np.ndarray:
         """Return (C, K) scores, -inf under padding.
 
         Args:
             data: Where the text vectors of the questions are; its codes begin with the history's.
-            questions: The targets.
+            questions: The targets; ratings shown with them, of earlier rounds of their conversations, count as votes.
         """
+        known, asked = with_revealed(self, data, questions)
         out = np.full(questions.candidates.shape, -np.inf)
-        for targets in self._reader.parts(data, questions, self._width(questions)):
+        for targets in known._reader.parts(data, asked, known._width(asked)):
             # A copy, for the batches that follow still read f where the kernel has the discrimination.
             total = targets.quality.copy()
-            for batch in self.effects.batches(targets):
-                total[batch.at] += batch.added(self.effects.settings, self.effects.alpha)
+            for batch in known.effects.batches(targets):
+                total[batch.at] += batch.added(known.effects.settings, known.effects.alpha)
             out[targets.at] = targets.offered(total)
         return out
 
@@ -85,11 +91,12 @@ class ConditionedPosterior:
         self, choices: Sequence[HierarchicalSettings], data: Dataset, questions: Questions
     ) -> list[np.ndarray]:
         """Return the (C, K) scores under other scales and variances of the user kernel, f and S unchanged."""
+        known, asked = with_revealed(self, data, questions)
         out = [np.full(questions.candidates.shape, -np.inf) for _ in choices]
-        for targets in self._reader.parts(data, questions, self._width(questions)):
+        for targets in known._reader.parts(data, asked, known._width(asked)):
             # Terms of the kernel hold no amplitude, so each part is read once for all choices.
             totals = [targets.quality.copy() for _ in choices]
-            for batch in self.effects.batches(targets):
+            for batch in known.effects.batches(targets):
                 for total, added in zip(totals, batch.added_under(choices), strict=True):
                     total[batch.at] += added
             for scores, total in zip(out, totals, strict=True):
@@ -97,14 +104,18 @@ class ConditionedPosterior:
         return out
 
     def explain(self, data: Dataset, questions: Questions, index: int) -> Explained:
-        """Take the scores of question `index` apart into what each past vote of its user adds."""
-        targets = self._reader.read(data, questions, np.array([index]))
-        own = self.votes.of_user(int(targets.questions.user[0]))
+        """Take the scores of question `index` apart into what each past vote of its user adds.
+
+        A vote shown with the question stands under -1 less its comparison's position in `questions.earlier`.
+        """
+        known, asked = with_revealed(self, data, questions.select(np.array([index])))
+        targets = known._reader.read(data, asked, np.zeros(1, int))
+        own = known.votes.of_user(int(targets.questions.user[0]))
         # Votes too old to count where effects drift stay 0.
         votes = np.zeros((own.stop - own.start, targets.quality.shape[1]))
-        for batch in self.effects.batches(targets):
-            votes[batch.index[0] - own.start] = batch.by_vote(self.effects.settings, self.effects.alpha)
-        return Explained(targets.quality[0], votes, self.votes.comparison[own])
+        for batch in known.effects.batches(targets):
+            votes[batch.index[0] - own.start] = batch.by_vote(known.effects.settings, known.effects.alpha)
+        return Explained(targets.quality[0], votes, known.votes.comparison[own])
 
     def covariances(self, data: Dataset, questions: Questions, with_quality: bool = True) -> np.ndarray:
         """Return (C, K, K) posterior covariances of the scores; what stands under padding means nothing.
@@ -116,8 +127,9 @@ class ConditionedPosterior:
             with_quality: Whether to add how little is known of f, at some milliseconds a question; else
                 only what is not known of the user.
         """
-        effects, out = self.effects, np.zeros((*questions.candidates.shape, questions.candidates.shape[1]))
-        for targets in self._reader.parts(data, questions, self._width(questions, effects.most_votes)):
+        known, asked = with_revealed(self, data, questions)
+        effects, out = known.effects, np.zeros((*questions.candidates.shape, questions.candidates.shape[1]))
+        for targets in known._reader.parts(data, asked, known._width(asked, effects.most_votes)):
             # 1. The prior variance needs no votes: a batch of no user serves.
             nobody = effects.batch(np.zeros((0, 0), int))
             found = blended(nobody.within(targets.models, targets.quality, targets.features), effects.settings)
@@ -154,7 +166,8 @@ class ConditionedPosterior:
             DataError: A query is none of the history's.
         """
         known = self.votes.queries.keys.codes()
-        query = np.array([known.get(key, -1) for key in QueryKeys.of(questions).tuples()], np.int64)
+        keys = self._conversations.read(data, questions).keys
+        query = np.array([known.get(key, -1) for key in keys.tuples()], np.int64)
         if (query < 0).any():
             raise DataError("a vote is about a query that the history does not hold; ask only about known queries")
         features, every = self._reader.features_of(data, questions), np.arange(len(questions))
@@ -162,6 +175,12 @@ class ConditionedPosterior:
         # f is not fitted again, but what it says of these votes is other than of those before.
         offset = self.quality.differences(votes.query, votes.a, votes.b)
         return replace(self, effects=replace(self.effects, votes=votes, offset=offset, solved=None))
+
+    def with_conversations(self, scale: float) -> ConditionedPosterior:
+        """Return the same answer quality, with a term of user effects within one conversation of another scale."""
+        settings = replace(self.effects.settings, conversation_scale=scale)
+        votes = replace(self.votes, by_conversation=scale > 0)
+        return replace(self, effects=replace(self.effects, settings=settings, votes=votes, solved=None))
 
     def with_drift(self, half_life: float) -> ConditionedPosterior:
         """Return the same answer quality, user effects drifting with a half-life."""
@@ -198,23 +217,40 @@ class ConditionedPosterior:
         Returns:
             None where a round shows a model that was not there before, or feedback of a form that was not.
         """
-        table, questions = history.table.select(positions), history.questions(positions)
-        if int(table.model.max(initial=-1)) >= self.votes.models:
+        rounds = history.select(positions)
+        if int(rounds.table.model.max(initial=-1)) >= self.votes.models:
             return None
-        seen = self.reading.observations(history.select(positions))
         # A first lone rating brings thresholds and a leniency, which only the whole history can give.
-        if not self.votes.scales.knows(seen.kind):
+        if not self.reads(self.reading.observations(rounds)).all():
             return None
-        if (seen.row_b < 0).any() and len(self.effects.covariance) < self.votes.models + 3:
-            return None
+        more, offset = self.observed_votes(history, positions)
+        # Their users alone are solved for; everybody else's α stands.
+        users = np.unique(more.user).tolist()
+        # An empty list of users could not be concatenated without a first part.
+        rated = np.sort(np.concatenate([np.zeros(0, np.int64), *map(history.table.of_user, users)]))
+        effects = self.effects.with_votes(more, offset, rated_since(history.table.select(rated)), rated)
+        return replace(self, effects=effects)
+
+    def reads(self, seen: Observations) -> np.ndarray:
+        """Return (V,) whether each observation has its thresholds here, and its leniency if one answer was judged."""
+        known = [kind for kind in np.unique(seen.kind) if self.votes.scales.knows(np.array([kind]))]
+        lenient = len(self.effects.covariance) > self.votes.models + 2
+        return np.isin(seen.kind, known) & ((seen.row_b >= 0) | lenient)
+
+    def observed_votes(self, history: Dataset, positions: np.ndarray) -> tuple[VoteHistory, np.ndarray]:
+        """Read rounds of a history as more votes; return them, ordered by user, and (N,) what f says of each.
+
+        Their `queries` are the known ones with those new in these rounds behind them. `reads` says which may be read.
+        """
+        table, questions = history.table.select(positions), history.questions(positions)
         # 1. Queries new with these rounds join the known ones, which keep their codes.
-        keys = QueryKeys.of(questions)
-        known = self.votes.queries.keys.codes()
-        unknown = np.array([at for at, key in enumerate(keys.tuples()) if key not in known], int)
-        queries = self.votes.queries.extended(keys.select(unknown).distinct()[0], history.vectors)
+        seen, read = self.reading.observations(history.select(positions)), self._conversations.read(history, questions)
+        known, keys = self.votes.queries.keys.codes(), read.keys.tuples()
+        unknown = np.array([at for at, key in enumerate(keys) if key not in known], int)
+        queries = self.votes.queries.extended(read.select(unknown).distinct()[0])
         # 2. The rounds become votes, and what f says of them their offset.
         code, of = queries.keys.codes(), seen.comparison
-        query = np.array([code[key] for key in keys.tuples()], np.int64)
+        query = np.array([code[key] for key in keys], np.int64)
         lone = seen.row_b < 0
         a, b = seen.row_a - table.start[of], np.where(lone, -1, seen.row_b - table.start[of])
         targets = replace(self._reader, queries=queries).read(history, questions, np.arange(len(questions)))
@@ -223,13 +259,7 @@ class ConditionedPosterior:
         more = replace(more, comparison=np.asarray(positions)[more.comparison])
         # `cast` orders votes by user, stably; their offsets must follow.
         offset = targets.quality[of, a] - np.where(lone, 0.0, targets.quality[of, b])
-        offset = offset[np.argsort(questions.user[of], kind="stable")]
-        # 3. Their users alone are solved for; everybody else's α stands.
-        users = np.unique(more.user).tolist()
-        # An empty list of users could not be concatenated without a first part.
-        rated = np.sort(np.concatenate([np.zeros(0, np.int64), *map(history.table.of_user, users)]))
-        effects = self.effects.with_votes(more, offset, rated_since(history.table.select(rated)), rated)
-        return replace(self, effects=effects)
+        return more, offset[np.argsort(questions.user[of], kind="stable")]
 
     def _width(self, questions: Questions, columns: int = 0) -> int:
         """Return how many numbers a question takes: one for each vote of its user and candidate, or column."""

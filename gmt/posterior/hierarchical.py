@@ -13,13 +13,14 @@ from threadpoolctl import threadpool_limits
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN
 from gmt.posterior.alternating_fit import LEARNING_ROUNDS, alternating_fit
+from gmt.posterior.choose_conversation import choose_conversation
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.hierarchical_model import HierarchicalModel, mean_vector
-from gmt.posterior.hierarchical_settings import HierarchicalSettings
+from gmt.posterior.hierarchical_settings import CHOSEN_LATER, HierarchicalSettings
 from gmt.posterior.prepared_history import PreparedHistory
 from gmt.posterior.weak_feedback import WeakFeedback
-from gmt.routing.grid import best_setting, paired_gain
+from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
 from gmt.routing.query_keys import QueryKeys
 from gmt.routing.search_sample import search_sample
 
@@ -55,8 +56,9 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         keys, _ = QueryKeys.of(data.table).distinct()
         self.query_centre, self.model_centre = mean_vector(data.vectors[keys.query]), mean_vector(data.model_vectors)
         self.covariance, self.lenient, self._last = None, False, None
-        # The drift of an earlier fit would change the kernel that this one chooses by.
-        self.settings = replace(self.settings, half_life=self.start.half_life)
+        # What an earlier fit chose of these would change the kernel that this one chooses by.
+        later = {name: getattr(self.start, name) for name in CHOSEN_LATER}
+        self.settings = replace(self.settings, **later)
         # What is chosen below are properties of the population, for which a bounded sample of its users serves.
         data = search_sample(data)
         train = data.select(data.table.split == TRAIN)
@@ -88,8 +90,32 @@ class HierarchicalBradleyTerry(HierarchicalModel):
             # The first is the fit without drift, against which the best is paired vote by vote.
             gain, doubt = paired_gain(found[0], found[at])
             if gain > doubt:
-                self.settings = tried[at].effects.settings
+                best = tried[at]
+                self.settings = best.effects.settings
+
+        # 4. The conversation, where there are any: a fit of its own for each way of reading it.
+        if self.conversation:
+            best = choose_conversation(
+                best,
+                data,
+                valid,
+                self.logits,
+                lambda settings: self._refitted(history, prepared.reading, data, valid, settings),
+            )
+            self.settings = best.effects.settings
+            self._keep(best)
         return self
+
+    def _refitted(
+        self, history: Dataset, reading: Reading, data: Dataset, valid: ValidationVotes, settings: HierarchicalSettings
+    ) -> Iterator[tuple[ConditionedPosterior, np.ndarray]]:
+        """Fit anew, S and thresholds included; yield every choice of the user kernel and its (C, K) VALID scores."""
+        model = self._copy()
+        model.settings, model.covariance, model.reading = settings, None, reading
+        fitted = model._fitted(history, model.prepare(history), settings)
+        choices = [replace(settings, **choice) for choice in self.kernel_choices()]
+        for choice, scores in zip(choices, fitted.scores_under(choices, data, valid.questions), strict=True):
+            yield fitted.under(choice), scores
 
     def _candidates(
         self, history: Dataset, prepared: PreparedHistory, data: Dataset, questions: Questions
@@ -135,8 +161,15 @@ class HierarchicalBradleyTerry(HierarchicalModel):
     @property
     def notes(self) -> list[str]:
         """Return what there is to say about the fit."""
-        life = self.settings.half_life
-        return [f"User effects drift: after {life:g} more ratings half of them is another."] if life else []
+        said, settings = [], self.settings
+        if settings.half_life:
+            said.append(f"User effects drift: after {settings.half_life:g} more ratings half of them is another.")
+        if settings.context_decay:
+            said.append(f"A query is read with its conversation: {settings.reading}.")
+        if settings.conversation_scale:
+            scale = settings.conversation_scale
+            said.append(f"Ratings of the same conversation count more: effects within one vary {scale:g} times as S.")
+        return said
 
 
 def values_to_try(values: tuple[float, ...], start: float) -> tuple[float, ...]:

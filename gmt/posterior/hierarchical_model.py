@@ -43,6 +43,8 @@ class HierarchicalModel:
 
     logit P(a ≻ b) = (1 + ρ_u) (f(q, a) - f(q, b)) + (e_a - e_b)ᵀ θ_u + π_u + g_u(q, a) - g_u(q, b) + style.
 
+    A query q is read with its conversation as `ConversationReading` says.
+
     Answer quality f shares strength between queries and models by their texts (`QualityPrior`). (θ, π, ρ)_u ~ N(0, S),
     S learned from all users; g, the query-conditioned kernel, counts a user's votes on similar queries more
     (`KernelTerms`). The discrimination ρ says how closely a user's votes follow answer quality; the position bias π,
@@ -63,6 +65,8 @@ class HierarchicalModel:
         features: Builds more features of candidates from the visible history; a user's weight of each has the
             variance `settings.trait_variance`.
         drift: Let `fit` decide on VALID whether user effects drift, where the history says when votes were cast.
+        conversation: Let `fit` decide on VALID how queries are read with what came before them, and whether what was
+            rated in the same conversation counts more, where conversations have several rounds.
     """
 
     style: FeatureMaker = staticmethod(AnswerStyle.of)
@@ -74,10 +78,11 @@ class HierarchicalModel:
         settings: HierarchicalSettings | None = None,
         features: FeatureMaker | None = None,
         drift: bool = False,
+        conversation: bool = False,
     ) -> None:
         # `start` stays as given: a variance that `fit` chose, 0 perhaps, must not decide what a second fit tries.
         self.settings = self.start = settings or self.initial
-        self.features, self.drift = features, drift
+        self.features, self.drift, self.conversation = features, drift, conversation
         self.traits: TraitNetwork | None = None
         self.covariance: np.ndarray | None = None
         self.lenient, self.reading = False, Reading()
@@ -134,7 +139,7 @@ class HierarchicalModel:
         """Return the same fit that also reads learned traits, its own kernels scaled as they were beside them."""
         user, query, style = network.log_amplitudes.detach().exp().tolist()
         out = self._copy()
-        out.traits, out.features = network, TraitFeatureMaker(network)
+        out.traits, out.features = network, TraitFeatureMaker(network, self.settings.reading)
         # Traits carry their size in the network's own weights, hence their variance of 1.
         out.settings = replace(
             self.settings, prior_scale=user, query_kernel_scale=query, style_variance=style, trait_variance=1.0
@@ -142,7 +147,7 @@ class HierarchicalModel:
         return out
 
     def _copy(self) -> Self:
-        out = type(self)(self.start, self.features, self.drift)
+        out = type(self)(self.start, self.features, self.drift, self.conversation)
         out.settings, out.traits, out.covariance = self.settings, self.traits, self.covariance
         out.query_centre, out.model_centre = self.query_centre, self.model_centre
         out.lenient, out.reading = self.lenient, self.reading
@@ -184,7 +189,7 @@ class HierarchicalModel:
 
                 tensors = {name.removeprefix(prefix): torch.from_numpy(value) for name, value in weights.items()}
                 self.traits = TraitNetwork.from_state(tensors)
-                self.features = TraitFeatureMaker(self.traits)
+                self.features = TraitFeatureMaker(self.traits, self.settings.reading)
         return self
 
     def prepare(self, history: Dataset) -> PreparedHistory:
@@ -198,7 +203,16 @@ class HierarchicalModel:
             centre = mean_vector(history.vectors[keys.query])
         else:
             centre = self.query_centre
-        votes = VoteHistory.read(history, features, centre, self.settings.half_life, self.reading)
+        settings = self.settings
+        votes = VoteHistory.read(
+            history,
+            features,
+            centre,
+            settings.half_life,
+            self.reading,
+            settings.reading,
+            bool(settings.conversation_scale),
+        )
         answers = self.describe(history) if self.describe else None
         covariance = self.user_covariance(history, self.lenient or bool(votes.lone.any()))
         reading = replace(self.reading, gaps=votes.scales.gap_cuts is not None)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from gmt.routing.conversation_reading import ConversationReading
+
 PREFIX = "settings."
 """Begins the names of the settings among the arrays of a saved state."""
 EARLIER_NAMES = {
@@ -21,8 +23,10 @@ EARLIER_NAMES = {
     "answer_variance": "answer",
 }
 """What each setting was called in runs saved before it had its name of today."""
-ADDED_LATER = ("half_life", "leniency_variance")
-"""Settings that earlier runs do not state: effects stayed, and nothing was judged alone."""
+CHOSEN_LATER = ("half_life", "conversation_scale", "context_decay", "context_answers", "context_words")
+"""Settings that `fit` chooses once all others stand."""
+ADDED_LATER = (*CHOSEN_LATER, "leniency_variance")
+"""Settings that earlier runs do not state: effects stayed, queries were read alone, and nothing was judged alone."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class HierarchicalSettings:
         style_variance: Of the weight a user gives to each feature of style.
         answer_variance: Of what each feature of an answer adds to its quality; 0 leaves answers undescribed.
         half_life: No variance, but the comparisons a user rates until their effects are half other ones; 0: they stay.
+        conversation_scale: Of a user effect within one conversation only, as a multiple of S.
+        context_decay, context_answers, context_words: No variances, but how a query is read with what came before it,
+            as `ConversationReading` says.
     """
 
     strength_variance: float = 0.5
@@ -56,6 +63,15 @@ class HierarchicalSettings:
     style_variance: float = 0.05
     answer_variance: float = 0.0
     half_life: float = 0.0
+    conversation_scale: float = 0.0
+    context_decay: float = 0.0
+    context_answers: float = 0.0
+    context_words: float = 0.0
+
+    @property
+    def reading(self) -> ConversationReading:
+        """Return how queries are read with what came before them in their conversations."""
+        return ConversationReading(self.context_decay, self.context_answers, self.context_words)
 
     @property
     def feature_variances(self) -> tuple[float, float]:

@@ -13,29 +13,40 @@ from gmt.posterior.hierarchical_settings import HierarchicalSettings
 class KernelTerms:
     """Hold the terms of a user's kernel before their amplitudes.
 
-    K_ij = s · (x_iᵀ S x_j + g · δ_iᵀ (½ diag S + ½ S) δ_j · K_q(q_i, q_j)) + Σ_g a_g · φ_iᵀ φ_j,
-    with δ = e_a - e_b, x = [δ, 1, Δf] and φ the difference of the answers' features of group g.
+    K_ij = s · (x_iᵀ S x_j + (g · K_q(q_i, q_j) + g_c · [one conversation]) · δ_iᵀ C δ_j) + Σ_g a_g · φ_iᵀ φ_j,
+    with C = ½ diag S + ½ S, δ = e_a - e_b, x = [δ, 1, Δf] and φ the difference of the answers' features of group g.
 
     Args:
         linear: (…, I, J) x_iᵀ S x_j.
         query: (…, I, J) the query-conditioned term, without g.
         features: (…, I, J) φ_iᵀ φ_j, one for each group of features.
+        conversation: (…, I, J) the term of votes of one conversation, without g_c; None where it is not read.
     """
 
     linear: np.ndarray
     query: np.ndarray
     features: tuple[np.ndarray, ...]
+    conversation: np.ndarray | None = None
 
-    def blend(self, prior_scale: float, query_kernel_scale: float, variances: tuple[float, ...]) -> np.ndarray:
+    def blend(
+        self,
+        prior_scale: float,
+        query_kernel_scale: float,
+        variances: tuple[float, ...],
+        conversation_scale: float = 0.0,
+    ) -> np.ndarray:
         """Return the kernel.
 
         Args:
             prior_scale: s, what S is multiplied by.
             query_kernel_scale: g.
             variances: a, one for each group of features; groups beyond them are left out.
+            conversation_scale: g_c.
         """
         # A copy where nothing is added, for what follows is in place and the terms are used again.
         out = self.linear + query_kernel_scale * self.query if query_kernel_scale else self.linear.copy()
+        if conversation_scale and self.conversation is not None:
+            out += conversation_scale * self.conversation
         out *= prior_scale
         # Features have variances of their own, so the scale of S is applied before they join.
         for variance, term in zip(variances, self.features, strict=False):
@@ -45,16 +56,20 @@ class KernelTerms:
 
     def weighted(self, weight: np.ndarray) -> KernelTerms:
         """Return every term times a (…, I, J) weight, elementwise."""
-        return KernelTerms(self.linear * weight, self.query * weight, tuple(term * weight for term in self.features))
+        talk = None if self.conversation is None else self.conversation * weight
+        features = tuple(term * weight for term in self.features)
+        return KernelTerms(self.linear * weight, self.query * weight, features, talk)
 
 
 def blended(terms: KernelTerms, settings: HierarchicalSettings) -> np.ndarray:
     """Return the (…, I, J) kernel with the amplitudes of settings."""
-    return terms.blend(settings.prior_scale, settings.query_kernel_scale, settings.feature_variances)
+    return terms.blend(
+        settings.prior_scale, settings.query_kernel_scale, settings.feature_variances, settings.conversation_scale
+    )
 
 
 def query_kernel_covariance(covariance: np.ndarray, models: int) -> np.ndarray:
-    """Return ½ diag S + ½ S, the (M, M) covariance of what a user adds to models on one kind of query only.
+    """Return C = ½ diag S + ½ S, the (M, M) covariance of what a user adds to models on one kind of query only.
 
     Half of it is shared between models as S shares it; half is a model's own, for a user may prefer it for one kind
     of query without preferring its relatives.

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
+from gmt.posterior.conversation_term import ConversationTerm
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import query_kernel_covariance
 from gmt.posterior.laplace import laplace_mode
@@ -62,12 +63,21 @@ class LargeUser:
         groups = np.split(votes.features, votes.groups[:-1], axis=1) if votes.groups else []
         term = QueryTerm(votes.queries, votes.query, votes.a, votes.b, self.own, self.models)
         covariance = MatrixCovariance(self.covariance)
-        return VoteKernel(self.design, covariance, term, tuple(groups), (1.0, 1.0), (1.0,) * len(groups))
+        amplitudes = (1.0, 1.0), (1.0,) * len(groups)
+        return VoteKernel(self.design, covariance, term, tuple(groups), *amplitudes, self.talks)
+
+    @cached_property
+    def talks(self) -> ConversationTerm | None:
+        """The term of votes of one conversation, None where the kernel has none."""
+        votes = self.votes
+        if not votes.by_conversation or not len(votes):
+            return None
+        return ConversationTerm(votes.conversation, votes.a, votes.b, self.own, self.models)
 
     def kernel(self, settings: HierarchicalSettings) -> VoteKernel:
         """Return the kernel with the amplitudes of settings."""
         scales = (settings.prior_scale, settings.query_kernel_scale)
-        return self.terms.under(scales, settings.feature_variances)
+        return self.terms.under(scales, settings.feature_variances, settings.conversation_scale)
 
     def solve(self, settings: HierarchicalSettings, start: np.ndarray | None = None) -> np.ndarray:
         """Return (T,) α of the user's most likely part beyond Δf, found from (T,) α near it where they are given."""
@@ -124,6 +134,9 @@ class LargeUser:
             weights = self.own.times((answers.T @ alpha).reshape(len(codes), self.models).T)  # (M, G)
             near = targets.similarity[at][:, codes] @ weights.T
             out = out + settings.query_kernel_scale * np.take_along_axis(near, models, axis=1)
+        if settings.conversation_scale and self.talks is not None:
+            talk = self.talks.added(alpha, targets.questions.conversation[at])
+            out = out + settings.conversation_scale * np.take_along_axis(talk, models, axis=1)
         out *= settings.prior_scale
         # 3. Features have variances of their own, so they join after the scale of S.
         ends = self.votes.groups[:-1] if self.votes.groups else ()

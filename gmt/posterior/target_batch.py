@@ -94,7 +94,12 @@ class LargeTargets:
         at, targets = self.at[[target]], self.targets
         # The batch serves for this product alone: its kernel among the votes is never formed.
         terms = self._batch.towards(
-            np.zeros(1, int), targets.models[at], targets.quality[at], targets.similarity[at], targets.features[at]
+            np.zeros(1, int),
+            targets.models[at],
+            targets.quality[at],
+            targets.similarity[at],
+            targets.features[at],
+            targets.questions.conversation[at],
         )
         return blended(terms, settings)[0]
 

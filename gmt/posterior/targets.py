@@ -10,8 +10,8 @@ import numpy as np
 from gmt.data.dataset import Dataset, Questions
 from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.candidate_features import CandidateFeatures
+from gmt.routing.conversation_reading import ConversationReading
 from gmt.routing.kernels import QueryKernel
-from gmt.routing.query_keys import QueryKeys
 
 TARGET_NUMBERS_AT_ONCE = 2_000_000
 """Questions are scored in parts whose similarities hold at most so many numbers."""
@@ -55,12 +55,14 @@ class TargetReader:
         queries: Those that were voted on: the ones f was fitted to, with others behind them, or one user's alone.
         features: What users have weights of, one for each group.
         answers: What describes answers in the prior of f, if anything does.
+        reading: How queries are read with what came before them.
     """
 
     fit: QualityFit
     queries: QueryKernel
     features: tuple[CandidateFeatures, ...]
     answers: CandidateFeatures | None
+    reading: ConversationReading
 
     def parts(self, data: Dataset, questions: Questions, width: int) -> Iterator[Targets]:
         """Cut questions into parts whose similarities, or `width` numbers each if that is more, fit in memory."""
@@ -72,11 +74,11 @@ class TargetReader:
     def read(self, data: Dataset, questions: Questions, at: np.ndarray) -> Targets:
         """Return what is known of the questions at (C,) positions."""
         part, known = questions.select(at), self.fit.prior.query_kernel
-        keys = QueryKeys.of(part)
-        similarity = self.queries.to_known(keys, data.vectors)
+        read = self.reading.read(data, part)
+        similarity = self.queries.to_known(read)
         # Where the queries begin with those of f, one product serves both.
         shared = self.queries.begins_with(known)
-        fitted = similarity[:, : len(known.keys)] if shared else known.to_known(keys, data.vectors)
+        fitted = similarity[:, : len(known.keys)] if shared else known.to_known(read)
         # Padding reads model 0, whose numbers `offered` hides.
         models, described = np.maximum(part.candidates, 0), self._described(data, part)
         quality = np.take_along_axis(self.fit.mean(fitted), models, axis=1)

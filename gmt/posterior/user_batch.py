@@ -29,6 +29,7 @@ class UserBatch:
         at = np.maximum(index, 0)
         self.queries, self.covariance, self.groups = votes.queries, covariance, votes.groups
         self.since, self.half_life = votes.since[at], votes.half_life
+        self.conversation = votes.conversation[at] if votes.by_conversation else None
         self.mask, self.models = index >= 0, votes.models
         self.a, self.b, self.query, self.outcomes = votes.a[at], votes.b[at], votes.query[at], votes.outcomes[at]
         self.offset = np.where(self.mask, offset[at], 0.0)
@@ -76,12 +77,15 @@ class UserBatch:
         query = self._less_b(
             left[user, right, self.a[:, None, :]], left[user, right, self.b[:, None, :]], self.lone[:, None, :]
         )
+        query *= self.mask[:, :, None] & self.mask[:, None, :]
+        talk = None
+        if self.conversation is not None:
+            talk = query * (self.conversation[:, :, None] == self.conversation[:, None, :])
         # A product of two kernels is a kernel: votes share as much as their models and their queries both do.
         query *= self.queries.between(self.query, self.query)
-        query *= self.mask[:, :, None] & self.mask[:, None, :]
         features = tuple(group @ group.swapaxes(1, 2) for group in self._grouped(self.features))
         return self._with_drift(
-            KernelTerms(self.linear(), query, features), self.since[:, :, None] - self.since[:, None, :]
+            KernelTerms(self.linear(), query, features, talk), self.since[:, :, None] - self.since[:, None, :]
         )
 
     def towards(
@@ -91,6 +95,7 @@ class UserBatch:
         quality: np.ndarray,
         similarity: np.ndarray,
         features: np.ndarray,
+        conversation: np.ndarray,
     ) -> KernelTerms:
         """Return the (C, K, T) kernel between candidates and the votes of the user they are for.
 
@@ -102,6 +107,7 @@ class UserBatch:
             quality: (C, K) f of each candidate.
             similarity: (C, G) similarities of the targets' queries to the known ones.
             features: (C, K, F) features of the candidates.
+            conversation: (C,) codes of the targets' conversations, -1 for none.
         """
         discrimination, vote = self._places[1], np.arange(self.a.shape[1])
         models = candidates[:, :, None]
@@ -117,7 +123,14 @@ class UserBatch:
         theirs = self._grouped(self.features[row])
         found = tuple(one @ past.swapaxes(1, 2) for one, past in zip(self._grouped(features), theirs, strict=True))
         # A target comes after all that was rated, hence one more than was rated since.
-        return self._with_drift(KernelTerms(linear, query * near[:, None, :], found), self.since[row][:, None, :] + 1)
+        talk = None
+        if self.conversation is not None:
+            # A target without a conversation, -1, is of none that was voted in.
+            same = (self.conversation[row] == conversation[:, None]) & self.mask[row] & (conversation >= 0)[:, None]
+            talk = query * same[:, None, :]
+        return self._with_drift(
+            KernelTerms(linear, query * near[:, None, :], found, talk), self.since[row][:, None, :] + 1
+        )
 
     def within(self, candidates: np.ndarray, quality: np.ndarray, features: np.ndarray) -> KernelTerms:
         """Return the (C, K, K) prior covariance of what a user adds to the candidates' scores."""
@@ -130,7 +143,8 @@ class UserBatch:
         linear += quality[:, :, None] * quality[:, None, :] * self.covariance[discrimination, discrimination]
         found = tuple(group @ group.swapaxes(1, 2) for group in self._grouped(features))
         # All candidates are for one query, of similarity 1 with itself, and no time lies between them.
-        return KernelTerms(linear, query_kernel_covariance(self.covariance, self.models)[left, right], found)
+        own = query_kernel_covariance(self.covariance, self.models)[left, right]
+        return KernelTerms(linear, own, found, own)
 
     def _with_drift(self, terms: KernelTerms, gap: np.ndarray) -> KernelTerms:
         """Return the kernel of effects that drift: votes far apart in time have less in common."""

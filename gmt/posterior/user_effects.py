@@ -76,7 +76,12 @@ class UserEffects:
             row = order[np.searchsorted(users, user[at], sorter=order)]
             batch = self.batch(index)
             towards = batch.towards(
-                row, targets.models[at], targets.quality[at], targets.similarity[at], targets.features[at]
+                row,
+                targets.models[at],
+                targets.quality[at],
+                targets.similarity[at],
+                targets.features[at],
+                targets.questions.conversation[at],
             )
             yield TargetBatch(at, row, index, batch, towards)
 

@@ -13,11 +13,13 @@ from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.observations import VOTE, Observations
 from gmt.posterior.rating_scales import RatingScales
+from gmt.routing.conversation_reading import ConversationReading, ReadQueries
 from gmt.routing.kernels import MANY_MODELS, QueryKernel
-from gmt.routing.query_keys import QueryKeys
 from gmt.routing.recency import rated_since
 
-VOTE_COLUMNS = ("user", "a", "b", "outcomes", "kind", "value", "query", "features", "comparison", "since")
+VOTE_COLUMNS = (
+    "user", "a", "b", "outcomes", "kind", "value", "query", "features", "comparison", "since", "conversation",
+)  # fmt: skip
 """The fields of `VoteHistory` that hold one entry for each vote."""
 NUMBERS_AT_ONCE = 2_000_000
 """Users are solved in batches whose padded (B, T, T) kernels hold at most so many numbers."""
@@ -35,11 +37,13 @@ class VoteHistory:
         features: (V, F) features of a's answer less those of b's, if there is one.
         comparison: (V,) positions in the table the votes were read from.
         since: (V,) how many comparisons the same user rated later.
+        conversation: (V,) codes of the conversations.
         queries: The similarity of the known queries.
         models: M; user effects on them stand first in S, before position bias, discrimination and leniency.
         scales: The thresholds of ratings.
         groups: Where each group of features ends among the F.
         half_life: Ratings after which two votes of a user have half in common; 0: whatever lies between them.
+        by_conversation: Whether the kernel has a term for votes of one conversation.
     """
 
     user: np.ndarray
@@ -52,11 +56,13 @@ class VoteHistory:
     features: np.ndarray
     comparison: np.ndarray
     since: np.ndarray
+    conversation: np.ndarray
     queries: QueryKernel
     models: int
     scales: RatingScales = RatingScales()
     groups: tuple[int, ...] = ()
     half_life: float = 0.0
+    by_conversation: bool = False
 
     def __len__(self) -> int:
         return len(self.user)
@@ -69,6 +75,8 @@ class VoteHistory:
         centre: np.ndarray,
         half_life: float = 0.0,
         reading: Reading | None = None,
+        conversations: ConversationReading | None = None,
+        by_conversation: bool = False,
     ) -> VoteHistory:
         """Read what users said in a history, in an order that does not depend on the table's.
 
@@ -76,13 +84,14 @@ class VoteHistory:
             history: The visible comparisons.
             features: One for each group of features.
             centre: (D,) what query vectors are centred on.
-            half_life: As in `VoteHistory`.
+            half_life, by_conversation: As in `VoteHistory`.
             reading: What is known of scales, words and signals; nothing by default.
+            conversations: How queries are read; each by its own text alone by default.
         """
-        # 1. Queries are coded among those voted on only, so that the kernel is no larger than it must be.
+        # 1. What was said, which queries it was said of, and which of them each observation is about.
         table, reading = history.table, reading or Reading()
         seen = reading.observations(history)
-        keys, query = QueryKeys.of(table).select(seen.comparison).distinct()
+        queries, query = read_voted(history, seen.comparison, conversations or ConversationReading())
         lone = seen.row_b < 0
         user, a = table.user[seen.comparison], table.model[seen.row_a]
         b = np.where(lone, -1, table.model[seen.row_b])
@@ -104,11 +113,13 @@ class VoteHistory:
             np.concatenate([np.zeros((len(seen), 0)), *differences], axis=1)[order],
             seen.comparison[order],
             rated_since(table)[seen.comparison[order]],
-            QueryKernel.of(keys, history.vectors, centre, len(table.models)),
+            table.conversation[seen.comparison[order]],
+            QueryKernel.of(queries, centre, len(table.models)),
             len(table.models),
             scales,
             tuple(int(end) for end in np.cumsum([group.shape[1] for group in rows])),
             half_life,
+            by_conversation,
         )
 
     @property
@@ -133,6 +144,13 @@ class VoteHistory:
     def select(self, positions: np.ndarray) -> VoteHistory:
         """Return the votes at `positions` (indices or a mask), which must leave a user's side by side."""
         return replace(self, **{name: getattr(self, name)[positions] for name in VOTE_COLUMNS})
+
+    def joined(self, parts: Sequence[VoteHistory]) -> VoteHistory:
+        """Return the votes of parts one behind the other, all under these thresholds."""
+        plain = [name for name in VOTE_COLUMNS if name != "outcomes"]
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in plain}
+        weight = np.concatenate([part._weight for part in parts])
+        return replace(self, outcomes=self.scales.outcomes(columns["kind"], columns["value"], weight), **columns)
 
     def inserted(self, places: np.ndarray, other: VoteHistory) -> VoteHistory:
         """Return the votes with other ones before `places`, where a user's must stay side by side."""
@@ -175,6 +193,7 @@ class VoteHistory:
             features=(features[of, a] - np.where(lone[:, None], 0.0, features[of, b]))[order],
             comparison=of[order],
             since=np.zeros(len(of)),
+            conversation=questions.conversation[of][order],
         )
 
     def of_user(self, user: int) -> slice:
@@ -206,3 +225,11 @@ class VoteHistory:
             batch, order = order[:size], order[size:]
             slots = np.arange(most)
             yield users[batch], np.where(slots < count[batch, None], first[batch, None] + slots, -1)
+
+
+def read_voted(
+    history: Dataset, comparison: np.ndarray, reading: ConversationReading
+) -> tuple[ReadQueries, np.ndarray]:
+    """Return the G queries of the comparisons at (V,) positions, and (V,) which of them each one has."""
+    # Among those voted on only, so that the kernel is no larger than it must be.
+    return reading.read(history, history.table).select(comparison).distinct()

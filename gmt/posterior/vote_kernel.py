@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -156,9 +157,17 @@ class QueryTerm:
         return np.concatenate([shared[:, :1], shared[:, 1:] @ basis[:, largest]], axis=1)[at]
 
 
+class Term(Protocol):
+    """Multiply by one more term of the kernel between T votes."""
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Multiply (T, N) numbers."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class VoteKernel:
-    """Hold the kernel s · (X S Xᵀ + g · query term) + Σ_g a_g · φ φᵀ between T votes as products.
+    """Hold the kernel s · (X S Xᵀ + g · query term + g_c · conversation term) + Σ_g a_g · φ φᵀ between T votes.
 
     Args:
         design: (T, P) sparse X.
@@ -167,6 +176,8 @@ class VoteKernel:
         features: φ (T, F) of each group.
         scales: s and g.
         variances: a, one for each group; groups beyond them are left out.
+        conversation: The term of votes of one conversation, where there is one.
+        conversation_scale: g_c.
     """
 
     design: csr_matrix
@@ -175,10 +186,14 @@ class VoteKernel:
     features: tuple[np.ndarray, ...]
     scales: tuple[float, float]
     variances: tuple[float, ...]
+    conversation: Term | None = None
+    conversation_scale: float = 0.0
 
-    def under(self, scales: tuple[float, float], variances: tuple[float, ...]) -> VoteKernel:
+    def under(
+        self, scales: tuple[float, float], variances: tuple[float, ...], conversation_scale: float = 0.0
+    ) -> VoteKernel:
         """Return the same terms with other amplitudes."""
-        return replace(self, scales=scales, variances=variances)
+        return replace(self, scales=scales, variances=variances, conversation_scale=conversation_scale)
 
     @cached_property
     def _transposed(self) -> csr_matrix:
@@ -190,6 +205,8 @@ class VoteKernel:
         out = self.design @ self.covariance.times(self._transposed @ x)
         if query:
             out += query * self.query.apply(x)
+        if self.conversation_scale and self.conversation is not None:
+            out += self.conversation_scale * self.conversation.apply(x)
         out *= prior
         for variance, group in zip(self.variances, self.features, strict=False):
             if variance:

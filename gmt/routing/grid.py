@@ -102,6 +102,12 @@ class ValidationVotes:
         won = self.votes.y != 0.5
         return replace(self, votes=self.votes.select(won), slot_a=self.slot_a[won], slot_b=self.slot_b[won])
 
+    def revealed(self, data: Dataset) -> ValidationVotes:
+        """Return the same votes on questions that also show the ratings of earlier rounds of their conversations."""
+        places = {number: at for at, number in enumerate(data.table.comparison.tolist())}
+        at = np.array([places[number] for number in self.questions.comparison.tolist()], np.int64)
+        return replace(self, questions=data.questions(at, reveal_earlier=True))
+
     def differences(self, scores: np.ndarray) -> np.ndarray:
         """Return (V + L,) the score of each pair's first answer less its second's, given (C, K) scores."""
         at = self.votes.comparison

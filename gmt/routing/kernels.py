@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from gmt.data.growing_rows import Vectors
+from gmt.routing.conversation_reading import ReadQueries
 from gmt.routing.query_keys import QueryKeys
 
 # The parts of K_q add up to 1 for a query with itself, so that quality_variance is the variance of one answer.
@@ -87,19 +87,19 @@ class QueryKernel:
     beginning: np.ndarray | None = None
 
     @classmethod
-    def of(cls, keys: QueryKeys, vectors: Vectors, centre: np.ndarray, models: int = 0) -> QueryKernel:
-        """Give G queries coordinates by their (T, D) text vectors.
+    def of(cls, read: ReadQueries, centre: np.ndarray, models: int = 0) -> QueryKernel:
+        """Give G queries coordinates by their vectors.
 
         These are on `QUERY_COMPONENTS` axes where the queries are more than `DENSE_QUERIES` or models than
         `MANY_MODELS`.
         """
-        coordinates, basis = centred(vectors[keys.query], centre), None
+        coordinates, basis = centred(read.vectors, centre), None
         # A kernel that is kept as a matrix has whole coordinates; `basis` is thus what says which form it has.
-        if len(keys) > DENSE_QUERIES or models > MANY_MODELS:
+        if len(read) > DENSE_QUERIES or models > MANY_MODELS:
             # Not centred again: products of coordinates are to stay the cosines, as near as few axes allow.
             basis = np.linalg.eigh(coordinates.T @ coordinates)[1][:, -QUERY_COMPONENTS:]
             coordinates = coordinates @ basis
-        return cls(keys, coordinates, centre, basis)
+        return cls(read.keys, coordinates, centre, basis)
 
     def select(self, codes: np.ndarray) -> QueryKernel:
         """Return the kernel of some of the known queries, which get new codes."""
@@ -110,15 +110,13 @@ class QueryKernel:
         # By identity, which costs nothing; arrays of coordinates are never written into.
         return other.coordinates is self.coordinates or other.coordinates is self.beginning
 
-    def extended(self, keys: QueryKeys, vectors: Vectors) -> QueryKernel:
+    def extended(self, read: ReadQueries) -> QueryKernel:
         """Return the kernel with more known queries behind the others, which keep their coordinates."""
-        coordinates = centred(vectors[keys.query], self.centre)
-        coordinates = coordinates if self.basis is None else coordinates @ self.basis
-        both = {name: np.concatenate([getattr(self.keys, name), getattr(keys, name)]) for name in vars(keys)}
+        coordinates = self._coordinates(read)
         # The first beginning is kept through any number of extensions, for f was fitted to it.
         first = self.coordinates if self.beginning is None else self.beginning
         longer = np.concatenate([self.coordinates, coordinates])
-        return replace(self, keys=QueryKeys(**both), coordinates=longer, beginning=first)
+        return replace(self, keys=self.keys.joined(read.keys), coordinates=longer, beginning=first)
 
     @cached_property
     def _dense(self) -> np.ndarray | None:
@@ -137,20 +135,13 @@ class QueryKernel:
             + TEXT * (TEXT_FLOOR + (1 - TEXT_FLOOR) * coordinates @ self.coordinates.T)
         )
 
-    def to_known(self, targets: QueryKeys, vectors: Vectors) -> np.ndarray:
-        """Return (C, G) similarities of C queries, known or not, to the known ones.
+    def to_known(self, targets: ReadQueries) -> np.ndarray:
+        """Return (C, G) similarities of C queries, known or not, to the known ones."""
+        return self._join(targets.keys, self._coordinates(targets), targets.keys.same_as(self.keys))
 
-        Args:
-            targets: C queries.
-            vectors: (T, D) text vectors that `targets.query` points into.
-        """
-        coordinates = centred(vectors[targets.query], self.centre)
-        coordinates = coordinates if self.basis is None else coordinates @ self.basis
-        known = self.keys
-        # Codes suffice: a text has one code in the history and in whatever extends it.
-        same = (targets.query[:, None] == known.query) & (targets.turn[:, None] == known.turn)
-        same &= targets.question[:, None] == known.question
-        return self._join(targets, coordinates, same)
+    def _coordinates(self, read: ReadQueries) -> np.ndarray:
+        coordinates = centred(read.vectors, self.centre)
+        return coordinates if self.basis is None else coordinates @ self.basis
 
     def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return similarities of known queries, (B, T) codes against (B, S), as (B, T, S)."""

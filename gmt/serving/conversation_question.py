@@ -13,7 +13,7 @@ from gmt.data.dataset import Dataset, ModelInfo, Questions
 from gmt.data.growing_rows import LayeredVectors
 from gmt.data.interactions import InteractionTable
 from gmt.data.vocabulary import Vocabulary
-from gmt.serving.messages import chat_rounds
+from gmt.serving.messages import UNNAMED
 from gmt.serving.question_builder import known_as
 from gmt.serving.run_data import RunData
 
@@ -26,8 +26,6 @@ VOCABULARIES = {
     "tasks": ("task",),
 }
 """The vocabularies of a table, and the columns that hold codes of each."""
-UNNAMED = "somebody"
-"""Stands in the rounds of a user who is not named."""
 
 
 def conversation_question(
@@ -35,7 +33,7 @@ def conversation_question(
     user: str | None,
     query: str,
     candidates: Sequence[str],
-    messages: Sequence[Mapping[str, Any]],
+    rounds: Sequence[Comparison],
     task: str | None = None,
 ) -> tuple[Dataset, Questions]:
     """Return the data with the texts of a conversation, and its question put twice.
@@ -45,14 +43,10 @@ def conversation_question(
         user: Who asks.
         query: The text of the question.
         candidates: (K,) names of models.
-        messages: The rounds before, as OpenAI-style chat messages.
+        rounds: The rounds before, numbered from 0; their ratings are shown with the question.
         task: Name of the question's task, if it has one.
-
-    Raises:
-        UserError: A message has another role, or answers nothing.
     """
     # 1. A table of the rounds and the question alone, so that the table's own code finds what came before.
-    rounds = chat_rounds(messages, user or UNNAMED)
     here = rounds[0].conversation if rounds else "the question asked"
     asked = Comparison(user or UNNAMED, here, len(rounds), query, tuple(map(Candidate, candidates)), task=task)
     few, table = InteractionTable.from_comparisons([*rounds, asked]), run.data.table
@@ -67,7 +61,7 @@ def conversation_question(
         columns |= {column: codes[getattr(few, column)] for column in named}  # -1 picks the last, which is -1
     # 3. Questions are read from that table, and the old rows go with them: the conversation is no history.
     alone = replace(data, table=replace(few, **grown, **columns))
-    return data, alone.questions(np.full(2, len(few) - 1))
+    return data, alone.questions(np.full(2, len(few) - 1), reveal_earlier=True)
 
 
 def _with_names(run: RunData, grown: Mapping[str, Vocabulary]) -> Dataset:

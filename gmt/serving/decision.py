@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ import numpy as np
 from gmt.data.interactions import InteractionTable
 from gmt.errors import UserError
 from gmt.routing.pairwise import win_probability
+from gmt.routing.staying import Staying
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,47 @@ class Reason:
 
 
 @dataclass(frozen=True)
+class Stay:
+    """Hold what a decision says of staying with the model that answered last in the conversation.
+
+    Args:
+        current: That model.
+        best: The model whose score was highest before a switch was weighed.
+        chosen: The model that was decided on.
+        cost: What changing to `best` costs, in the unit of the scores.
+        gain: How much higher `best` scores than `current`, likewise.
+    """
+
+    current: str
+    best: str
+    chosen: str
+    cost: float
+    gain: float
+
+    @classmethod
+    def of(
+        cls, staying: Staying, names: Sequence[str], scores: np.ndarray, temperature: float, chosen: str
+    ) -> Self | None:
+        """Say it of (K,) scores before the switch was weighed; None where the current model is no candidate."""
+        if staying.current not in names:
+            return None
+        lost = temperature * staying.penalties(names)
+        # As `rank` tells equal scores apart.
+        best = min(range(len(names)), key=lambda k: (-scores[k], names[k]))
+        gain = float(scores[best] - scores[names.index(staying.current)])
+        return cls(staying.current, names[best], chosen, float(lost[best]), gain)
+
+    def __str__(self) -> str:
+        if self.best == self.chosen == self.current:
+            return f"stayed with {self.current}: no model scores higher"
+        weighed = f"the switch to {self.best} costs {self.cost:.2f}, the gain is {self.gain:.2f}"
+        if self.chosen == self.current:
+            return f"stayed with {self.current}: {weighed}"
+        # A third model may be cheaper to change to than the best one.
+        return f"left {self.current} for {self.chosen}: {weighed}"
+
+
+@dataclass(frozen=True)
 class Decision:
     """Hold the ranking of the candidates for a user and a query, best first.
 
@@ -70,6 +113,7 @@ class Decision:
         ranking: The candidates, best first.
         votes: How many rated rounds of this user were visible.
         reasons: Past rounds that moved the winner, strongest first; empty unless asked for.
+        stay: What staying with the conversation's model weighed; None where nothing was to be weighed.
     """
 
     user: str | None
@@ -77,6 +121,7 @@ class Decision:
     ranking: tuple[Choice, ...]
     votes: int
     reasons: tuple[Reason, ...] = ()
+    stay: Stay | None = None
 
     @property
     def model(self) -> str:
@@ -92,6 +137,7 @@ class Decision:
             "votes": self.votes,
             "ranking": [vars(choice) for choice in self.ranking],
             "reasons": [vars(reason) for reason in self.reasons],
+            **({} if self.stay is None else {"stay": {**vars(self.stay), "reason": str(self.stay)}}),
         }
 
 
@@ -104,6 +150,7 @@ def rank(
     draw: np.random.Generator | None = None,
     cost: np.ndarray | None = None,
     cost_weight: float = 0.0,
+    staying: Staying | None = None,
 ) -> tuple[Choice, ...]:
     """Order candidates by score, or by a draw from what they may be.
 
@@ -117,6 +164,7 @@ def rank(
             that may be the best are tried as often as they may be.
         cost: (K,) expected costs as shares of the dearest, where they are known.
         cost_weight: How many logits of preference the dearest answer's cost takes away, others their share.
+        staying: What a change of model within the conversation takes away, where that is to count.
 
     Raises:
         UserError: A draw is asked for where there is no covariance, or costs are to count and are not known.
@@ -132,6 +180,9 @@ def rank(
     if cost is not None:
         scores = scores - cost_weight * temperature * cost
         unknown = unknown - cost_weight * temperature * cost
+    if staying is not None:
+        lost = temperature * staying.penalties(models)
+        scores, unknown = scores - lost, unknown - lost
     # 2. Each candidate's chance against each other; half a win against itself comes off.
     count = len(models)
     against = win_probability(scores[:, None] - scores[None, :], temperature)

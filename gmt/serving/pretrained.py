@@ -16,10 +16,12 @@ from gmt.data.dataset import Dataset, ModelInfo, Questions
 from gmt.errors import UserError
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.costs import price_shares
+from gmt.routing.staying import Staying, switch_costs, tokens_of
 from gmt.runs import STATE, RunFolder, read_card
 from gmt.serving.conversation_question import conversation_question
-from gmt.serving.decision import Decision, Reason, rank
+from gmt.serving.decision import Decision, Reason, Stay, rank
 from gmt.serving.live_run import LiveRun, Removed
+from gmt.serving.messages import UNNAMED, chat_rounds, last_answer, taken_answer
 from gmt.serving.run_data import RunData
 from gmt.serving.run_state import RunState
 from gmt.state.events import Event
@@ -129,6 +131,7 @@ class Router:
         cost_weight: float = 0.0,
         task: str | None = None,
         with_uncertainty: bool = True,
+        stay: float | None = None,
     ) -> Decision:
         """Rank models for a user and a query.
 
@@ -136,18 +139,21 @@ class Router:
             user: Who asks; an unknown user gets the ranking of one without history.
             query: The text of the question.
             candidates: Names of the models to choose from; all models of the run by default.
-            conversation: The rounds before, as OpenAI-style chat messages; an assistant message may
-                name its `model`.
+            conversation: The rounds before, as OpenAI-style chat messages, where an assistant message may name its
+                `model`; or as rows of the jsonl form, whose ratings count for this question. Rounds that were added to
+                the user's history already should come without their ratings, or these count twice.
             explain: Also say which past rounds moved the winner.
             explore: Order by one draw from the posterior made with this generator, not by its mean.
             cost_weight: How many logits of preference the dearest answer's cost takes away, and others' their share.
             task: Name of the task the query belongs to, as the data of the run names it.
             with_uncertainty: Also return every score's standard deviation, which takes a hundred times as long as
                 the scores.
+            stay: How many logits of preference one unit of a switch's cost takes away (`gmt.routing.staying`); the
+                run's `routing.stay` by default. It weighs only where the conversation says which model answered last.
 
         Raises:
             UserError: A candidate is unknown, there is none, the query is empty, there is no posterior
-                to explore with, or costs are to count and are not known.
+                to explore with, costs are to count and are not known, or a row or message cannot be read.
         """
         # 1. Who asks for which models; a user without rounds is asked for as an unknown one.
         now = self.live.now()
@@ -156,25 +162,40 @@ class Router:
         known = user if code >= 0 and builder.rounds(code) else None
         code = code if known is not None else -1
         # 2. The question twice: from the user, and from an unknown one, whose scores the margin is taken from.
-        if conversation:
-            data, questions = conversation_question(now, user, query, names, conversation, task)
+        rounds = chat_rounds(conversation, user or UNNAMED) if conversation else []
+        if rounds:
+            data, questions = conversation_question(now, user, query, names, rounds, task)
             questions = replace(questions, user=np.array([code, -1]))
         else:
             vector, codes = now.texts.encode([query])[0], [builder.models.code(name) for name in names]
             data, questions = builder.build([code, -1], query, vector, codes, task)
-        scores = now.router.score(data, questions)
-        # Rounding may differ between equal rows of a batch; an unknown user has a margin of exactly 0.
-        unknown_scores = scores[1] if known is not None else scores[0]
+        first, shows = questions.select(np.array([0])), questions.earlier.says_anything
+        scores, unknown_scores = _scores(now, data, questions, known is not None)
         # 3. Uncertainty costs a solve of its own, so only where it is shown or drawn from.
-        first = questions.select(np.array([0]))
         covariance = now.router.covariance(data, first) if with_uncertainty or explore is not None else None
         temperature = float(self.card.get("temperature") or 1.0)
         cost = _costs(now, data, first, names)
-        ranking = rank(names, scores[0], unknown_scores, temperature, covariance, explore, cost, cost_weight)
+        staying = self._staying(data, names, rounds, stay)
+        ranking = rank(names, scores, unknown_scores, temperature, covariance, explore, cost, cost_weight, staying)
         # 4. What moved the winner: each past round's effect, the strongest first.
         best = names.index(ranking[0].model)
-        reasons = _reasons(now, data, first, best) if explain and known is not None else ()
-        return Decision(known, query, ranking, 0 if known is None else builder.votes(code), reasons)
+        reasons = _reasons(now, data, first, best) if explain and (known is not None or shows) else ()
+        kept = None
+        if staying is not None:
+            paid = scores - cost_weight * temperature * cost if cost is not None else scores
+            kept = Stay.of(staying, names, paid, temperature, ranking[0].model)
+        return Decision(known, query, ranking, 0 if known is None else builder.votes(code), reasons, kept)
+
+    def _staying(
+        self, data: Dataset, names: Sequence[str], rounds: Sequence[Comparison], stay: float | None
+    ) -> Staying | None:
+        """Return what a change of model within these rounds costs, None where nothing is to be weighed."""
+        routing, last = self.config.routing, last_answer(rounds)
+        weight = routing.stay if stay is None else stay
+        if last is None or not weight:
+            return None
+        said = [text for one in rounds for text in (one.query, getattr(taken_answer(one), "response", None))]
+        return Staying(last.model, weight, switch_costs(data.models, names, tokens_of(said), routing.switch_cost))
 
     def preferences(self, user: str | None, questions: int = 64) -> dict[str, float]:
         """Return each model's mean score for a user over the run's own queries, best first.
@@ -338,6 +359,17 @@ def _candidates(now: RunData, query: str, candidates: Sequence[str] | None) -> l
     return names
 
 
+def _scores(now: RunData, data: Dataset, questions: Questions, known: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return (K,) scores of the first question, for the user, and those of the second, for an unknown one."""
+    if questions.earlier.says_anything:
+        # What was rated in the conversation is of who asks; an unknown user has only read it.
+        unrated = replace(questions.select(np.array([1])), earlier=questions.earlier.without_ratings())
+        return now.router.score(data, questions.select(np.array([0])))[0], now.router.score(data, unrated)[0]
+    scores = now.router.score(data, questions)
+    # Rounding may differ between equal rows of a batch; an unknown user has a margin of exactly 0.
+    return scores[0], scores[1] if known else scores[0]
+
+
 def _costs(now: RunData, data: Dataset, question: Questions, names: list[str]) -> np.ndarray | None:
     """Return (K,) what the candidates cost as shares of the dearest, from past costs, else from prices."""
     learned = now.builder.costs
@@ -350,4 +382,8 @@ def _costs(now: RunData, data: Dataset, question: Questions, names: list[str]) -
 def _reasons(now: RunData, data: Dataset, question: Questions, best: int) -> tuple[Reason, ...]:
     """Return the past rounds that moved the winner."""
     effects = sorted(now.router.effects(data, question, best).items(), key=lambda item: -abs(item[1]))
-    return tuple(Reason.of(data.table, position, effect) for position, effect in effects)
+    # A round shown with the question stands under -1 less its place among those.
+    return tuple(
+        Reason.of(data.table, at, effect) if at >= 0 else Reason.of(question.earlier, -1 - at, effect)
+        for at, effect in effects
+    )

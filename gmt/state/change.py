@@ -72,7 +72,8 @@ class Change(RunRows):
     ) -> Added:
         """Append rounds of a user; repeats of what counts already are left out.
 
-        Conversations are told apart from those of other calls that have the same name.
+        Rounds join the conversation of the same name that earlier calls began where they come after all of its turns;
+        else they are another conversation, told apart from those of other calls that have the same name.
 
         Args:
             user: Who adds them.
@@ -104,6 +105,11 @@ class Change(RunRows):
         # 2. Rounds that are new get the name of their conversation and a place in the log.
         taken = {item.conversation for item in known}
         names: dict[str, str] = {}
+        first: dict[str, int] = {}  # conversation -> the first turn that is new
+        for one in encoded:
+            if one.content not in trained and one.content not in by_content:
+                turn = one.body["turn"]
+                first[one.conversation] = min(turn, first.get(one.conversation, turn))
         found: list[int | None] = [None] * len(encoded)
         fresh: dict[str, int] = {}  # content -> its place among the rows
         place: dict[int, int] = {}  # position of a round -> the row that stands for it
@@ -123,7 +129,8 @@ class Change(RunRows):
                 place[position] = fresh[one.content]
             elif one.content not in trained:
                 if one.conversation not in names:
-                    names[one.conversation] = self._conversation(user_id, name, one.conversation, taken)
+                    begin = first[one.conversation]
+                    names[one.conversation] = self._conversation(user_id, name, one.conversation, begin, taken)
                 fresh[one.content] = place[position] = len(rows)
                 new.append(one)
                 rows.append(self._row(user_id, name, one, key, names[one.conversation], source))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gmt.data.text_keys import stand_in
-from gmt.state.database_tables import conversations, forgotten, models, runs, texts, users, uses, vectors
-from gmt.state.events import pack, read_text, short_hash, user_hash
+from gmt.state.database_tables import conversations, events, forgotten, models, runs, texts, users, uses, vectors
+from gmt.state.events import pack, payload_begin, read_text, short_hash, user_hash
 
 AT_ONCE = 500  # values in one statement; both databases take more
 T = TypeVar("T")
@@ -60,10 +61,18 @@ class RunRows:
         query = self._insert(forgotten).on_conflict_do_update(index_elements=["run_id", "hash"], set_=again)
         self.connection.execute(query, row)
 
-    def _conversation(self, user_id: int, user: str, given: str, taken: set[str]) -> str:
-        """Return a name that no other conversation of the run bears, and keep it."""
+    def _conversation(self, user_id: int, user: str, given: str, first: int, taken: set[str]) -> str:
+        """Return the name of the conversation that rounds from turn `first` on belong to, and keep it.
+
+        It is the last one that was given this name where they come after all of its turns that count, else a new one,
+        whose name no other conversation of the run bears.
+        """
         start = given if given.startswith(f"{user}: ") else f"{user}: {given}"
         copies = self._copies(start)
+        last = start if copies == 1 else f"{start} ({copies})"
+        if copies and last not in taken and self._turns(user_id, last) < first:
+            taken.add(last)
+            return last
         name, number = start, copies or 1
         while name in taken or (copies if name == start else self._copies(name)):
             number += 1
@@ -79,6 +88,15 @@ class RunRows:
             self.connection.execute(query, row)
         taken.add(name)
         return name
+
+    def _turns(self, user_id: int, name: str) -> float:
+        """Return the last turn of a user's conversation that counts, infinity where none does."""
+        own = (events.c.user_id == user_id) & events.c.revoked.is_(None)
+        begin = payload_begin(name)
+        # No LIKE, which reads patterns, takes capitals for small letters and refuses long ones.
+        same = func.substr(events.c.payload, 1, len(begin)) == begin
+        found = self.connection.execute(select(events.c.payload).where(own, same)).scalars()
+        return max((json.loads(payload)["turn"] for payload in found), default=float("inf"))
 
     def _copies(self, name: str) -> int:
         query = select(conversations.c.copies).where(

@@ -19,6 +19,7 @@ from gmt.posterior.differentiable_likelihood import log_likelihood
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.posterior.implicit_mode import implicit_mode
 from gmt.posterior.user_batch import UserBatch
+from gmt.routing.conversation_reading import ReadQueries
 from gmt.training.trait_folds import FOLDS, Folds, fold_votes
 
 SHOWN_WHOLE = 0.5
@@ -137,7 +138,8 @@ def _losses(
         if not target.any():
             continue
         # 2. The posterior's own kernel with learned amplitudes, and the kernel of the traits.
-        kernel = _own_kernel(network, batch) + _trait_kernel(network, traits, train, batch)
+        kernel = _own_kernel(network, batch, folds.conversation_scale)
+        kernel = kernel + _trait_kernel(network, traits, folds.queries, batch)
         # 3. The mode given the shown votes, found in double precision, predicts the hidden ones.
         y, known = _tensor(batch.outcomes.y), _tensor(batch.offset)
         alpha = implicit_mode(kernel.double(), known.double(), batch.outcomes, torch.from_numpy(shown)).float()
@@ -149,20 +151,22 @@ def _losses(
         yield found, int(target.sum())
 
 
-def _own_kernel(network: TraitNetwork, batch: UserBatch) -> Tensor:
-    """Return (B, T, T) the terms of the posterior's kernel under the learned amplitudes."""
+def _own_kernel(network: TraitNetwork, batch: UserBatch, conversation: float) -> Tensor:
+    """Return (B, T, T) the terms of the posterior's kernel under the learned amplitudes, and that of conversations."""
     terms = batch.among()
     user, query, style = network.log_amplitudes.exp()
     kernel = user * _tensor(terms.linear) + query * user * _tensor(terms.query)
+    if terms.conversation is not None:
+        kernel = kernel + conversation * user * _tensor(terms.conversation)
     return kernel + style * _tensor(terms.features[0]) if terms.features else kernel
 
 
-def _trait_kernel(network: TraitNetwork, traits: Tensor, train: Dataset, batch: UserBatch) -> Tensor:
+def _trait_kernel(network: TraitNetwork, traits: Tensor, read: ReadQueries, batch: UserBatch) -> Tensor:
     """Return (B, T, T) products of the traits of a's answer less those of b's, if there is one."""
-    keys = batch.queries.keys
     queries, code = np.unique(batch.query, return_inverse=True)
-    texts = torch.as_tensor(train.vectors[keys.query[queries]], dtype=torch.float32)
-    weights = network.weights(texts, torch.as_tensor(keys.task[queries]))
+    asked = read.select(queries)
+    texts = torch.as_tensor(asked.vectors, dtype=torch.float32)
+    weights = network.weights(texts, torch.as_tensor(asked.keys.task))
     # An answer judged alone has no second one.
     second = traits[batch.b] * torch.from_numpy(~batch.lone)[:, :, None]
     gap = (traits[batch.a] - second) * weights[code.reshape(batch.query.shape)]

@@ -10,7 +10,8 @@ from gmt.data.dataset import Dataset
 from gmt.data.interactions import InteractionTable
 from gmt.posterior.alternating_fit import ROUNDS, alternating_fit
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
-from gmt.posterior.vote_history import VoteHistory
+from gmt.posterior.vote_history import VoteHistory, read_voted
+from gmt.routing.conversation_reading import ReadQueries
 
 FOLDS = 5
 """Parts that the conversations are cut into; each is held out once."""
@@ -24,11 +25,15 @@ class Folds:
         votes: The votes.
         fold: (V,) the fold of each.
         offset: (FOLDS, V) differences of f fitted without the fold.
+        queries: The G queries that were voted on.
+        conversation_scale: g_c of the posterior's kernel.
     """
 
     votes: VoteHistory
     fold: np.ndarray
     offset: np.ndarray
+    queries: ReadQueries
+    conversation_scale: float = 0.0
 
 
 def folds_of(table: InteractionTable, generator: np.random.Generator) -> np.ndarray:
@@ -47,4 +52,5 @@ def fold_votes(router: HierarchicalBradleyTerry, train: Dataset, generator: np.r
     for part in range(FOLDS):
         quality, _, _ = alternating_fit(prior, votes.select(fold != part), prepared.user_covariance, ROUNDS)
         offsets.append(quality.differences(votes.query, votes.a, votes.b))
-    return Folds(votes, fold, np.stack(offsets))
+    read, _ = read_voted(train, votes.comparison, router.settings.reading)
+    return Folds(votes, fold, np.stack(offsets), read, router.settings.conversation_scale)

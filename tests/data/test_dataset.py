@@ -236,6 +236,8 @@ GOOD_CARD = {"description": "a", "input_price": 0.5, "output_price": None}
         GOOD_CARD | {"description": None},
         GOOD_CARD | {"description": "half \ud800"},
         *(GOOD_CARD | {"input_price": wrong} for wrong in (-1, True, "1", float("nan"), float("inf"), [])),
+        *(GOOD_CARD | {name: -1} for name in ("cached_input_price", "switch_cost")),
+        {"description": "a", "cached_input_price": 0.5, "switch_cost": 1},
         None,
         [],
         "a",
@@ -250,3 +252,11 @@ def test_every_model_card_is_whole_or_named_in_data_and_in_runs(tmp_path, card):
         read_run_models(path)
     path.write_text(json.dumps({"whole": GOOD_CARD}))
     assert read_cards(path) == read_run_models(path) == {"whole": ModelInfo("a", 0.5, None)}
+
+
+def test_what_few_model_cards_state_is_read_and_written_where_it_is_stated(tmp_path):
+    path, rare = tmp_path / "models.json", {"cached_input_price": 0.05, "switch_cost": 2.0}
+    path.write_text(json.dumps({"old": GOOD_CARD, "new": GOOD_CARD | rare, "none": GOOD_CARD | dict.fromkeys(rare)}))
+    found = read_cards(path)
+    assert found == {"old": ModelInfo("a", 0.5), "new": ModelInfo("a", 0.5, None, 0.05, 2.0), "none": found["old"]}
+    assert [card.to_json() for card in found.values()] == [GOOD_CARD, GOOD_CARD | rare, GOOD_CARD]

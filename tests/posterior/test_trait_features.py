@@ -10,6 +10,7 @@ from gmt.data.interactions import TEST, TRAIN
 from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.trait_features import TraitFeatureMaker
+from gmt.routing.conversation_reading import ConversationReading
 from tests.factories import random_dataset
 
 
@@ -32,13 +33,18 @@ def network(data, size=0.7):
     return made.eval()
 
 
-def test_rows_and_candidates_are_described_alike(data):
-    features = TraitFeatureMaker(network(data))(data)
+@pytest.mark.parametrize("reading", [ConversationReading(), ConversationReading(0.9, 0.5, 3.0)])
+def test_rows_and_candidates_are_described_alike(data, reading):
+    features = TraitFeatureMaker(network(data), reading)(data)
     table = data.table
     questions = data.questions(np.arange(len(table)))
     rows, offered = features.of_rows(data), features.of_candidates(data, questions)
     slot = np.arange(len(table.model)) - table.start[:-1][table.row_comparison]
     assert offered[table.row_comparison, slot] == pytest.approx(rows, abs=1e-6)
+    # Later rounds alone are described by more than their own text.
+    alone = TraitFeatureMaker(network(data))(data).of_rows(data)
+    moved = (np.abs(rows - alone) > 1e-6).any(axis=1)
+    assert np.array_equal(moved, (table.turn > 0)[table.row_comparison] & (reading.decay > 0))
 
 
 def test_traits_of_no_size_change_nothing(data, fitted):

@@ -7,7 +7,8 @@ import pytest
 from scipy.special import expit
 
 from gmt.errors import UserError
-from gmt.serving.decision import Decision, Reason, rank
+from gmt.routing.staying import Staying
+from gmt.serving.decision import Decision, Reason, Stay, rank
 
 MODELS = ["a", "b", "c"]
 
@@ -101,3 +102,39 @@ def test_equal_seeds_draw_equal_orders_and_no_posterior_is_refused() -> None:
     assert first == second
     with pytest.raises(UserError, match="no posterior"):
         rank(models, scores, scores, 1.0, None, np.random.default_rng(0))
+
+
+def staying(weight, current="b"):
+    return Staying(current, weight, np.array([1.0, 1.0, 3.0]))
+
+
+def test_a_switch_takes_its_cost_from_every_other_model_and_from_no_margin():
+    scores, unknown = np.array([2.0, 1.0, 2.5]), np.array([1.0, 0.0, 3.0])
+    plain = {choice.model: choice for choice in rank(MODELS, scores, unknown, 2.0)}
+    kept = {choice.model: choice for choice in rank(MODELS, scores, unknown, 2.0, staying=staying(0.25))}
+    lost = {name: plain[name].score - kept[name].score for name in MODELS}
+    assert lost == pytest.approx({"a": 0.5, "b": 0.0, "c": 1.5})
+    assert [kept[name].margin for name in MODELS] == pytest.approx([plain[name].margin for name in MODELS])
+    assert rank(MODELS, scores, unknown, 2.0, staying=staying(5.0))[0].model == "b"
+    # A model that is no candidate cannot be kept: nothing is weighed.
+    assert rank(MODELS, scores, unknown, 2.0, staying=staying(5.0, "gone")) == tuple(rank(MODELS, scores, unknown, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("weight", "chosen", "said"),
+    [
+        (5.0, "b", "stayed with b: the switch to c costs 15.00, the gain is 1.50"),
+        (0.1, "c", "left b for c: the switch to c costs 0.30, the gain is 1.50"),
+        (0.4, "a", "left b for a: the switch to c costs 1.20, the gain is 1.50"),
+    ],
+)
+def test_a_decision_says_why_it_stayed_or_left(weight, chosen, said):
+    scores = np.array([2.0, 1.0, 2.5])
+    ranking = rank(MODELS, scores, scores, 1.0, staying=staying(weight))
+    stay = Stay.of(staying(weight), MODELS, scores, 1.0, ranking[0].model)
+    assert ranking[0].model == chosen and str(stay) == said
+    read = json.loads(json.dumps(Decision("ana", "why?", ranking, 3, stay=stay).to_json()))
+    assert read["stay"]["reason"] == said and read["stay"]["current"] == "b" and read["stay"]["chosen"] == chosen
+    best = Stay.of(staying(weight, "c"), MODELS, scores, 1.0, "c")
+    assert str(best) == "stayed with c: no model scores higher"
+    assert Stay.of(staying(weight, "gone"), MODELS, scores, 1.0, "c") is None

@@ -104,18 +104,45 @@ def test_rounds_the_run_was_trained_on_are_repeats_too(store):
 
 
 def test_conversations_of_one_name_are_kept_apart(store):
-    for number in range(4):
-        store.add("ana", [vote(2 * number), vote(2 * number + 1)])
+    for number in (0, 7, 14, 21):  # the first two turns each time
+        store.add("ana", [vote(number), vote(number + 1)])
     found = [event.comparison.conversation for event in store.events_of("ana")]
     assert found == [name for name in ("ana: c", "ana: c (2)", "ana: c (3)", "ana: c (4)") for _ in range(2)]
     store.add("ana", [vote(10, conversation="c (5)")])
-    store.add("ana", [vote(11)])
+    store.add("ana", [vote(28)])
     assert [event.comparison.conversation for event in store.events_of("ana")][-2:] == ["ana: c (5)", "ana: c (6)"]
     # Two people's names must not run together into one conversation.
     store.add("a", [vote(1, conversation="b: c")])
     store.add("a: b", [vote(1, conversation="c")])
     talks = {user: store.events_of(user)[0].comparison.conversation for user in ("a", "a: b")}
     assert talks == {"a": "a: b: c", "a: b": "a: b: c (2)"}
+
+
+def test_rounds_added_one_by_one_join_their_conversation(store):
+    def names(user="ana"):
+        return [event.comparison.conversation for event in store.events_of(user) if not event.revoked]
+
+    for turn in (0, 1):
+        store.add("ana", [vote(turn)])
+    # 1. All that was said so far sent again with one round more, and a gap, change nothing.
+    store.add("ana", [vote(0), vote(1), vote(2)])
+    store.add("ana", [vote(4)])
+    assert names() == ["ana: c"] * 4
+    # 2. Another conversation of the name begins anew, and is the one that is then gone on with.
+    store.add("ana", [vote(7)])
+    store.add("ana", [vote(8), vote(9, conversation="C")])
+    assert names()[4:] == ["ana: c (2)", "ana: c (2)", "ana: C"]
+    # 3. A round that no longer counts stands in nobody's way.
+    (last,) = store.add("ana", [vote(10)]).ids
+    store.revoke(last)
+    store.add("ana", [vote(17)])
+    assert names()[-1] == "ana: c (2)"
+    # 4. Two names of one call are two conversations, and nobody joins another user's.
+    store.add("ana", [vote(4, conversation="c (2)", words="else"), vote(5)])
+    assert names()[-2:] == ["ana: c (2)", "ana: c (3)"]
+    store.add("a", [vote(0, conversation="b: c")])
+    store.add("a: b", [vote(1, conversation="c")])
+    assert names("a: b") == ["a: b: c (2)"]
 
 
 def test_a_revoked_round_counts_no_more_and_may_be_told_again(store):

@@ -13,6 +13,7 @@ from data_prep.simulate.feedback import FORMATS
 from data_prep.simulate.planted import PlantedSettings, draw_rounds, draw_world
 from data_prep.simulate.planted_file import write_planted
 from data_prep.simulate.planted_table import planted_dataset, planted_table
+from data_prep.simulate.planted_texts import FOLLOW_UPS
 from data_prep.simulate.world import World
 from data_prep.sources.jsonl import read
 from data_prep.sources.source import SourceOptions
@@ -24,6 +25,7 @@ RICH = replace(
     SMALL, feedback="mixed", turns=5, wander=True, drift_at=0.5, mix_cost=0.4, topic_taste=0.3, ties=0.2,
     noise_labels=0.1, responses=True,
 )  # fmt: skip
+FOLLOWED = replace(SMALL, turns=4, wander=True, topic_taste=0.5, follow_ups=0.6, responses=True)
 
 
 def auc(scores: np.ndarray, ratings: np.ndarray) -> float:
@@ -33,7 +35,7 @@ def auc(scores: np.ndarray, ratings: np.ndarray) -> float:
     return float((len(lead) - np.searchsorted(lead, -lead, "right")).mean() / len(lead))
 
 
-@pytest.mark.parametrize("settings", [SMALL, RICH, *(replace(SMALL, feedback=form) for form in FORMATS)])
+@pytest.mark.parametrize("settings", [SMALL, RICH, FOLLOWED, *(replace(SMALL, feedback=form) for form in FORMATS)])
 def test_written_rows_and_the_table_in_memory_are_one(tmp_path: Path, settings: PlantedSettings) -> None:
     write_planted(settings, tmp_path / "people.jsonl")
     data = read(tmp_path / "people.jsonl", SourceOptions())
@@ -174,3 +176,20 @@ def test_the_rows_do_not_hold_the_truth(tmp_path: Path) -> None:
 def test_settings_out_of_range_are_named(change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         replace(SMALL, **change)  # pyright: ignore[reportArgumentType]
+
+
+def test_follow_ups_say_nothing_of_their_topic_and_are_felt_as_the_topic_before() -> None:
+    table, world = planted_table(FOLLOWED)
+    plain, _ = planted_table(replace(FOLLOWED, follow_ups=0.0))
+    followed = table.task < 0
+    assert 0.5 < followed[table.turn > 0].mean() < 0.7 and not followed[table.turn == 0].any()
+    assert {table.texts[code] for code in table.query[followed]} <= set(FOLLOW_UPS)
+    assert not {table.texts[code] for code in table.query[~followed]} & set(FOLLOW_UPS)
+    # Each is a question of its own, about one of the topic before.
+    assert len(np.unique(table.question[followed])) == followed.sum()
+    topic = np.array([name.partition("-")[0] for name in table.questions])[table.question]
+    assert (topic[1:] == topic[:-1])[followed[1:]].all()
+    assert np.isfinite(world.table_scores(table)[table.mask]).all()
+    # Nothing else is drawn anew: who asks, when, and which answers are shown.
+    assert np.array_equal(table.user, plain.user) and np.array_equal(table.timestamp, plain.timestamp)
+    assert np.array_equal(table.candidates, plain.candidates)
