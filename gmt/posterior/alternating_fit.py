@@ -43,7 +43,7 @@ def alternating_fit(
     """
     # The M² entries of S are more than votes can tell apart where models are many.
     learn = learn and len(covariance) - 2 <= MANY_MODELS
-    quality, first = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.outcomes), covariance
+    quality, first = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.observed), covariance
     users = np.unique(votes.user)
     for _ in range(rounds if len(votes) else 0):
         # 1. What everybody's f says of each vote is what a user's own part comes on top of.
@@ -75,5 +75,5 @@ def alternating_fit(
             # Mixed with S₀ and not with the S of the round before, so that more rounds do not let the prior fade.
             covariance = LEARNING_RATE * total / len(users) + (1 - LEARNING_RATE) * first
         # 3. f again, each vote read by its voter's discrimination and less what the voter adds.
-        quality = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.outcomes, scale, offset)
+        quality = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.observed, scale, offset)
     return quality, covariance

@@ -18,6 +18,7 @@ from gmt.posterior.hierarchical_model import HierarchicalModel, mean_vector
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.prepared_history import PreparedHistory
 from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
+from gmt.routing.pairwise import votes_of
 from gmt.routing.query_keys import QueryKeys
 
 QUALITY_VARIANCES = (0.15, 0.3, 1.0, 2.0)
@@ -50,6 +51,7 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         self.settings = replace(self.settings, half_life=self.start.half_life)
         valid = ValidationVotes.of(data)
         history = data.select(data.table.split == TRAIN) if valid is None else valid.history
+        self.settings = replace(self.settings, tie_rate=self._tie_rate(history))
         prepared = self.prepare(history)
 
         # 1. Without a vote to choose by, the settings stand and S alone is learned.
@@ -73,6 +75,12 @@ class HierarchicalBradleyTerry(HierarchicalModel):
             if gain > doubt:
                 self.settings = tried[at].effects.settings
         return self
+
+    def _tie_rate(self, history: Dataset) -> float:
+        """Return the share of ties among the TRAIN votes; 0 where ties are half wins, or none was cast."""
+        votes = votes_of(history.table)
+        # The start says whether, and TRAIN how often; without a vote the start's own share is all there is.
+        return float((votes.y == 0.5).mean()) if self.start.tie_rate and len(votes) else self.start.tie_rate
 
     def _candidates(
         self, history: Dataset, prepared: PreparedHistory, data: Dataset, questions: Questions

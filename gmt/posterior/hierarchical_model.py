@@ -38,7 +38,8 @@ class HierarchicalModel:
     Answer quality f shares strength between queries and models by their texts (`QualityPrior`). (θ, π, ρ)_u ~ N(0, S),
     S learned from all users; g, the query-conditioned kernel, counts a user's votes on similar queries more
     (`KernelTerms`). The discrimination ρ says how closely a user's votes follow answer quality; the position bias π,
-    the pull to the answer shown left, explains votes and is left out of scores. A tie counts as half a win of each.
+    the pull to the answer shown left, explains votes and is left out of scores. A tie counts as half a win of each, or
+    says that the difference lies within a width of the user's own (`with_tie_widths`).
     Comparisons of more than two candidates are read as the pairs of `rated_pairs`; a rating of a lone candidate is not
     read, for nothing says what it is compared with.
 
@@ -155,7 +156,7 @@ class HierarchicalModel:
             centre = mean_vector(history.vectors[keys.query])
         else:
             centre = self.query_centre
-        votes = VoteHistory.read(history, features, centre, self.settings.half_life)
+        votes = VoteHistory.read(history, features, centre, self.settings.half_life, self.settings.tie_rate)
         answers = self.describe(history) if self.describe else None
         return PreparedHistory(votes, features, self.user_covariance(history), answers)
 

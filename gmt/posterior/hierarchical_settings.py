@@ -23,6 +23,10 @@ EARLIER_NAMES = {
 """What each setting was called in runs saved before it had its name of today."""
 
 
+LATER = ("half_life", "tie_rate")
+"""Settings that runs saved before them lack: effects stayed, and a tie was half a win."""
+
+
 @dataclass(frozen=True)
 class HierarchicalSettings:
     """Hold the variances of the model, in squared logits; those from `quality_variance` on `fit` chooses on VALID.
@@ -39,6 +43,8 @@ class HierarchicalSettings:
         style_variance: Of the weight a user gives to each feature of style.
         answer_variance: Of what each feature of an answer adds to its quality; 0 leaves answers undescribed.
         half_life: No variance, but the comparisons a user rates until their effects are half other ones; 0: they stay.
+        tie_rate: No variance either, but the share of ties among all votes, from which and from their own votes every
+            user has a width within which they call a tie; `fit` reads it from TRAIN. 0: a tie is half a win.
     """
 
     strength_variance: float = 0.5
@@ -52,6 +58,7 @@ class HierarchicalSettings:
     style_variance: float = 0.05
     answer_variance: float = 0.0
     half_life: float = 0.0
+    tie_rate: float = 0.0
 
     @property
     def feature_variances(self) -> tuple[float, float]:
@@ -72,8 +79,8 @@ class HierarchicalSettings:
         values = {}
         for item in fields(cls):
             key = f"{PREFIX}{item.name}"
-            if key not in state and item.name == "half_life":
-                continue  # runs saved before there was a drift do not say how long effects stay: they stay
+            if key not in state and item.name in LATER:
+                continue  # what a run saved before them does not say is as it was then
             earlier = f"{PREFIX}{EARLIER_NAMES.get(item.name, item.name)}"
             values[item.name] = float(state[earlier] if key not in state and earlier in state else state[key])
         return cls(**values)

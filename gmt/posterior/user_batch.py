@@ -29,7 +29,7 @@ class UserBatch:
         self.queries, self.covariance, self.groups = votes.queries, covariance, votes.groups
         self.since, self.half_life = votes.since[at], votes.half_life
         self.mask = index >= 0
-        self.a, self.b, self.query, self.outcomes = votes.a[at], votes.b[at], votes.query[at], votes.outcomes[at]
+        self.a, self.b, self.query, self.outcomes = votes.a[at], votes.b[at], votes.query[at], votes.observed[at]
         self.offset = np.where(self.mask, offset[at], 0.0)
         self.features = votes.features[at] * self.mask[:, :, None]
         bias, discrimination = len(covariance) - 2, len(covariance) - 1

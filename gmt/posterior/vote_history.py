@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.posterior.candidate_features import CandidateFeatures
 from gmt.posterior.likelihood import Outcomes
+from gmt.posterior.tie_widths import with_tie_widths
 from gmt.routing.kernels import MANY_MODELS, QueryKernel
 from gmt.routing.pairwise import votes_of
 from gmt.routing.query_keys import QueryKeys
@@ -27,7 +29,7 @@ class VoteHistory:
 
     Args:
         user, a, b: (V,) codes, ordered by user.
-        outcomes: (V,) what was observed.
+        outcomes: (V,) what was observed, a tie as half a win.
         query: (V,) codes of the known queries.
         features: (V, F) features of a's answer less those of b's.
         comparison: (V,) positions in the table the votes were read from.
@@ -35,6 +37,7 @@ class VoteHistory:
         queries: The similarity of the known queries.
         groups: Where each group of features ends among the F.
         half_life: Ratings after which two votes of a user have half in common; 0: whatever lies between them.
+        tie_rate: Share of ties that a user's own is drawn to; 0: a tie counts as half a win.
     """
 
     user: np.ndarray
@@ -48,13 +51,25 @@ class VoteHistory:
     queries: QueryKernel
     groups: tuple[int, ...] = ()
     half_life: float = 0.0
+    tie_rate: float = 0.0
 
     def __len__(self) -> int:
         return len(self.user)
 
+    @cached_property
+    def observed(self) -> Outcomes:
+        """(V,) what was observed, votes read under the tie widths of those who cast them."""
+        # Not stored: whatever joins or leaves a user's votes moves the width under which all of them are read.
+        return with_tie_widths(self.outcomes, self.user, self.tie_rate)
+
     @classmethod
     def read(
-        cls, history: Dataset, features: Sequence[CandidateFeatures], centre: np.ndarray, half_life: float = 0.0
+        cls,
+        history: Dataset,
+        features: Sequence[CandidateFeatures],
+        centre: np.ndarray,
+        half_life: float = 0.0,
+        tie_rate: float = 0.0,
     ) -> VoteHistory:
         """Read the votes of a history, in an order that does not depend on the table's.
 
@@ -62,7 +77,7 @@ class VoteHistory:
             history: The visible comparisons.
             features: One for each group of features.
             centre: (D,) what query vectors are centred on.
-            half_life: As in `VoteHistory`.
+            half_life, tie_rate: As in `VoteHistory`.
         """
         # 1. Queries are coded among those voted on only, so that the kernel is no larger than it must be.
         table, votes = history.table, votes_of(history.table)
@@ -85,6 +100,7 @@ class VoteHistory:
             QueryKernel.of(keys, history.vectors, centre, len(table.models)),
             tuple(int(end) for end in np.cumsum([group.shape[1] for group in rows])),
             half_life,
+            tie_rate,
         )
 
     def select(self, positions: np.ndarray) -> VoteHistory:
