@@ -153,7 +153,7 @@ class PosteriorConfig(Section):
     user_effects: bool = True
     """Let users differ at all; off ranks alike for everybody and needs `traits.enabled` off."""
     tie_widths: bool = True
-    """Read a tie as a difference too small for its voter, each user with a width of their own; off, it is half a win."""
+    """Read a tie as a difference too small for its voter, each user with a width of their own; off, as half a win."""
     cost: bool = False
     """Let users differ in how much they mind what an answer costs, beside their taste; reads the column `cost`."""
     drift: bool = True

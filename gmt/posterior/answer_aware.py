@@ -8,7 +8,6 @@ from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.routing.costs import CostFeatures
 
-
 TIE_RATE = 0.2
 """Share of ties before any vote is seen; `fit` reads that of TRAIN in its place."""
 

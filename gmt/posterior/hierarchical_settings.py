@@ -23,7 +23,7 @@ EARLIER_NAMES = {
 """What each setting was called in runs saved before it had its name of today."""
 
 
-LATER = ("half_life", "tie_rate")
+ADDED_LATER = ("half_life", "tie_rate")
 """Settings that runs saved before them lack: effects stayed, and a tie was half a win."""
 
 
@@ -79,7 +79,7 @@ class HierarchicalSettings:
         values = {}
         for item in fields(cls):
             key = f"{PREFIX}{item.name}"
-            if key not in state and item.name in LATER:
+            if key not in state and item.name in ADDED_LATER:
                 continue  # what a run saved before them does not say is as it was then
             earlier = f"{PREFIX}{EARLIER_NAMES.get(item.name, item.name)}"
             values[item.name] = float(state[earlier] if key not in state and earlier in state else state[key])
