@@ -15,8 +15,8 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN
 from gmt.model.seeding import seeded
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
-from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.likelihood import Outcomes
+from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_history import VOTE_COLUMNS, VoteHistory
 from gmt.studies.harness import validation_of
 from gmt.studies.learned_network import Score
