@@ -21,8 +21,8 @@ EARLIER_NAMES = {
     "answer_variance": "answer",
 }
 """What each setting was called in runs saved before it had its name of today."""
-ADDED_LATER = ("half_life", "leniency_variance")
-"""Settings that earlier runs do not state: effects stayed, and nothing was judged alone."""
+ADDED_LATER = ("half_life", "leniency_variance", "tie_rate")
+"""Settings that earlier runs do not state: effects stayed, nothing was judged alone, and a tie was half a win."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ class HierarchicalSettings:
         style_variance: Of the weight a user gives to each feature of style.
         answer_variance: Of what each feature of an answer adds to its quality; 0 leaves answers undescribed.
         half_life: No variance, but the comparisons a user rates until their effects are half other ones; 0: they stay.
+        tie_rate: No variance either, but the share of ties among all votes, from which and from their own votes every
+            user has a width within which they call a tie; `fit` reads it from TRAIN, and VALID chooses between it and
+            0: a tie is half a win. A start of 0 leaves nothing to choose.
     """
 
     strength_variance: float = 0.5
@@ -56,6 +59,7 @@ class HierarchicalSettings:
     style_variance: float = 0.05
     answer_variance: float = 0.0
     half_life: float = 0.0
+    tie_rate: float = 0.0
 
     @property
     def feature_variances(self) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.observations import VOTE, Observations
 from gmt.posterior.rating_scales import RatingScales
+from gmt.posterior.tie_widths import with_tie_widths
 from gmt.routing.kernels import MANY_MODELS, QueryKernel
 from gmt.routing.query_keys import QueryKeys
 from gmt.routing.recency import rated_since
@@ -29,7 +31,7 @@ class VoteHistory:
 
     Args:
         user, a, b: (V,) codes, ordered by user; b is -1 where one answer alone was judged.
-        outcomes: (V,) what was observed, under the thresholds of `scales`.
+        outcomes: (V,) what was observed, under the thresholds of `scales`, a tie of two answers as half a win.
         kind, value: (V,) as in `Observations`.
         query: (V,) codes of the known queries.
         features: (V, F) features of a's answer less those of b's, if there is one.
@@ -40,6 +42,7 @@ class VoteHistory:
         scales: The thresholds of ratings.
         groups: Where each group of features ends among the F.
         half_life: Ratings after which two votes of a user have half in common; 0: whatever lies between them.
+        tie_rate: Share of ties that a user's own is drawn to; 0: a tie counts as half a win.
     """
 
     user: np.ndarray
@@ -57,9 +60,16 @@ class VoteHistory:
     scales: RatingScales = RatingScales()
     groups: tuple[int, ...] = ()
     half_life: float = 0.0
+    tie_rate: float = 0.0
 
     def __len__(self) -> int:
         return len(self.user)
+
+    @cached_property
+    def observed(self) -> Outcomes:
+        """(V,) what was observed, votes read under the tie widths of those who cast them."""
+        # Not stored: whatever joins or leaves a user's votes moves the width under which all of them are read.
+        return with_tie_widths(self.outcomes, self.user, self.kind == VOTE, self.tie_rate)
 
     @classmethod
     def read(
@@ -69,6 +79,7 @@ class VoteHistory:
         centre: np.ndarray,
         half_life: float = 0.0,
         reading: Reading | None = None,
+        tie_rate: float = 0.0,
     ) -> VoteHistory:
         """Read what users said in a history, in an order that does not depend on the table's.
 
@@ -76,7 +87,7 @@ class VoteHistory:
             history: The visible comparisons.
             features: One for each group of features.
             centre: (D,) what query vectors are centred on.
-            half_life: As in `VoteHistory`.
+            half_life, tie_rate: As in `VoteHistory`.
             reading: What is known of scales, words and signals; nothing by default.
         """
         # 1. Queries are coded among those voted on only, so that the kernel is no larger than it must be.
@@ -109,6 +120,7 @@ class VoteHistory:
             scales,
             tuple(int(end) for end in np.cumsum([group.shape[1] for group in rows])),
             half_life,
+            tie_rate,
         )
 
     @property
