@@ -17,6 +17,7 @@ from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.tie_widths import MOST_TIES, TIE_VOTES, with_tie_widths
 from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_history import VoteHistory
+from gmt.routing.grid import ValidationVotes, best_setting
 from gmt.routing.pairwise import votes_of
 from tests.factories import dataset_of, random_dataset
 
@@ -202,3 +203,46 @@ def test_an_indifferent_user_is_not_drawn_to_even_scores():
 def test_a_history_without_votes_has_nothing_to_read():
     data = with_ties(7).select(np.zeros(0, int))
     assert len(VoteHistory.read(data, (), np.zeros(data.vectors.shape[1]), tie_rate=0.3).observed) == 0
+
+
+def test_what_was_judged_alone_is_read_under_no_width():
+    rounds = [
+        Comparison("user1", f"alone {n}", 0, f"question {n}", (Candidate("model0", rating=float(n % 2)),))
+        for n in range(4)
+    ]
+    data = random_dataset(0, users=4)
+    votes = HierarchicalBradleyTerry(SETTINGS).prepare(dataset_of(data.table.append(rounds))).votes
+    # A threshold of 0 makes of a thumb what a vote would be, but for its kind.
+    votes = votes.under(replace(votes.scales, lone_cuts=np.zeros(1)))
+    lower, upper = ends(votes.observed)
+    assert votes.lone.sum() == 4 and (lower[votes.lone] == 0).all() and (upper[votes.lone] == 0).all()
+    assert (lower[~votes.lone] != upper[~votes.lone]).all()
+
+
+# Of the first half wins suit VALID, of the second widths do though not its ties, of the third widths suit both.
+@pytest.mark.parametrize("seed", [0, 4, 5])
+def test_the_untied_votes_of_valid_choose_between_half_wins_and_widths(seed, monkeypatch):
+    data, pairs = with_ties(seed), []
+
+    def watched(choices, losses):
+        choices = list(choices)
+        # Grids are larger; two are the best of each way to read ties.
+        pairs.extend([choices] if len(choices) == 2 else [])
+        return best_setting(choices, losses)
+
+    monkeypatch.setattr("gmt.posterior.hierarchical.best_setting", watched)
+    learn = data.select(data.table.split != TEST)
+    fitted, valid = AnswerAwareBradleyTerry().fit(learn), ValidationVotes.of(learn)
+    assert valid is not None and len(pairs) == 1
+    untied = valid.untied()
+    assert 0 < len(untied) < len(valid) and (untied.y != 0.5).all()
+    half, wide = (float(untied.losses(scores, logits=True).mean()) for _, scores in pairs[0])
+    rates = [one.effects.settings.tie_rate for one, _ in pairs[0]]
+    assert rates[0] == 0 < rates[1] and fitted.settings == pairs[0][wide < half][0].effects.settings
+    assert (fitted.settings.tie_rate > 0) == (seed > 0)
+
+
+def test_without_a_vote_to_choose_by_a_tie_stays_half_a_win():
+    data = with_ties(5)
+    fitted = AnswerAwareBradleyTerry().fit(data.select(data.table.split == TRAIN))
+    assert fitted.settings.tie_rate == 0
