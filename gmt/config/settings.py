@@ -140,8 +140,8 @@ class PosteriorConfig(Section):
     enabled: bool = True
     """Score with a hierarchical Bayesian posterior; the network adds what validation says it knows beyond."""
     answers: bool = True
-    """Read the answers that the visible history holds; off, and `drift` and `conversation` off, gives the rival
-    `hierarchical_bradley_terry` exactly."""
+    """Read the answers that the visible history holds; off, and `drift`, `conversation` and `tie_widths` off, gives the
+    rival `hierarchical_bradley_terry` exactly."""
     network: bool = True
     """Train the graph network beside it; off leaves the posterior alone."""
     query_quality: bool = True
@@ -152,6 +152,9 @@ class PosteriorConfig(Section):
     """Let some users' votes follow answer quality more than others'."""
     user_effects: bool = True
     """Let users differ at all; off ranks alike for everybody and needs `traits.enabled` off."""
+    tie_widths: bool = True
+    """Let validation decide whether a tie is half a win or a difference too small for its voter, each user with a width
+    of their own; off, half a win."""
     cost: bool = False
     """Let users differ in how much they mind what an answer costs, beside their taste; reads the column `cost`."""
     drift: bool = True

@@ -11,7 +11,7 @@ import numpy as np
 from gmt.config import RunConfig
 from gmt.errors import RunError
 from gmt.model.saved_arrays import load_arrays, save_arrays
-from gmt.posterior.answer_aware import AnswerAwareBradleyTerry, CostAwareBradleyTerry
+from gmt.posterior.answer_aware import TIE_RATE, AnswerAwareBradleyTerry, CostAwareBradleyTerry
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.routing.protocol import ClosedForm
 from gmt.runs import RunFolder
@@ -40,7 +40,9 @@ def new_hierarchical(config: RunConfig) -> HierarchicalBradleyTerry:
     kind = aware if config.posterior.answers else HierarchicalBradleyTerry
     # A variance of 0 takes a term out of every kernel, so a switch needs no code of its own.
     off = [name for switch, names in TERMS.items() if not getattr(config.posterior, switch) for name in names]
-    settings = replace(kind.initial, **dict.fromkeys(off, 0.0))
+    # Ties are read alike whether or not answers are, so the share to start from is no part of the kind.
+    tie_rate = TIE_RATE if config.posterior.tie_widths else 0.0
+    settings = replace(kind.initial, tie_rate=tie_rate, **dict.fromkeys(off, 0.0))
     # Without user effects nothing could drift, and VALID would choose among equals.
     drift = config.posterior.drift and config.posterior.user_effects
     return kind(settings, drift=drift, conversation=config.posterior.conversation)

@@ -45,7 +45,7 @@ def alternating_fit(
     """
     # The M² entries of S are more than votes can tell apart where models are many.
     cut, learn = cut or learn, learn and votes.models <= MANY_MODELS
-    quality, first = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.outcomes), covariance
+    quality, first = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.observed), covariance
     users = len(np.unique(votes.user))
     for _ in range(rounds if len(votes) else 0):
         # 1. What everybody's f says of each vote is what a user's own part comes on top of.
@@ -59,5 +59,5 @@ def alternating_fit(
         if cut:
             votes = votes.rescaled(scale * known + offset)
         # 3. f again, from where it was, each vote read by its voter's discrimination and less what the voter adds.
-        quality = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.outcomes, scale, offset, quality)
+        quality = fit_answer_quality(prior, votes.query, votes.a, votes.b, votes.observed, scale, offset, quality)
     return quality, covariance, votes

@@ -8,20 +8,25 @@ from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.routing.costs import CostFeatures
 
+TIE_RATE = 0.2
+"""Share of ties before any vote is seen; `fit` tries that of TRAIN in its place, beside none."""
+
 
 class AnswerAwareBradleyTerry(HierarchicalBradleyTerry):
     """Extend the hierarchical model by what the visible answers look like and say.
 
     Answer quality also depends on the answer's features (length, lists, code, nearness to the query, principal
     components of its vector), f ~ … + answer_variance · φᵀφ, and a user's weight of style is read from the very answer
-    where the history holds it. With `settings.answer_variance` 0 and no answer visible it is the model it extends.
+    where the history holds it. VALID decides whether a tie is half a win or says that a difference is too small for
+    its voter (`with_tie_widths`). With `settings.answer_variance` and `settings.tie_rate` 0 and no answer visible it is
+    the model it extends.
     """
 
     name = "answer_aware_bradley_terry"
     # A user has weights of form alone; what an answer says is read by the prior of f, through `describe`.
     style = staticmethod(lambda history: KnownAnswers.of(history, texts=False))
     describe = staticmethod(KnownAnswers.of)
-    initial = HierarchicalSettings(answer_variance=0.1)
+    initial = HierarchicalSettings(answer_variance=0.1, tie_rate=TIE_RATE)
 
     def style_choices(self) -> tuple[float, ...]:
         """Return the variance of style that stands; style read from the very answers is never left out."""

@@ -18,7 +18,9 @@ from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.hierarchical_model import HierarchicalModel, mean_vector
 from gmt.posterior.hierarchical_settings import CHOSEN_LATER, HierarchicalSettings
+from gmt.posterior.observations import VOTE
 from gmt.posterior.prepared_history import PreparedHistory
+from gmt.posterior.vote_history import VoteHistory
 from gmt.posterior.weak_feedback import WeakFeedback
 from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
 from gmt.routing.query_keys import QueryKeys
@@ -56,9 +58,9 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         keys, _ = QueryKeys.of(data.table).distinct()
         self.query_centre, self.model_centre = mean_vector(data.vectors[keys.query]), mean_vector(data.model_vectors)
         self.covariance, self.lenient, self._last = None, False, None
-        # What an earlier fit chose of these would change the kernel that this one chooses by.
+        # What an earlier fit chose of these, or its tie widths, would change what this one chooses by.
         later = {name: getattr(self.start, name) for name in CHOSEN_LATER}
-        self.settings = replace(self.settings, **later)
+        self.settings = replace(self.settings, **later, tie_rate=0.0)
         # What is chosen below are properties of the population, for which a bounded sample of its users serves.
         data = search_sample(data)
         train = data.select(data.table.split == TRAIN)
@@ -77,11 +79,21 @@ class HierarchicalBradleyTerry(HierarchicalModel):
 
         # 2. Every candidate is fitted on TRAIN; the lowest log loss of VALID is kept, the first of equal ones.
         candidates = self._candidates(history, prepared, data, valid.questions)
-        best, _ = best_setting(candidates, lambda candidate: valid.losses(candidate[1], self.logits))
+        best, scores = best_setting(candidates, lambda candidate: valid.losses(candidate[1], self.logits))
+
+        # 3. The same with tie widths. Neither is the simpler model, so the lower loss decides, and that of untied votes
+        # alone: under widths a tie is no longer half a win, and its loss as one would speak against them.
+        rate = tie_share(prepared.votes) if self.start.tie_rate else 0.0
+        if rate:
+            self.settings = replace(self.settings, tie_rate=rate)
+            wide = replace(prepared, votes=replace(prepared.votes, tie_rate=rate))
+            candidates, untied = self._candidates(history, wide, data, valid.questions), valid.untied()
+            other = best_setting(candidates, lambda candidate: valid.losses(candidate[1], self.logits))
+            best, _ = best_setting([(best, scores), other], lambda one: untied.losses(one[1], self.logits))
         self.settings = best.effects.settings
         self._keep(best)
 
-        # 3. A drift must win by two standard errors, for several half-lives were tried on the same votes.
+        # 4. A drift must win by two standard errors, for several half-lives were tried on the same votes.
         # Without times nothing says which votes are newer.
         if self.drift and not np.isnan(data.table.timestamp).any():
             tried = [best, *(best.with_drift(life) for life in HALF_LIVES)]
@@ -93,7 +105,7 @@ class HierarchicalBradleyTerry(HierarchicalModel):
                 best = tried[at]
                 self.settings = best.effects.settings
 
-        # 4. The conversation, where there are any: a fit of its own for each way of reading it.
+        # 5. The conversation, where there are any: a fit of its own for each way of reading it.
         if self.conversation:
             best = choose_conversation(
                 best,
@@ -170,6 +182,13 @@ class HierarchicalBradleyTerry(HierarchicalModel):
             scale = settings.conversation_scale
             said.append(f"Ratings of the same conversation count more: effects within one vary {scale:g} times as S.")
         return said
+
+
+def tie_share(votes: VoteHistory) -> float:
+    """Return the share of ties among the votes of a history, parts of votes counted as such; 0 without a vote."""
+    outcomes = votes.outcomes[votes.kind == VOTE]
+    weight = np.ones(len(outcomes)) if outcomes.weight is None else outcomes.weight
+    return float(np.average(outcomes.y == 0.5, weights=weight)) if weight.any() else 0.0
 
 
 def values_to_try(values: tuple[float, ...], start: float) -> tuple[float, ...]:

@@ -48,7 +48,8 @@ class HierarchicalModel:
     Answer quality f shares strength between queries and models by their texts (`QualityPrior`). (θ, π, ρ)_u ~ N(0, S),
     S learned from all users; g, the query-conditioned kernel, counts a user's votes on similar queries more
     (`KernelTerms`). The discrimination ρ says how closely a user's votes follow answer quality; the position bias π,
-    the pull to the answer shown left, explains votes and is left out of scores. A tie counts as half a win of each.
+    the pull to the answer shown left, explains votes and is left out of scores. A tie counts as half a win of each, or
+    says that the difference lies within a width of the user's own (`with_tie_widths`).
     Comparisons of more than two candidates are read as the pairs of `rated_pairs`, each a part of a vote, and where
     ratings say how far apart answers are, as ordered outcomes. An answer judged alone, by a rating, in words or by a
     signal, has the latent score (1 + ρ_u) f(q, a) + θ_u(a) + λ_u + g_u(q, a) + style, cut at thresholds that all users
@@ -212,6 +213,7 @@ class HierarchicalModel:
             self.reading,
             settings.reading,
             bool(settings.conversation_scale),
+            settings.tie_rate,
         )
         answers = self.describe(history) if self.describe else None
         covariance = self.user_covariance(history, self.lenient or bool(votes.lone.any()))

@@ -25,8 +25,9 @@ EARLIER_NAMES = {
 """What each setting was called in runs saved before it had its name of today."""
 CHOSEN_LATER = ("half_life", "conversation_scale", "context_decay", "context_answers", "context_words")
 """Settings that `fit` chooses once all others stand."""
-ADDED_LATER = (*CHOSEN_LATER, "leniency_variance")
-"""Settings that earlier runs do not state: effects stayed, queries were read alone, and nothing was judged alone."""
+ADDED_LATER = (*CHOSEN_LATER, "leniency_variance", "tie_rate")
+"""Settings that earlier runs do not state: effects stayed, queries were read alone, nothing was judged alone, and a tie
+was half a win."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class HierarchicalSettings:
         conversation_scale: Of a user effect within one conversation only, as a multiple of S.
         context_decay, context_answers, context_words: No variances, but how a query is read with what came before it,
             as `ConversationReading` says.
+        tie_rate: No variance either, but the share of ties among all votes, from which and from their own votes every
+            user has a width within which they call a tie; `fit` reads it from TRAIN, and VALID chooses between it and
+            0: a tie is half a win. A start of 0 leaves nothing to choose.
     """
 
     strength_variance: float = 0.5
@@ -72,6 +76,8 @@ class HierarchicalSettings:
     def reading(self) -> ConversationReading:
         """Return how queries are read with what came before them in their conversations."""
         return ConversationReading(self.context_decay, self.context_answers, self.context_words)
+
+    tie_rate: float = 0.0
 
     @property
     def feature_variances(self) -> tuple[float, float]:

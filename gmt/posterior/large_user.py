@@ -81,7 +81,7 @@ class LargeUser:
 
     def solve(self, settings: HierarchicalSettings, start: np.ndarray | None = None) -> np.ndarray:
         """Return (T,) α of the user's most likely part beyond Δf, found from (T,) α near it where they are given."""
-        return self.kernel(settings).mode(self.votes.outcomes, self.offset, start)
+        return self.kernel(settings).mode(self.votes.observed, self.offset, start)
 
     def linear_mode(self) -> tuple[np.ndarray, np.ndarray]:
         """Fit the linear part alone, in its M + 2 dimensions.
@@ -106,10 +106,10 @@ class LargeUser:
 
         shown = np.ones((1, len(self.votes)), bool)
         alpha = laplace_mode(
-            lambda x: (spread @ (spread.T @ x[0]))[None], solve, self.votes.outcomes[None], self.offset[None], shown
+            lambda x: (spread @ (spread.T @ x[0]))[None], solve, self.votes.observed[None], self.offset[None], shown
         )[0]
         inner = spread.T @ alpha
-        weight = self.votes.outcomes.curvature(spread @ inner + self.offset)
+        weight = self.votes.observed.curvature(spread @ inner + self.offset)
         mean = factor @ inner
         return mean, np.outer(mean, mean) + factor @ np.linalg.solve(precision(weight), factor.T)
 

@@ -70,6 +70,9 @@ class Outcomes:
         if self.lower is None or self.upper is None:
             return self._weighted(self.y - expit(z))
         low, high = expit(self.lower - z), expit(self.upper - z)
+        # Where all are intervals, as votes with tie widths are, nothing else needs an exponential.
+        if not (self.lower == self.upper).any():
+            return self._weighted(high + low - 1)
         # s(z - c) is 1 - s(c - z), so a Bernoulli outcome needs no other exponential.
         exact = self.y - expit(z - np.where(self.lower == self.upper, self.lower, 0.0))
         return self._weighted(np.where(self.lower == self.upper, exact, high + low - 1))

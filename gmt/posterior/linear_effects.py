@@ -98,7 +98,7 @@ def _modes_of_effects(
     design += offset[:, :, None] * factor[models + 1]
     # Padding reads the first vote of all; the mask takes it out.
     design *= mask[:, :, None]
-    outcomes = PlacedOutcomes.of(votes.outcomes[at], device)
+    outcomes = PlacedOutcomes.of(votes.observed[at], device)
     found, precision = mode_of_effects(design, outcomes, offset * mask, mask)
     mean = found @ factor.T
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(precision)).sum(dim=0)

@@ -121,7 +121,7 @@ class LargeTargets:
     def observed(self, settings: HierarchicalSettings, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the (C, K, K) variance that votes take off the scores, and (C,) the user's posterior mean of ρ."""
         theirs, kernel = alpha[self.index[0]], self.user.kernel(settings)
-        weight = self.user.votes.outcomes.curvature(kernel.apply(theirs[:, None])[:, 0] + self.user.offset)
+        weight = self.user.votes.observed.curvature(kernel.apply(theirs[:, None])[:, 0] + self.user.offset)
         # One target at a time, for K · T numbers of each are large where T is.
         found = [kernel.learned(self._towards(settings, target), weight) for target in range(len(self.at))]
         mean = settings.prior_scale * self.user.mean(theirs)[self.user.models + 1]

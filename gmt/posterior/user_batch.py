@@ -31,7 +31,7 @@ class UserBatch:
         self.since, self.half_life = votes.since[at], votes.half_life
         self.conversation = votes.conversation[at] if votes.by_conversation else None
         self.mask, self.models = index >= 0, votes.models
-        self.a, self.b, self.query, self.outcomes = votes.a[at], votes.b[at], votes.query[at], votes.outcomes[at]
+        self.a, self.b, self.query, self.outcomes = votes.a[at], votes.b[at], votes.query[at], votes.observed[at]
         self.offset = np.where(self.mask, offset[at], 0.0)
         self.features = votes.features[at] * self.mask[:, :, None]
         self.lone = votes.lone[at]

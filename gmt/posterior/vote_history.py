@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.observations import VOTE, Observations
 from gmt.posterior.rating_scales import RatingScales
+from gmt.posterior.tie_widths import with_tie_widths
 from gmt.routing.conversation_reading import ConversationReading, ReadQueries
 from gmt.routing.kernels import MANY_MODELS, QueryKernel
 from gmt.routing.recency import rated_since
@@ -31,7 +33,7 @@ class VoteHistory:
 
     Args:
         user, a, b: (V,) codes, ordered by user; b is -1 where one answer alone was judged.
-        outcomes: (V,) what was observed, under the thresholds of `scales`.
+        outcomes: (V,) what was observed, under the thresholds of `scales`, a tie of two answers as half a win.
         kind, value: (V,) as in `Observations`.
         query: (V,) codes of the known queries.
         features: (V, F) features of a's answer less those of b's, if there is one.
@@ -44,6 +46,7 @@ class VoteHistory:
         groups: Where each group of features ends among the F.
         half_life: Ratings after which two votes of a user have half in common; 0: whatever lies between them.
         by_conversation: Whether the kernel has a term for votes of one conversation.
+        tie_rate: Share of ties that a user's own is drawn to; 0: a tie counts as half a win.
     """
 
     user: np.ndarray
@@ -63,9 +66,16 @@ class VoteHistory:
     groups: tuple[int, ...] = ()
     half_life: float = 0.0
     by_conversation: bool = False
+    tie_rate: float = 0.0
 
     def __len__(self) -> int:
         return len(self.user)
+
+    @cached_property
+    def observed(self) -> Outcomes:
+        """(V,) what was observed, votes read under the tie widths of those who cast them."""
+        # Not stored: whatever joins or leaves a user's votes moves the width under which all of them are read.
+        return with_tie_widths(self.outcomes, self.user, self.kind == VOTE, self.tie_rate)
 
     @classmethod
     def read(
@@ -77,6 +87,7 @@ class VoteHistory:
         reading: Reading | None = None,
         conversations: ConversationReading | None = None,
         by_conversation: bool = False,
+        tie_rate: float = 0.0,
     ) -> VoteHistory:
         """Read what users said in a history, in an order that does not depend on the table's.
 
@@ -84,7 +95,7 @@ class VoteHistory:
             history: The visible comparisons.
             features: One for each group of features.
             centre: (D,) what query vectors are centred on.
-            half_life, by_conversation: As in `VoteHistory`.
+            half_life, by_conversation, tie_rate: As in `VoteHistory`.
             reading: What is known of scales, words and signals; nothing by default.
             conversations: How queries are read; each by its own text alone by default.
         """
@@ -120,6 +131,7 @@ class VoteHistory:
             tuple(int(end) for end in np.cumsum([group.shape[1] for group in rows])),
             half_life,
             by_conversation,
+            tie_rate,
         )
 
     @property

@@ -79,7 +79,8 @@ def finite(scores):
 def test_without_answers_and_network_it_is_the_rival_exactly(demo_data, tmp_path):
     data = Dataset.load(demo_data)
     history, questions = parts(data)
-    config = load_config(None, ["posterior.answers=false", "posterior.network=false", "traits.enabled=false"])
+    off = ("posterior.answers", "posterior.tie_widths", "posterior.network", "traits.enabled")
+    config = load_config(None, [f"{name}=false" for name in off])
     train_run(demo_data, config, RunFolder(tmp_path / "run"))
     run = Router.from_pretrained(tmp_path / "run")
     rival = make_router("hierarchical_bradley_terry").fit(data.select(data.table.split != TEST))
