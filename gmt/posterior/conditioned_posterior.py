@@ -14,6 +14,7 @@ from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.candidate_features import CandidateFeatures
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import blended
+from gmt.posterior.quality_features import QualityFeatures
 from gmt.posterior.targets import TargetReader, Targets
 from gmt.posterior.user_effects import UserEffects
 from gmt.posterior.vote_history import VoteHistory
@@ -39,7 +40,7 @@ class ConditionedPosterior:
     quality: QualityFit
     effects: UserEffects
     features: tuple[CandidateFeatures, ...]
-    answers: CandidateFeatures | None = None
+    answers: QualityFeatures | None = None
 
     @property
     def votes(self) -> VoteHistory:

@@ -38,6 +38,7 @@ class HierarchicalSettings:
         prior_scale: What S is multiplied by.
         style_variance: Of the weight a user gives to each feature of style.
         answer_variance: Of what each feature of an answer adds to its quality; 0 leaves answers undescribed.
+        trait_quality_variance: Of what each learned trait of an answer adds to its quality; 0 leaves it to users alone.
         half_life: No variance, but the comparisons a user rates until their effects are half other ones; 0: they stay.
     """
 
@@ -51,6 +52,7 @@ class HierarchicalSettings:
     prior_scale: float = 1.0
     style_variance: float = 0.05
     answer_variance: float = 0.0
+    trait_quality_variance: float = 0.0
     half_life: float = 0.0
 
     @property
@@ -72,8 +74,9 @@ class HierarchicalSettings:
         values = {}
         for item in fields(cls):
             key = f"{PREFIX}{item.name}"
-            if key not in state and item.name == "half_life":
-                continue  # runs saved before there was a drift do not say how long effects stay: they stay
+            # Runs saved before these were settings hold neither: effects stay, and traits are read by users alone.
+            if key not in state and item.name in ("half_life", "trait_quality_variance"):
+                continue
             earlier = f"{PREFIX}{EARLIER_NAMES.get(item.name, item.name)}"
             values[item.name] = float(state[earlier] if key not in state and earlier in state else state[key])
         return cls(**values)
