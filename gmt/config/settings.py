@@ -142,8 +142,9 @@ class PosteriorConfig(Section):
     answers: bool = True
     """Read the answers that the visible history holds; off, and `drift` off, gives the rival
     `hierarchical_bradley_terry` exactly."""
-    network: bool = True
-    """Train the graph network beside it; off leaves the posterior alone."""
+    network: bool = False
+    """Train a second graph network beside it, joined by a weight, or alone where `enabled` is off: the published
+    designs. Without it the graph is read by the learned traits, inside the posterior."""
     query_quality: bool = True
     """Let the quality of a model's answer differ between queries; off leaves a strength, and what answers look like."""
     query_kernel: bool = True
@@ -161,7 +162,8 @@ class PosteriorConfig(Section):
     def _together(self) -> Self:
         require(
             self.enabled or self.network,
-            "posterior.enabled and posterior.network are both false; nothing would be left to score with",
+            "posterior.enabled and posterior.network are both false; nothing would be left to score with, set "
+            "posterior.network=true",
         )
         require(
             self.answers or not self.cost,

@@ -1,65 +1,168 @@
-"""Decide on VALID whether traits of models and queries are learned, how many, and whether they join the posterior."""
+"""Decide on VALID whether traits of answers are learned, how many, whether by messages, and whether they join."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from accelerate import Accelerator
 from threadpoolctl import threadpool_limits
 
 from gmt.config import RunConfig, TraitsConfig
 from gmt.data.dataset import Dataset
+from gmt.model.trait_ensemble import LearnedTraits, TraitEnsemble
 from gmt.model.trait_network import TraitNetwork
+from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
-from gmt.training.train_traits import train_traits
+from gmt.training.accelerator import new_accelerator
+from gmt.training.train_network import Report
+from gmt.training.train_traits import Judge, train_traits
+
+PROBE_PATIENCE = 2
+"""Validations without a gain after which a first network is given up, and with it all learning of traits."""
+TRAIT_QUALITY_VARIANCES = (0.0, 0.03, 0.3)
+"""What is tried on VALID of how much each trait adds to the quality of an answer."""
+
+
+@dataclass(frozen=True, eq=False)
+class TraitTrials:
+    """Train traits for a fitted posterior, and measure what they gain on VALID.
+
+    Args:
+        router: The posterior.
+        data: TRAIN and VALID comparisons.
+        config: Settings of the run.
+        valid: The VALID votes.
+        accelerator: Says where to compute, how precisely, and in how many processes.
+        report: Called with every step's numbers.
+    """
+
+    router: HierarchicalBradleyTerry
+    data: Dataset
+    config: RunConfig
+    valid: ValidationVotes
+    accelerator: Accelerator
+    report: Report | None = None
+
+    @cached_property
+    def base(self) -> np.ndarray:
+        """(V,) losses of the posterior without traits."""
+        return self.valid.losses_of(self.router)
+
+    @cached_property
+    def _quality(self) -> QualityFit:
+        """F given TRAIN, which traits of users do not change."""
+        return self.router.condition(self.valid.history).quality
+
+    def losses(self, traits: LearnedTraits) -> np.ndarray:
+        """Return (V,) losses of the posterior whose users read the traits, as `losses_of` but with f fitted once."""
+        joined = self.router.with_learned_traits(traits)
+        prepared = joined.prepare(self.valid.history)
+        conditioned = prepared.conditioned(joined.settings, self._quality, prepared.user_covariance)
+        return self.valid.losses(conditioned.score(self.valid.history, self.valid.questions), joined.logits)
+
+    def train(self, choice: TraitsConfig, number: int = 0) -> TraitNetwork:
+        """Return a network of some size, the best on VALID of what its training passed through."""
+        seed = self.config.seed * self.config.traits.networks + number
+
+        def tell(step: int, loss: float) -> None:
+            if self.report is not None:
+                self.report({"step": step, "loss": loss, "traits": choice.count})
+
+        judge = Judge(lambda network: float(self.losses(network).mean()), float(self.base.mean()))
+        return train_traits(self.router, self.data, choice, seed, self.accelerator, judge, tell)
+
+    def gain(self, traits: LearnedTraits) -> tuple[float, float]:
+        """Return how much the traits lower the log loss, and two standard errors of that."""
+        return paired_gain(self.base, self.losses(traits))
 
 
 def learn_traits(
-    router: HierarchicalBradleyTerry, data: Dataset, config: RunConfig
+    router: HierarchicalBradleyTerry,
+    data: Dataset,
+    config: RunConfig,
+    accelerator: Accelerator | None = None,
+    report: Report | None = None,
 ) -> tuple[HierarchicalBradleyTerry, str]:
     """Join learned traits to a fitted posterior if they lower the log loss of the VALID votes.
 
-    A quarter of the traits, trained for a quarter of the steps, must first gain anything at all. Then F, F / 2
-    and F / 4 traits are trained in full, the best on VALID is trained again from other seeds, and the mean of
-    their kernels must win by two standard errors of the paired difference, or the posterior stays as it is.
+    A first network must soon gain anything at all: one that reads texts alone, or else one that also hears messages.
+    Then F, F / 2 and F / 4 traits are tried, and messages at the best size; the best choice is trained again from other
+    seeds, and the mean of their kernels must win by two standard errors of the paired difference, or the posterior
+    stays as it is. Last, VALID chooses how much the traits add to answer quality.
 
     Args:
         router: The fitted posterior.
         data: TRAIN and VALID comparisons.
         config: Settings.
+        accelerator, report: As in `TraitTrials`.
 
     Returns:
         The posterior with or without traits, and what there is to say about the choice.
     """
-    traits = config.traits
     valid = ValidationVotes.of(data)
     if valid is None:
         return router, "There is no vote to validate on: the learned traits are switched off."
-
-    def train(choice: TraitsConfig, number: int = 0) -> TraitNetwork:
-        return train_traits(router, data, choice, config.seed * traits.networks + number)
-
-    def losses(network: TraitNetwork) -> np.ndarray:
-        return valid.losses_of(router.with_learned_traits(network))
-
+    trials = TraitTrials(router, data, config, valid, accelerator or new_accelerator(config), report)
     with threadpool_limits(1):  # many small solves: threads cost more than they give
-        base = valid.losses_of(router)
-        best = probe = replace(traits, count=max(1, traits.count // 4), steps=max(1, traits.steps // 4))
-        network = train(probe)
-        gain, doubt = paired_gain(base, losses(network))
-        # What a small and short probe gains nothing from is not worth the full training.
+        tried = _probes(trials)
+        best = best_setting(tried, lambda choice: trials.losses(tried[choice]))
+        traits: LearnedTraits = tried[best]
+        gain, doubt = trials.gain(traits)
+        # What a first network gains nothing from is not worth the others.
         if gain > 0:
-            sizes = sorted({max(1, traits.count // share) for share in (1, 2, 4)}, reverse=True)
-            tried = {probe: network} | {
-                choice: train(choice) for choice in (replace(traits, count=size) for size in sizes)
-            }
-            best = best_setting(tried, lambda choice: losses(tried[choice]))
-            # The kernels' mean over seeds varies less than one of them, at F traits each.
-            others = [train(best, number) for number in range(1, traits.networks)]
-            network = TraitNetwork.joined([tried[best], *others])
-            gain, doubt = paired_gain(base, losses(network))
-    found = f"on validation they lower the log loss by {gain:.4f} ± {doubt:.4f}"
-    if gain <= doubt:
-        return router, f"The learned traits are switched off: {found}."
-    return router.with_learned_traits(network), f"{best.count} learned traits join: {found}."
+            best, traits = _best_of_all(trials, tried)
+            gain, doubt = trials.gain(traits)
+        found = f"on validation they lower the log loss by {gain:.4f} ± {doubt:.4f}"
+        if gain <= doubt:
+            return router, f"The learned traits are switched off: {found}."
+        joined = _with_quality(router.with_learned_traits(traits), valid)
+    heard = f", heard over {best.layers} layers of messages" if best.layers else ""
+    return joined, f"{best.count} learned traits join{heard}: {found}."
+
+
+def _probes(trials: TraitTrials) -> dict[TraitsConfig, TraitNetwork]:
+    """Train one small network, and one that hears messages where it gained nothing and there is something to hear."""
+    traits = trials.config.traits
+    small = replace(traits, count=max(1, traits.count // 2), patience=min(PROBE_PATIENCE, traits.patience))
+    tried = {replace(small, layers=0): trials.train(replace(small, layers=0))}
+    shows = bool((trials.valid.history.table.response >= 0).any() or trials.valid.history.table.turn.any())
+    if small.layers and shows and trials.gain(next(iter(tried.values())))[0] <= 0:
+        tried[small] = trials.train(small)
+    return tried
+
+
+def _best_of_all(
+    trials: TraitTrials, probes: Mapping[TraitsConfig, TraitNetwork]
+) -> tuple[TraitsConfig, LearnedTraits]:
+    """Return the best size and depth on VALID, and networks of it that share a kernel."""
+    traits = trials.config.traits
+    tried = dict(probes)
+    losses = {choice: trials.losses(network) for choice, network in tried.items()}
+
+    def attempt(count: int, layers: int) -> None:
+        choice = replace(traits, count=count, layers=layers)
+        # The probes differ in their patience alone, which counts only where nothing is gained.
+        if all((known.count, known.layers) != (count, layers) for known in tried):
+            tried[choice] = trials.train(choice)
+            losses[choice] = trials.losses(tried[choice])
+
+    # 1. Sizes, read from texts alone; then messages at the best of them.
+    for share in (1, 2, 4):
+        attempt(max(1, traits.count // share), 0)
+    if traits.layers:
+        attempt(best_setting(losses, losses.__getitem__).count, traits.layers)
+    best = best_setting(losses, losses.__getitem__)
+    # 2. The kernels' mean over seeds varies less than one of them, at F traits each.
+    others = [trials.train(best, number) for number in range(1, traits.networks)]
+    return best, TraitEnsemble.of([tried[best], *others])
+
+
+def _with_quality(router: HierarchicalBradleyTerry, valid: ValidationVotes) -> HierarchicalBradleyTerry:
+    """Choose on VALID how much the learned traits add to the quality of an answer, if anything."""
+    tried = [router.with_trait_quality(variance) for variance in TRAIT_QUALITY_VARIANCES]
+    found = [valid.losses_of(one) for one in tried]
+    return tried[best_setting(range(len(tried)), lambda number: found[number])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -34,10 +35,21 @@ AMPLITUDE_RATE = 1.0
 MOST_GRADIENT = 1.0
 """Largest gradient norm."""
 
-Validate = Callable[[TraitNetwork], float]
-"""Returns the loss of a network on VALID."""
 Told = Callable[[int, float], None]
 """Takes a step's number, from 1, and its loss."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Say what VALID makes of a network.
+
+    Args:
+        loss: Returns its loss.
+        least: The loss to be below; a network that never is counts as none better than the one it began as.
+    """
+
+    loss: Callable[[TraitNetwork], float]
+    least: float = math.inf
 
 
 def train_traits(
@@ -46,7 +58,7 @@ def train_traits(
     config: TraitsConfig,
     seed: int,
     accelerator: Accelerator | None = None,
-    validate: Validate | None = None,
+    judge: Judge | None = None,
     tell: Told | None = None,
 ) -> TraitNetwork:
     """Learn traits so that a user's shown votes predict their others.
@@ -62,7 +74,7 @@ def train_traits(
         seed: Of weights, folds and draws.
         accelerator: Says where to compute, how precisely, and in how many processes; each solves for its share of the
             users, and the gradient is that of all.
-        validate: Chooses when to stop; without it the last step does.
+        judge: Chooses when to stop; without it the last step does.
         tell: Called after every step.
 
     Raises:
@@ -77,7 +89,8 @@ def train_traits(
         network = initial_traits(router, train, config).to(accelerator.device)
     loss_of = TraitLoss(train, folds, router.user_covariance(train), accelerator.device)
     optimizer = accelerator.prepare(torch.optim.AdamW(_groups(network, config), lr=config.lr))
-    mean, best = copy.deepcopy(network), (math.inf, copy.deepcopy(network), 0)
+    mean = copy.deepcopy(network)
+    best, kept, at = math.inf if judge is None else judge.least, mean, 0
     for step in range(config.steps):
         for group in optimizer.param_groups:
             group["lr"] = config.lr * _share_of_peak(step, config.steps) * group["share"]
@@ -102,12 +115,13 @@ def train_traits(
         _follow(mean, network, min(config.averaging, step / (step + 10)))
         if tell is not None:
             tell(step + 1, said / max(votes, 1.0))
-        if validate is not None and (step + 1) % config.eval_every == 0:
-            found = validate(copy.deepcopy(mean).cpu().eval())
-            best = min(best, (found, copy.deepcopy(mean), step), key=lambda seen: seen[0])
-            if step - best[2] >= config.patience * config.eval_every:
+        if judge is not None and (step + 1) % config.eval_every == 0:
+            found = judge.loss(copy.deepcopy(mean).cpu().eval())
+            if found < best:
+                best, kept, at = found, copy.deepcopy(mean), step + 1
+            if step + 1 - at >= config.patience * config.eval_every:
                 break
-    return (mean if validate is None or not math.isfinite(best[0]) else best[1]).cpu().eval()
+    return (mean if judge is None or not at else kept).cpu().eval()
 
 
 def _draw(folds: Folds, count: int, generator: np.random.Generator) -> tuple[int, np.ndarray]:

@@ -17,7 +17,7 @@ from gmt.training.learn_traits import learn_traits
 from gmt.training.train_traits import train_traits
 from tests.factories import random_dataset
 
-SHORT = TraitsConfig(count=8, networks=2, steps=60)
+SHORT = TraitsConfig(count=4, networks=2, steps=60, width=8, heads=2)
 
 
 @pytest.fixture(scope="module")
