@@ -180,8 +180,8 @@ class TraitsConfig(Section):
     name: ClassVar[str] = "traits"
     enabled: bool = True
     """Learn traits of answers through the posterior's solve; validation decides whether they join."""
-    count: Count = 8
-    """Most traits; half and a quarter of it are tried too, and validation chooses."""
+    count: Count = 16
+    """Most traits; fewer are tried too, and validation chooses."""
     networks: Count = 3
     """How many networks, each of other weights and folds, share the kernel of the chosen size."""
     layers: Annotated[int, Field(ge=0, le=8), "0 to 8"] = 2
@@ -190,18 +190,19 @@ class TraitsConfig(Section):
     """D, the width of node states; a multiple of the heads."""
     heads: Count = 4
     """Attention heads of a layer."""
-    steps: Count = 150
+    steps: Count = 200
     """Optimiser steps of each at most."""
     users: Count = 64
     """Users per step."""
-    lr: Positive = 0.02
+    lr: Positive = 0.05
     """Peak learning rate."""
-    encoder_rate: Positive = 0.25
-    """Share of the learning rate that the layers of messages have."""
+    text_rate: Positive = 0.1
+    """Share of the learning rate that what reads texts, and the layers of messages, have; the codes of models and tasks
+    have all of it."""
     weight_decay: NotNegative = 0.1
-    """Decoupled weight decay of the models' traits."""
-    query_decay: NotNegative = 0.5
-    """Decoupled weight decay of what a query does to their weight, and of the layers of messages."""
+    """Decoupled weight decay of the traits of models and of what a task does to their weight."""
+    text_decay: NotNegative = 0.5
+    """Decoupled weight decay of what reads texts, and of the layers of messages."""
     averaging: Share = 0.9
     """Share of the running mean of the weights that a step keeps; 0 takes the weights of the last step."""
     eval_every: Count = 25

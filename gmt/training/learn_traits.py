@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,8 +19,13 @@ from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
 from gmt.training.accelerator import new_accelerator
 from gmt.training.train_network import Report
-from gmt.training.train_traits import Judge, train_traits
+from gmt.training.train_traits import Judge, train_traits, trait_loss
+from gmt.training.trait_loss import TraitLoss
 
+LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+"""How many traits are tried, from `PROBE` on up or down."""
+PROBE = 4
+"""Traits of the first network, where the settings allow so many."""
 PROBE_PATIENCE = 2
 """Validations without a gain after which a first network is given up, and with it all learning of traits."""
 TRAIT_QUALITY_VARIANCES = (0.0, 0.03, 0.3)
@@ -46,6 +51,7 @@ class TraitTrials:
     valid: ValidationVotes
     accelerator: Accelerator
     report: Report | None = None
+    _shared: dict[int, TraitLoss] = field(default_factory=dict)
 
     @cached_property
     def base(self) -> np.ndarray:
@@ -73,7 +79,14 @@ class TraitTrials:
                 self.report({"step": step, "loss": loss, "traits": choice.count})
 
         judge = Judge(lambda network: float(self.losses(network).mean()), float(self.base.mean()))
-        return train_traits(self.router, self.data, choice, seed, self.accelerator, judge, tell)
+        return train_traits(self.router, self.data, choice, seed, self.accelerator, judge, tell, self._loss(seed))
+
+    def _loss(self, seed: int) -> TraitLoss:
+        """Return what networks of a seed are trained by; f without each fold costs more than many steps."""
+        if seed not in self._shared:
+            self._shared.clear()  # networks of a seed are trained one after the other
+            self._shared[seed] = trait_loss(self.router, self.data, seed, self.accelerator)
+        return self._shared[seed]
 
     def gain(self, traits: LearnedTraits) -> tuple[float, float]:
         """Return how much the traits lower the log loss, and two standard errors of that."""
@@ -90,7 +103,7 @@ def learn_traits(
     """Join learned traits to a fitted posterior if they lower the log loss of the VALID votes.
 
     A first network must soon gain anything at all: one that reads texts alone, or else one that also hears messages.
-    Then F, F / 2 and F / 4 traits are tried, and messages at the best size; the best choice is trained again from other
+    Then more and fewer traits are tried, and messages at the best size; the best choice is trained again from other
     seeds, and the mean of their kernels must win by two standard errors of the paired difference, or the posterior
     stays as it is. Last, VALID chooses how much the traits add to answer quality.
 
@@ -127,7 +140,11 @@ def learn_traits(
 def _probes(trials: TraitTrials) -> dict[TraitsConfig, TraitNetwork]:
     """Train one small network, and one that hears messages where it gained nothing and there is something to hear."""
     traits = trials.config.traits
-    small = replace(traits, count=max(1, traits.count // 2), patience=min(PROBE_PATIENCE, traits.patience))
+    small = replace(
+        traits,
+        count=max(size for size in LADDER if size <= min(PROBE, traits.count)),
+        patience=min(PROBE_PATIENCE, traits.patience),
+    )
     tried = {replace(small, layers=0): trials.train(replace(small, layers=0))}
     shows = bool((trials.valid.history.table.response >= 0).any() or trials.valid.history.table.turn.any())
     if small.layers and shows and trials.gain(next(iter(tried.values())))[0] <= 0:
@@ -143,20 +160,26 @@ def _best_of_all(
     tried = dict(probes)
     losses = {choice: trials.losses(network) for choice, network in tried.items()}
 
-    def attempt(count: int, layers: int) -> None:
+    def attempt(count: int, layers: int) -> bool:
+        """Train a choice that is new, and tell whether it is the best so far."""
+        if any((known.count, known.layers) == (count, layers) for known in tried):
+            return False
         choice = replace(traits, count=count, layers=layers)
-        # The probes differ in their patience alone, which counts only where nothing is gained.
-        if all((known.count, known.layers) != (count, layers) for known in tried):
-            tried[choice] = trials.train(choice)
-            losses[choice] = trials.losses(tried[choice])
+        tried[choice] = trials.train(choice)
+        losses[choice] = trials.losses(tried[choice])
+        return best_setting(losses, losses.__getitem__) == choice
 
-    # 1. Sizes, read from texts alone; then messages at the best of them.
-    for share in (1, 2, 4):
-        attempt(max(1, traits.count // share), 0)
+    # 1. Sizes from that of the probe on, up or down as long as each is better than the one before.
+    place = LADDER.index(next(iter(probes)).count)
+    for step in (-1, 1):
+        at = place + step
+        while 0 <= at < len(LADDER) and LADDER[at] <= traits.count and attempt(LADDER[at], 0):
+            at += step
+    # 2. Messages at the best of them.
     if traits.layers:
         attempt(best_setting(losses, losses.__getitem__).count, traits.layers)
     best = best_setting(losses, losses.__getitem__)
-    # 2. The kernels' mean over seeds varies less than one of them, at F traits each.
+    # 3. The kernels' mean over seeds varies less than one of them, at F traits each.
     others = [trials.train(best, number) for number in range(1, traits.networks)]
     return best, TraitEnsemble.of([tried[best], *others])
 

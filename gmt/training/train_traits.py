@@ -30,8 +30,6 @@ RESIDUAL_NOISE = 0.02
 """Deviation that keeps traits which start alike from learning alike."""
 LEAST_QUERY_SCALE, LEAST_STYLE = 0.1, 0.01
 """Amplitudes are learned as logarithms, which cannot leave 0; these are where a term that fit chose as 0 starts."""
-AMPLITUDE_RATE = 1.0
-"""Learning rate of the amplitudes as a multiple of that of the traits."""
 MOST_GRADIENT = 1.0
 """Largest gradient norm."""
 
@@ -60,6 +58,7 @@ def train_traits(
     accelerator: Accelerator | None = None,
     judge: Judge | None = None,
     tell: Told | None = None,
+    loss_of: TraitLoss | None = None,
 ) -> TraitNetwork:
     """Learn traits so that a user's shown votes predict their others.
 
@@ -76,6 +75,7 @@ def train_traits(
             users, and the gradient is that of all.
         judge: Chooses when to stop; without it the last step does.
         tell: Called after every step.
+        loss_of: What `trait_loss` returned for this seed, which networks of other sizes share.
 
     Raises:
         DataError: The posterior was not fitted.
@@ -83,18 +83,17 @@ def train_traits(
     accelerator = accelerator or new_accelerator(RunConfig())
     shard = Shard(accelerator.process_index, accelerator.num_processes)
     train = data.select(data.table.split == TRAIN)
-    generator = np.random.default_rng([seed, 11])  # a stream apart from other draws of the seed
-    folds = fold_votes(router, train, generator)
+    generator = np.random.default_rng([seed, 13])  # a stream apart from other draws of the seed
     with seeded(seed):
         network = initial_traits(router, train, config).to(accelerator.device)
-    loss_of = TraitLoss(train, folds, router.user_covariance(train), accelerator.device)
+    loss_of = loss_of or trait_loss(router, data, seed, accelerator)
     optimizer = accelerator.prepare(torch.optim.AdamW(_groups(network, config), lr=config.lr))
     mean = copy.deepcopy(network)
     best, kept, at = math.inf if judge is None else judge.least, mean, 0
     for step in range(config.steps):
         for group in optimizer.param_groups:
             group["lr"] = config.lr * _share_of_peak(step, config.steps) * group["share"]
-        part, chosen = _draw(folds, config.users, generator)
+        part, chosen = _draw(loss_of.folds, config.users, generator)
         # 1. The loss of this process's users, and the gradient of everybody's.
         loss, count = torch.zeros(()), 0
         with accelerator.autocast():
@@ -124,6 +123,13 @@ def train_traits(
     return (mean if judge is None or not at else kept).cpu().eval()
 
 
+def trait_loss(router: HierarchicalBradleyTerry, data: Dataset, seed: int, accelerator: Accelerator) -> TraitLoss:
+    """Cut the TRAIN votes into folds, and fit f without each of them."""
+    train = data.select(data.table.split == TRAIN)
+    folds = fold_votes(router, train, np.random.default_rng([seed, 11]))
+    return TraitLoss(train, folds, router.user_covariance(train), accelerator.device)
+
+
 def _draw(folds: Folds, count: int, generator: np.random.Generator) -> tuple[int, np.ndarray]:
     """Return the fold that a step predicts, and the users whose votes it reads."""
     users = np.unique(folds.votes.user)
@@ -134,15 +140,16 @@ def _draw(folds: Folds, count: int, generator: np.random.Generator) -> tuple[int
 def _groups(network: TraitNetwork, config: TraitsConfig) -> list[dict[str, object]]:
     """Return the weights with what decays them."""
     # What is read from texts is decayed by a setting of its own; amplitudes not at all, for decay would pull them to 1.
+    texts = [network.read_model.weight, network.read_query.weight]
     groups: list[dict[str, object]] = [
-        {"params": [network.residual, network.read_model.weight], "weight_decay": config.weight_decay, "share": 1.0},
-        {"params": [network.read_query.weight, network.task], "weight_decay": config.query_decay, "share": 1.0},
-        {"params": [network.log_amplitudes], "weight_decay": 0.0, "share": AMPLITUDE_RATE},
+        {"params": [network.residual, network.task], "weight_decay": config.weight_decay, "share": 1.0},
+        {"params": texts, "weight_decay": config.text_decay, "share": config.text_rate},
+        {"params": [network.log_amplitudes], "weight_decay": 0.0, "share": 1.0},
     ]
     if network.encoder is not None:
         deep = [*network.encoder.parameters(), *network.hear.parameters()]
         # Weights behind one another want smaller steps than those that are read at once.
-        groups.append({"params": deep, "weight_decay": config.query_decay, "share": config.encoder_rate})
+        groups.append({"params": deep, "weight_decay": config.text_decay, "share": config.text_rate})
     return groups
 
 

@@ -20,7 +20,7 @@ from gmt.training.trait_folds import FOLDS, Folds
 
 SHOWN_WHOLE = 0.5
 """Chance that a user's history is shown whole in a step; else a random share of it, so that short ones serve too."""
-MOST_VOTES_READ = 1500
+MOST_VOTES_READ = 128
 """Votes of one user that a step reads at most; T of them cost T² memory and T³ time."""
 
 
@@ -30,6 +30,15 @@ class Shard:
 
     rank: int = 0
     count: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class UserVotes:
+    """Hold the votes of B users: (B, T) places, -1 under padding, and which are shown and which are predicted."""
+
+    index: np.ndarray
+    shown: np.ndarray
+    target: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +82,11 @@ class TraitLoss:
             generator: Of what is shown; every process draws for all users, so that their number changes nothing.
             shard: Which users are solved for.
         """
-        shard = shard or Shard()
+        shard, batches = shard or Shard(), []
         for _, index in self.folds.votes.batches(chosen):
-            # Of a user of very many votes each step reads some, drawn anew; nothing is drawn for others.
+            # Of a user of many votes each step reads some, drawn anew; nothing is drawn for others.
             if index.shape[1] > MOST_VOTES_READ:
-                index = np.sort(generator.choice(index, MOST_VOTES_READ, replace=False, axis=1), axis=1)
+                index = np.sort(_some(index, MOST_VOTES_READ, generator), axis=1)
             real, hidden = index >= 0, self.folds.fold[np.maximum(index, 0)] == part
             # 1. The votes of the fold are predicted; of the others a random share is shown. Histories of all lengths
             #    are, since users come with few votes as well as with many.
@@ -86,36 +95,47 @@ class TraitLoss:
             own = np.arange(len(index))[shard.rank :: shard.count]
             target = (hidden & real)[own]
             if target.any():
-                yield self._predicted(network, part, index[own], shown[own], torch.from_numpy(target))
+                batches.append((index[own], shown[own], torch.from_numpy(target)))
+        if not batches:
+            return
+        # 2. One graph for all users of the step: what they were shown is much the same.
+        votes = np.unique(np.concatenate([index[index >= 0] for index, _, _ in batches]))
+        gaps = self._gaps(network, part, votes)
+        for index, shown, target in batches:
+            real = index >= 0
+            gap = gaps.new_zeros(*index.shape, gaps.shape[1])
+            place = tuple(torch.from_numpy(at) for at in np.nonzero(real))
+            gap = gap.index_put(place, gaps[torch.from_numpy(np.searchsorted(votes, index[real]))])
+            yield self._predicted(network, part, gap, UserVotes(index, shown, target))
 
-    def _predicted(
-        self, network: TraitNetwork, part: int, index: np.ndarray, shown: np.ndarray, target: Tensor
-    ) -> tuple[Tensor, int]:
-        """Return the summed log loss of the targets among (B, T) votes given those shown, and how many they are."""
-        batch = UserBatch(self.folds.votes, index, self.folds.offset[part], self.covariance)
+    def _predicted(self, network: TraitNetwork, part: int, gap: Tensor, users: UserVotes) -> tuple[Tensor, int]:
+        """Return the summed log loss of the targets given what is shown, and how many they are."""
+        batch, target = UserBatch(self.folds.votes, users.index, self.folds.offset[part], self.covariance), users.target
         # 1. The posterior's own kernel with learned amplitudes, and the kernel of the traits.
-        gap = self._gaps(network, part, index)
         kernel = (_own_kernel(network, batch) + gap @ gap.transpose(1, 2)).double()
         # 2. The mode given the shown votes, found in double precision, predicts the hidden ones.
         y, known = _tensor(batch.y), _tensor(batch.offset)
-        alpha = implicit_mode(kernel, known.double(), y.double(), torch.from_numpy(shown)).float()
+        alpha = implicit_mode(kernel, known.double(), y.double(), torch.from_numpy(users.shown)).float()
         logit = (kernel.float() @ alpha[:, :, None])[:, :, 0] + known
         found = torch.nn.functional.binary_cross_entropy_with_logits(logit[target], y[target], reduction="sum")
         return found, int(target.sum())
 
-    def _gaps(self, network: TraitNetwork, part: int, index: np.ndarray) -> Tensor:
-        """Return (B, T, F) traits of a's answer less those of b's, 0 under padding."""
-        votes, real = self.folds.votes, index >= 0
-        at = index[real]
+    def _gaps(self, network: TraitNetwork, part: int, at: np.ndarray) -> Tensor:
+        """Return (V, F) traits of a's answer less those of b's, of the votes at (V,) places."""
+        votes = self.folds.votes
         # The comparison says where in a conversation a vote stands; its texts alone are read.
         asked = AskedQueries.rounds(self.train.table, votes.comparison[at])
         both = np.stack([votes.a[at], votes.b[at]], axis=1)
         drawn = self.visible[part].draw(asked, both, network.encoder is not None).to(self.device)
         traits = answer_traits(network, drawn, torch.from_numpy(np.maximum(both, 0)).to(self.device)).float().cpu()
         # A lone rating is compared with no answer.
-        gap = traits[:, 0] - traits[:, 1] * torch.from_numpy(both[:, 1:] >= 0)
-        out = gap.new_zeros(*index.shape, gap.shape[-1])
-        return out.index_put(tuple(torch.from_numpy(place) for place in np.nonzero(real)), gap)
+        return traits[:, 0] - traits[:, 1] * torch.from_numpy(both[:, 1:] >= 0)
+
+
+def _some(index: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Return (B, count) of the (B, T) votes of each user, drawn at random, padding last."""
+    order = np.argsort(np.where(index >= 0, generator.random(index.shape), 2.0), axis=1)[:, :count]
+    return np.take_along_axis(index, order, axis=1)
 
 
 def _own_kernel(network: TraitNetwork, batch: UserBatch) -> Tensor:
