@@ -26,6 +26,8 @@ LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """How many traits are tried, from `PROBE` on up or down."""
 PROBE = 4
 """Traits of the first network, where the settings allow so many."""
+READ_FASTER = 4.0
+"""Factor of the rate at which texts are learned to be read that is tried beside 1."""
 PROBE_PATIENCE = 2
 """Validations without a gain after which a first network is given up, and with it all learning of traits."""
 TRAIT_QUALITY_VARIANCES = (0.0, 0.03, 0.3)
@@ -160,11 +162,12 @@ def _best_of_all(
     tried = dict(probes)
     losses = {choice: trials.losses(network) for choice, network in tried.items()}
 
-    def attempt(count: int, layers: int) -> bool:
+    def attempt(count: int, layers: int, rate: float = traits.text_rate) -> bool:
         """Train a choice that is new, and tell whether it is the best so far."""
-        if any((known.count, known.layers) == (count, layers) for known in tried):
+        # Probes differ in their patience too, which counts only where nothing is gained.
+        if any((known.count, known.layers, known.text_rate) == (count, layers, rate) for known in tried):
             return False
-        choice = replace(traits, count=count, layers=layers)
+        choice = replace(traits, count=count, layers=layers, text_rate=rate)
         tried[choice] = trials.train(choice)
         losses[choice] = trials.losses(tried[choice])
         return best_setting(losses, losses.__getitem__) == choice
@@ -175,11 +178,15 @@ def _best_of_all(
         at = place + step
         while 0 <= at < len(LADDER) and LADDER[at] <= traits.count and attempt(LADDER[at], 0):
             at += step
-    # 2. Messages at the best of them.
-    if traits.layers:
-        attempt(best_setting(losses, losses.__getitem__).count, traits.layers)
+    # 2. Where no task says what a query is about, its text must, and soon.
     best = best_setting(losses, losses.__getitem__)
-    # 3. The kernels' mean over seeds varies less than one of them, at F traits each.
+    attempt(best.count, best.layers, READ_FASTER * traits.text_rate)
+    # 3. Messages at the best of them.
+    best = best_setting(losses, losses.__getitem__)
+    if traits.layers:
+        attempt(best.count, traits.layers, best.text_rate)
+    best = best_setting(losses, losses.__getitem__)
+    # 4. The kernels' mean over seeds varies less than one of them, at F traits each.
     others = [trials.train(best, number) for number in range(1, traits.networks)]
     return best, TraitEnsemble.of([tried[best], *others])
 

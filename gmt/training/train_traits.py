@@ -170,7 +170,8 @@ def _follow(mean: TraitNetwork, network: TraitNetwork, kept: float) -> None:
     """Move the mean of the weights towards the weights, in place."""
     with torch.no_grad():
         for average, weight in zip(mean.parameters(), network.parameters(), strict=True):
-            average.lerp_(weight, 1 - kept)
+            # A term that is switched off has the log amplitude -inf, and -inf less itself is no number.
+            average.copy_(torch.where(average == weight, weight, torch.lerp(average, weight, 1 - kept)))
 
 
 def _share_of_peak(step: int, steps: int) -> float:
