@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from torch import Tensor
 
 from gmt.config import RunConfig, TraitsConfig
@@ -115,7 +116,9 @@ def train_traits(
         if tell is not None:
             tell(step + 1, said / max(votes, 1.0))
         if judge is not None and (step + 1) % config.eval_every == 0:
-            found = judge.loss(copy.deepcopy(mean).cpu().eval())
+            # Of one process for all, for they must stop at the same step.
+            found = torch.tensor(judge.loss(copy.deepcopy(mean).cpu().eval()), device=accelerator.device)
+            found = float(broadcast(found))  # pyright: ignore[reportArgumentType]
             if found < best:
                 best, kept, at = found, copy.deepcopy(mean), step + 1
             if step + 1 - at >= config.patience * config.eval_every:
@@ -156,9 +159,8 @@ def _groups(network: TraitNetwork, config: TraitsConfig) -> list[dict[str, objec
 def _sum_gradients(network: TraitNetwork, optimizer: torch.optim.Optimizer, accelerator: Accelerator) -> None:
     """Give every process the gradient of all, added up, in the units of the loss."""
     accelerator.unscale_gradients(optimizer)
-    if accelerator.num_processes == 1:
-        return
-    # One vector for all weights, those without a gradient here too: another process may have one.
+    # One vector for all weights, those without a gradient here too: another process may have one, and a weight without
+    # any would not be decayed.
     weights = list(network.parameters())
     flat = torch.cat([(torch.zeros_like(w) if w.grad is None else w.grad).reshape(-1) for w in weights])
     summed: Tensor = accelerator.reduce(flat, "sum")  # pyright: ignore[reportAssignmentType]
