@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,21 +17,14 @@ from torch import Tensor
 from gmt.config import RunConfig, TraitsConfig
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TRAIN
-from gmt.errors import DataError
-from gmt.model.answer_encoder import AnswerEncoder
 from gmt.model.seeding import seeded
 from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.training.accelerator import new_accelerator
 from gmt.training.trait_folds import FOLDS, Folds, fold_votes
 from gmt.training.trait_loss import Shard, TraitLoss
+from gmt.training.trait_start import initial_traits
 
-SHARE_OF_COVARIANCE = 0.5
-"""Share of S that the traits start with; the rest stays with the posterior's own kernel."""
-RESIDUAL_NOISE = 0.02
-"""Deviation that keeps traits which start alike from learning alike."""
-LEAST_QUERY_SCALE, LEAST_STYLE = 0.1, 0.01
-"""Amplitudes are learned as logarithms, which cannot leave 0; these are where a term that fit chose as 0 starts."""
 MOST_GRADIENT = 1.0
 """Largest gradient norm."""
 
@@ -82,39 +76,20 @@ def train_traits(
         DataError: The posterior was not fitted.
     """
     accelerator = accelerator or new_accelerator(RunConfig())
-    shard = Shard(accelerator.process_index, accelerator.num_processes)
-    train = data.select(data.table.split == TRAIN)
     generator = np.random.default_rng([seed, 13])  # a stream apart from other draws of the seed
     with seeded(seed):
-        network = initial_traits(router, train, config).to(accelerator.device)
+        network = initial_traits(router, data.select(data.table.split == TRAIN), config).to(accelerator.device)
     loss_of = loss_of or trait_loss(router, data, seed, accelerator)
     optimizer = accelerator.prepare(torch.optim.AdamW(_groups(network, config), lr=config.lr))
+    training = TraitTraining(config, accelerator, network, optimizer, loss_of)
     mean = copy.deepcopy(network)
     best, kept, at = math.inf if judge is None else judge.least, mean, 0
     for step in range(config.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = config.lr * _share_of_peak(step, config.steps) * group["share"]
-        part, chosen = _draw(loss_of.folds, config.users, generator)
-        # 1. The loss of this process's users, and the gradient of everybody's.
-        loss, count = torch.zeros(()), 0
-        with accelerator.autocast():
-            for found, votes in loss_of.parts(network, part, chosen, generator, shard):
-                loss, count = loss + found, count + votes
-        total = accelerator.reduce(torch.tensor([float(loss.detach()), float(count)], device=accelerator.device), "sum")
-        said, votes = total.tolist()  # pyright: ignore[reportAttributeAccessIssue]
-        # A batch whose users have no vote in the fold teaches nothing.
-        if votes:
-            optimizer.zero_grad()
-            if count:
-                # Accelerate divides by the steps to accumulate, which are those of another network.
-                accelerator.backward(loss / votes * accelerator.gradient_accumulation_steps)
-            _sum_gradients(network, optimizer, accelerator)
-            torch.nn.utils.clip_grad_norm_(network.parameters(), MOST_GRADIENT)
-            optimizer.step()
-        # 2. The running mean of the weights forgets the noise of single steps, and is what VALID judges.
+        loss = training.step(step, generator)
+        # The running mean of the weights forgets the noise of single steps, and is what VALID judges.
         _follow(mean, network, min(config.averaging, step / (step + 10)))
         if tell is not None:
-            tell(step + 1, said / max(votes, 1.0))
+            tell(step + 1, loss)
         if judge is not None and (step + 1) % config.eval_every == 0:
             # Of one process for all, for they must stop at the same step.
             found = torch.tensor(judge.loss(copy.deepcopy(mean).cpu().eval()), device=accelerator.device)
@@ -124,6 +99,57 @@ def train_traits(
             if step + 1 - at >= config.patience * config.eval_every:
                 break
     return (mean if judge is None or not at else kept).cpu().eval()
+
+
+@dataclass(frozen=True, eq=False)
+class TraitTraining:
+    """Hold what every step of a training of traits needs.
+
+    Args:
+        config: Sizes and steps.
+        accelerator: Says where to compute, and joins processes.
+        network: The traits; a step changes their weights.
+        optimizer: Its optimiser, as Accelerate wraps it.
+        loss_of: The loss.
+    """
+
+    config: TraitsConfig
+    accelerator: Accelerator
+    network: TraitNetwork
+    optimizer: Any
+    loss_of: TraitLoss
+
+    def step(self, number: int, generator: np.random.Generator) -> float:
+        """Take one step and return its loss per vote, over all processes.
+
+        Args:
+            number: The step, from 0; decides the learning rate.
+            generator: Of the fold, the users and what is shown, the same in every process.
+        """
+        accelerator, config = self.accelerator, self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.lr * _share_of_peak(number, config.steps) * group["share"]
+        # 1. The loss of this process's users.
+        part, chosen = _draw(self.loss_of.folds, config.users, generator)
+        shard = Shard(accelerator.process_index, accelerator.num_processes)
+        loss, count = torch.zeros(()), 0
+        with accelerator.autocast():
+            for found, votes in self.loss_of.parts(self.network, part, chosen, generator, shard):
+                loss, count = loss + found, count + votes
+        own = torch.tensor([float(loss.detach()), float(count)], device=accelerator.device)
+        total, votes = accelerator.reduce(own, "sum").tolist()  # pyright: ignore[reportAttributeAccessIssue]
+        # A batch whose users have no vote in the fold teaches nothing.
+        if not votes:
+            return 0.0
+        # 2. The gradient of everybody's, as the mean over the votes of all processes.
+        self.optimizer.zero_grad()
+        if count:
+            # Accelerate divides by the steps to accumulate, which are those of another network.
+            accelerator.backward(loss / votes * accelerator.gradient_accumulation_steps)
+        _sum_gradients(self.network, self.optimizer, accelerator)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), MOST_GRADIENT)
+        self.optimizer.step()
+        return total / votes
 
 
 def trait_loss(router: HierarchicalBradleyTerry, data: Dataset, seed: int, accelerator: Accelerator) -> TraitLoss:
@@ -181,33 +207,3 @@ def _share_of_peak(step: int, steps: int) -> float:
     rise = max(0.1 * steps, 1.0)
     place = step + 1
     return place / rise if place <= rise else 0.5 * (1 + math.cos(math.pi * (place - rise) / (steps - rise + 1)))
-
-
-def initial_traits(router: HierarchicalBradleyTerry, train: Dataset, config: TraitsConfig) -> TraitNetwork:
-    """Start from what S already says of the models: half its strongest directions become traits.
-
-    Raises:
-        DataError: The posterior was not fitted.
-    """
-    if router.query_centre is None or router.model_centre is None:
-        raise DataError("the posterior was not fitted; fit it before its traits are learned")
-    vectors, models = train.vectors.shape[1], len(train.table.models)
-    network = TraitNetwork(vectors, models, config.count, len(train.table.tasks))
-    network.get_buffer("query_centre").copy_(torch.from_numpy(router.query_centre))
-    network.get_buffer("model_centre").copy_(torch.from_numpy(router.model_centre))
-    settings = router.settings
-    # The last two rows of S are position bias and discrimination, which are no traits of models.
-    size, basis = np.linalg.eigh(router.user_covariance(train)[:-2, :-2])
-    kept = min(config.count, models)
-    scale = np.sqrt(np.maximum(SHARE_OF_COVARIANCE * settings.prior_scale * size[-kept:], 0))
-    own = torch.zeros(models, config.count)
-    own[:, :kept] = torch.from_numpy(basis[:, -kept:] * scale)
-    network.residual.data.copy_(own + RESIDUAL_NOISE * torch.randn(own.shape))
-    # A term that is switched off starts at log 0 = -inf, which no step moves.
-    query = max(settings.query_kernel_scale, LEAST_QUERY_SCALE) if router.start.query_kernel_scale else 0.0
-    begin = torch.tensor([SHARE_OF_COVARIANCE * settings.prior_scale, query, max(settings.style_variance, LEAST_STYLE)])
-    network.log_amplitudes.data.copy_(begin.log())
-    # Drawn last, so that all else begins alike with and without messages.
-    if config.layers:
-        network.listen(AnswerEncoder(vectors, config.width, config.heads, config.layers))
-    return network

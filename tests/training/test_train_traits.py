@@ -15,9 +15,10 @@ from gmt.config import TraitsConfig
 from gmt.data.interactions import TEST, TRAIN
 from gmt.model.seeding import seeded
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
-from gmt.training.train_traits import Judge, initial_traits, train_traits
+from gmt.training.train_traits import Judge, train_traits
 from gmt.training.trait_folds import FOLDS, fold_votes, folds_of
 from gmt.training.trait_loss import Shard, TraitLoss
+from gmt.training.trait_start import initial_traits
 from tests.factories import random_dataset
 
 CONFIG = TraitsConfig(count=4, networks=1, steps=2, width=8, heads=2)
