@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
+from gmt.posterior.asked_queries import AskedQueries
 from gmt.posterior.trait_features import TraitFeatures
-from gmt.posterior.visible_answers import AskedQueries
 from gmt.routing.query_keys import QueryKeys
 
 

@@ -12,7 +12,8 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.growing_rows import Vectors
 from gmt.model.trait_ensemble import LearnedTraits, networks_of
 from gmt.model.trait_network import TraitNetwork
-from gmt.posterior.visible_answers import AskedQueries, DrawnAnswers, VisibleAnswers
+from gmt.posterior.asked_queries import AskedQueries
+from gmt.posterior.visible_answers import DrawnAnswers, VisibleAnswers
 
 TRAIT_PREFIX = "traits."
 """Begins the names of the traits' weights in a saved posterior."""

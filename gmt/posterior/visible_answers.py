@@ -10,55 +10,16 @@ import torch
 from torch import Tensor
 
 from gmt.data.answer_graph import AnswerGraph
-from gmt.data.dataset import Dataset, Questions
+from gmt.data.dataset import Dataset
 from gmt.data.growing_rows import Vectors
 from gmt.data.interactions import InteractionTable
 from gmt.data.user_nodes import within
+from gmt.posterior.asked_queries import AskedQueries
 from gmt.posterior.earlier_turns import EarlierTurns
 from gmt.routing.query_keys import QueryKeys
 
 HEARD = 32
 """Answers of a model that its node hears; more cost time with every step and say little new."""
-
-
-@dataclass(frozen=True, eq=False)
-class AskedQueries:
-    """Hold N queries as they are asked: with the rounds that came before them, or with none.
-
-    Args:
-        keys: (N,) which queries they are.
-        conversation, turn: (N,) where they stand; conversation -1 where no earlier round is to be read.
-        earlier: The rounds that may be read of a conversation, up to its turn; ratings are not looked at.
-    """
-
-    keys: QueryKeys
-    conversation: np.ndarray
-    turn: np.ndarray
-    earlier: InteractionTable
-
-    @classmethod
-    def of(cls, questions: Questions) -> AskedQueries:
-        """Read targets."""
-        return cls(QueryKeys.of(questions), questions.conversation, questions.turn, questions.earlier)
-
-    @classmethod
-    def rounds(cls, table: InteractionTable, positions: np.ndarray) -> AskedQueries:
-        """Read the (N,) comparisons of a table at `positions`."""
-        keys = QueryKeys.of(table).select(positions)
-        return cls(keys, table.conversation[positions], table.turn[positions], table)
-
-    @classmethod
-    def alone(cls, keys: QueryKeys, table: InteractionTable) -> AskedQueries:
-        """Read queries whatever came before them."""
-        return cls(keys, np.full(len(keys), -1), np.zeros(len(keys), np.int64), table.select(np.zeros(0, np.int64)))
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def select(self, positions: np.ndarray) -> AskedQueries:
-        """Return those at `positions`."""
-        keys = self.keys.select(positions)
-        return AskedQueries(keys, self.conversation[positions], self.turn[positions], self.earlier)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from gmt.data.dataset import Dataset
 from gmt.model.trait_network import TraitNetwork
+from gmt.posterior.asked_queries import AskedQueries
 from gmt.posterior.implicit_mode import implicit_mode
 from gmt.posterior.trait_features import answer_traits
 from gmt.posterior.user_batch import UserBatch
-from gmt.posterior.visible_answers import AskedQueries, VisibleAnswers
+from gmt.posterior.visible_answers import VisibleAnswers
 from gmt.training.trait_folds import FOLDS, Folds
 
 SHOWN_WHOLE = 0.5

@@ -11,8 +11,8 @@ from gmt.model.answer_encoder import AnswerEncoder
 from gmt.model.trait_ensemble import TraitEnsemble
 from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.asked_queries import AskedQueries
 from gmt.posterior.trait_features import TraitFeatureMaker
-from gmt.posterior.visible_answers import AskedQueries
 from tests.factories import random_dataset
 
 

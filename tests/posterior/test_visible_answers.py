@@ -9,9 +9,10 @@ import torch
 from gmt.data.answer_graph import AnswerGraph
 from gmt.model.answer_encoder import AnswerEncoder
 from gmt.model.trait_network import TraitNetwork
+from gmt.posterior.asked_queries import AskedQueries
 from gmt.posterior.earlier_turns import EARLIER_ROUNDS
 from gmt.posterior.trait_features import TraitFeatureMaker
-from gmt.posterior.visible_answers import HEARD, AskedQueries, VisibleAnswers
+from gmt.posterior.visible_answers import HEARD, VisibleAnswers
 from tests.factories import random_dataset
 
 
