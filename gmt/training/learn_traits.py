@@ -150,7 +150,9 @@ def _probes(trials: TraitTrials) -> dict[TraitsConfig, TraitNetwork]:
     tried = {replace(small, layers=0): trials.train(replace(small, layers=0))}
     shows = bool((trials.valid.history.table.response >= 0).any() or trials.valid.history.table.turn.any())
     if small.layers and shows and trials.gain(next(iter(tried.values())))[0] <= 0:
-        tried[small] = trials.train(small)
+        # Messages cost most of a step's time and gained nothing on real votes so far: one validation decides.
+        once = replace(small, patience=1)
+        tried[once] = trials.train(once)
     return tried
 
 
