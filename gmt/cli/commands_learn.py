@@ -62,7 +62,9 @@ def train(
     from gmt.training.train_run import train_run
 
     folder = RunFolder(run or Path("runs") / data.resolve().name)
-    with terminal.bar("training", settings.train.steps) as advance:
+    # How many networks of traits are worth their time shows on the way.
+    steps = settings.train.steps if settings.posterior.network else None
+    with terminal.bar("training", steps) as advance:
         card = train_run(data, settings, folder, resume, TrainingBar(advance))
     terminal.result({"run": str(folder.root), **card})
     valid, best = card["valid"], card.get("best")

@@ -16,6 +16,7 @@ from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import blended
 from gmt.posterior.observations import as_votes
+from gmt.posterior.quality_features import QualityFeatures
 from gmt.posterior.targets import TargetReader, Targets
 from gmt.posterior.user_effects import UserEffects
 from gmt.posterior.vote_history import VoteHistory
@@ -41,7 +42,7 @@ class ConditionedPosterior:
     quality: QualityFit
     effects: UserEffects
     features: tuple[CandidateFeatures, ...]
-    answers: CandidateFeatures | None = None
+    answers: QualityFeatures | None = None
     reading: Reading = Reading()
 
     @property

@@ -21,8 +21,8 @@ EARLIER_NAMES = {
     "answer_variance": "answer",
 }
 """What each setting was called in runs saved before it had its name of today."""
-ADDED_LATER = ("half_life", "leniency_variance")
-"""Settings that earlier runs do not state: effects stayed, and nothing was judged alone."""
+ADDED_LATER = ("half_life", "leniency_variance", "trait_quality_variance")
+"""Settings that earlier runs do not state: effects stayed, nothing was judged alone, users alone read traits."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class HierarchicalSettings:
         prior_scale: What S is multiplied by.
         style_variance: Of the weight a user gives to each feature of style.
         answer_variance: Of what each feature of an answer adds to its quality; 0 leaves answers undescribed.
+        trait_quality_variance: Of what each learned trait of an answer adds to its quality; 0 leaves it to users alone.
         half_life: No variance, but the comparisons a user rates until their effects are half other ones; 0: they stay.
     """
 
@@ -55,6 +56,7 @@ class HierarchicalSettings:
     prior_scale: float = 1.0
     style_variance: float = 0.05
     answer_variance: float = 0.0
+    trait_quality_variance: float = 0.0
     half_life: float = 0.0
 
     @property

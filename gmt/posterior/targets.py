@@ -10,6 +10,7 @@ import numpy as np
 from gmt.data.dataset import Dataset, Questions
 from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.candidate_features import CandidateFeatures
+from gmt.posterior.quality_features import QualityFeatures
 from gmt.routing.kernels import QueryKernel
 from gmt.routing.query_keys import QueryKeys
 
@@ -60,7 +61,7 @@ class TargetReader:
     fit: QualityFit
     queries: QueryKernel
     features: tuple[CandidateFeatures, ...]
-    answers: CandidateFeatures | None
+    answers: QualityFeatures | None
 
     def parts(self, data: Dataset, questions: Questions, width: int) -> Iterator[Targets]:
         """Cut questions into parts whose similarities, or `width` numbers each if that is more, fit in memory."""

@@ -13,11 +13,12 @@ from gmt.hybrid.closed_form import load_posterior, save_posterior
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.runs import RunFolder
+from gmt.training import learn_traits as module
 from gmt.training.learn_traits import learn_traits
 from gmt.training.train_traits import train_traits
 from tests.factories import random_dataset
 
-SHORT = TraitsConfig(count=8, networks=2, steps=60)
+SHORT = TraitsConfig(count=4, networks=2, steps=60, width=8, heads=2)
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,24 @@ def test_learning_leaves_the_generator_of_others_as_it_was(planted, posterior):
     before = torch.get_rng_state()
     train_traits(posterior, planted, replace(SHORT, steps=2), 5)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_first_network_that_gains_nothing_ends_the_learning(monkeypatch):
+    """Only the probes are trained: one of texts, and one of messages because there are answers to hear."""
+    data = random_dataset(0, users=12, personal=0.0)
+    learn = data.select(data.table.split != TEST)
+    fitted, trained = HierarchicalBradleyTerry().fit(learn), []
+    true = module.train_traits
+    monkeypatch.setattr(
+        module, "train_traits", lambda *given, **more: trained.append(given[2].layers) or true(*given, **more)
+    )
+    router, _ = learn_traits(fitted, learn, RunConfig(traits=replace(SHORT, steps=40, eval_every=5)))
+    assert router is fitted and trained == [0, 2]
+
+
+def test_what_is_reported_of_each_step_is_its_loss(planted, posterior):
+    lines = []
+    short = replace(SHORT, steps=3, layers=0)
+    learn_traits(posterior, planted.select(planted.table.split != TEST), RunConfig(traits=short), report=lines.append)
+    assert [line["step"] for line in lines][:3] == [1, 2, 3]
+    assert all(0 < line["loss"] < 5 for line in lines)
