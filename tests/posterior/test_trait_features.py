@@ -10,7 +10,9 @@ from gmt.data.interactions import TEST, TRAIN
 from gmt.model.answer_encoder import AnswerEncoder
 from gmt.model.trait_ensemble import TraitEnsemble
 from gmt.model.trait_network import TraitNetwork
+from gmt.posterior import answer_quality
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.posterior.answer_space import answers_are_fewer
 from gmt.posterior.asked_queries import AskedQueries
 from gmt.posterior.trait_features import TraitFeatureMaker
 from tests.factories import random_dataset
@@ -129,3 +131,22 @@ def test_what_is_written_of_several_networks_is_what_scores(data, fitted):
     # Runs of before say nothing of traits in f.
     earlier = {name: value for name, value in router.state_dict().items() if "trait_quality" not in name}
     assert AnswerAwareBradleyTerry().load_state_dict(earlier).settings.trait_quality_variance == 0
+
+
+@both
+def test_answer_quality_that_reads_traits_is_the_same_over_answers_as_over_votes(monkeypatch, layers):
+    data = random_dataset(6, users=4, comparisons_per_user=60, questions=6)
+    traits = network(data, layers=layers)
+    router = AnswerAwareBradleyTerry().fit(data).with_learned_traits(traits).with_trait_quality(0.3)
+    found = []
+    for most in (10_000, 10):
+        monkeypatch.setattr(answer_quality, "MOST_PLAIN_VOTES", most)
+        found.append(router.condition(data))
+    prior = found[1].quality.prior
+    assert prior.features is not None and answers_are_fewer(prior, len(found[1].votes))
+    assert np.abs(found[0].quality.feature_weights[-4:]).max() > 0.01  # the traits count
+    questions = data.questions(np.arange(10))
+    plain, other = (one.score(data, questions) for one in found)
+    assert other == pytest.approx(plain, abs=1e-6)
+    plain, other = (one.covariances(data, questions) for one in found)
+    assert other == pytest.approx(plain, abs=1e-6)

@@ -12,6 +12,7 @@ from gmt.evaluation.metrics import pairs_of, weighted_auc
 from gmt.hybrid.closed_form import load_posterior, save_posterior
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
+from gmt.routing import search_sample
 from gmt.runs import RunFolder
 from gmt.training import learn_traits as module
 from gmt.training.learn_traits import learn_traits
@@ -57,6 +58,43 @@ def test_traits_join_where_taste_depends_on_the_topic(planted, posterior, tmp_pa
     assert again is not None and (again.score(history, asked) == router.score(history, asked)).all()
     assert any(name.startswith("taste.") for name in earlier)
     assert (old.score(history, asked) == router.score(history, asked)).all()
+
+
+def test_traits_are_learned_from_stars_of_answers_judged_alone():
+    settings = PlantedSettings(
+        users=60, votes=30, models=8, rank=2, topics=4, questions=80, scale=5.0, feedback="ratings", candidates=1
+    )
+    data = planted_dataset(settings, "hash:64")[0]
+    learn, train = (data.select(part) for part in (data.table.split != TEST, data.table.split == TRAIN))
+    fitted = HierarchicalBradleyTerry().fit(learn)
+    router, note = learn_traits(fitted, learn, RunConfig(traits=replace(SHORT, layers=0, networks=1)))
+    assert router.traits is not None and "learned traits join" in note
+    # Stars that nobody chose by: the better answer has the higher score more often.
+    asked = np.flatnonzero(data.table.split == TEST)
+    stars, questions = data.table.rating[data.table.start[asked]], data.questions(asked)
+
+    def ordered(one):
+        gap = np.subtract.outer(*[one.score(train, questions)[:, 0]] * 2)
+        return ((gap > 0) == (np.subtract.outer(stars, stars) > 0))[np.subtract.outer(stars, stars) != 0].mean()
+
+    assert ordered(router) > ordered(fitted) + 0.01
+    # What a user's kernel reads of an answer judged alone is its own traits, less no other's.
+    votes, rows = router.condition(train).votes, router.features(train).of_rows(train)
+    assert votes.lone.all() and rows.any()
+    assert (votes.features[:, -rows.shape[1] :] == rows[train.table.start[votes.comparison]]).all()
+
+
+def test_traits_are_learned_and_judged_on_the_sample_of_a_search(planted, posterior, monkeypatch):
+    learn, read = planted.select(planted.table.split != TEST), []
+    monkeypatch.setattr(search_sample, "SEARCH_VOTES", 900)
+    true = module.train_traits
+    monkeypatch.setattr(module, "train_traits", lambda *given: read.append(given) or true(*given))
+    learn_traits(posterior, learn, RunConfig(traits=replace(SHORT, steps=2, networks=1)))
+    sample = search_sample.search_sample(learn)
+    assert 0 < len(sample.table) <= 900 < len(learn.table)
+    for _, data, _, _, _, judge, _, loss in read:
+        assert (data.table.user == sample.table.user).all() and judge is not None
+        assert len(loss.folds.votes) == (sample.table.split == TRAIN).sum()
 
 
 def test_traits_are_switched_off_where_they_gain_nothing():

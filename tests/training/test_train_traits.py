@@ -11,11 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from data_prep.simulate.planted import PlantedSettings
+from data_prep.simulate.planted_table import planted_dataset
 from gmt.config import TraitsConfig
 from gmt.data.interactions import TEST, TRAIN
 from gmt.model.seeding import seeded
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.posterior.likelihood import Outcomes
+from gmt.training import trait_loss as module
 from gmt.training.train_traits import Judge, train_traits
 from gmt.training.trait_folds import FOLDS, fold_votes, folds_of
 from gmt.training.trait_loss import Shard, TraitLoss
@@ -88,6 +91,57 @@ def test_a_predicted_vote_is_not_among_those_shown(router, train, monkeypatch, l
     assert torch.equal(before, predicted(turned))
     shown = predicted(replace(votes, outcomes=Outcomes(np.where(folds.fold == part, y, 1 - y))))
     assert not torch.allclose(before, shown)  # what is shown does move it
+
+
+def test_answers_judged_alone_teach_by_their_own_likelihood(monkeypatch):
+    """Stars alone: the loss is that of their levels, and a hidden star is not among those shown."""
+    settings = PlantedSettings(users=8, votes=20, models=5, questions=30, feedback="ratings", candidates=1)
+    data = planted_dataset(settings, "hash:64")[0]
+    train, part = data.select(data.table.split == TRAIN), 1
+    router = HierarchicalBradleyTerry().fit(data.select(data.table.split != TEST))
+    folds = fold_votes(router, train, np.random.default_rng(3))
+    network = stirred(initial_traits(router, train, CONFIG))
+
+    def predicted(votes):
+        seen, true = [], module.log_likelihood
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                module, "log_likelihood", lambda *given: seen.append((given[1].detach(), given[0])) or true(*given)
+            )
+            loss = TraitLoss(train, replace(folds, votes=votes), router.user_covariance(train))
+            parts = list(loss.parts(network, part, np.unique(votes.user), np.random.default_rng(0)))
+        return seen, parts
+
+    # 1. Of a level between two thresholds the chance is σ(upper - z) - σ(lower - z).
+    votes, hidden = folds.votes, folds.fold == part
+    assert votes.lone.all() and len(np.unique(votes.value)) > 3
+    seen, parts = predicted(votes)
+    assert sum(count for _, count in parts) == hidden.sum() > 10
+    sigmoid, wanted = torch.sigmoid, []
+    for (logit, outcomes), _ in zip(seen, parts, strict=True):
+        lower, upper = torch.from_numpy(outcomes.lower), torch.from_numpy(outcomes.upper)
+        wanted.append((sigmoid(upper - logit) - sigmoid(lower - logit)).log())
+    masks = [_hidden_of(votes, hidden, index) for _, index in votes.batches(np.unique(votes.user))]
+    for mask, one, (loss, _) in zip(masks, wanted, parts, strict=True):
+        assert loss.item() == pytest.approx(-one[mask].sum().item(), rel=1e-4)
+    # 2. Everything that is learned from answers is moved by it.
+    sum(loss for loss, _ in parts).backward()
+    assert network.residual.grad.abs().max() > 0.01 and network.read_query.weight.grad.abs().max() > 0.01
+    # 3. Other stars in the fold predict the same, other stars outside of it do not.
+    value = votes.value.max() + votes.value.min() - votes.value
+
+    def turned(where):
+        return replace(votes, value=np.where(where, value, votes.value)).under(votes.scales)
+
+    for mask, (same, _), (moved, _), (logit, _) in zip(
+        masks, predicted(turned(hidden))[0], predicted(turned(~hidden))[0], seen, strict=True
+    ):
+        assert torch.equal(same[mask], logit[mask]) and not torch.allclose(moved[mask], logit[mask])
+
+
+def _hidden_of(votes, hidden, index):
+    """Return (B, T) true where a vote of the fold stands."""
+    return torch.from_numpy((index >= 0) & hidden[np.maximum(index, 0)])
 
 
 def test_the_answers_of_a_fold_are_not_visible_where_it_is_predicted(router, train):
