@@ -12,10 +12,10 @@ from gmt.cli.main import main
 TINY = (
     *("model.width=16", "model.hidden=16", "model.heads=2"),
     *("train.steps=30", "train.eval_every=10", "episode.users=12"),
-    "traits.steps=20",
+    *("posterior.network=true", "traits.steps=20"),
 )
 GOOD = ("model.width=32", "model.hidden=32", "train.steps=100", "train.eval_every=25", "traits.steps=40")
-NETWORK = (*GOOD, "train.steps=50", "posterior.enabled=false")
+NETWORK = (*GOOD, "train.steps=50", "posterior.enabled=false", "posterior.network=true")
 
 
 def settings(values: Sequence[str]) -> list[str]:

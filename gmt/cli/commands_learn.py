@@ -72,8 +72,10 @@ def train(
     from gmt.training.train_run import train_run
 
     folder = RunFolder(run or Path("runs") / data.resolve().name)
+    # How many networks of traits are worth their time shows on the way.
+    steps = settings.train.steps if settings.posterior.network else None
     try:
-        with terminal.bar("training", settings.train.steps) as advance:
+        with terminal.bar("training", steps) as advance:
             card = train_run(data, settings, folder, resume, TrainingBar(advance))
     except KeyboardInterrupt:
         raise Stopped(_how_to_go_on(folder.root)) from None

@@ -147,6 +147,8 @@ class TrainingBar:
         """Show one line of metrics.jsonl."""
         if "valid_auc" in line:
             self.validated = f", validation AUC {line['valid_auc']:.3f}"
+        # Several networks are trained one after the other, each from its first step.
+        self.step = 0 if line["step"] <= self.step else self.step
         self.bar(line["step"] - self.step, f"loss {line['loss']:.3f}{self.validated}")
         self.step = line["step"]
 

@@ -16,6 +16,7 @@ from gmt.errors import ConfigError
 RENAMED = {
     "taste": "traits",
     "traits.traits": "traits.count",
+    "traits.query_decay": "traits.text_decay",
     "posterior.cells": "posterior.query_quality",
     "posterior.memory": "posterior.query_kernel",
     "posterior.reliability": "posterior.discrimination",

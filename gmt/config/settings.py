@@ -142,8 +142,9 @@ class PosteriorConfig(Section):
     answers: bool = True
     """Read the answers that the visible history holds; off, and `drift`, `conversation` and `tie_widths` off, gives the
     rival `hierarchical_bradley_terry` exactly."""
-    network: bool = True
-    """Train the graph network beside it; off leaves the posterior alone."""
+    network: bool = False
+    """Train a second graph network beside it, joined by a weight, or alone where `enabled` is off: the published
+    designs. Without it the graph is read by the learned traits, inside the posterior."""
     query_quality: bool = True
     """Let the quality of a model's answer differ between queries; off leaves a strength, and what answers look like."""
     query_kernel: bool = True
@@ -167,7 +168,8 @@ class PosteriorConfig(Section):
     def _together(self) -> Self:
         require(
             self.enabled or self.network,
-            "posterior.enabled and posterior.network are both false; nothing would be left to score with",
+            "posterior.enabled and posterior.network are both false; nothing would be left to score with, set "
+            "posterior.network=true",
         )
         require(
             self.answers or not self.cost,
@@ -183,21 +185,45 @@ class TraitsConfig(Section):
 
     name: ClassVar[str] = "traits"
     enabled: bool = True
-    """Learn traits of models and queries through the posterior's solve; validation decides whether they join."""
+    """Learn traits of answers through the posterior's solve; validation decides whether they join."""
     count: Count = 16
-    """Most traits; half and a quarter of it are tried too, and validation chooses."""
+    """Most traits; fewer are tried too, and validation chooses."""
     networks: Count = 3
     """How many networks, each of other weights and folds, share the kernel of the chosen size."""
-    steps: Count = 400
-    """Optimiser steps of each."""
+    layers: Annotated[int, Field(ge=0, le=8), "0 to 8"] = 2
+    """Rounds of messages over the graph of queries, answers, models and earlier turns; 0 reads texts alone."""
+    width: Annotated[int, Field(ge=1, le=8192), "1 to 8192"] = 32
+    """D, the width of node states; a multiple of the heads."""
+    heads: Count = 4
+    """Attention heads of a layer."""
+    steps: Count = 200
+    """Optimiser steps of each at most."""
     users: Count = 64
     """Users per step."""
-    lr: Positive = 0.02
+    lr: Positive = 0.05
     """Peak learning rate."""
-    weight_decay: NotNegative = 0.01
-    """Decoupled weight decay of the models' traits."""
-    query_decay: NotNegative = 0.05
-    """Decoupled weight decay of what a query does to their weight."""
+    text_rate: Positive = 0.1
+    """Share of the learning rate that what reads texts, and the layers of messages, have; the codes of models and tasks
+    have all of it."""
+    weight_decay: NotNegative = 0.1
+    """Decoupled weight decay of the traits of models and of what a task does to their weight."""
+    text_decay: NotNegative = 0.5
+    """Decoupled weight decay of what reads texts, and of the layers of messages."""
+    averaging: Share = 0.9
+    """Share of the running mean of the weights that a step keeps; 0 takes the weights of the last step."""
+    eval_every: Count = 25
+    """Steps between validations."""
+    patience: Count = 3
+    """Validations without a better result before training stops."""
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        require(
+            self.width % self.heads == 0,
+            f"traits.width is {self.width} and traits.heads is {self.heads}; the width must be a multiple of the "
+            f"heads, e.g. {max(self.width // self.heads, 1) * self.heads}",
+        )
+        return self
 
 
 @dataclass(frozen=True, config=RULES)

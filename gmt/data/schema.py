@@ -46,12 +46,11 @@ class BatchParts(Protocol):
 
 
 @dataclass(frozen=True)
-class GraphSchema(ABC):
-    """Name node and edge types in the one order every part of gmt uses, and say how a batch fills them.
+class EdgeSchema:
+    """Name node and edge types in the one order every part of gmt uses.
 
     `torch_geometric.nn.HGTConv` silently computes something else when edges come in another
-    order than its metadata; `check` refuses that. What differs between multi-turn and single-turn
-    graphs stands in the subclasses; nothing else asks which of them it has.
+    order than its metadata; `check` refuses that.
 
     Args:
         node_types: Node types, in order.
@@ -60,9 +59,6 @@ class GraphSchema(ABC):
 
     node_types: tuple[str, ...]
     edge_types: tuple[EdgeType, ...]
-
-    name: ClassVar[str]
-    """What `graph.schema` calls it; also names the network that reads it."""
 
     @property
     def metadata(self) -> tuple[list[str], list[EdgeType]]:
@@ -95,6 +91,18 @@ class GraphSchema(ABC):
             # What is wanted only grows: a layer adds to a node's own state, so the layer before has to make that too.
             wanted |= {edge[0] for edge in edges}
         return found
+
+
+@dataclass(frozen=True)
+class GraphSchema(EdgeSchema, ABC):
+    """Say how a batch fills the nodes and edges of a graph of votes.
+
+    What differs between multi-turn and single-turn graphs stands in the subclasses; nothing else asks which of them
+    it has.
+    """
+
+    name: ClassVar[str]
+    """What `graph.schema` calls it; also names the network that reads it."""
 
     @abstractmethod
     def edges_of(self, batch: BatchParts) -> dict[EdgeType, Tensor]:

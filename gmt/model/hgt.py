@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gmt.data.schema import EdgeType, GraphSchema
+from gmt.data.schema import EdgeSchema, EdgeType
 
 
 def key(edge: EdgeType) -> str:
@@ -30,7 +30,7 @@ class HGTLayer(nn.Module):
         schema: Node and edge types.
     """
 
-    def __init__(self, width: int, heads: int, schema: GraphSchema) -> None:
+    def __init__(self, width: int, heads: int, schema: EdgeSchema) -> None:
         super().__init__()
         self.schema, self.width, self.heads, self.head_width = schema, width, heads, width // heads
         sources = sorted({edge[0] for edge in schema.edge_types})

@@ -10,6 +10,7 @@ import numpy as np
 from gmt.data.dataset import Dataset, Questions
 from gmt.posterior.stored_fields import NOT_STORED
 from gmt.posterior.style import style_features
+from gmt.routing.conversation_reading import ReadQueries
 from gmt.routing.kernels import model_kernels
 from gmt.routing.query_keys import QueryKeys
 
@@ -69,6 +70,10 @@ class KnownAnswers:
     def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
         """Return (C, K, F) features of the candidates."""
         return self.at(QueryKeys.of(questions), questions.candidates)
+
+    def of_queries(self, queries: ReadQueries, candidates: np.ndarray) -> np.ndarray:
+        """Return (C, K, F) features of the answers of (C, K) models to C queries of the history."""
+        return self.at(queries.keys, candidates)
 
     def at(self, keys: QueryKeys, candidates: np.ndarray) -> np.ndarray:
         """Return (C, K, F) features of the answers of (C, K) models to C queries."""

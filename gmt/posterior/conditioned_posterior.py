@@ -16,6 +16,7 @@ from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import blended
 from gmt.posterior.observations import Observations, as_votes
+from gmt.posterior.quality_features import QualityFeatures
 from gmt.posterior.revealed_rounds import with_revealed
 from gmt.posterior.targets import TargetReader, Targets
 from gmt.posterior.user_effects import UserEffects
@@ -42,7 +43,7 @@ class ConditionedPosterior:
     quality: QualityFit
     effects: UserEffects
     features: tuple[CandidateFeatures, ...]
-    answers: CandidateFeatures | None = None
+    answers: QualityFeatures | None = None
     reading: Reading = Reading()
 
     @property

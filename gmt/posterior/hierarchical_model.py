@@ -14,22 +14,23 @@ from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import VALID
 from gmt.posterior.alternating_fit import ROUNDS, alternating_fit
 from gmt.posterior.answer_features import KnownAnswers
-from gmt.posterior.candidate_features import FeatureMaker
+from gmt.posterior.candidate_features import CandidateFeatures, FeatureMaker
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.prepared_history import PreparedHistory
+from gmt.posterior.quality_features import QualityFeatures, QualityTraits, WeighedFeatures
 from gmt.posterior.quality_prior import QualityPrior
 from gmt.posterior.style import AnswerStyle
-from gmt.posterior.trait_features import EARLIER_TRAIT_PREFIX, TRAIT_PREFIX, TraitFeatureMaker
+from gmt.posterior.trait_features import EARLIER_TRAIT_PREFIX, TRAIT_PREFIX, TraitFeatureMaker, TraitFeatures
 from gmt.posterior.user_covariance import extended_covariance, initial_covariance
-from gmt.posterior.vote_history import VoteHistory
+from gmt.posterior.vote_history import VoteHistory, read_voted
 from gmt.routing.grid import ValidationVotes
 from gmt.routing.kernels import MANY_MODELS, centred, model_kernels
 from gmt.routing.query_keys import QueryKeys
 
 if TYPE_CHECKING:
-    from gmt.model.trait_network import TraitNetwork
+    from gmt.model.trait_ensemble import LearnedTraits
 
 MOST_DESCRIBED = 1_000_000
 """Answers (known queries times models) up to which the prior of f reads the features of answers."""
@@ -84,7 +85,7 @@ class HierarchicalModel:
         # `start` stays as given: a variance that `fit` chose, 0 perhaps, must not decide what a second fit tries.
         self.settings = self.start = settings or self.initial
         self.features, self.drift, self.conversation = features, drift, conversation
-        self.traits: TraitNetwork | None = None
+        self.traits: LearnedTraits | None = None
         self.covariance: np.ndarray | None = None
         self.lenient, self.reading = False, Reading()
         self.query_centre: np.ndarray | None = None
@@ -136,7 +137,7 @@ class HierarchicalModel:
         out.settings = replace(self.settings, half_life=half_life)
         return out
 
-    def with_learned_traits(self, network: TraitNetwork) -> Self:
+    def with_learned_traits(self, network: LearnedTraits) -> Self:
         """Return the same fit that also reads learned traits, its own kernels scaled as they were beside them."""
         user, query, style = network.log_amplitudes.detach().exp().tolist()
         out = self._copy()
@@ -145,6 +146,13 @@ class HierarchicalModel:
         out.settings = replace(
             self.settings, prior_scale=user, query_kernel_scale=query, style_variance=style, trait_variance=1.0
         )
+        return out
+
+    def with_trait_quality(self, variance: float) -> Self:
+        """Return the same fit whose answer quality also reads the learned traits, their weights of a variance."""
+        out = self._copy()
+        out.features = self.features
+        out.settings = replace(self.settings, trait_quality_variance=variance)
         return out
 
     def _copy(self) -> Self:
@@ -186,10 +194,10 @@ class HierarchicalModel:
                 # Here, for a run without traits is routed without torch, which takes seconds to load.
                 import torch
 
-                from gmt.model.trait_network import TraitNetwork
+                from gmt.model.trait_ensemble import TraitEnsemble
 
                 tensors = {name.removeprefix(prefix): torch.from_numpy(value) for name, value in weights.items()}
-                self.traits = TraitNetwork.from_state(tensors)
+                self.traits = TraitEnsemble.from_state(tensors)
                 self.features = TraitFeatureMaker(self.traits, self.settings.reading)
         return self
 
@@ -215,21 +223,34 @@ class HierarchicalModel:
             bool(settings.conversation_scale),
             settings.tie_rate,
         )
-        answers = self.describe(history) if self.describe else None
         covariance = self.user_covariance(history, self.lenient or bool(votes.lone.any()))
         reading = replace(self.reading, gaps=votes.scales.gap_cuts is not None)
-        return PreparedHistory(votes, features, covariance, answers, reading)
+        return PreparedHistory(votes, features, covariance, self._described(history, features), reading)
+
+    def _described(self, history: Dataset, features: tuple[CandidateFeatures, ...]) -> QualityFeatures | None:
+        """Return what the prior of f reads of answers: their own features, and learned traits where it reads these."""
+        settings, own = self.settings, self.describe(history) if self.describe else None
+        learned = features[-1]
+        if not settings.trait_quality_variance or not isinstance(learned, TraitFeatures):
+            return own
+        traits = QualityTraits(learned)
+        if own is None or not settings.answer_variance:
+            return WeighedFeatures((traits,), (settings.trait_quality_variance,))
+        return WeighedFeatures((own, traits), (settings.answer_variance, settings.trait_quality_variance))
 
     def prior(self, history: Dataset, prepared: PreparedHistory, settings: HierarchicalSettings) -> QualityPrior:
         """Return the prior of f over the queries of a history."""
         strength_kernel, answer_kernel = self._kernels(history)
         queries, described = prepared.votes.queries, None
         answers = len(queries.keys) * len(strength_kernel)
+        weighed = isinstance(prepared.answers, WeighedFeatures)  # by their own variances, so that theirs together is 1
+        variance = 1.0 if weighed else settings.answer_variance
         # The features of all answers are kept only where they fit in memory.
-        if settings.answer_variance and prepared.answers is not None and answers <= MOST_DESCRIBED:
+        if variance and prepared.answers is not None and answers <= MOST_DESCRIBED:
             # φ stands by query, then model, as the answers of the prior do.
             every_model = np.tile(np.arange(len(strength_kernel)), (len(queries.keys), 1))
-            described = prepared.answers.at(queries.keys, every_model)
+            read, _ = read_voted(history, prepared.votes.comparison, settings.reading)
+            described = prepared.answers.of_queries(read, every_model)
             described = described.reshape(-1, described.shape[2])
         return QualityPrior(
             queries,
@@ -238,7 +259,7 @@ class HierarchicalModel:
             settings.strength_variance,
             settings.quality_variance,
             described,
-            settings.answer_variance,
+            variance,
             self._unit(history) if len(strength_kernel) > MANY_MODELS else None,
             len(prepared.user_covariance) > len(strength_kernel) + 2,
         )

@@ -25,9 +25,9 @@ EARLIER_NAMES = {
 """What each setting was called in runs saved before it had its name of today."""
 CHOSEN_LATER = ("half_life", "conversation_scale", "context_decay", "context_answers", "context_words")
 """Settings that `fit` chooses once all others stand."""
-ADDED_LATER = (*CHOSEN_LATER, "leniency_variance", "tie_rate")
-"""Settings that earlier runs do not state: effects stayed, queries were read alone, nothing was judged alone, and a tie
-was half a win."""
+ADDED_LATER = (*CHOSEN_LATER, "leniency_variance", "trait_quality_variance", "tie_rate")
+"""Settings that earlier runs do not state: effects stayed, queries were read alone, nothing was judged alone, users
+alone read traits, and a tie was half a win."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class HierarchicalSettings:
         prior_scale: What S is multiplied by.
         style_variance: Of the weight a user gives to each feature of style.
         answer_variance: Of what each feature of an answer adds to its quality; 0 leaves answers undescribed.
+        trait_quality_variance: Of what each learned trait of an answer adds to its quality; 0 leaves it to users alone.
         half_life: No variance, but the comparisons a user rates until their effects are half other ones; 0: they stay.
         conversation_scale: Of a user effect within one conversation only, as a multiple of S.
         context_decay, context_answers, context_words: No variances, but how a query is read with what came before it,
@@ -66,6 +67,7 @@ class HierarchicalSettings:
     prior_scale: float = 1.0
     style_variance: float = 0.05
     answer_variance: float = 0.0
+    trait_quality_variance: float = 0.0
     half_life: float = 0.0
     conversation_scale: float = 0.0
     context_decay: float = 0.0

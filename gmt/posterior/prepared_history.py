@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gmt.posterior.answer_features import KnownAnswers
 from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.candidate_features import CandidateFeatures
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.feedback_reading import Reading
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
+from gmt.posterior.quality_features import QualityFeatures
 from gmt.posterior.user_effects import UserEffects
 from gmt.posterior.vote_history import VoteHistory
 
@@ -31,7 +31,7 @@ class PreparedHistory:
     votes: VoteHistory
     features: tuple[CandidateFeatures, ...]
     user_covariance: np.ndarray
-    answers: KnownAnswers | None
+    answers: QualityFeatures | None
     reading: Reading = Reading()
 
     def conditioned(

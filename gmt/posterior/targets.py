@@ -10,6 +10,7 @@ import numpy as np
 from gmt.data.dataset import Dataset, Questions
 from gmt.posterior.answer_quality import QualityFit
 from gmt.posterior.candidate_features import CandidateFeatures
+from gmt.posterior.quality_features import QualityFeatures
 from gmt.routing.conversation_reading import ConversationReading
 from gmt.routing.kernels import QueryKernel
 
@@ -61,7 +62,7 @@ class TargetReader:
     fit: QualityFit
     queries: QueryKernel
     features: tuple[CandidateFeatures, ...]
-    answers: CandidateFeatures | None
+    answers: QualityFeatures | None
     reading: ConversationReading
 
     def parts(self, data: Dataset, questions: Questions, width: int) -> Iterator[Targets]:

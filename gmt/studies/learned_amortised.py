@@ -20,8 +20,8 @@ from gmt.posterior.user_batch import UserBatch
 from gmt.posterior.vote_history import VOTE_COLUMNS, VoteHistory
 from gmt.studies.harness import validation_of
 from gmt.studies.learned_network import Score
-from gmt.training.train_traits import SHOWN_WHOLE
 from gmt.training.trait_folds import Folds, fold_votes
+from gmt.training.trait_loss import SHOWN_WHOLE
 
 WIDTH, HEADS, LAYERS = 32, 4, 4
 FACTS = 5  # what a vote says by itself: residual, offset, whether shown, whether tied, votes of its user

@@ -45,7 +45,7 @@ def measure(data: Dataset, seed: int, overrides: Sequence[str], every: Blocks, l
     for name, changes in VARIANTS.items():
         # The network alone: beside the posterior it would be given little weight, and its parts could not be told from
         # each other.
-        config = load_config(None, ["posterior.enabled=false", *overrides, *changes], seed)
+        config = load_config(None, ["posterior.enabled=false", "posterior.network=true", *overrides, *changes], seed)
         router, _ = fit(data, config)
         scores = {name: score_targets(data, {name: router})[name]}
         # Without the conversation there is no earlier round whose rating could be shown.

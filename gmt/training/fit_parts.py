@@ -47,7 +47,7 @@ def fit_parts(
     # Without texts every part is fitted blind to them, not the network alone.
     learn = learn if config.graph.texts else learn.without_vectors()
     graph, card = _fit_network(learn, config, run, resume, report)
-    posterior, notes = fit_closed_form(learn, config)
+    posterior, notes = fit_closed_form(learn, config, report)
     if posterior is not None:
         card["posterior"] = posterior.summary()
     router, said = join_parts(posterior, graph, learn)
@@ -75,7 +75,9 @@ def _fit_network(
     return NetworkRouter(scorer, config.graph, next(scorer.parameters()).device), {"best": best}
 
 
-def fit_closed_form(learn: Dataset, config: RunConfig) -> tuple[ClosedForm | None, list[str]]:
+def fit_closed_form(
+    learn: Dataset, config: RunConfig, report: Report | None = None
+) -> tuple[ClosedForm | None, list[str]]:
     """Fit the closed form that the settings ask for; return it and what there is to say about its fit.
 
     Traits are learned for the hierarchical posterior; a utility has the weight of quality in their place.
@@ -89,7 +91,7 @@ def fit_closed_form(learn: Dataset, config: RunConfig) -> tuple[ClosedForm | Non
     posterior = new_hierarchical(config).fit(learn)
     if not config.traits.enabled:
         return posterior, posterior.notes
-    with_traits, note = learn_traits(posterior, learn, config)
+    with_traits, note = learn_traits(posterior, learn, config, report=report)
     return with_traits, [*posterior.notes, note]
 
 

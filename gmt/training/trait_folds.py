@@ -10,7 +10,7 @@ from gmt.data.dataset import Dataset
 from gmt.data.interactions import InteractionTable
 from gmt.posterior.alternating_fit import ROUNDS, alternating_fit
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
-from gmt.posterior.vote_history import VoteHistory, read_voted
+from gmt.posterior.vote_history import VoteHistory
 from gmt.routing.conversation_reading import ReadQueries
 
 FOLDS = 5
@@ -25,7 +25,7 @@ class Folds:
         votes: The votes.
         fold: (V,) the fold of each.
         offset: (FOLDS, V) differences of f fitted without the fold.
-        queries: The G queries that were voted on.
+        queries: The queries of all comparisons, as the posterior reads them.
         conversation_scale: g_c of the posterior's kernel.
     """
 
@@ -52,5 +52,5 @@ def fold_votes(router: HierarchicalBradleyTerry, train: Dataset, generator: np.r
     for part in range(FOLDS):
         quality, _, _ = alternating_fit(prior, votes.select(fold != part), prepared.user_covariance, ROUNDS)
         offsets.append(quality.differences(votes.query, votes.a, votes.b))
-    read, _ = read_voted(train, votes.comparison, router.settings.reading)
+    read = router.settings.reading.read(train, train.table)
     return Folds(votes, fold, np.stack(offsets), read, router.settings.conversation_scale)

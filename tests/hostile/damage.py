@@ -29,6 +29,8 @@ FEW = [
     "traits.steps=1",
     "--set",
     "posterior.enabled=false",
+    "--set",
+    "posterior.network=true",
 ]
 
 

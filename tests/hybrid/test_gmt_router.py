@@ -89,7 +89,7 @@ def test_without_answers_and_network_it_is_the_rival_exactly(demo_data, tmp_path
 
 
 def test_settings_choose_the_posterior():
-    assert new_posterior(load_config(None, ["posterior.enabled=false"])) is None
+    assert new_posterior(load_config(None, ["posterior.enabled=false", "posterior.network=true"])) is None
     assert type(new_posterior(load_config(None, ["posterior.answers=false"]))) is HierarchicalBradleyTerry
     assert type(new_posterior(load_config(None))) is AnswerAwareBradleyTerry
 

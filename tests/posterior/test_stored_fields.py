@@ -40,7 +40,7 @@ def same(one, other):
 
 def keys(count):
     numbers = np.arange(count)
-    return QueryKeys(numbers, numbers - 1, numbers % 2, np.full(count, -1))
+    return QueryKeys(numbers, numbers - 1, numbers % 2, np.full(count, -1), np.zeros(count, np.int64))
 
 
 def kernel(count=4):

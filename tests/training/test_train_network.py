@@ -119,9 +119,10 @@ def test_a_resumed_run_equals_one_that_never_stopped(tiny_run, demo_data, tmp_pa
     with pytest.raises(Interrupted):
         train_run(demo_data, config, run, report=stop_at(14))
     assert not run.root.exists() and [line["step"] for line in lines(unfinished(run.root))] == [10]
-    seen: list[int] = []
-    train_run(demo_data, config, run, resume=True, report=lambda line: seen.append(line["step"]))
-    assert seen == list(range(11, 31))
+    seen: list[dict] = []
+    train_run(demo_data, config, run, resume=True, report=seen.append)
+    # The steps of learned traits come behind those of the network.
+    assert [line["step"] for line in seen if "traits" not in line] == list(range(11, 31))
     assert equal(tiny_run, run.root) and lines(tiny_run) == lines(run.root)
     cards = [json.loads((folder / "card.json").read_text()) for folder in (tiny_run, run.root)]
     for card in cards:
