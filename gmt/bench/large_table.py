@@ -91,6 +91,7 @@ def _blocks(rng: np.random.Generator, comparisons: int, letters: int) -> Iterato
             "cost": [None] * len(twice),
             "timestamp": [None] * len(twice),
             "split": np.repeat(split, 2).tolist(),
+            "signal": [None] * len(twice),
         }
         arrays = [pa.array(columns[field.name], field.type) for field in SCHEMA]
         yield pa.Table.from_arrays(arrays, schema=SCHEMA)
