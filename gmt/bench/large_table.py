@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from gmt.bench.busy_machine import memory_group, peak_of, run_together
 from gmt.bench.made_data import unit
+from gmt.data.dataset import ModelInfo
 from gmt.data.encoders import EncoderCard
 from gmt.data.store import EmbeddingStore, key_of
 from gmt.data.table_arrow import SCHEMA
@@ -61,7 +62,7 @@ def write_large_folder(folder: Path, comparisons: int, letters: int, seed: int =
             writer.write_table(rows)
             size += rows.nbytes
     store.save()
-    write_json(folder / "models.json", {name: {"description": name} for name in names})
+    write_json(folder / "models.json", {name: ModelInfo(name).to_json() for name in names})
     write_json(folder / "card.json", {"protocol": "seen", "seed": seed})
     return size
 
@@ -91,6 +92,7 @@ def _blocks(rng: np.random.Generator, comparisons: int, letters: int) -> Iterato
             "cost": [None] * len(twice),
             "timestamp": [None] * len(twice),
             "split": np.repeat(split, 2).tolist(),
+            "signal": [None] * len(twice),
         }
         arrays = [pa.array(columns[field.name], field.type) for field in SCHEMA]
         yield pa.Table.from_arrays(arrays, schema=SCHEMA)

@@ -151,7 +151,8 @@ def _unfitted(data: Dataset) -> ConditionedPosterior:
     design = signed(votes.query * prior.models + votes.a, votes.query * prior.models + votes.b,
                     len(votes.queries.keys) * prior.models)  # fmt: skip
     nothing = np.zeros(len(votes))
-    found = prepared.conditioned(model.settings, QualityFit(prior, design, nothing, nothing), prepared.user_covariance)
+    quality = QualityFit(prior, design, nothing, nothing)
+    found = prepared.conditioned(model.settings, quality, prepared.user_covariance, votes)
     return replace(found, effects=replace(found.effects, solved=nothing))
 
 

@@ -346,3 +346,5 @@ def test_two_processes_learn_the_same_as_one(small, tmp_path):
         found = weights(two)
         for name, value in weights(one).items():
             assert found[name] == pytest.approx(value, abs=1e-3), name
+        # One of them writes what both solved for.
+        assert RunFolder(two).conditioned.is_file() and RunFolder(one).conditioned.is_file()
