@@ -105,11 +105,12 @@ class Change(RunRows):
         # 2. Rounds that are new get the name of their conversation and a place in the log.
         taken = {item.conversation for item in known}
         names: dict[str, str] = {}
-        first: dict[str, int] = {}  # conversation -> the first turn that is new
+        turns: dict[str, tuple[int, int]] = {}  # conversation -> the first and the last turn that are new
         for one in encoded:
             if one.content not in trained and one.content not in by_content:
                 turn = one.body["turn"]
-                first[one.conversation] = min(turn, first.get(one.conversation, turn))
+                low, high = turns.get(one.conversation, (turn, turn))
+                turns[one.conversation] = min(turn, low), max(turn, high)
         found: list[int | None] = [None] * len(encoded)
         fresh: dict[str, int] = {}  # content -> its place among the rows
         place: dict[int, int] = {}  # position of a round -> the row that stands for it
@@ -129,8 +130,8 @@ class Change(RunRows):
                 place[position] = fresh[one.content]
             elif one.content not in trained:
                 if one.conversation not in names:
-                    begin = first[one.conversation]
-                    names[one.conversation] = self._conversation(user_id, name, one.conversation, begin, taken)
+                    span = turns[one.conversation]
+                    names[one.conversation] = self._conversation(user_id, name, one.conversation, span, taken)
                 fresh[one.content] = place[position] = len(rows)
                 new.append(one)
                 rows.append(self._row(user_id, name, one, key, names[one.conversation], source))
@@ -150,7 +151,7 @@ class Change(RunRows):
         Raises:
             UserError: There is no such event, or it is somebody else's.
         """
-        query = select(events.c.revoked, users.c.hash).join(users, users.c.id == events.c.user_id)
+        query = select(events.c.revoked, events.c.payload, users.c.hash).join(users, users.c.id == events.c.user_id)
         row = self.connection.execute(query.where(events.c.id == event, events.c.run_id == self.run_id)).one_or_none()
         if row is None or (user is not None and row.hash != user_hash(self.run, user)):
             raise UserError(
@@ -160,6 +161,7 @@ class Change(RunRows):
             return False
         values = {"revoked": self.now, "version": self._touch()}
         self.connection.execute(update(events).where(events.c.id == event).values(values))
+        self._take_back(row.payload)
         return True
 
     def forget(self, user: str) -> Forgotten:

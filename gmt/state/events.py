@@ -114,11 +114,6 @@ def payload_of(encoded: Encoded, conversation: str) -> str:
     return _json({"conversation": conversation, **encoded.body})
 
 
-def payload_begin(conversation: str) -> str:
-    """Return what the payloads of a conversation's events begin with, and no other's."""
-    return f"{_json({'conversation': conversation})[:-1]},"
-
-
 def seal_of(owner: str, form: str, key: str | None, payload: str) -> str:
     """Return the hash by which damage to an event is found; `owner` is the `user_hash`."""
     return short_hash(owner, form, key or "", payload)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gmt.data.text_keys import stand_in
-from gmt.state.database_tables import conversations, events, forgotten, models, runs, texts, users, uses, vectors
-from gmt.state.events import pack, payload_begin, read_text, short_hash, user_hash
+from gmt.state.database_tables import conversations, forgotten, models, runs, texts, users, uses, vectors
+from gmt.state.events import pack, read_text, short_hash, user_hash
 
 AT_ONCE = 500  # values in one statement; both databases take more
 T = TypeVar("T")
@@ -61,42 +61,53 @@ class RunRows:
         query = self._insert(forgotten).on_conflict_do_update(index_elements=["run_id", "hash"], set_=again)
         self.connection.execute(query, row)
 
-    def _conversation(self, user_id: int, user: str, given: str, first: int, taken: set[str]) -> str:
-        """Return the name of the conversation that rounds from turn `first` on belong to, and keep it.
+    def _conversation(self, user_id: int, user: str, given: str, turns: tuple[int, int], taken: set[str]) -> str:
+        """Return the name of the conversation that rounds from a first to a last turn belong to, and keep it.
 
-        It is the last one that was given this name where they come after all of its turns that count, else a new one,
-        whose name no other conversation of the run bears.
+        It is the last one that was given this name where they come after all of its turns, else a new one, whose name
+        no other conversation of the run bears.
         """
         start = given if given.startswith(f"{user}: ") else f"{user}: {given}"
         copies = self._copies(start)
-        last = start if copies == 1 else f"{start} ({copies})"
-        if copies and last not in taken and self._turns(user_id, last) < first:
-            taken.add(last)
-            return last
+        name = start if copies == 1 else f"{start} ({copies})"
+        last = self._last_turn(user_id, name) if copies and name not in taken else None
+        if last is None or last >= turns[0]:
+            name = self._new_conversation(user_id, start, copies, taken)
+        taken.add(name)
+        self._count(user_id, turn_hash(name), turns[1])
+        return name
+
+    def _new_conversation(self, user_id: int, start: str, copies: int, taken: set[str]) -> str:
         name, number = start, copies or 1
         while name in taken or (copies if name == start else self._copies(name)):
             number += 1
             name = f"{start} ({number})"
         # The first name counts its copies, so that the next free number is found without trying them all.
-        row = {"run_id": self.run_id, "user_id": user_id}
         counted = {start: number} if name == start else {start: number, name: 1}
         for one, count in counted.items():
-            row |= {"hash": short_hash(one), "copies": count}
-            query = self._insert(conversations).on_conflict_do_update(
-                index_elements=["run_id", "hash"], set_={"copies": count}
-            )
-            self.connection.execute(query, row)
-        taken.add(name)
+            self._count(user_id, short_hash(one), count)
         return name
 
-    def _turns(self, user_id: int, name: str) -> float:
-        """Return the last turn of a user's conversation that counts, infinity where none does."""
-        own = (events.c.user_id == user_id) & events.c.revoked.is_(None)
-        begin = payload_begin(name)
-        # No LIKE, which reads patterns, takes capitals for small letters and refuses long ones.
-        same = func.substr(events.c.payload, 1, len(begin)) == begin
-        found = self.connection.execute(select(events.c.payload).where(own, same)).scalars()
-        return max((json.loads(payload)["turn"] for payload in found), default=float("inf"))
+    def _count(self, user_id: int, key: str, count: int) -> None:
+        """Keep the number of copies of a name, or of its conversation's last turn."""
+        row = {"run_id": self.run_id, "user_id": user_id, "hash": key, "copies": count}
+        query = self._insert(conversations).on_conflict_do_update(
+            index_elements=["run_id", "hash"], set_={"copies": count}
+        )
+        self.connection.execute(query, row)
+
+    def _last_turn(self, user_id: int, name: str) -> int | None:
+        """Return the last turn of a user's conversation, None where it is not theirs, or older than such counts."""
+        own = (conversations.c.run_id == self.run_id) & (conversations.c.hash == turn_hash(name))
+        query = select(conversations.c.copies).where(own, conversations.c.user_id == user_id)
+        return self.connection.execute(query).scalar()
+
+    def _take_back(self, payload: str) -> None:
+        """Let the turn of a revoked round be said again, if it was the last one of its conversation."""
+        body = json.loads(payload)
+        own = (conversations.c.run_id == self.run_id) & (conversations.c.hash == turn_hash(body["conversation"]))
+        last = update(conversations).where(own, conversations.c.copies == body["turn"])
+        self.connection.execute(last.values(copies=body["turn"] - 1))
 
     def _copies(self, name: str) -> int:
         query = select(conversations.c.copies).where(
@@ -139,6 +150,11 @@ class RunRows:
                 mine &= ~select(other.c.run_id).where(same).exists()
             gone += self.connection.execute(delete(texts).where(mine)).rowcount
         return gone
+
+
+def turn_hash(conversation: str) -> str:
+    """Return the hash under which a conversation's last turn is kept, beside that of its name."""
+    return short_hash(conversation, "last turn")
 
 
 def chunks(values: Iterable[T]) -> Iterator[list[T]]:

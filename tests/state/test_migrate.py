@@ -133,9 +133,10 @@ def test_a_vote_costs_the_same_beside_any_number_of_others(own, count):
                 connection.execute(text("ANALYZE"))
 
             def work(total=total):
-                store.add("ana", [vote(total)], keys=[f"k{total}"])
-                store.add("bo", [vote(total)])
-                store.revoke(store.add("ana", [vote(total + 1)]).ids[0])
+                # First turns, which begin conversations, then second ones, which join them.
+                store.add("ana", [vote(7 * total)], keys=[f"k{total}"])
+                store.add("bo", [vote(7 * total)])
+                store.revoke(store.add("ana", [vote(7 * total + 1)]).ids[0])
                 store.add_model(f"m{total}", ModelInfo(f"model {total}"))
                 store.version(), store.news(store.version()), list(store.events_since(store.version()))
 
