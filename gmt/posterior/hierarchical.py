@@ -81,15 +81,15 @@ class HierarchicalBradleyTerry(HierarchicalModel):
         candidates = self._candidates(history, prepared, data, valid.questions)
         best, scores = best_setting(candidates, lambda candidate: valid.losses(candidate[1], self.logits))
 
-        # 3. The same with tie widths. Neither is the simpler model, so the lower loss decides, and that of untied votes
-        # alone: under widths a tie is no longer half a win, and its loss as one would speak against them.
+        # 3. The same with tie widths. Neither is the simpler model, so the lower loss decides: that of untied votes,
+        # for under widths a tie is no half win; each at its own temperature, for half wins draw all scores together.
         rate = tie_share(prepared.votes) if self.start.tie_rate else 0.0
         if rate:
             self.settings = replace(self.settings, tie_rate=rate)
             wide = replace(prepared, votes=replace(prepared.votes, tie_rate=rate))
             candidates, untied = self._candidates(history, wide, data, valid.questions), valid.untied()
             other = best_setting(candidates, lambda candidate: valid.losses(candidate[1], self.logits))
-            best, _ = best_setting([(best, scores), other], lambda one: untied.losses(one[1], self.logits))
+            best, _ = best_setting([(best, scores), other], lambda one: untied.losses(one[1], logits=False))
         self.settings = best.effects.settings
         self._keep(best)
 
