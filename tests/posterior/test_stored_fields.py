@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from gmt.config import TraitsConfig
+from gmt.data.growing_rows import LayeredVectors
 from gmt.data.interactions import InteractionTable
 from gmt.data.signals import SIGNALS
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
@@ -15,8 +17,10 @@ from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.observations import GAP, LONE, VOTE, WEAK
 from gmt.posterior.rating_scales import RatingScales
 from gmt.posterior.stored_fields import FieldWriter, UnreadableFields, read_fields
+from gmt.routing.conversation_reading import ReadQueries
 from gmt.routing.kernels import QueryKernel
 from gmt.routing.query_keys import QueryKeys
+from gmt.training.trait_start import initial_traits
 from tests.factories import dataset_of, random_dataset, with_lone_ratings
 
 
@@ -55,7 +59,7 @@ def test_every_kind_of_value_comes_back_as_it_was():
 
 def test_what_is_one_object_stays_one():
     known = kernel()
-    longer = known.extended(keys(2), np.ones((2, 3)))
+    longer = known.extended(ReadQueries.by_text(keys(2), np.ones((4, 3))))
     (first, second, again), writer = there_and_back((known, longer, known))
     assert second.begins_with(first) and again is first
     assert len({id(array) for array in writer.arrays.values()}) == len(writer.arrays)
@@ -113,6 +117,30 @@ def test_a_belief_comes_back_whatever_was_said(forms):
     one, other = (each.with_observed(grown, new) for each in (found, belief))
     assert np.array_equal(one.score(grown, asked), other.score(grown, asked))
     assert not np.array_equal(one.score(grown, asked), found.score(data, asked))
+
+
+@pytest.mark.parametrize("layers", [0, 2])
+def test_a_belief_that_reads_traits_comes_back_without_the_texts_of_its_history(layers):
+    data = random_dataset(1, users=6, comparisons_per_user=24, max_turns=3)
+    router = AnswerAwareBradleyTerry().fit(data)
+    router.settings = replace(router.settings, context_decay=0.9)
+    traits = initial_traits(router, data, TraitsConfig(count=3, layers=layers, width=8, heads=2))
+    for weight in (*traits.hear.parameters(),) if layers else ():
+        weight.data.fill_(0.1)
+    router = router.with_learned_traits(traits.eval()).with_trait_quality(0.3)
+    # Vectors of a run lie in layers.
+    data = replace(data, vectors=LayeredVectors.of(data.vectors))
+    belief = router.condition(data)
+    belief = replace(belief, effects=replace(belief.effects, solved=belief.effects.alpha))
+    found, writer = there_and_back(belief, {"traits": router.traits})
+    assert not any(array.shape == data.vectors.shape for array in writer.arrays.values())
+    asked = data.questions(np.arange(12))
+    assert np.array_equal(found.score(data, asked), belief.score(data, asked))
+    told = [replace(one, conversation=f"new {one.user}") for one in data.select(np.arange(8)).table.to_comparisons()]
+    grown = replace(data, table=data.table.append(told))
+    new = np.arange(len(data.table), len(grown.table))
+    one, other = (each.with_observed(grown, new) for each in (found, belief))
+    assert np.array_equal(one.score(grown, asked), other.score(grown, asked))
 
 
 def test_rows_that_only_a_fit_reads_are_left_out():
