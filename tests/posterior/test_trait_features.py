@@ -14,7 +14,9 @@ from gmt.posterior import answer_quality
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.answer_space import answers_are_fewer
 from gmt.posterior.asked_queries import AskedQueries
+from gmt.posterior.quality_features import QualityTraits
 from gmt.posterior.trait_features import TraitFeatureMaker
+from gmt.posterior.vote_history import read_voted
 from gmt.routing.conversation_reading import ConversationReading, ReadQueries
 from tests.factories import random_dataset
 
@@ -62,6 +64,27 @@ def test_rows_and_candidates_are_described_alike(data, reading, layers):
     alone = TraitFeatureMaker(network(data, layers=layers))(data).of_rows(data)
     moved = (np.abs(rows - alone) > 1e-6).any(axis=1)
     assert np.array_equal(moved, (table.turn > 0)[table.row_comparison] & (reading.decay > 0))
+
+
+@both
+def test_answer_quality_describes_known_queries_and_targets_alike(data, layers):
+    # All go on with the same words, each after something else.
+    reading, table = ConversationReading(0.9, 0.0, 3.0), data.table
+    table = replace(table, query=np.where(table.turn > 0, table.response[0], table.query))
+    data = data.with_table(table)
+    traits = QualityTraits(TraitFeatureMaker(network(data, layers=layers), reading)(data))
+    # Without earlier answers in it, a reading says the same of every round of one key.
+    queries, of = read_voted(data, np.arange(len(table)), reading)
+    assert len(queries.later) and len(queries) > len(np.unique(table.query))
+    every = np.tile(np.arange(len(table.models)), (len(queries), 1))
+    known = traits.of_queries(queries, every)
+    offered = traits.of_candidates(data, data.questions(np.arange(len(table))))
+    slots = table.candidates >= 0
+    wanted = np.take_along_axis(known[of], np.maximum(table.candidates, 0)[:, :, None], axis=1)
+    assert offered[slots] == pytest.approx(wanted[slots], abs=1e-5)
+    by_text = QualityTraits(TraitFeatureMaker(network(data, layers=layers))(data))
+    moved = np.abs(by_text.of_candidates(data, data.questions(np.arange(len(table)))) - offered)
+    assert np.array_equal((moved.max(axis=(1, 2), where=slots[:, :, None], initial=0) > 1e-4), table.turn > 0)
 
 
 @both
