@@ -3,12 +3,12 @@
 import asyncio
 import json
 
-import httpx
 import openai
 import pytest
 
 from gmt.serving.pretrained import Router
 from tests.gateway.conftest import A, B, C
+from tests.gateway.upstreams import http
 
 QUESTION = "How do I plan a garden?"
 ASK = [{"role": "user", "content": QUESTION}]
@@ -52,7 +52,7 @@ def test_variants_weigh_cost_and_narrow_the_choice(started, upstream):
 def test_a_plain_name_goes_through_byte_for_byte(started, upstream):
     url = started()
     body = b'{"user":"ana",  "model":"%s","messages":[{"role":"user","content":"hi \\u00e9"}],"odd":[1e0]}' % A.encode()
-    got = httpx.post(f"{url}/v1/chat/completions", content=body)
+    got = http.post(f"{url}/v1/chat/completions", content=body)
     assert got.status_code == 200 and upstream.seen[-1]["raw"] == body
     assert got.headers["x-gmt-model"] == A and "x-gmt-decision" not in got.headers
     assert client(url).chat.completions.create(model=C, messages=ASK).model == "c-inside"
@@ -64,7 +64,7 @@ def test_streams_pass_unchanged(started, upstream):
     url = started()
     for model in ("gmt/auto", A):
         assert text_of(client(url).chat.completions.create(model=model, messages=ASK, stream=True)) == "Hello ⚑ world"
-        with httpx.stream(
+        with http.stream(
             "POST", f"{url}/v1/chat/completions", json={"model": model, "messages": ASK, "stream": True}
         ) as got:
             assert b"".join(got.iter_raw()) == upstream.sent
@@ -179,7 +179,7 @@ def test_an_upstream_that_is_not_there(started, upstream, pool):
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_refused_in_the_shape_clients_read(started, upstream, body, said):
-    got = httpx.post(f"{started()}/v1/chat/completions", content=body)
+    got = http.post(f"{started()}/v1/chat/completions", content=body)
     assert got.status_code == 400 and said in got.json()["error"]["message"]
     assert got.json()["error"]["type"] == "invalid_request_error" and not upstream.seen
 
@@ -188,13 +188,13 @@ def test_status_and_numbers(started, upstream):
     url = started()
     names = [model.id for model in client(url).models.list()]
     assert names == ["gmt/auto", "gmt/auto:cheap", "gmt/auto:two", A, B, C]
-    assert httpx.get(f"{url}/health").json() == {"status": "ok"}
-    assert httpx.get(f"{url}/ready").json() == {"status": "ready", "models": 3}
+    assert http.get(f"{url}/health").json() == {"status": "ok"}
+    assert http.get(f"{url}/ready").json() == {"status": "ready", "models": 3}
     client(url).chat.completions.create(model="gmt/auto", messages=ASK)
-    numbers = httpx.get(f"{url}/metrics").text
+    numbers = http.get(f"{url}/metrics").text
     assert 'gmt_requests_total{path="/v1/chat/completions",status="200"} 1.0' in numbers
     assert "gmt_decision_seconds_count 1.0" in numbers and "gmt_answers_total{" in numbers
-    missing = httpx.get(f"{url}/nowhere")
+    missing = http.get(f"{url}/nowhere")
     assert missing.status_code == 404 and missing.json()["error"]["message"] == "there is nothing here"
 
 

@@ -7,12 +7,14 @@ import socket
 import threading
 import time
 
+import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, StreamingResponse
 from starlette.routing import Route
 
+http = httpx.Client(timeout=60)  # busy machines take their time
 SECRET = "sk-upstream-0123456789-secret"
 
 
