@@ -1,4 +1,4 @@
-"""Offer `gmt serve`, the gateway."""
+"""Offer `gmt serve`, the gateway, and `gmt replay`, which reads its log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gmt.cli.console import Terminal
-from gmt.cli.options import DEMO_RUN, AllowDownload, Json, Run, State
+from gmt.cli.options import DEMO_RUN, AllowDownload, Json, Quiet, Run, Seed, State
 from gmt.errors import UserError
 
 gateway_commands = typer.Typer()
@@ -58,3 +58,38 @@ def serve(
     serve_until_stopped(
         ServeOptions(str(run), str(pool), state, host, port, workers, str(log) if log else None, allow_download)
     )
+
+
+@gateway_commands.command(epilog="Example: `gmt replay decisions.jsonl`")
+def replay(
+    log: Annotated[Path, typer.Argument(help="Log that gmt serve --log wrote.")],
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Estimate from a log what gmt's choices would have gained, or say that the log cannot tell."""
+    from dataclasses import asdict
+
+    from gmt.gateway.decision_log import read_log
+    from gmt.gateway.off_policy import replay_log
+
+    terminal, rounds = Terminal(quiet, as_json), read_log(log)
+    found = replay_log(rounds, seed)
+    counts = {"decisions": rounds.decisions, "unrated": rounds.unrated, "fell_back": rounds.fell_back}
+    terminal.result(counts | asdict(found))
+    terminal.text(
+        f"{rounds.decisions} decisions, {len(rounds)} of them rated by {found.people} people; {rounds.fell_back} were "
+        "answered by another model than the chosen one and are left out."
+    )
+    if found.cannot_tell is not None or found.logged is None:
+        terminal.text(f"The log cannot tell: {found.cannot_tell}.")
+        return
+    if found.unseen:
+        terminal.text(f"Left out: {found.unseen:.1%} in which gmt's choice had no chance to be asked.")
+    logged = found.logged
+    terminal.text(f"Mean reward as answered: {logged.value:.3f} [{logged.low:.3f}, {logged.high:.3f}]")
+    rows = [
+        [name, *(f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" for one in (value, found.gains[name]))]
+        for name, value in found.values.items()
+    ]
+    terminal.table("", ["estimator", "had gmt chosen", "gain"], rows)
