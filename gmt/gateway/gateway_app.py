@@ -18,6 +18,7 @@ from gmt.gateway.api_errors import ApiError
 from gmt.gateway.chat_routes import chat_routes
 from gmt.gateway.feedback_routes import feedback_routes
 from gmt.gateway.gateway import Gateway
+from gmt.gateway.page_routes import page_routes
 from gmt.gateway.status_routes import status_routes
 from gmt.gateway.user_routes import user_routes
 
@@ -54,7 +55,7 @@ def create_app(gateway: Gateway, watch: float = WATCHED) -> FastAPI:
 
     app = FastAPI(title="gmt", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.gateway = gateway
-    for routes in (status_routes, chat_routes, feedback_routes, user_routes):
+    for routes in (status_routes, chat_routes, feedback_routes, user_routes, page_routes):
         app.include_router(routes)
     app.add_middleware(Counted, gateway=gateway)
     app.add_exception_handler(ApiError, _said)

@@ -1,4 +1,4 @@
-"""Check several processes on one run: feedback is seen everywhere, votes are not lost, and runs are swapped under load."""
+"""Check several processes on one run: feedback is seen everywhere, no vote is lost, runs are swapped under load."""
 
 import json
 import os
