@@ -1,4 +1,4 @@
-"""Drive the page in a real browser: ask, compare, vote, see what is known, forget; by keyboard, light, dark and narrow."""
+"""Drive the page in a real browser: ask, compare, vote, forget; by keyboard, in light and dark, and narrow."""
 
 import os
 from pathlib import Path
