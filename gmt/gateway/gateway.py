@@ -120,31 +120,41 @@ class Gateway:
         """Return the ranking of the candidates, and the model that the conversation has."""
         if not request.query.strip():
             raise ApiError(400, "there is no question in words to route; name a model, or send a message of a user")
-        candidates = [name for name in variant.models or self.pool.models if name in run.router.models]
-        if not candidates:
-            raise ApiError(503, "the run knows none of the pool's models; add them with gmt models add", "no_candidate")
         rounds, loop = request.rounds(), asyncio.get_running_loop()
         texts = [request.query, *(one["content"] for one in rounds or () if one["content"])]
-        # The pool's prices weigh where it states them all; otherwise what the run knows of costs.
-        weight = variant.cost_weight if not _all_priced(self.pool, candidates) else 0.0
-        try:
-            start = time.perf_counter()
-            await loop.run_in_executor(self._encoders, lambda: run.router.run_data.texts.encode(texts))
-            encoded = time.perf_counter()
-            self.metrics.encoding.observe(encoded - start)
+        before = request.continues(caller.tenant + "/" + (user or ""))
 
-            def work() -> tuple[Ranking, str | None]:
-                before = request.continues(caller.tenant + "/" + (user or ""))
-                last = None if before is None else run.writer.last_of(before)
-                ranking = run.router.rank(
-                    user, request.query, candidates, rounds, cost_weight=weight, with_uncertainty=with_uncertainty
+        def work(must: bool) -> tuple[Ranking, str | None] | None:
+            """Decide, or say by None that a text must be encoded first, which is done elsewhere unless it `must` be."""
+            start, now = time.perf_counter(), run.router.run_data
+            if not must and not now.texts.has(texts):
+                return None
+            offered = set(now.offered)
+            candidates = [name for name in variant.models or self.pool.models if name in offered]
+            if not candidates:
+                raise ApiError(
+                    503, "the run knows none of the pool's models; add them with gmt models add", "no_candidate"
                 )
-                return ranking, None if last is None else last.payload.get("model")
+            # The pool's prices weigh where it states them all; otherwise what the run knows of costs.
+            weight = variant.cost_weight if not _all_priced(self.pool, candidates) else 0.0
+            last = None if before is None else run.writer.last_of(before)
+            ranking = run.router.rank(
+                user, request.query, candidates, rounds, cost_weight=weight, with_uncertainty=with_uncertainty
+            )
+            self.metrics.deciding.observe(time.perf_counter() - start)
+            return ranking, None if last is None else last.payload.get("model")
 
-            found = await loop.run_in_executor(self._deciders, work)
-            self.metrics.deciding.observe(time.perf_counter() - encoded)
+        try:
+            found = await loop.run_in_executor(self._deciders, work, False)
+            if found is None:
+                start = time.perf_counter()
+                await loop.run_in_executor(self._encoders, lambda: run.router.run_data.texts.encode(texts))
+                self.metrics.encoding.observe(time.perf_counter() - start)
+                found = await loop.run_in_executor(self._deciders, work, True)
         except UserError as error:
             raise ApiError(400, one_line(str(error))) from error
+        if found is None:
+            raise ApiError(500, "nothing was decided")
         return found
 
     def variant(self, name: str | None) -> RouterVariant:

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import logging
 import os
+import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,6 +87,8 @@ def app_from_environment() -> FastAPI:
     from gmt.gateway.gateway_app import create_app
     from gmt.gateway.served_run import ServedRun
 
+    # A decision takes a millisecond of processor time; at Python's 5 ms between threads, the loop would wait for it.
+    sys.setswitchinterval(0.0005)
     torch.set_num_threads(1)  # many small solves at once gain nothing from threads of their own
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -53,6 +53,10 @@ class TextVectors:
         found = self._encoded(missing)
         return np.stack([found[text] if text in found else self.store.vectors([text])[0] for text in texts])
 
+    def has(self, texts: Sequence[str]) -> bool:
+        """Tell whether the vectors of all these texts are at hand, so that none has to be encoded."""
+        return all(key_of(text) in self._recent for text in self.store.missing(texts))
+
     def new(self, texts: Iterable[str], all_of_them: bool = False) -> dict[str, np.ndarray]:
         """Return text -> (D,) vector of those the run was not trained with, or of all.
 
