@@ -31,21 +31,19 @@ class Caller:
     hash: str = ""
 
     def scoped(self, user: str | None) -> str | None:
+        """Return the name under which the run knows a user of this tenant, None for nobody by name."""
+        return None if user is None else self.scoped_name(user)
+
+    def scoped_name(self, user: str) -> str:
         """Return the name under which the run knows a user of this tenant.
 
         Raises:
             ApiError: The name is too long, has blanks around it or holds what keeps tenants apart.
         """
-        if user is None:
-            return None
-        bad = not isinstance(user, str) or user != user.strip() or not 0 < len(user) <= LONGEST
-        if bad or APART in user or not user.isprintable():
+        bad = user != user.strip() or not 0 < len(user) <= LONGEST or not user.isprintable()
+        if bad or APART in user:
             raise ApiError(400, f"user is no name; expected 1 to {LONGEST} printable characters without {APART!r}")
         return f"{self.tenant}{APART}{user}" if self.tenant else user
-
-    def plain(self, user: str | None) -> str | None:
-        """Return what a tenant calls a user of theirs."""
-        return user if user is None or not self.tenant else user.removeprefix(f"{self.tenant}{APART}")
 
     def owns(self, user: str | None) -> bool:
         """Tell whether a user, as the run knows them, is of this tenant."""

@@ -95,7 +95,7 @@ def logged_rounds(entries: Iterable[Mapping[str, Any]]) -> LoggedRounds:
                 (entry["user"] or id, model, best, chances.get(model, 0.0), chances.get(best, 0.0), ratings[id])
             )
     columns = list(zip(*rows, strict=True)) if rows else [()] * 6
-    names = [np.array(column, dtype=str) for column in columns[:3]]
-    numbers = [np.array(column, dtype=float) for column in columns[3:]]
+    user, model, best = (np.array(column, dtype=str) for column in columns[:3])
+    chance, chance_of_best, reward = (np.array(column, dtype=float) for column in columns[3:])
     unrated = len(decisions) - fell_back - len(rows)
-    return LoggedRounds(*names, *numbers, len(decisions), unrated, fell_back)
+    return LoggedRounds(user, model, best, chance, chance_of_best, reward, len(decisions), unrated, fell_back)

@@ -75,7 +75,7 @@ def _own(body: Mapping[str, Any], key: str | None) -> Said:
             raise ApiError(400, "thumb is neither up nor down")
         return Said(decision, "thumb", {model: THUMBS[body["thumb"]]}, words, key=key)
     if forms == ["score"]:
-        rating = scaled(body["score"], body.get("scale"))
+        rating = as_rating(body["score"], body.get("scale"))
         return Said(decision, "score", {model: rating}, words, key=key)
     if forms == ["signal"]:
         if body["signal"] not in SIGNALS:
@@ -105,7 +105,7 @@ def _langfuse(body: Mapping[str, Any], key: str | None) -> Said:
     # Langfuse keeps the ends of a scale in a score config, so they come along, or the value is in [0, 1].
     given = body.get("metadata") if isinstance(body.get("metadata"), Mapping) else {}
     scale = given.get("scale", [0, 1]) if isinstance(given, Mapping) else [0, 1]
-    return Said(decision, "score", {"": scaled(value, scale)}, words, key=key, shape="langfuse")
+    return Said(decision, "score", {"": as_rating(value, scale)}, words, key=key, shape="langfuse")
 
 
 def _semantic_router(body: Mapping[str, Any], key: str | None) -> Said:
@@ -126,13 +126,13 @@ def _not_diamond(body: Mapping[str, Any], key: str | None) -> Said:
     model = provider.get("model") if isinstance(provider, Mapping) else None
     if not isinstance(feedback, Mapping) or "accuracy" not in feedback:
         raise ApiError(400, "feedback has no accuracy; gmt reads that metric, from 0 to 1")
-    rating = scaled(feedback["accuracy"], [0, 1])
+    rating = as_rating(feedback["accuracy"], [0, 1])
     kind = "thumb" if rating in (0.0, 1.0) else "score"
     named = model if isinstance(model, str) else ""
     return Said(_text(body, "session_id"), kind, {named: rating}, key=key, shape="not-diamond")
 
 
-def scaled(score: Any, scale: Any) -> float:
+def as_rating(score: Any, scale: Any) -> float:
     """Return a score as a rating in [0, 1] by the ends of its scale, the worst first.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import time
@@ -18,7 +17,8 @@ from gmt.errors import UserError, one_line
 from gmt.gateway.api_errors import ApiError
 from gmt.gateway.api_keys import ApiKeys, Caller
 from gmt.gateway.chat_request import ChatRequest
-from gmt.gateway.forwarding import Opened, PassedOn, UpstreamFault, new_client, open_answer
+from gmt.gateway.fallback import first_that_answers
+from gmt.gateway.forwarding import Opened, new_client
 from gmt.gateway.gateway_metrics import GatewayMetrics
 from gmt.gateway.model_choice import ModelChoice, choose
 from gmt.gateway.pool_settings import Pool, RouterVariant
@@ -82,7 +82,7 @@ class Gateway:
             order = [self.pool.default]
         if mode == "observe":
             choice = await self._observed(run, request, caller, user)
-        answer, model = await self._first_that_answers(request, order)
+        answer, model = await first_that_answers(self.client, self.pool, self.metrics, request, order)
         self.metrics.first_byte.observe(time.perf_counter() - began)
         self.metrics.answers.labels(model).inc()
         headers = {"x-gmt-model": _header(model)}
@@ -205,39 +205,6 @@ class Gateway:
         except ApiError as error:
             log.warning("nothing observed: %s", error.message if self.pool.gateway.log_texts else error.status)
             return None
-
-    async def _first_that_answers(self, request: ChatRequest, order: list[str]) -> tuple[Opened, str]:
-        """Ask models in order until one answers, as far as the settings allow."""
-        settings, fault = self.pool.gateway, None
-        tried = order[: settings.tries] if settings.fallback else order[:1]
-        for name in tried:
-            try:
-                opened = await open_answer(
-                    self.client, name, self.pool.models[name], self._body(request, name), request.streams
-                )
-                return opened, name
-            except PassedOn as found:
-                return found.answer, name
-            except UpstreamFault as found:
-                fault = found
-                self.metrics.faults.labels(name, found.kind).inc()
-                log.warning("%s: %s", name, found.kind)
-        if fault is not None and isinstance(fault.error, Opened):
-            return fault.error, tried[-1]
-        raise fault.error if fault is not None else ApiError(503, "there is no model to ask", "no_candidate")
-
-    def _body(self, request: ChatRequest, name: str) -> bytes:
-        """Return what an upstream is sent: the client's own bytes wherever it knows the model by the same name."""
-        served = self.pool.models[name].served_as or name
-        if not request.is_routed and served == request.model:
-            return request.raw
-        body = {**request.body, "model": served}
-        if request.is_routed:
-            if not self.pool.gateway.forward_user:
-                body.pop("user", None)
-            # Clients may say which model gave an earlier answer; upstreams refuse fields that they do not know.
-            body["messages"] = [{k: v for k, v in one.items() if k != "model"} for one in request.messages]
-        return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _all_priced(pool: Pool, names: list[str]) -> bool:

@@ -23,9 +23,7 @@ log = logging.getLogger("gmt.gateway")
 async def export_user(request: Request, id: str) -> dict:
     """Return everything kept of a user: rounds, events, decisions, and what gmt thinks they like."""
     gateway, caller = gateway_of(request), caller_of(request)
-    run, user = gateway.served.now(), caller.scoped(id)
-    if user is None:
-        raise ApiError(404, "there is nothing of this user")
+    run, user = gateway.served.now(), caller.scoped_name(id)
     return await gateway.in_thread(_exported, run, user, id, list(gateway.pool.models))
 
 
@@ -33,7 +31,7 @@ async def export_user(request: Request, id: str) -> dict:
 async def forget_user(request: Request, id: str) -> dict:
     """Delete a user's rounds, feedback and decisions, and say what still holds a trace of them."""
     gateway, caller = gateway_of(request), caller_of(request)
-    run, user = gateway.served.now(), caller.scoped(id)
+    run, user = gateway.served.now(), caller.scoped_name(id)
 
     def work() -> Any:
         run.writer.forget(user)
@@ -43,7 +41,7 @@ async def forget_user(request: Request, id: str) -> dict:
     # Other processes may have had a decision that was not written yet; a moment later it is, and goes too.
     await asyncio.sleep(5 * PAUSE)
     kept = run.writer.kept
-    await gateway.in_thread(lambda: kept.drop([row.id for row in kept.of_user(str(user))]))
+    await gateway.in_thread(lambda: kept.drop([row.id for row in kept.of_user(user)]))
     log.info("a user was forgotten: %d rounds", removed.rounds)
     return {"user": id, "rounds": removed.rounds, "remains": list(removed.remains)}
 
