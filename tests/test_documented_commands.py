@@ -38,6 +38,8 @@ LEFT_OUT = {
     r"people-S\.jsonl": "S stands for a number; its options are parsed",
     r"^gmt prep votes votes\.csv": "run below with the columns of its table",
     r"^gmt prep recipe:(?!llmfao)": "tests/data_prep/recipes/test_shelf.py reads made rows of the published shapes",
+    r"^gmt serve": "serves until it is stopped; tests/gateway/test_processes.py starts it",
+    r"^gmt replay": "reads what gmt serve --log wrote; tests/gateway/test_replay.py runs it",
     r"^gmt cut": "tests/data_prep/test_published_parts.py cuts made votes; the ids that ship are of published ones",
 }
 """Pattern -> why a command is parsed but not run here."""

@@ -32,6 +32,7 @@ LAYERS = [
     ("gmt.serving",),
     ("gmt.evaluation",),
     ("gmt.training",),
+    ("gmt.gateway",),
     ("gmt.report", "gmt.bench"),
     ("gmt.studies",),
     ("gmt.cli",),
@@ -49,6 +50,10 @@ HEAVY = (
     "pyarrow",
     "sqlalchemy",
     "alembic",
+    "fastapi",
+    "uvicorn",
+    "httpx",
+    "prometheus_client",
 )
 
 

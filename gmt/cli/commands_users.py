@@ -78,8 +78,12 @@ def users_export(opened: OpenRun, name: User) -> None:
 @on_run()
 def users_forget(opened: OpenRun, name: User) -> None:
     """Remove a user's rows and state from a run."""
+    from gmt.state.kept_decisions import KeptDecisions
+
     router, terminal = opened.router, opened.terminal
-    router.history(name)
+    store = router.live.state.existing()
+    if store is None or not KeptDecisions(store).of_user(name):  # who only asked has no rounds
+        router.history(name)
     gone = router.removed(name)
     terminal.result({"user": name, "rounds": gone.rounds, "remains": list(gone.remains)})
     run = router.folder.root

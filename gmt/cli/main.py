@@ -8,6 +8,7 @@ import typer
 
 from gmt import __version__
 from gmt.cli.commands_data import data_commands
+from gmt.cli.commands_gateway import gateway_commands
 from gmt.cli.commands_learn import learn_commands
 from gmt.cli.commands_report import report_commands
 from gmt.cli.commands_runs import runs_app
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for commands in (data_commands, simulate, learn_commands, serve_commands, report_commands):
+for commands in (data_commands, simulate, learn_commands, serve_commands, gateway_commands, report_commands):
     app.add_typer(commands)
 app.add_typer(runs_app)
 

@@ -11,11 +11,14 @@ import numpy as np
 from gmt.data.encoder_by_name import encoder_of_run
 from gmt.data.encoders import TextEncoder, card_of
 from gmt.data.store import EmbeddingStore
-from gmt.data.text_keys import keys_of
+from gmt.data.text_keys import key_of, keys_of
 from gmt.errors import RunError
 
 if TYPE_CHECKING:
     from gmt.state.state_reader import StateReader
+
+RECENT = 4096
+"""New texts whose vectors are remembered, so that a conversation's earlier turns are encoded once."""
 
 
 class TextVectors:
@@ -32,12 +35,13 @@ class TextVectors:
         self.store, self.allow_download = store, allow_download
         self._encoder: TextEncoder | None = None
         self._encoding = threading.Lock()
+        self._recent: dict[str, np.ndarray] = {}  # by key: no text of anybody's is held
 
     def over(self, store: EmbeddingStore) -> TextVectors:
         """Return the vectors of another store, with the encoder that is loaded already where it is the same."""
         out = TextVectors(store, self.allow_download)
         if store.encoder == self.store.encoder:
-            out._encoder, out._encoding = self._encoder, self._encoding
+            out._encoder, out._encoding, out._recent = self._encoder, self._encoding, self._recent
         return out
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -51,6 +55,10 @@ class TextVectors:
             return self.store.vectors(list(texts))
         found = self._encoded(missing)
         return np.stack([found[text] if text in found else self.store.vectors([text])[0] for text in texts])
+
+    def has(self, texts: Sequence[str]) -> bool:
+        """Tell whether the vectors of all these texts are at hand, so that none has to be encoded."""
+        return all(key_of(text) in self._recent for text in self.store.missing(texts))
 
     def new(self, texts: Iterable[str], all_of_them: bool = False) -> dict[str, np.ndarray]:
         """Return text -> (D,) vector of those the run was not trained with, or of all.
@@ -97,8 +105,17 @@ class TextVectors:
         return np.stack([out[text] for text in texts]) if texts else np.zeros((0, self.store.encoder.width), np.float32)
 
     def _encoded(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        keys = {text: key_of(text) for text in texts}
+        found = {text: self._recent[key] for text, key in keys.items() if key in self._recent}
+        left = [text for text in keys if text not in found]
+        if not left:
+            return found
         with self._encoding:  # encoders are not made for several threads
-            return dict(zip(texts, self._loaded().encode(list(texts)), strict=True))
+            found |= dict(zip(left, self._loaded().encode(left), strict=True))
+            self._recent |= {keys[text]: found[text] for text in left[-RECENT:]}
+            for key in list(self._recent)[: max(len(self._recent) - RECENT, 0)]:  # the oldest stand first
+                del self._recent[key]
+        return found
 
     def _loaded(self) -> TextEncoder:
         if self._encoder is None:

@@ -154,3 +154,18 @@ forgotten = Table(
     Column("version", number, nullable=False),
     Index(None, "run_id", "version"),
 )
+# What a gateway decided, so that what is said of it later finds its question. Writing here does not count as a change
+# of the run: no ranking depends on it.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("run_id", number, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("owner", String(HASH), nullable=False),
+    Column("conversation", String(HASH), nullable=False),
+    Column("created", Double, nullable=False),
+    Column("payload", Text, nullable=False),
+    Index(None, "run_id", "owner"),
+    Index(None, "run_id", "conversation", "created"),
+    Index(None, "run_id", "created"),
+)

@@ -179,6 +179,18 @@ class StateReader:
         """Give a connection inside a transaction that sees one moment."""
         return self._connection()
 
+    def writing(self) -> contextlib.AbstractContextManager[Connection]:
+        """Give a connection inside a transaction that writes beside the events, so that no ranking changes."""
+        return self._connection(write=True)
+
+    def owner_of(self, event: int) -> str | None:
+        """Return the name of the user whose event it is, None where there is no such event."""
+        query = select(users.c.name, users.c.hash).join(events, users.c.id == events.c.user_id)
+        with self._connection() as connection:
+            mine = query.where(events.c.id == event, events.c.run_id == self._run_id)
+            row = connection.execute(mine).one_or_none()
+        return None if row is None else self._name(row)
+
     @contextlib.contextmanager
     def _connection(self, write: bool = False) -> Iterator[Connection]:
         """Give a connection inside a transaction."""

@@ -5,6 +5,7 @@ from gmt.data.encoder_by_name import load_encoder
 from gmt.data.encoders import card_of
 from gmt.data.store import EmbeddingStore, key_of
 from gmt.errors import RunError
+from gmt.serving import text_vectors
 from gmt.serving.text_vectors import TextVectors
 
 
@@ -37,3 +38,19 @@ def test_what_was_told_has_its_vector_by_hash_or_by_encoding_it_anew(vectors):
     assert np.array_equal(found[2], load_encoder("hash:32").encode(["fresh"])[0])
     with pytest.raises(RunError, match="1 texts that were added have no vector"):
         vectors.of_added([f"text:{key_of('lost')}"], State())
+
+
+def test_a_new_text_is_encoded_once_and_few_are_remembered(monkeypatch, tmp_path):
+    encoder, asked = load_encoder("hash:16"), []
+    vectors = text_vectors.TextVectors(EmbeddingStore.create(tmp_path / "store", card_of(encoder)))
+    monkeypatch.setattr(text_vectors, "RECENT", 3)
+    encode = encoder.encode
+    monkeypatch.setattr(encoder, "encode", lambda texts: asked.extend(texts) or encode(texts))
+    monkeypatch.setattr(text_vectors, "encoder_of_run", lambda *_: encoder)
+    assert not vectors.has(["a"])
+    first = vectors.encode(["a", "b"])
+    assert vectors.has(["a", "b"]) and not vectors.has(["a", "c"])
+    again = vectors.encode(["b", "a", "c"])
+    assert (again[[1, 0]] == first).all() and asked == ["a", "b", "c"]
+    vectors.encode(["d"])
+    assert not vectors.has(["a"]) and vectors.has(["b", "c", "d"])  # the oldest goes

@@ -1,0 +1,1 @@
+"""Serve a run over HTTP behind the interface of OpenAI's chat completions."""
