@@ -42,9 +42,10 @@ def verdict_of(summary: Mapping[str, Any], reference: str = "gmt") -> dict[str, 
         reference: The router that is judged.
 
     Returns:
-        `status`, `reason`, `shots`, `metric`, `over` (the impersonal router), `reached` (router -> value of the metric),
-        `gain` and `shuffled` (metric -> paired difference to `over` and to the router with shuffled owners), `ceiling`, `users`, `votes` (`more_votes`), `people` (`more_people`), `next` (what to do) and
-        `rules` (the thresholds); None where no impersonal router stands beside the reference.
+        `status`, `reason`, `shots`, `metric`; `over` (the impersonal router), `reached` (router -> what it reaches);
+        `gain`, `shuffled`, `unknown_user` (metric -> paired difference to `over` and to the two controls); `ceiling`,
+        `users`, `votes` (`more_votes`), `people` (`more_people`), `next` (what to do), `rules` (the thresholds). None
+        where no impersonal router stands beside the reference.
     """
     shots = max(summary["shots"], key=lambda key: float(key) if key.isdigit() else -1.0)
     found = summary["shots"][shots]
