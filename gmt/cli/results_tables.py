@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gmt.cli.console import Terminal
+from gmt.evaluation.intervals import LEAST_USERS
 from gmt.report.markdown import interval_cell
 from gmt.report.verdict_text import verdict_lines
 
@@ -30,29 +31,45 @@ def print_results(terminal: Terminal, summary: Mapping[str, Any]) -> None:
             f"people agree in {ceiling['agreement']:.1%} of {ceiling['votes']:,} votes cast by several; of these a "
             f"router blind to the user is expected to be right in at most {ceiling['high']:.1%}"
         )
-    shown = [*PAIR_METRICS, *(LONE_METRICS if summary.get("lone_ratings") else ())]
     for shots, found in summary["shots"].items():
-        beside = shared.get(shots) or {}
-        rows = [
-            [
-                name,
-                *(interval_cell(metrics.get(metric)) for metric in PAIR_METRICS),
-                "–" if metrics["log_loss"] is None else f"{metrics['log_loss']['value']:.3f}",
-                *([f"{beside[name]:.1%}" if name in beside else "–"] if beside else []),
-                *(interval_cell(metrics.get(metric)) for metric in shown[len(PAIR_METRICS) :]),
+        title = "" if shots == "all" else f"\n{shots} shots"
+        _print_pairs(terminal, title, found, summary, shared.get(shots) or {})
+        # A table of its own: with these beside the others no line would fit a terminal.
+        lone = {metric: name for metric, name in LONE_METRICS.items() if _covered(metric, found)}
+        if summary.get("lone_ratings") and lone:
+            heads = [_head(name, metric, found, summary) for metric, name in lone.items()]
+            rows = [
+                [name, *(interval_cell(metrics.get(metric)) for metric in lone)]
+                for name, metrics in found["routers"].items()
             ]
-            for name, metrics in found["routers"].items()
-        ]
-        columns = ["router", *(_head(PAIR_METRICS[metric], metric, found, summary) for metric in PAIR_METRICS)]
-        columns += ["log loss", *(["of the votes cast by several"] if beside else [])]
-        columns += [_head(LONE_METRICS[metric], metric, found, summary) for metric in shown[len(PAIR_METRICS) :]]
-        terminal.table("" if shots == "all" else f"\n{shots} shots", columns, rows)
-        if few := _without_interval(found, shown):
-            terminal.text(f"– in place of an interval: fewer than five users ({few})")
+            terminal.table("\nanswers rated alone, within each user", ["router", *heads], rows)
+        if few := _without_interval(found, [*PAIR_METRICS, *lone]):
+            terminal.text(f"– in place of an interval: fewer than {LEAST_USERS} users ({few})")
     if summary.get("verdict"):
         terminal.text("")
         for line in verdict_lines(summary["verdict"]):
             terminal.text(line)
+
+
+def _print_pairs(
+    terminal: Terminal,
+    title: str,
+    found: Mapping[str, Any],
+    summary: Mapping[str, Any],
+    beside: Mapping[str, float],
+) -> None:
+    """Print the metrics of pairs, with accuracies over the votes cast by several in a column where they are known."""
+    rows = [
+        [
+            name,
+            *(interval_cell(metrics.get(metric)) for metric in PAIR_METRICS),
+            "–" if metrics["log_loss"] is None else f"{metrics['log_loss']['value']:.3f}",
+            *([f"{beside[name]:.1%}" if name in beside else "–"] if beside else []),
+        ]
+        for name, metrics in found["routers"].items()
+    ]
+    heads = [_head(name, metric, found, summary) for metric, name in PAIR_METRICS.items()]
+    terminal.table(title, ["router", *heads, "log loss", *(["of the votes cast by several"] if beside else [])], rows)
 
 
 def _covered(metric: str, found: Mapping[str, Any]) -> int | None:

@@ -45,7 +45,7 @@ def fit_gain_curve(rounds: Sequence[float], gains: Sequence[float]) -> GainCurve
 
     Returns:
         None where it cannot be told: there are fewer than `LEAST_POINTS` points, they do not rise, or do not bend
-        within four times the most rounds that were measured.
+        between the fewest rounds and four times the most that were measured.
     """
     n, gain = np.asarray(rounds, float), np.asarray(gains, float)
     if len(n) < LEAST_POINTS:
@@ -54,8 +54,8 @@ def fit_gain_curve(rounds: Sequence[float], gains: Sequence[float]) -> GainCurve
     most = (x @ gain) / (x**2).sum(axis=1)
     errors = ((most[:, None] * x - gain) ** 2).sum(axis=1)
     best = int(np.argmin(errors))
-    # A straight line has no end, so whatever is said of its end would be made up.
-    if most[best] <= 0 or HALVES[best] > 4 * n.max() or best == len(HALVES) - 1:
+    # A straight line has no end, and a flat one no bend: whatever is said of it would be made up.
+    if most[best] <= 0 or HALVES[best] > 4 * n.max() or best in (0, len(HALVES) - 1):
         return None
     return GainCurve(float(most[best]), float(HALVES[best]))
 

@@ -52,7 +52,7 @@ def verdict_of(summary: Mapping[str, Any], reference: str = "gmt") -> dict[str, 
     routers = found["routers"]
     metric = "auc" if (routers.get(reference) or {}).get("auc") else "lone_auc"
     reached = {name: values[metric]["value"] for name, values in routers.items() if values.get(metric)}
-    impersonal = [name for name in reached if name == UNKNOWN_USER or name in RIVALS and not RIVALS[name].personal]
+    impersonal = [name for name in reached if name != reference and _is_impersonal(name)]
     if reference not in reached or not impersonal:
         return None
     over = max(impersonal, key=lambda name: reached[name])
@@ -86,6 +86,10 @@ def verdict_of(summary: Mapping[str, Any], reference: str = "gmt") -> dict[str, 
             "least_shared": LEAST_SHARED,
         },
     }
+
+
+def _is_impersonal(name: str) -> bool:
+    return name == UNKNOWN_USER or name in RIVALS and not RIVALS[name].personal
 
 
 def _status(
