@@ -17,7 +17,7 @@ from data_prep.sources.source import RawData, SourceOptions
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import InteractionTable
 
-CONVERSATIONS = 22  # of every user
+CONVERSATIONS = 40  # of every user, of the 48 questions there are
 
 
 def read(input: str | Path | None, options: SourceOptions) -> RawData:
