@@ -37,16 +37,20 @@ def test_data_that_nobody_judged_twice_prints_no_bound(capsys):
 
 
 def test_a_column_says_whom_it_covers_and_no_interval_comes_from_fewer_than_five(capsys):
-    def few(summary):
-        found = summary["shots"]["all"]
-        found["users"]["user_auc"] = 3
-        for row in found["routers"].values():
-            row["user_auc"] = {"value": 0.88, "low": None, "high": None}
+    def covering(users, low, high):
+        def change(summary):
+            found = summary["shots"]["all"]
+            found["users"]["user_auc"] = users
+            for row in found["routers"].values():
+                row["user_auc"] = {"value": 0.88, "low": low, "high": high}
 
-    _, out = printed(capsys, few)
+        return change
+
+    _, out = printed(capsys, covering(3, None, None))
     assert "AUC per user (3 users)" in out and "0.880 –" in out
     assert "– in place of an interval: fewer than 5 users (AUC per user: 3)" in out
-    assert "in place of an interval" not in printed(capsys)[1]
+    _, out = printed(capsys, covering(9, 0.8, 0.9))
+    assert "AUC per user (9 users)" in out and "in place of an interval" not in out
 
 
 def test_the_verdict_ends_what_is_printed(capsys):

@@ -146,7 +146,8 @@ def test_taste_can_be_learned_from_a_persons_own_votes():
         weights = np.linalg.solve(x[seen].T @ x[seen] + 2 * np.eye(x.shape[1]), x[seen].T @ (2 * y[seen] - 1))
         right.append(((x[asked] @ weights > 0) == y[asked]).astype(float))
     shared, personal = right[0].mean(), np.concatenate(right[1:]).mean()
-    assert personal > shared + 0.1 and personal > 0.75
+    # One weight for all topics cannot follow what differs between them, so it stays well below the oracle.
+    assert personal > shared + 0.1 and 0.7 < personal < share_right(oracle(truth), cases) - 0.05
 
 
 def test_opposite_camps_have_opposite_tastes():
