@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.sources import demo
 from gmt.cli.main import main
 
 TINY = (
@@ -35,7 +36,10 @@ def must(arguments: list[str]) -> None:
 def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the demo's data folder, encoded by hashing; nobody may change it."""
     out = tmp_path_factory.mktemp("data") / "demo"
-    must(["prep", "demo", "--encoder", "hash:64", "--out", str(out), "--quiet"])
+    # Half as many conversations as the demo has: many tests train on it.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "CONVERSATIONS", 20)
+        must(["prep", "demo", "--encoder", "hash:64", "--out", str(out), "--quiet"])
     return out
 
 

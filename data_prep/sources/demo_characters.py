@@ -109,24 +109,16 @@ CHARACTERS = {
 # Preferences are weights on `TRAITS`: the two camps are each other's negative, so that no ranking suits both.
 BRISK = (-1.7, 0.9, 0.3, -1.3, 0.7)
 CHATTY = (1.7, -0.9, -0.3, 1.3, -0.7)
-NAMES = {
-    "brisk": ("bela", "chiara", "dmitri", "emre", "fatima", "goran", "hana", "ines", "jonas", "keiko", "lars", "mina"),
-    "chatty": (
-        "noor",
-        "oskar",
-        "paula",
-        "quentin",
-        "rosa",
-        "sven",
-        "tariq",
-        "uma",
-        "viktor",
-        "wanda",
-        "ximena",
-        "yusuf",
-    ),
-    "own": ("zoe", "amadou", "britta", "cyril", "dalia", "elif", "finn", "greta", "hugo", "iris", "jamal", "kaya"),
+CAMPS = {
+    "brisk": "bela chiara dmitri emre fatima goran hana ines jonas keiko lars mina nadia otto pilar ravi selma tomas "
+    "ulrike vera",
+    "chatty": "noor oskar paula quentin rosa sven tariq uma viktor wanda ximena yusuf zara anton bruna carlos doris "
+    "edgar flora gustav",
+    "own": "zoe amadou britta cyril dalia elif finn greta hugo iris jamal kaya leo maren nils olga piotr runa samir "
+    "tilda",
 }
-# Near the brisk camp and no member of it: what the camp says helps with her, and her own votes say more.
+NAMES = {camp: tuple(names.split()) for camp, names in CAMPS.items()}
+# The same in every task. Near the brisk camp and no member of it: what the camp says helps with her, and her own votes
+# say more.
 ANA = (-1.9, 0.6, 0.5, -1.6, 0.5)
 TASTES = {"brisk": BRISK, "chatty": CHATTY, "ana": ANA}

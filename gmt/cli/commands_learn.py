@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gmt.cli.console import Terminal, TrainingBar, print_results
+from gmt.cli.console import Terminal, TrainingBar
 from gmt.cli.failures import Stopped
 from gmt.cli.options import (
     DEMO_DATA,
@@ -100,6 +100,14 @@ def evaluate(
     shots: Annotated[str | None, typer.Option(help="Numbers of shots, e.g. 0,5,20.")] = None,
     draws: Annotated[int, typer.Option(help="Draws of pool and targets.", min=1, max=1000)] = 3,
     baselines: Annotated[str, typer.Option(help="all, none, or names separated by commas.")] = "all",
+    controls: Annotated[
+        bool,
+        typer.Option(
+            "--controls/--no-controls",
+            help="Ask the run with each history handed to another user and with none, with fewer rounds and users, and "
+            "end in a verdict.",
+        ),
+    ] = True,
     seed: Seed = 0,
     reveal_turns: Annotated[
         bool, typer.Option("--reveal-turns", help="Show the ratings of earlier rounds of the conversation asked.")
@@ -109,9 +117,10 @@ def evaluate(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a run beside simple rivals."""
-    from gmt.evaluation.intervals import LEAST_USERS
+    """Measure a run beside simple rivals and controls, and say in plain words whether routing by person is worth it."""
+    from gmt.cli.results_tables import print_results
     from gmt.evaluation.measure import measure
+    from gmt.report.verdict_text import verdict_lines
     from gmt.runs import RunFolder
 
     terminal = Terminal(quiet, as_json)
@@ -120,12 +129,12 @@ def evaluate(
     with terminal.bar("asking", None, count=False) as advance:
         result = measure(
             folder, data, split, split_numbers(shots, "--shots"), draws, names, seed, reveal_turns, out,
-            lambda what: advance(1, what), allow_download,
+            lambda what: advance(1, what), allow_download, controls,
         )  # fmt: skip
-    terminal.result(result.summary)
+    verdict = result.summary.get("verdict")
+    said = {"verdict": {**verdict, "text": verdict_lines(verdict)}} if verdict else {}
+    terminal.result({**result.summary, **said})
     print_results(terminal, result.summary)
-    if result.summary["users"] < LEAST_USERS:
-        terminal.warn(f"too few users for intervals: {result.summary['users']}; from {LEAST_USERS} on they are given")
 
 
 @learn_commands.command(epilog="Example: `gmt summary runs/llmfao-0 runs/llmfao-1 runs/llmfao-2 --out results.md`")

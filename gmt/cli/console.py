@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from gmt.errors import one_line, visible
-from gmt.report.markdown import interval_cell
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -151,42 +150,3 @@ class TrainingBar:
         self.step = 0 if line["step"] <= self.step else self.step
         self.bar(line["step"] - self.step, f"loss {line['loss']:.3f}{self.validated}")
         self.step = line["step"]
-
-
-LONE_METRICS = ("lone_auc", "rank_correlation")
-"""What is printed beside the metrics of pairs where answers were rated alone."""
-
-
-def print_results(terminal: Terminal, summary: Mapping[str, Any]) -> None:
-    """Print a results file: what was measured, and a table of the routers for each number of shots."""
-    terminal.text(
-        f"{summary['protocol']}, {summary['split']}: {summary['comparisons']:,} comparisons of {summary['users']:,} "
-        f"users, {summary['pairs']:,} pairs, {summary['ties']:,} ties, {summary['unrated']:,} unrated candidates"
-        + (f", {summary['lone_ratings']:,} lone ratings" if summary.get("lone_ratings") else "")
-    )
-    # The bound is about votes cast by several alone, so it is printed only where accuracies over these are known.
-    ceiling = summary.get("ceiling") or {}
-    if shared := ceiling.get("accuracy", {}):
-        terminal.text(
-            f"people agree in {ceiling['agreement']:.1%} of {ceiling['votes']:,} votes cast by several; of these a "
-            f"router blind to the user is expected to be right in at most {ceiling['high']:.1%}"
-        )
-    for shots, found in summary["shots"].items():
-        title = "" if shots == "all" else f"\n{shots} shots"
-        beside, lone = shared.get(shots) or {}, bool(summary.get("lone_ratings"))
-        rows = [
-            [
-                name,
-                *(interval_cell(metrics[metric]) for metric in ("auc", "accuracy", "user_auc")),
-                "–" if metrics["log_loss"] is None else f"{metrics['log_loss']['value']:.3f}",
-                *([f"{beside[name]:.1%}" if name in beside else "–"] if beside else []),
-                *([interval_cell(metrics.get(metric)) for metric in LONE_METRICS] if lone else []),
-            ]
-            for name, metrics in found["routers"].items()
-        ]
-        own = f"AUC per user ({found['user_auc_users']:,} users)" if "user_auc_users" in found else "AUC per user"
-        columns = ["router", "AUC", "accuracy", own, "log loss"]
-        columns += ["of the votes cast by several"] if beside else []
-        if lone:
-            columns += ["AUC of lone ratings", f"rank correlation ({found.get('rank_correlation_users', 0):,} users)"]
-        terminal.table(title, columns, rows)

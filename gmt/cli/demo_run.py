@@ -7,7 +7,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from gmt.cli.console import Terminal, print_results
+from gmt.cli.console import Terminal
+from gmt.cli.results_tables import print_results
 from gmt.runs import RunFolder, read_run_json
 
 

@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 
 from gmt.data.dataset import Dataset
-from gmt.data.interactions import TRAIN, VALID, InteractionTable
+from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 from gmt.evaluation.ceiling import SharedVotes, impersonal_ceiling
-from gmt.evaluation.metrics import count_pairs, pairs_of
+from gmt.evaluation.controls import with_controls
+from gmt.evaluation.history_curve import history_curve
+from gmt.evaluation.metrics import count_pairs
 from gmt.evaluation.predictions import ScoredTargets, blocks_of, predictions_of
 from gmt.evaluation.protocols import trials
 from gmt.evaluation.results import Result, predictions_path, report, write_predictions, write_summary
 from gmt.evaluation.score_blocks import bootstrap
-from gmt.evaluation.trial import Trial
-from gmt.routing.pairwise import fit_temperature
+from gmt.evaluation.score_targets import ValidTargets, score_targets
+from gmt.evaluation.trial import ALL, Trial
+from gmt.evaluation.verdict import verdict_of
 from gmt.routing.protocol import RoutingMethod
 
 __all__ = ["Result", "evaluate"]
@@ -34,6 +37,7 @@ def evaluate(
     *,
     reveal_turns: bool = False,
     oracle: bool = True,
+    controls: bool = False,
     reference: str = "gmt",
     cut: Sequence[Trial] | None = None,
     protocol: str | None = None,
@@ -51,6 +55,7 @@ def evaluate(
         seed: Chooses the halvings and the bootstrap resamples.
         reveal_turns: Show the ratings of earlier rounds of the targets' conversations.
         oracle: Add the rival that knows the ratings.
+        controls: Add the reference's controls, its curve over thinner histories, and the verdict.
         reference: The router whose differences to all others are reported, if it is there.
         cut: Trials to run in place of the protocol's own, as from `protocols.foreign_trials`.
         protocol: Name of the protocol in place of the card's.
@@ -61,6 +66,7 @@ def evaluate(
     Raises:
         DataError: There is no target, or a router's scores do not fit the questions.
     """
+    routers = with_controls(routers, reference, seed) if controls else routers
     # Results are kept by name, so one of two equal names would overwrite the other.
     names = [router.name for router in routers]
     if len(set(names)) < len(names):
@@ -70,7 +76,8 @@ def evaluate(
     planned = list(cut) if cut is not None else trials(data.table, protocol, split, shots, draws, seed)
     scored = [ScoredTargets(trial, _score_trial(data, routers, trial, reveal_turns, progress)) for trial in planned]
     # Fit on VALID with TRAIN visible, so that no TEST vote helps the win probabilities it is measured by.
-    temperatures = {router.name: _temperature(data, router, reveal_turns) for router in routers}
+    valid = ValidTargets(data, reveal_turns)
+    temperatures = {router.name: valid.temperature(router) for router in routers}
     facts = {"protocol": protocol, "split": split, "seed": seed}
     # 2. Scores are on disk before the first metric, so that nothing later can change or lose them.
     predictions = predictions_of(data.table, scored, facts, oracle)
@@ -92,6 +99,12 @@ def evaluate(
             "short_users": float(np.mean([trial.short for trial in group])),
             **report(bootstrap(blocks, seed), reference),
         }
+    ours = next((router for router in routers if router.name == reference), None)
+    if controls and ours is not None and split == "test":
+        # New users' own shots are a curve already; where everybody is known, their rounds are thinned instead.
+        last = max(planned, key=lambda trial: (int(trial.shots) if trial.shots != ALL else 0, -trial.draw))
+        summary["history_curve"] = history_curve(data, ours, last, seed, reveal_turns, protocol != "new-users")
+        summary["verdict"] = verdict_of(summary, reference)
     if out is not None:
         write_summary(summary, out)
     return Result(summary, predictions)
@@ -109,38 +122,8 @@ def _score_trial(
     for router in routers:
         if progress is not None:
             progress(f"{router.name}, shots {trial.shots}, draw {trial.draw}")
-        scores[router.name] = _score(data, router, history, trial.targets, reveal)
+        scores[router.name] = score_targets(data, router, history, trial.targets, reveal)
     return scores
-
-
-def _score(data: Dataset, router: RoutingMethod, history: Dataset, targets: np.ndarray, reveal: bool) -> np.ndarray:
-    """Return (C, K) scores of the targets, checked."""
-    scores = np.full((len(targets), data.table.candidates.shape[1]), -np.inf)
-    # With ratings revealed, turns are scored one after the other: the rounds shown with a question
-    # must not hold the rating of another target scored beside it.
-    turns = data.table.turn[targets]
-    for turn in np.unique(turns) if reveal else [None]:
-        part = np.flatnonzero(turns == turn) if turn is not None else np.arange(len(targets))
-        questions = data.questions(targets[part], reveal_earlier=reveal)
-        given, offered = router.score(history, questions), questions.mask
-        if given.shape != offered.shape or not np.isfinite(given[offered]).all():
-            raise DataError(
-                f"{router.name} gave {given.shape} scores, {int((~np.isfinite(given)).sum())} not finite, for "
-                f"{offered.shape} slots of {int(offered.sum())} candidates; give each a finite score"
-            )
-        # The questions of one turn may have fewer candidates than the widest target; the rest stays -inf.
-        scores[part, : given.shape[1]] = np.where(offered, given, -np.inf)
-    return scores
-
-
-def _temperature(data: Dataset, router: RoutingMethod, reveal: bool) -> float | None:
-    """Fit on VALID, scored with TRAIN visible, what the router's score differences are divided by."""
-    train = np.flatnonzero(data.table.split == TRAIN)
-    valid = np.flatnonzero(data.table.rated & (data.table.split == VALID))
-    if not len(valid):
-        return None
-    scores = _score(data, router, data.select(train), valid, reveal)
-    return fit_temperature(pairs_of(data.table.ratings[valid]).differences(scores))
 
 
 def _ceiling(table: InteractionTable, targets: np.ndarray, scored: Sequence[ScoredTargets]) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,19 +38,20 @@ class Estimates:
     Args:
         samples: Router -> metric -> (1 + B,) values; the first is that of all users, once each.
         users: How many users there are.
-        user_auc_users: How many of them have pairs enough for an AUC of their own.
-        rank_correlation_users: How many have lone ratings enough for a correlation.
+        covered: Metric -> how many of them it is computed from; a metric that is not named covers all.
     """
 
     samples: Mapping[str, Mapping[str, np.ndarray]]
     users: int = LEAST_USERS
-    user_auc_users: int = LEAST_USERS
-    rank_correlation_users: int = LEAST_USERS
+    covered: Mapping[str, int] = field(default_factory=dict)
+
+    def users_of(self, metric: str) -> int:
+        """Return how many users a metric is computed from."""
+        return self.covered.get(metric, self.users)
 
     def has_ends(self, metric: str) -> bool:
         """Tell whether there are users enough for an interval of a metric."""
-        own = {"user_auc": self.user_auc_users, "rank_correlation": self.rank_correlation_users}
-        return own.get(metric, self.users) >= LEAST_USERS
+        return self.users_of(metric) >= LEAST_USERS
 
     def interval(self, router: str, metric: str) -> Interval | None:
         """Return a router's metric, None where it cannot be computed."""

@@ -55,12 +55,11 @@ class LoneScores:
                     correlations[user] = spearman(score, rating)
         return {"lone_auc": _over_users(areas, weights), "rank_correlation": _over_users(correlations, weights)}
 
-    @property
-    def correlated_users(self) -> np.ndarray:
-        """Return the users with ratings enough, not all alike, for a correlation."""
+    def ordered_users(self, least: int = 2) -> np.ndarray:
+        """Return the users with at least so many ratings that are not all alike."""
         users = np.unique(self.who)
         many = [
-            (self.who == user).sum() >= LEAST_RATINGS and np.ptp(self.rating[self.who == user]) > 0 for user in users
+            (self.who == user).sum() >= least and np.ptp(self.rating[self.who == user]) > 0 for user in users.tolist()
         ]
         return users[np.array(many, bool)]
 

@@ -13,6 +13,7 @@ from gmt.data.dataset import Dataset
 from gmt.data.interactions import SPLITS, TEST
 from gmt.data.store import EmbeddingStore
 from gmt.errors import DataError, RunError
+from gmt.evaluation.controls import SIMPLE_CONTROLS
 from gmt.evaluation.evaluate import evaluate
 from gmt.evaluation.predictions import ORACLE
 from gmt.evaluation.protocols import foreign_trials
@@ -37,6 +38,7 @@ def measure(
     out: Path | None = None,
     progress: Callable[[str], object] | None = None,
     allow_download: bool = False,
+    controls: bool = True,
 ) -> Result:
     """Evaluate a run with the protocol on its card, or on foreign data by users it has not met.
 
@@ -49,6 +51,8 @@ def measure(
         out: Results file; RUN/results/<protocol>.json by default.
         progress: Called with a line for every trial and router.
         allow_download: As in `Router.from_pretrained`.
+        controls: Measure the run's controls too (its router with shuffled owners and for an unknown user, and the
+            rivals `SIMPLE_CONTROLS`), whatever `baselines` names, and judge by them.
 
     Raises:
         RunError: The run's data is gone or changed.
@@ -59,6 +63,7 @@ def measure(
     own = _own_data(router, data)
     names = [*RIVALS, ORACLE] if baselines is None else list(baselines)
     oracle = ORACLE in names
+    names = [*(name for name in SIMPLE_CONTROLS if controls and name not in names), *names]
     rivals = [make_router(name, seed) for name in names if name != ORACLE]
     if own is not None:
         # Settings are chosen on VALID, so a run has always seen that part; only TEST must be new to it.
@@ -77,6 +82,7 @@ def measure(
             seed,
             reveal_turns=reveal_turns,
             oracle=oracle,
+            controls=controls,
             out=out,
             progress=progress,
         )
@@ -92,6 +98,7 @@ def measure(
         seed=seed,
         reveal_turns=reveal_turns,
         oracle=oracle,
+        controls=controls,
         cut=cut,
         protocol="new-users",
         source=name,

@@ -70,7 +70,8 @@ def write_summary(summary: Mapping[str, Any], path: Path) -> Path:
 def report(estimates: Estimates, reference: str = "gmt") -> dict[str, Any]:
     """Return every router's metrics and the reference's differences to the others, null where none.
 
-    Where there are too few users for an interval, its ends are null.
+    `users` says from how many users each metric is computed. Where these are too few for an interval, its ends are
+    null.
     """
     names = list(estimates.samples)
 
@@ -82,8 +83,9 @@ def report(estimates: Estimates, reference: str = "gmt") -> dict[str, Any]:
         }
 
     return {
-        "user_auc_users": estimates.user_auc_users,
-        "rank_correlation_users": estimates.rank_correlation_users,
+        "users": {metric: estimates.users_of(metric) for metric in METRICS},
+        "user_auc_users": estimates.users_of("user_auc"),
+        "rank_correlation_users": estimates.users_of("rank_correlation"),
         # The name is bound as a default, for a closure would see the last name of the loop.
         "routers": {name: row(lambda metric, name=name: estimates.interval(name, metric)) for name in names},
         "differences": {

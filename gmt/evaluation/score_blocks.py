@@ -9,7 +9,7 @@ import numpy as np
 
 from gmt.errors import DataError
 from gmt.evaluation.intervals import DRAWS, Estimates, resamples
-from gmt.evaluation.lone_metrics import LoneScores
+from gmt.evaluation.lone_metrics import LEAST_RATINGS, LoneScores
 from gmt.evaluation.metrics import (
     LEAST_PAIRS,
     UserMeans,
@@ -115,27 +115,31 @@ def bootstrap(blocks: Mapping[str, Sequence[ScoreBlock]], seed: int = 0, draws: 
         shared = [metric for metric in METRICS if measured and all(metric in values for values in measured)]
         samples[router] = {metric: _mean([values[metric] for values in measured]) for metric in shared}
     # Ratings are the same for all routers, so the blocks of the first count for all.
-    first = next(iter(blocks.values()), ())
-    return Estimates(samples, len(names), _with_own_auc(first), _with_correlation(first))
+    return Estimates(samples, len(names), covered_users(next(iter(blocks.values()), ())))
 
 
-def _with_own_auc(blocks: Sequence[ScoreBlock]) -> int:
-    """Count the users who have, in some block of a router, pairs enough for an AUC of their own."""
-    found: set[str] = set()
-    for block in blocks:
-        users, counts = np.unique(block.users[pairs_of(block.ratings).comparison], return_counts=True)
-        found.update(users[counts >= LEAST_PAIRS].tolist())
-    return len(found)
+def covered_users(blocks: Sequence[ScoreBlock]) -> dict[str, int]:
+    """Count for each metric the users who have, in some block of a router, what it is computed from.
 
+    Pairs for accuracy, AUC and what is promised of a win; `LEAST_PAIRS` of them for an AUC of one's own; any rating for
+    the reward; lone ratings that differ for their AUC, and `LEAST_RATINGS` of them for a correlation.
+    """
+    found: dict[str, set[str]] = {metric: set() for metric in METRICS}
 
-def _with_correlation(blocks: Sequence[ScoreBlock]) -> int:
-    """Count the users who have, in some block of a router, lone ratings enough for a correlation."""
-    found: set[str] = set()
+    def add(users: np.ndarray, *metrics: str) -> None:
+        for metric in metrics:
+            found[metric].update(users.tolist())
+
     for block in blocks:
         names, user = np.unique(block.users, return_inverse=True)
+        of_pairs, counts = np.unique(block.users[pairs_of(block.ratings).comparison], return_counts=True)
+        add(of_pairs, "accuracy", "auc", "log_loss", "calibration_error")
+        add(of_pairs[counts >= LEAST_PAIRS], "user_auc")
+        add(block.users[(~np.isnan(block.ratings)).any(axis=1)], "reward", "regret")
         lone = LoneScores.of(block.scores, block.ratings, user.reshape(-1))
-        found.update(names[lone.correlated_users].tolist())
-    return len(found)
+        add(names[lone.ordered_users()], "lone_auc")
+        add(names[lone.ordered_users(LEAST_RATINGS)], "rank_correlation")
+    return {metric: len(users) for metric, users in found.items()}
 
 
 def _mean(values: Sequence[np.ndarray]) -> np.ndarray:

@@ -10,7 +10,7 @@ TURNED = {"value": "value", "low": "high", "high": "low"}
 
 
 def interval_cell(metric: Mapping[str, float | None] | None, sign: str = "", digits: int = 3) -> str:
-    """Write a value with its interval where it has one, or a dash where nothing was measured.
+    """Write a value with its interval, a dash in place of one that too few users allow or of what was not measured.
 
     Args:
         metric: `value`, `low` and `high`, as results files hold them.
@@ -20,7 +20,7 @@ def interval_cell(metric: Mapping[str, float | None] | None, sign: str = "", dig
     if metric is None:
         return "–"
     if metric["low"] is None or metric["high"] is None:
-        return f"{metric['value']:{sign}.{digits}f}"
+        return f"{metric['value']:{sign}.{digits}f} –"
     value, low, high = (f"{metric[key]:{sign}.{digits}f}" for key in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
 

@@ -38,9 +38,17 @@ def summary_table(summary: Mapping[str, Any]) -> str:
         # Metrics as columns, or shots as columns: both at once would not fit a page.
         if len(shots) == 1:
             (only,) = shots.values()
-            parts.append(comparison_table("router", {head: (only, metric) for metric, head in HEADINGS.items()}))
+            columns = {_head(metric, only, found["users"]): (only, metric) for metric in HEADINGS}
+            parts.append(comparison_table("router", columns))
         else:
             for metric in ("auc", "accuracy"):
                 columns = {f"{key} shots": (part, metric) for key, part in shots.items()}
                 parts.append(comparison_table(HEADINGS[metric], columns))
     return "\n".join(parts)
+
+
+def _head(metric: str, found: Mapping[str, Any], users: float) -> str:
+    """Head a column, with how many users its metric covers where these are not all."""
+    covered = (found.get("users") or {}).get(metric, users)
+    # Counts are means over seeds, while a metric covers whoever stands in one of them at least.
+    return HEADINGS[metric] if covered >= users else f"{HEADINGS[metric]} ({covered:,} people)"

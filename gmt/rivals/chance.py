@@ -1,4 +1,4 @@
-"""Score by chance: what every router must beat."""
+"""Score by chance, and all alike: what every router must beat."""
 
 from __future__ import annotations
 
@@ -38,6 +38,20 @@ class Random(Rival):
         # The upper 53 bits, as many as the mantissa of a double holds exactly.
         chance = (state >> np.uint64(11)).astype(float) / 2**53
         return np.where(questions.mask, chance, -np.inf)
+
+
+class Constant(Rival):
+    """Score all candidates alike, whoever asks what."""
+
+    name = "constant"
+
+    def fit(self, data: Dataset) -> Self:
+        """Learn nothing."""
+        return self
+
+    def score(self, history: Dataset, questions: Questions) -> np.ndarray:
+        """Score (C, K) candidates 0."""
+        return np.where(questions.mask, 0.0, -np.inf)
 
 
 def _mix(values: np.ndarray) -> np.ndarray:

@@ -277,7 +277,7 @@ def test_json_is_one_object_and_quiet_is_quiet(capsys, demo_data, tmp_path):
         return found
 
     card = said("prep", "demo", "--encoder", "hash:16", "--out", data)
-    assert card["out"] == str(data) and card["counts"]["users"] == 36
+    assert card["out"] == str(data) and card["counts"]["users"] == 60
     tiny = settings([*TINY, "train.steps=4", "train.eval_every=2"])
     trained = said("train", data, *run_, *tiny)
     assert trained["run"] == str(tmp_path / "run") and trained["best"]["steps"] == 4

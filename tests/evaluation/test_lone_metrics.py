@@ -63,6 +63,6 @@ def test_blocks_report_them_beside_the_metrics_of_pairs():
     found = bootstrap({"it": [block]}, draws=50)
     interval = found.interval("it", "rank_correlation")
     assert interval is not None and 0 < interval.low < interval.value < interval.high
-    assert found.rank_correlation_users == 8 and found.interval("it", "auc") is None
+    assert found.users_of("rank_correlation") == 8 and found.interval("it", "auc") is None
     pairs = ScoreBlock(np.array(["x"]), np.array([[1.0, 0.0]]), np.array([[1.0, 0.0]]))
     assert bootstrap({"it": [pairs]}, draws=5).interval("it", "lone_auc") is None

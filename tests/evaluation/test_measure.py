@@ -72,14 +72,19 @@ def test_results_stand_where_and_as_the_contract_says(run_copy):
     found = json.loads(path.read_text())
     assert found == result.summary and heard
     assert {"protocol": "seen", "split": "test", "seed": 0}.items() <= found.items()
-    assert found["pairs"] + found["ties"] == found["comparisons"] > 100 and found["users"] == 36
+    assert found["pairs"] + found["ties"] + found["lone_ratings"] == found["comparisons"] > 100 and found["users"] == 60
     assert list(found["shots"]) == ["all"]
     table = found["shots"]["all"]
-    assert list(table["routers"]) == ["gmt", *RIVALS, "oracle"]
-    assert set(table["differences"]) == {f"gmt - {name}" for name in (*RIVALS, "oracle")}
+    controls = ["owners_shuffled", "unknown_user"]
+    assert list(table["routers"]) == ["gmt", *controls, *RIVALS, "oracle"]
+    assert set(table["differences"]) == {f"gmt - {name}" for name in (*controls, *RIVALS, "oracle")}
+    assert found["verdict"]["over"] in table["routers"] and found["history_curve"]["votes"]
     for metrics in (*table["routers"].values(), *table["differences"].values()):
         assert set(metrics) >= METRICS
-        assert all(m is None or m["low"] <= m["value"] <= m["high"] for m in metrics.values())
+        # Whether there is an interval depends on how many users a metric covers, and on nothing else.
+        for metric, m in metrics.items():
+            few = table["users"][metric] < 5
+            assert m is None or (m["low"] is m["high"] is None if few else m["low"] <= m["value"] <= m["high"])
     assert table["routers"]["oracle"]["accuracy"]["value"] == 1
     predictions = pq.read_table(run_copy / "results" / "seen.predictions.parquet")
     assert predictions.column_names == COLUMNS
@@ -93,7 +98,8 @@ def test_the_names_of_rivals_are_kept():
 
 def test_another_split_other_rivals_and_another_file(run_copy, tmp_path):
     result = measure(RunFolder(run_copy), split="valid", baselines=["random"], out=tmp_path / "mine.json")
-    assert list(result.summary["shots"]["all"]["routers"]) == ["gmt", "random"]
+    names = ["gmt", "owners_shuffled", "unknown_user", "constant", "best_single", "random"]
+    assert list(result.summary["shots"]["all"]["routers"]) == names and "verdict" not in result.summary
     assert (tmp_path / "mine.json").is_file() and (tmp_path / "mine.predictions.parquet").is_file()
     assert not (run_copy / "results").exists()
     measure(RunFolder(run_copy), split="valid", baselines=[])
@@ -354,9 +360,27 @@ def test_too_few_users_get_no_interval(tmp_path, capsys):
     train_run(data, load_config(None, [*TINY, "train.steps=2", "train.eval_every=2", "traits.enabled=false"]), run)
     must(["eval", "--run", str(run.root), "--baselines", "knn"])
     said = capsys.readouterr()
-    assert "too few users for intervals: 3; from 5 on they are given" in said.err
-    assert "[" not in said.out.partition("log loss")[2] and "AUC per user (" in said.out
+    assert "fewer than 5 users (AUC: 3, accuracy: 3" in said.out and "there are too few users" in said.out
+    assert "[" not in said.out.partition("log loss")[2] and "AUC per user" in said.out
     found = json.loads((run.results / "seen.json").read_text())["shots"]["all"]
     assert found["user_auc_users"] <= 3
     for metrics in [*found["routers"].values(), *found["differences"].values()]:
         assert all(one is None or (one["low"], one["high"]) == (None, None) for one in metrics.values())
+
+
+def test_controls_stand_in_every_table_and_can_be_left_out(newcomers):
+    table = measure(newcomers, draws=1, shots=[0, 5], baselines=[]).summary
+    names = ["gmt", "owners_shuffled", "unknown_user", "constant", "best_single", "random"]
+    assert all(list(found["routers"]) == names for found in table["shots"].values())
+    assert table["verdict"]["shots"] == "5" and table["history_curve"]["votes"] == []
+    # At no shots nothing of anybody is visible, so there is nothing to hand over.
+    cold = table["shots"]["0"]["routers"]
+    assert cold["gmt"]["auc"] == cold["owners_shuffled"]["auc"] == cold["unknown_user"]["auc"]
+    bare = measure(newcomers, draws=1, shots=[0], baselines=[], controls=False).summary
+    assert list(bare["shots"]["0"]["routers"]) == ["gmt"] and "verdict" not in bare
+
+
+def test_the_verdict_stands_in_json_with_its_words(run_copy, gmt):
+    found = gmt("eval", "--run", run_copy, "--baselines", "none")
+    assert found["verdict"]["text"][-1].startswith("Next: ")
+    assert found["verdict"]["rules"]["least_gain"] == 0.01

@@ -17,9 +17,10 @@ from tests.factories import dataset_of, random_dataset
 
 CLOSED_FORMS = {kind.name: kind for kind in (AnswerAwareBradleyTerry, CostAwareBradleyTerry, UtilityRouter)}
 NAMES = (*RIVALS, *CLOSED_FORMS)
-CHANCE = {"random"}  # knows nothing, so there is nothing to find
+CHANCE = {"random", "constant"}  # knows nothing, so there is nothing to find
 UNEVEN = {
     "random": "scores by chance",
+    "constant": "scores all alike",
     "best_single": "one model must be chosen",
     "cascade": "the cheaper model wins",
     "quality_gap": "the cheaper model wins",
@@ -27,6 +28,7 @@ UNEVEN = {
 }
 ONE_FOR_ALL = {
     "random": "scores by chance",
+    "constant": "scores all alike",
     "best_single": "one model for everybody",
     "model_mean": "one mean for everybody",
     "bradley_terry": "one strength for everybody",

@@ -157,7 +157,7 @@ def test_forgetting_somebody_trained_on_takes_their_rows_everywhere(mine, good_c
     asked = mine.data.questions(np.flatnonzero(table.user == table.users.index("dalia")))
     never = mine.data.select(table.user != table.users.index("bela"))
     wanted = mine.router.score(never, asked)
-    assert np.abs(mine.router.score(mine.data, asked) - wanted).max() > 1e-3
+    assert np.abs(mine.router.score(mine.data, asked)[asked.mask] - wanted[asked.mask]).max() > 1e-3
     texts = [item.query for item in mine.history("bela")]
     assert mine.forget("bela") == len(texts) > 0
     again = Router.from_pretrained(good_copy)
@@ -235,7 +235,8 @@ def test_reasons_are_rounds_of_that_person(router):
     assert decision.reasons and all(reason.query in asked for reason in decision.reasons)
     effects = [abs(reason.effect) for reason in decision.reasons]
     assert effects == sorted(effects, reverse=True) and effects[0] > 0
-    assert all(len(reason.models) == len(reason.ratings) == 2 for reason in decision.reasons)
+    # Rounds of one answer, rated alone, are reasons like those of two.
+    assert all(len(reason.models) == len(reason.ratings) in (1, 2) for reason in decision.reasons)
     assert close(decision, router.rank("bela", QUERY))
     assert router.rank("nobody", QUERY, explain=True).reasons == ()
 
