@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ NAMES = {"train": "train", "val": "valid", "valid": "valid", "validation": "vali
 
 @dataclass(frozen=True)
 class _Pair:
-    """Hold one row: a question with the rounds before it, and two answers in the order they are shown."""
+    """Hold one row: a question with the rounds before it, and its answers, the chosen one first."""
 
     file: str
     line: int
@@ -37,16 +38,15 @@ class _Pair:
     earlier: tuple[ChatRound, ...]
     query: str
     responses: tuple[str, str]
-    ratings: tuple[float, float]
     split: int
 
 
 def read(input: str | Path | None, options: SourceOptions) -> RawData:
     """Read rows of `MichaelR207/prism_personalized_0125` or `…/chatbot_arena_personalized_0125`.
 
-    `context` is a text or chat messages that end in a question, `chosen` and `rejected` are texts or messages. Which
-    answer is shown first is what `flip` says, or else what the answers' hashes say: never the verdict. The split is
-    the source's own and lies within each person.
+    `context` is a text or chat messages that end in a question, `chosen` and `rejected` are texts or messages. Answers
+    to one question are called by places, each text by its own, in the order of their hashes: neither the verdict nor
+    the order of the rows tells who stands first. The split is the source's own and lies within each person.
 
     Source: Ryan et al. 2025, SynthesizeMe (arXiv 2506.05598).
     """
@@ -90,12 +90,11 @@ def _pair(file: str, line: int, row: Row) -> list[_Pair]:
         raise DataError(f"split is {named!r}; expected train, val or test")
     earlier, query = _context(row.get("context"))
     chosen, rejected = (needed(_said(row.get(name), name), name) for name in ("chosen", "rejected"))
-    flip = row.get("flip")
-    swapped = flip if isinstance(flip, bool) else text_id(chosen) > text_id(rejected)
     # A conversation whose rows were split is one on either side, for a conversation is never cut.
     talk = f"{label(row.get('conversation_id'), 'conversation_id') or f'{file}/{line}'}/{named}"
-    order, ratings = ((rejected, chosen), (0.0, 1.0)) if swapped else ((chosen, rejected), (1.0, 0.0))
-    return [_Pair(file, line, user, talk, earlier, query, order, ratings, SPLITS.index(NAMES[named]))]
+    if chosen == rejected:
+        raise DataError("chosen and rejected are the same text; expected two answers")
+    return [_Pair(file, line, user, talk, earlier, query, (chosen, rejected), SPLITS.index(NAMES[named]))]
 
 
 def _context(value: Any) -> tuple[tuple[ChatRound, ...], str]:
@@ -122,13 +121,31 @@ def _said(value: Any, name: str) -> str | None:
 def _rows(pairs: list[_Pair]) -> Iterable[RatedRow]:
     """Yield the rounds of every conversation; earlier ones that no pair judges come along unrated, once."""
     met = {(pair.conversation, len(pair.earlier)) for pair in pairs}
+    places = _places(pairs)
     for pair in pairs:
         for turn, said in enumerate(pair.earlier):
             if (pair.conversation, turn) not in met:
                 met.add((pair.conversation, turn))
                 yield _row(pair, said.query, [Candidate(slot_name(0), said.answer)], turn)
-        candidates = vote_on_places((0, 1), pair.responses, pair.ratings)
+        at = places[_question(pair)]
+        candidates = vote_on_places((at[pair.responses[0]], at[pair.responses[1]]), pair.responses, (1.0, 0.0))
         yield _row(pair, pair.query, candidates, len(pair.earlier))
+
+
+def _question(pair: _Pair) -> tuple[str, str]:
+    """Return what tells questions apart: an opening is its text, a later one belongs to its conversation."""
+    return ("", pair.query) if not pair.earlier else (f"{pair.conversation}/{len(pair.earlier)}", pair.query)
+
+
+def _places(pairs: list[_Pair]) -> dict[tuple[str, str], dict[str, int]]:
+    """Return question -> answer -> its place."""
+    texts: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for pair in pairs:
+        texts[_question(pair)] |= set(pair.responses)
+    return {
+        question: {said: place for place, said in enumerate(sorted(found, key=text_id))}
+        for question, found in texts.items()
+    }
 
 
 def _row(pair: _Pair, query: str, candidates: list[Candidate], turn: int) -> RatedRow:

@@ -13,6 +13,7 @@ from data_prep.read.parsing import parse_rows
 from data_prep.read.rated_input import group_rated
 from data_prep.read.row import RatedRow, Rejected, Row, in_file_order
 from data_prep.read.row_files import read_input, refuse_missing_fields
+from data_prep.sources.anonymous_votes import slot_cards
 from data_prep.sources.export_files import file_in
 from data_prep.sources.source import RawData, SourceOptions
 from data_prep.sources.user_attributes import attributes_text
@@ -60,13 +61,23 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         input: One of the two files, or the folder that holds one.
         options: None of them is used.
     """
+    return read_prism(input)
+
+
+def read_prism(input: str | Path | None, by_place: bool = False) -> RawData:
+    """Read as `read` says.
+
+    Args:
+        input: One of the two files, or the folder that holds one.
+        by_place: Name all answers by their places and show them where they are ranked, as reward models see them.
+    """
     rejected: list[Rejected] = []
     file = _file(input)
     utterances, bad = parse_rows(read_input(file, rejected), _utterances)
     rejected += bad
     if not utterances and rejected:
         refuse_missing_fields(file, FIELDS, MEANT)
-    rounds, bad_rounds = _rounds(utterances)
+    rounds, bad_rounds = _rounds(utterances, by_place)
     rejected += bad_rounds
     grouped = group_rated(rounds, rejected)
     survey = file_in(Path(str(file)).parent, "survey")
@@ -77,8 +88,9 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         rows=len(utterances),
         rating_scale="1..100",
         extras={} if survey is None else {"users.json": attributes_text(survey, "user_id", known, rejected)},
-        answers_shown=False,
-        notes=_notes(rounds),
+        models=slot_cards(grouped.names["model"]),
+        answers_shown=by_place,
+        notes=[] if by_place else _notes(rounds),
     )
 
 
@@ -133,7 +145,7 @@ def _said(
     )
 
 
-def _rounds(utterances: Iterable[_Utterance]) -> tuple[list[RatedRow], list[Rejected]]:
+def _rounds(utterances: Iterable[_Utterance], by_place: bool) -> tuple[list[RatedRow], list[Rejected]]:
     """Return a row for each round, and the rounds that hold a place twice."""
     together: dict[tuple[str, int], list[_Utterance]] = defaultdict(list)
     for one in utterances:
@@ -147,7 +159,7 @@ def _rounds(utterances: Iterable[_Utterance]) -> tuple[list[RatedRow], list[Reje
             continue
         names = [one.model for one in said]
         # One model twice: votes name an answer by its model, and here the model says nothing.
-        if len(set(names)) < len(names):
+        if by_place or len(set(names)) < len(names):
             names = [slot_name(place) for place in range(len(said))]
         candidates = [
             Candidate(name, one.response, rating) for name, one, rating in zip(names, said, _ratings(said), strict=True)

@@ -21,6 +21,7 @@ SOURCES = {
     "scores": "data_prep.sources.scores",
     "jsonl": "data_prep.sources.jsonl",
     "prism": "data_prep.sources.prism",
+    "prism-answers": "data_prep.sources.prism_answers",
     "comparia": "data_prep.sources.comparia",
     "community-alignment": "data_prep.sources.community_alignment",
     "personal-reward-bench": "data_prep.sources.personal_reward_bench",

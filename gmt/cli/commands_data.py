@@ -24,9 +24,9 @@ def prep(
     source: Annotated[
         str,
         typer.Argument(
-            help="demo, votes, jsonl, chat, arena, mt-bench, prism, comparia, community-alignment, "
-            "personal-reward-bench, langfuse, otel, vllm-sr, open-webui, gmtrouter, scores, recipe:NAME, or a recipe in "
-            "a YAML file."
+            help="demo, votes, jsonl, chat, arena, mt-bench, prism, prism-answers, comparia, "
+            "community-alignment, personal-reward-bench, langfuse, otel, vllm-sr, open-webui, gmtrouter, scores, "
+            "recipe:NAME, or a recipe in a YAML file."
         ),
     ] = "demo",
     input: Annotated[str | None, typer.Argument(help="File, folder or hub:<dataset id>.")] = None,

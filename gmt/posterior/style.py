@@ -64,20 +64,21 @@ class AnswerStyle:
         return np.where((table.response >= 0)[:, None], units, self.means[table.model])
 
     def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
-        """Return (C, K, F) means of the candidates' models; their answers are not yet written."""
-        return self.means[questions.candidates]
+        """Return (C, K, F) means of the candidates' models, whose answers are not yet written; of shown ones theirs."""
+        means = self.means[questions.candidates]
+        if questions.responses is None:
+            return means
+        said = styles_of(data, questions.responses.reshape(-1)).reshape(means.shape)
+        return np.where((questions.responses >= 0)[:, :, None], (said - self.centre) / self.deviation, means)
 
 
 def _styles(history: Dataset) -> np.ndarray:
-    """Return (R, F) raw features, read once for every distinct answer."""
-    table = history.table
-    code, of = np.unique(table.response, return_inverse=True)
-    # The zeros of missing texts are never read: every caller masks them.
-    read = [style_of(table.texts[text]) if text >= 0 else (0.0,) * len(STYLE) for text in code]
+    """Return (R, F) raw features of every row; zeros where there is no text, which every caller masks."""
+    return styles_of(history, history.table.response)
+
+
+def styles_of(data: Dataset, codes: np.ndarray) -> np.ndarray:
+    """Return (N, F) raw features of (N,) texts, read once for every distinct one; zeros for -1."""
+    code, of = np.unique(codes, return_inverse=True)
+    read = [style_of(data.table.texts[text]) if text >= 0 else (0.0,) * len(STYLE) for text in code]
     return np.array(read, dtype=float).reshape(-1, len(STYLE))[of.reshape(-1)]
-
-
-def style_features(history: Dataset) -> np.ndarray:
-    """Return (R, F) features of style of every row, in units of their deviation; NaN where there is no text."""
-    style, written = AnswerStyle.of(history), history.table.response >= 0
-    return np.where(written[:, None], (_styles(history) - style.centre) / style.deviation, np.nan)

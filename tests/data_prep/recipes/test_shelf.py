@@ -237,8 +237,8 @@ def hub(folder: Path) -> None:
                 "completion_b": "2",
                 "normal_worker_annotations": votes,
                 "expert_worker_annotations": [
-                    {"evaluator": "e1", "overall_pref": "B-is-slightly-better", "timestamp": None},
-                    {"evaluator": "e2", "overall_pref": "B-is-clearly-better", "timestamp": None},
+                    {"evaluator": "e1", "overall_pref": "B-is-slightly-better", "timestamp": "2024-05-02"},
+                    {"evaluator": "e2", "overall_pref": "B-is-clearly-better", "timestamp": "2024-05-02"},
                 ],
             }
         ],

@@ -9,6 +9,7 @@ from data_prep.prepare import PrepOptions, prepare
 from data_prep.sources import community_alignment, personal_reward_bench
 from data_prep.sources.source import SourceOptions
 from gmt.data.answer_slots import is_slot, slot_name
+from gmt.data.comparisons import text_id
 from gmt.data.interactions import TEST, TRAIN, VALID
 from tests.data_prep.samples import chat, jsonl
 
@@ -62,26 +63,36 @@ def pair(**more: Any) -> dict[str, Any]:
 
 
 def test_a_pair_is_a_vote_on_places_with_the_rounds_before_it(tmp_path: Path) -> None:
-    rows = [pair(), pair(flip=True, conversation_id="c2", context="plain", split="val"), pair(split="test")]
+    rows = [pair(), pair(chosen="finer", conversation_id="c2", context="plain", split="val"), pair(split="test")]
     data = personal_reward_bench.read(jsonl(tmp_path / "x.jsonl", rows), SourceOptions())
     shown = [[(one.model, one.response, one.rating) for one in item.candidates] for item in data.comparisons]
+    placed = [
+        [(f"answer {at + 1}", said, float(said != "poor")) for at, said in enumerate(sorted(texts, key=text_id))]
+        for texts in (("good", "poor"), ("finer", "poor"))
+    ]
     assert shown == [
         [("answer 1", "a1", None)],
-        [("answer 1", "good", 1.0), ("answer 2", "poor", 0.0)],
-        [("answer 1", "poor", 0.0), ("answer 2", "good", 1.0)],
+        *placed,
         # The same conversation on another side of the split is another one, and its earlier round comes along too.
         [("answer 1", "a1", None)],
-        [("answer 1", "good", 1.0), ("answer 2", "poor", 0.0)],
+        placed[0],
     ]
     assert data.splits is not None
     assert data.splits.tolist() == [TRAIN, TRAIN, VALID, TEST, TEST]
     assert [item.query for item in data.comparisons] == ["q1", "q2", "plain", "q1", "q2"]
 
 
-def test_without_flip_the_place_tells_nothing_of_the_verdict(tmp_path: Path) -> None:
+def test_an_answer_keeps_its_place_in_all_pairs_of_its_question(tmp_path: Path) -> None:
+    said = ["best", "fine", "poor"]
+    rows = [pair(chosen=a, rejected=b) for a, b in (said[:2], said[1:], said[::2])]
+    data = personal_reward_bench.read(jsonl(tmp_path / "x.jsonl", rows), SourceOptions())
+    shown = {(one.response, one.model) for item in data.comparisons if item.turn for one in item.candidates}
+    assert len(shown) == 3
+    assert {name for _, name in shown} == {"answer 1", "answer 2", "answer 3"}
+
+
+def test_the_place_tells_nothing_of_the_verdict(tmp_path: Path) -> None:
     rows = [pair(conversation_id=f"c{at}", chosen=f"good {at}", rejected=f"poor {at}") for at in range(80)]
-    for row in rows:
-        del row["flip"]
     data = personal_reward_bench.read(jsonl(tmp_path / "x.jsonl", rows), SourceOptions())
     first = [item.candidates[0].rating for item in data.comparisons if len(item.candidates) == 2]
     assert 20 < sum(rating or 0 for rating in first) < 60
@@ -90,7 +101,7 @@ def test_without_flip_the_place_tells_nothing_of_the_verdict(tmp_path: Path) -> 
 def test_answers_may_be_messages(tmp_path: Path) -> None:
     rows = [pair(chosen=chat("q", "good"), rejected={"role": "assistant", "content": "poor"})]
     data = personal_reward_bench.read(jsonl(tmp_path / "x.jsonl", rows), SourceOptions())
-    assert [one.response for one in data.comparisons[-1].candidates] == ["good", "poor"]
+    assert {one.response: one.rating for one in data.comparisons[-1].candidates} == {"good": 1.0, "poor": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +109,7 @@ def test_answers_may_be_messages(tmp_path: Path) -> None:
     [
         ({"split": "dev2"}, "split is 'dev2'"),
         ({"chosen": None}, "chosen is empty"),
+        ({"chosen": "poor"}, "chosen and rejected are the same text"),
         ({"context": chat("q", "a")}, "context does not end in a question"),
         ({"rejected": {"text": "x"}}, "expected a text or a message with content"),
         ({"user_id": None}, "user_id is empty"),
