@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from data_prep.read.cells import shown
 from data_prep.read.file_formats import one_line, read_json
+from data_prep.read.litellm_prices import is_price_file, million_prices
 from gmt.data.comparisons import check_text
 from gmt.data.dataset import ModelInfo
 from gmt.errors import DataError
@@ -44,12 +45,26 @@ def read_models(path: Path) -> dict[str, ModelInfo]:
     """Read model descriptions and prices.
 
     Args:
-        path: JSON or, by its suffix, YAML of name -> `{description or feature, input_price, output_price}`.
+        path: JSON or, by its suffix, YAML of name -> `{description or feature, input_price, output_price}`, which is
+            GraphRouter's form too, or LiteLLM's price file (`input_cost_per_token`).
 
     Raises:
         DataError: The file is no such JSON or YAML.
     """
+    return {name: _card(name, one, None) for name, one in _stated(path)[0].items()}
+
+
+def _card(name: str, stated: StatedModel, known: ModelInfo | None) -> ModelInfo:
+    """Return a model's card; what the file does not describe is described by the source, or by its name."""
+    described = stated.description or stated.feature or (known.description if known else name)
+    return ModelInfo(described, stated.input_price, stated.output_price, stated.cached_input_price, stated.switch_cost)
+
+
+def _stated(path: Path) -> tuple[dict[str, StatedModel], bool]:
+    """Return what a file states of models, and whether it is a list of all prices in the world."""
     found = _read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
+    if is_price_file(found):
+        return {name: StatedModel.model_validate(prices) for name, prices in million_prices(found).items()}, True
     try:
         stated = TypeAdapter(dict[Whole, StatedModel]).validate_python(found, strict=True)
     except ValidationError as error:
@@ -57,16 +72,7 @@ def read_models(path: Path) -> dict[str, ModelInfo]:
     # After the types are right: then every entry is a mapping with keys that can be compared.
     for name, one in found.items():
         _refuse_unread_keys(path, name, one)
-    return {
-        name: ModelInfo(
-            one.description or one.feature or name,
-            one.input_price,
-            one.output_price,
-            one.cached_input_price,
-            one.switch_cost,
-        )
-        for name, one in stated.items()
-    }
+    return stated, False
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -120,20 +126,25 @@ def describe_models(names: Sequence[str], known: Mapping[str, ModelInfo], path: 
     Raises:
         DataError: The file describes none of these models.
     """
-    stated = {} if path is None else read_models(Path(path))
+    stated = {} if path is None else _stated(Path(path))[0]
     # Models without a description are common; no match at all means that the file uses other names.
     if stated and not set(stated) & set(names):
         raise DataError(
             f"{path} describes {', '.join(list(stated)[:3])} … and none of the models here "
             f"({', '.join(list(names)[:3])} …); use the same names"
         )
-    return {name: stated.get(name) or known.get(name) or ModelInfo(name) for name in names}
+    return {
+        name: _card(name, stated[name], known.get(name)) if name in stated else known.get(name) or ModelInfo(name)
+        for name in names
+    }
 
 
 def unmatched(names: Sequence[str], path: Path | None) -> list[str]:
     """Return a note on the models that a file describes and that are not here; none where there are none."""
-    others = [] if path is None else [name for name in read_models(Path(path)) if name not in set(names)]
-    if not others:
+    stated, all_prices = ({}, False) if path is None else _stated(Path(path))
+    others = [name for name in stated if name not in set(names)]
+    # That a price list knows thousands of other models is no slip of anybody's.
+    if not others or all_prices:
         return []
     return [f"{len(others)} models of {Path(path).name} are not among these, e.g. {shown(others[0])}"]  # pyright: ignore
 

@@ -39,7 +39,15 @@ from gmt.files import (
 )
 
 # What a preparation owns and may replace; all else in the folder is kept.
-WRITTEN = ("interactions.parquet", "models.json", "card.json", "rejected.csv", "recipe.yaml", "embeddings")
+WRITTEN = (
+    "interactions.parquet",
+    "models.json",
+    "card.json",
+    "rejected.csv",
+    "recipe.yaml",
+    "users.json",
+    "embeddings",
+)
 
 
 @dataclass(frozen=True)
@@ -173,6 +181,8 @@ def _write(
         "fractions": list(options.fractions),
         "seed": options.seed,
         **describe(table, data, vectors.encoder, options.input),
+        # Stated only where it holds, so that cards of other data stay what they were.
+        **({"answers_shown": True} if data.answers_shown else {}),
         "notes": [*data.notes, *vectors.notes, *unmatched(table.models, options.models), *said_again(table)],
         "files": {
             path.relative_to(folder).as_posix(): file_sha256(path)

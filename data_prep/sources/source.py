@@ -117,6 +117,7 @@ class RawData:
         distant: Where the texts are, if those of `grouped` are only keys of them.
         splits: (C,) split codes, where the source itself says what is train and what is test.
         notes: What whoever preps the data should hear.
+        answers_shown: Whether answers and not models are ranked: the texts of a question's candidates may be read.
     """
 
     grouped: GroupedRows | None = None
@@ -131,6 +132,7 @@ class RawData:
     distant: DistantTexts | None = None
     splits: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
+    answers_shown: bool = False
 
     def __len__(self) -> int:
         held = self.grouped if self.table is None else self.table

@@ -20,12 +20,32 @@ SOURCES = {
     "gmtrouter": "data_prep.sources.gmtrouter",
     "scores": "data_prep.sources.scores",
     "jsonl": "data_prep.sources.jsonl",
+    "prism": "data_prep.sources.prism",
+    "prism-answers": "data_prep.sources.prism_answers",
+    "comparia": "data_prep.sources.comparia",
+    "community-alignment": "data_prep.sources.community_alignment",
+    "personal-reward-bench": "data_prep.sources.personal_reward_bench",
+    "chat": "data_prep.sources.chat",
+    "langfuse": "data_prep.sources.langfuse",
+    "otel": "data_prep.sources.otel",
+    "vllm-sr": "data_prep.sources.vllm_sr",
+    "open-webui": "data_prep.sources.open_webui",
 }
 COLUMNS = tuple(one.name for one in fields(SourceOptions) if one.name not in ("seed", "workers", "engine"))
 """Options that name columns of an input, or say how to read them."""
-READ_BY = {"votes": COLUMNS, "gmtrouter": ("rating_scale",), "jsonl": ("rating_scale", "labels")}
+SAID = ("rating_scale", "labels")
+READ_BY = {
+    "votes": COLUMNS,
+    "gmtrouter": ("rating_scale",),
+    "jsonl": SAID,
+    "chat": SAID,
+    # Here --rating names a score of the export and no column.
+    "langfuse": ("rating", *SAID),
+    "otel": ("rating", *SAID),
+    "vllm-sr": SAID,
+}
 """Which of them a source reads; the others have fixed columns."""
-ON_RAY = ("votes", "jsonl", "arena")
+ON_RAY = ("votes", "jsonl", "arena", "comparia", "community-alignment", "chat", "open-webui")
 """Sources that read row by row, and so on several machines; recipes do too."""
 
 

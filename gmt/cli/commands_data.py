@@ -24,7 +24,9 @@ def prep(
     source: Annotated[
         str,
         typer.Argument(
-            help="demo, arena, mt-bench, votes, gmtrouter, scores, jsonl, recipe:NAME, or a recipe in a YAML file."
+            help="demo, votes, jsonl, chat, arena, mt-bench, prism, prism-answers, comparia, "
+            "community-alignment, personal-reward-bench, langfuse, otel, vllm-sr, open-webui, gmtrouter, scores, "
+            "recipe:NAME, or a recipe in a YAML file."
         ),
     ] = "demo",
     input: Annotated[str | None, typer.Argument(help="File, folder or hub:<dataset id>.")] = None,
@@ -41,7 +43,9 @@ def prep(
     ] = None,
     fractions: Annotated[str, typer.Option(help="Shares of train, valid and test.")] = ".7,.1,.2",
     seed: Seed = 0,
-    models: Annotated[Path | None, typer.Option(help="JSON file: name -> description and prices.")] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="JSON or YAML: name -> description and prices, or LiteLLM's price file.")
+    ] = None,
     drop_bad_rows: Annotated[
         bool, typer.Option("--drop-bad-rows", help="Go on without rows that cannot be read.")
     ] = False,
@@ -54,7 +58,9 @@ def prep(
         typer.Option(help="What the verdict says for A, B and a tie; of a rating column for good, bad and middling."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Column of the model of a rated answer.")] = None,
-    rating: Annotated[str | None, typer.Option(help="Column of the rating.")] = None,
+    rating: Annotated[
+        str | None, typer.Option(help="Column of the rating; of langfuse and otel the name of the score that counts.")
+    ] = None,
     rating_scale: Annotated[
         str | None, typer.Option(help="Worst and best rating, e.g. 1,5; 3,1 for places of three.")
     ] = None,

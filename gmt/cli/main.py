@@ -14,6 +14,7 @@ from gmt.cli.commands_report import report_commands
 from gmt.cli.commands_runs import runs_app
 from gmt.cli.commands_serve import serve_commands
 from gmt.cli.commands_simulate import simulate
+from gmt.cli.commands_yardsticks import export_app, yardstick_commands
 from gmt.cli.failures import guarded
 
 app = typer.Typer(
@@ -24,9 +25,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for commands in (data_commands, simulate, learn_commands, serve_commands, gateway_commands, report_commands):
+for commands in (
+    data_commands,
+    simulate,
+    learn_commands,
+    serve_commands,
+    gateway_commands,
+    report_commands,
+    yardstick_commands,
+):
     app.add_typer(commands)
 app.add_typer(runs_app)
+app.add_typer(export_app)
 
 
 def _version(wanted: bool) -> None:

@@ -70,7 +70,8 @@ class ModelInfo:
 class Questions:
     """Hold what a router may see of C questions: everything but their outcome.
 
-    There is no field for a rating or for the candidates' responses, so a router cannot read them.
+    There is no field for a rating, so a router cannot read it. The candidates' responses are there only in data that
+    declare them visible, where answers and not models are ranked (`Dataset.answers_shown`).
 
     Args:
         comparison: (C,) comparison ids, for bookkeeping only.
@@ -81,6 +82,8 @@ class Questions:
         earlier: Earlier rounds of the questions' conversations. Of question i only rounds with the
             same conversation and a smaller turn may be read (`earlier_of`). Their ratings are
             blank unless they were revealed on purpose.
+        responses: (C, K) codes of the candidates' texts, -1 where there is none; None where models are chosen, for
+            then nobody has answered yet.
     """
 
     comparison: np.ndarray
@@ -93,6 +96,7 @@ class Questions:
     timestamp: np.ndarray
     candidates: np.ndarray
     earlier: InteractionTable
+    responses: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.comparison)
@@ -111,7 +115,8 @@ class Questions:
     def select(self, positions: np.ndarray) -> Questions:
         """Return the questions at `positions`."""
         names = ("comparison", "user", "conversation", "turn", "question", "task", "query", "timestamp", "candidates")
-        return replace(self, **{name: getattr(self, name)[positions] for name in names})
+        responses = None if self.responses is None else self.responses[positions]
+        return replace(self, responses=responses, **{name: getattr(self, name)[positions] for name in names})
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +149,11 @@ class Dataset:
             )
 
     @property
+    def answers_shown(self) -> bool:
+        """Whether the source compares answers and not models, so that what is ranked may be read (the card says so)."""
+        return self.card.get("answers_shown") is True
+
+    @property
     def rating_range(self) -> tuple[float, float]:
         """The numbers that ratings 0 and 1 stand for in the source, such as -1 and 1 for rewards."""
         low, dots, high = str(self.card.get("rating_scale", "")).partition("..")
@@ -167,7 +177,9 @@ class Dataset:
         return replace(self, vectors=blank[0], model_vectors=blank[1])
 
     def questions(self, positions: np.ndarray, reveal_earlier: bool = False) -> Questions:
-        """Turn the comparisons at `positions` into questions; their ratings and responses stay behind.
+        """Turn the comparisons at `positions` into questions; their ratings stay behind, and so do their responses.
+
+        Where the card declares answers shown, responses come along: they are what is to be ranked.
 
         Args:
             positions: (C,) indices into the table.
@@ -187,6 +199,7 @@ class Dataset:
             timestamp=targets.timestamp,
             candidates=targets.candidates,
             earlier=earlier if reveal_earlier else earlier.without_ratings(),
+            responses=_responses(targets) if self.answers_shown else None,
         )
 
     def append(
@@ -262,6 +275,12 @@ def _without_unread(table: InteractionTable, vectors: np.ndarray) -> Interaction
     unread = np.append(unread, True)  # so that -1, no text at all, stays what it is
     response, feedback = (np.where(unread[codes], -1, codes) for codes in (table.response, table.feedback))
     return replace(table, response=response, feedback=feedback)
+
+
+def _responses(targets: InteractionTable) -> np.ndarray:
+    """Return (C, K) codes of the candidates' texts, -1 under padding and where there is none."""
+    rows = targets.padded_rows
+    return np.where(targets.mask, targets.response[rows], -1) if rows.size else rows
 
 
 def _earlier_rounds(table: InteractionTable, targets: InteractionTable) -> np.ndarray:

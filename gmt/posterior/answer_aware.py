@@ -23,8 +23,9 @@ class AnswerAwareBradleyTerry(HierarchicalBradleyTerry):
     """
 
     name = "answer_aware_bradley_terry"
-    # A user has weights of form alone; what an answer says is read by the prior of f, through `describe`.
-    style = staticmethod(lambda history: KnownAnswers.of(history, texts=False))
+    # A user has weights of form alone; what an answer says is read by the prior of f, through `describe`. Where answers
+    # are ranked themselves, no model carries a user's taste, and users have weights of what they say too.
+    style = staticmethod(lambda history: KnownAnswers.of(history, texts=history.answers_shown))
     describe = staticmethod(KnownAnswers.of)
     initial = HierarchicalSettings(answer_variance=0.1, tie_rate=TIE_RATE)
 
@@ -42,5 +43,7 @@ class CostAwareBradleyTerry(AnswerAwareBradleyTerry):
 
     name = "cost_aware_bradley_terry"
     style = staticmethod(
-        lambda history: JoinedFeatures((KnownAnswers.of(history, texts=False), CostFeatures.of(history)))
+        lambda history: JoinedFeatures(
+            (KnownAnswers.of(history, texts=history.answers_shown), CostFeatures.of(history))
+        )
     )

@@ -8,14 +8,13 @@ from functools import cached_property
 import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
+from gmt.posterior.answer_reader import ANSWER_COMPONENTS, AnswerReader
 from gmt.posterior.stored_fields import NOT_STORED
-from gmt.posterior.style import style_features
 from gmt.routing.conversation_reading import ReadQueries
 from gmt.routing.kernels import model_kernels
 from gmt.routing.query_keys import QueryKeys
 
-ANSWER_COMPONENTS = 16
-"""Principal components of the answers' vectors that are kept."""
+__all__ = ["ANSWER_COMPONENTS", "KnownAnswers"]
 ANSWER_NOISE = 3.0
 """Variance of one answer around its model's mean, in units of the variance between models."""
 
@@ -26,9 +25,11 @@ class KnownAnswers:
 
     The same answer (query, model) may have been shown to some user before; its text is then part
     of what is visible. Where a model answered a query in several ways, their mean is known. The
-    answer to a target is never read from the target.
+    answer to a target is never read from the target, but for questions that show their answers (`Questions.responses`):
+    there the text itself is described, whoever wrote it.
 
     Args:
+        reader: Describes texts.
         rows: (R, F) features of every row of the history, NaN where it has no text.
         means: (M, F) each model's mean, drawn to those of like models where few of its answers are visible.
         keys: G distinct queries of the history.
@@ -36,6 +37,7 @@ class KnownAnswers:
         features: (N, F) their features.
     """
 
+    reader: AnswerReader
     rows: np.ndarray = field(metadata=NOT_STORED)
     means: np.ndarray
     keys: QueryKeys
@@ -52,16 +54,15 @@ class KnownAnswers:
                 components of its vector.
         """
         table = history.table
-        rows = style_features(history)
-        if texts:
-            rows = np.concatenate([rows, _text_features(history)], axis=1)
+        reader = AnswerReader.of(history, texts)
+        rows = reader.features(history, table.query[table.row_comparison], table.response)
         keys, query = QueryKeys.of(table).distinct()
         written, models = table.response >= 0, len(table.models)
         # One number stands for a query and a model, so that one sorted search finds an answer.
         answer = (query[table.row_comparison] * models + table.model)[written]
         known, of = np.unique(answer, return_inverse=True)
         means = _shrunk_means(history.model_vectors, table.model[written], rows[written])
-        return cls(rows, means, keys, known, _group_means(of.reshape(-1), rows[written], len(known)))
+        return cls(reader, rows, means, keys, known, _group_means(of.reshape(-1), rows[written], len(known)))
 
     def of_rows(self, history: Dataset) -> np.ndarray:
         """Return (R, F) features of every row, its model's mean where it has no text."""
@@ -69,7 +70,8 @@ class KnownAnswers:
 
     def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
         """Return (C, K, F) features of the candidates."""
-        return self.at(QueryKeys.of(questions), questions.candidates)
+        known, shown = self.at(QueryKeys.of(questions), questions.candidates), self.reader.of_shown(data, questions)
+        return known if shown is None else np.where(np.isnan(shown), known, shown)
 
     def of_queries(self, queries: ReadQueries, candidates: np.ndarray) -> np.ndarray:
         """Return (C, K, F) features of the answers of (C, K) models to C queries of the history."""
@@ -124,30 +126,3 @@ def _shrunk_means(vectors: np.ndarray, model: np.ndarray, values: np.ndarray) ->
     solved = np.linalg.solve(kernel[np.ix_(known, known)] + noise, _group_means(model, values, len(vectors))[known])
     # Features have mean 0 over the answers, so a model that is like no other is predicted to write like the average.
     return kernel[:, known] @ solved
-
-
-def _text_features(history: Dataset) -> np.ndarray:
-    """Return (R, 1 + ANSWER_COMPONENTS): standardised cosine with the query, and components of total variance 1."""
-    table = history.table
-    written = table.response >= 0
-    out = np.full((len(written), 1 + ANSWER_COMPONENTS), np.nan)
-    if not written.any():
-        return out
-    # 1. How near an answer is to its query, a number of its own: no axis of the answers alone could show it.
-    response = history.vectors[table.response[written]].astype(float)
-    queries = history.vectors[table.query[table.row_comparison[written]]].astype(float)
-    near = (response * queries).sum(axis=1)
-    out[written, 0] = (near - near.mean()) / max(near.std(), 1e-6)
-    # 2. Axes are those of the distinct answers: a text shown a hundred times is one text.
-    distinct = history.vectors[np.unique(table.response[written])].astype(float)
-    centre = distinct.mean(axis=0)
-    covariance = (distinct - centre).T @ (distinct - centre) / len(distinct)
-    size, basis = np.linalg.eigh(covariance)
-    # Narrow vectors have fewer axes; the columns left over stay 0.
-    kept = min(ANSWER_COMPONENTS, len(size))
-    # 3. `eigh` orders axes by size, ascending. One scale for all of them leaves the small ones small, and makes the
-    # whole text weigh what one feature of form does.
-    scale = np.sqrt(max(size[-kept:].sum(), 1e-12))
-    out[written, 1:] = 0.0
-    out[written, 1 : 1 + kept] = (response - centre) @ basis[:, -kept:] / scale
-    return out

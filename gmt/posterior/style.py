@@ -70,25 +70,27 @@ class AnswerStyle:
         return np.where((table.response >= 0)[:, None], units, self.means[table.model])
 
     def of_candidates(self, data: Dataset, questions: Questions) -> np.ndarray:
-        """Return (C, K, F) means of the candidates' models; their answers are not yet written."""
-        return self.means[questions.candidates]
+        """Return (C, K, F) means of the candidates' models, whose answers are not yet written; of shown ones theirs."""
+        means = self.means[questions.candidates]
+        if questions.responses is None:
+            return means
+        said = styles_of(data, questions.responses.reshape(-1)).reshape(means.shape)
+        return np.where((questions.responses >= 0)[:, :, None], (said - self.centre) / self.deviation, means)
 
 
 def _styles(history: Dataset) -> np.ndarray:
-    """Return (R, F) raw features, read once for every distinct answer."""
-    table = history.table
-    code, of = np.unique(table.response, return_inverse=True)
-    # The zeros of missing texts are never read: every caller masks them.
+    """Return (R, F) raw features of every row; zeros where there is no text, which every caller masks."""
+    return styles_of(history, history.table.response)
+
+
+def styles_of(data: Dataset, codes: np.ndarray) -> np.ndarray:
+    """Return (N, F) raw features of (N,) texts, read once for every distinct one; zeros for -1."""
+    texts = data.table.texts
+    code, of = np.unique(codes, return_inverse=True)
     read, written = np.zeros((len(code), len(STYLE))), code >= 0
-    if isinstance(table.texts, StoredTexts):
+    if isinstance(texts, StoredTexts):
         # What was read is kept with the texts on disk; `style_of` would keep the texts themselves.
-        read[written] = table.texts.measured(read_style, code[written])
+        read[written] = texts.measured(read_style, code[written])
     elif written.any():
-        read[written] = [style_of(table.texts[text]) for text in code[written]]
+        read[written] = [style_of(texts[text]) for text in code[written]]
     return read[of.reshape(-1)]
-
-
-def style_features(history: Dataset) -> np.ndarray:
-    """Return (R, F) features of style of every row, in units of their deviation; NaN where there is no text."""
-    style, written = AnswerStyle.of(history), history.table.response >= 0
-    return np.where(written[:, None], (_styles(history) - style.centre) / style.deviation, np.nan)

@@ -94,3 +94,27 @@ def test_yaml_that_nobody_means_is_refused(tmp_path: Path, content: str, said: s
     with pytest.raises(DataError, match=said) as error:
         read_models(path)
     assert "\n" not in str(error.value)
+
+
+def test_the_price_file_of_litellm_is_read_per_million(tmp_path: Path) -> None:
+    path = tmp_path / "model_prices_and_context_window.json"
+    priced = {"input_cost_per_token": 1.5e-07, "output_cost_per_token": 6e-07, "litellm_provider": "p", "mode": "chat"}
+    entries = {
+        "sample_spec": {"input_cost_per_token": 0.0, "max_tokens": "LEGACY parameter"},
+        "small": priced,
+        "p/large": priced | {"output_cost_per_token": 1e-05},
+        "p/torn": priced,
+        "r/torn": priced | {"input_cost_per_token": 1},
+        "p/painter": {"input_cost_per_pixel": 1e-08},
+    }
+    path.write_text(json.dumps(entries))
+    found = read_models(path)
+    assert found["small"] == ModelInfo("small", 0.15, 0.6)
+    # The bare name stands where providers agree.
+    assert (found["large"].output_price, "torn" in found, "p/painter" in found) == (10.0, False, False)
+    described = describe_models(["small", "other"], {"small": ModelInfo("a small one")}, path)
+    assert described == {"small": ModelInfo("a small one", 0.15, 0.6), "other": ModelInfo("other")}
+    assert unmatched(["small"], path) == []
+    path.write_text(json.dumps(entries | {"small": priced | {"input_cost_per_token": -1}}))
+    with pytest.raises(DataError, match="input_cost_per_token of small is -1; expected"):
+        read_models(path)

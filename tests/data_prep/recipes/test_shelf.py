@@ -236,7 +236,10 @@ def hub(folder: Path) -> None:
                 "model_b": "y",
                 "completion_b": "2",
                 "normal_worker_annotations": votes,
-                "expert_worker_annotations": [],
+                "expert_worker_annotations": [
+                    {"evaluator": "e1", "overall_pref": "B-is-slightly-better", "timestamp": "2024-05-02"},
+                    {"evaluator": "e2", "overall_pref": "B-is-clearly-better", "timestamp": "2024-05-02"},
+                ],
             }
         ],
     )
@@ -260,6 +263,7 @@ MADE = {
     "wmt25-esa": (wmt, None, [{"GPT-4.1": 0.9, "refA": 0.1}, {"GPT-4.1": 0.95}]),
     "prism_utterances": (hub, None, [{"x": 1, "y": 0}]),
     "rulm": (hub, "rulm.jsonl", [{"saiga": 1, "turbo": 0}]),
+    "multipref_experts": (hub, "multipref.jsonl", [{"x": 0.25, "y": 0.75}, {"x": 0, "y": 1}]),
     "multipref": (hub, "multipref.jsonl", [{"x": 0.75, "y": 0.25}, {"x": 0.5, "y": 0.5}]),
 }
 

@@ -82,3 +82,66 @@ def test_bad_battles_are_named(tmp_path: Path, change: dict[str, Any], reason: s
     assert len(data.comparisons) == 2
     assert data.rejected[0].line == 2
     assert reason in data.rejected[0].reason
+
+
+def test_all_releases_say_the_same(tmp_path: Path) -> None:
+    """Read one battle in the shape of every release."""
+    plain = {"model_a": "m1", "model_b": "m2"}
+    a, b = chat("q1", "a1", "q2", "a2"), chat("q1", "b1", "q2", "b2")
+    typed = [
+        [
+            {**said, "content": [{"type": "text", "text": said["content"], "image": None, "mimeType": None}]}
+            for said in side
+        ]
+        for side in (a, b)
+    ]
+    texts = {"prompt": '["q1", "q2"]', "response_a": '["a1", "a2"]', "response_b": '["b1", "b2"]'}
+    releases = {
+        "100k": plain | {"winner": "model_b", "judge_hash": "ab12", "conversation_a": a, "conversation_b": b},
+        "140k": plain
+        | {"winner": "model_b", "evaluation_session_id": "s9", "timestamp": "2025-06-01T10:00:00Z", "id": "k"}
+        | {"conversation_a": typed[0], "conversation_b": typed[1], "evaluation_order": 1, "is_code": True},
+        "55k": plain | texts | {"id": 30192, "winner_model_a": 0, "winner_model_b": 1, "winner_tie": 0},
+        "search": plain | {"winner": "model_b", "judge": "j", "messages_a": a, "messages_b": b},
+    }
+    users = {}
+    for name, row in releases.items():
+        data = reading(tmp_path, row)
+        first, last = data.comparisons
+        users[name] = last.user
+        assert [(c.response, c.rating) for c in last.candidates] == [("a2", 0.0), ("b2", 1.0)], name
+        assert (first.query, last.query, last.turn) == ("q1", "q2", 1)
+        assert bool(data.notes) == (name in ("140k", "55k"))
+    assert users == {"100k": "ab12", "140k": "sitting s9", "55k": "unnamed 30192", "search": "j"}
+    (_, last) = reading(tmp_path, releases["140k"]).comparisons
+    assert (last.timestamp, last.task, last.question) == (1748772000.0, "code", "k")
+    assert "sittings and no people" in reading(tmp_path, releases["140k"]).notes[0]
+    assert "--protocol new-users" in reading(tmp_path, releases["55k"]).notes[0]
+
+
+def test_both_bad_of_the_release_of_2025_is_a_tie_with_feedback(tmp_path: Path) -> None:
+    *_, last = reading(tmp_path, battle(winner="both_bad")).comparisons
+    assert [(c.rating, c.feedback) for c in last.candidates] == 2 * [(0.5, "both bad")]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"winner_tie": 1}, "2 of winner_model_a, winner_model_b, winner_tie are 1; expected exactly one"),
+        ({"prompt": '["q1", null]'}, "a question in prompt is empty"),
+        ({"prompt": "q1"}, "prompt is not JSON"),
+        ({"response_a": "[null]"}, "no answered question in common"),
+    ],
+)
+def test_bad_rows_of_the_release_without_people_are_named(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+    row = {"id": 1, "model_a": "m1", "model_b": "m2", "prompt": '["q1"]', "response_a": '["a"]', "response_b": '["b"]'}
+    row |= {"winner_model_a": 1, "winner_model_b": 0, "winner_tie": 0}
+    data = reading(tmp_path, row, row | change)
+    assert len(data.comparisons) == 1
+    assert reason in data.rejected[0].reason
+
+
+def test_a_battle_with_a_picture_is_refused(tmp_path: Path) -> None:
+    seen = [{"role": "user", "content": [{"type": "image", "image": "x", "text": None}]}, *chat("", "a")[1:]]
+    data = reading(tmp_path, battle(), battle(conversation_a=seen))
+    assert "part of type 'image'; expected parts of type text" in data.rejected[0].reason
