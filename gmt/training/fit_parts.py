@@ -117,7 +117,7 @@ def join_parts(posterior: ClosedForm | None, graph: NetworkRouter | None, data: 
     losses = {weight: valid.losses(base + weight * extra, posterior.logits) for weight in WEIGHTS}
     best = best_setting(WEIGHTS, lambda weight: losses[weight])
     gain, doubt = paired_gain(losses[0.0], losses[best])
-    found = f"on validation it lowers the log loss by {gain:.4f} ± {doubt:.4f}"
+    found = f"on validation it {'lowers' if gain >= 0 else 'raises'} the log loss by {abs(gain):.4f} ± {doubt:.4f}"
     if gain <= doubt:
         return GmtRouter(posterior, graph, 0.0), [f"The network is switched off: {found}."]
     return GmtRouter(posterior, graph, best), [f"The network joins with weight {best:g}: {found}."]

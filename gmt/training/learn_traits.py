@@ -134,7 +134,7 @@ def learn_traits(
         if gain > 0:
             best, traits = _best_of_all(trials, tried)
             gain, doubt = trials.gain(traits)
-        found = f"on validation they lower the log loss by {gain:.4f} ± {doubt:.4f}"
+        found = f"on validation they {'lower' if gain >= 0 else 'raise'} the log loss by {abs(gain):.4f} ± {doubt:.4f}"
         if gain <= doubt:
             return router, f"The learned traits are switched off: {found}."
         joined = _with_quality(router.with_learned_traits(traits), valid)
