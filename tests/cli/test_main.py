@@ -282,7 +282,9 @@ def test_json_is_one_object_and_quiet_is_quiet(capsys, demo_data, tmp_path):
     trained = said("train", data, *run_, *tiny)
     assert trained["run"] == str(tmp_path / "run") and trained["best"]["steps"] == 4
     measured = said("eval", *run_, "--baselines", "random,oracle")
-    assert list(measured["shots"]["all"]["routers"]) == ["gmt", "random", "oracle"]
+    controls = ["owners_shuffled", "unknown_user", "constant", "best_single"]
+    assert list(measured["shots"]["all"]["routers"]) == ["gmt", *controls, "random", "oracle"]
+    assert measured["verdict"]["text"]
     told = said("adapt", *run_, "--user", "ana", "--shots", "5")
     assert (told["user"], told["votes"]) == ("ana", 5) and set(told) >= {"added", "repeats", "before", "after"}
     assert said("adapt", *run_, "--user", "kim", "--history", history)["added"] == 2

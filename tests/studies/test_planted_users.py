@@ -9,7 +9,9 @@ def test_populations_are_measured_once_and_joined(tmp_path, monkeypatch, capsys)
     arguments += ["--set", *TINY, "posterior.network=false", "traits.networks=1", "--baselines", "bradley_terry"]
     planted_users.main(arguments)
     found = json.loads((tmp_path / "tables" / "default-12.json").read_text())["seen"]
-    assert found["seeds"] == [0, 1] and set(found["shots"]["all"]["routers"]) == {"gmt", "bradley_terry"}
+    controls = {"owners_shuffled", "unknown_user", "constant", "best_single", "random"}
+    assert found["seeds"] == [0, 1]
+    assert set(found["shots"]["all"]["routers"]) == {"gmt", "bradley_terry", *controls}
     assert "| gmt - bradley_terry |" in (tmp_path / "tables" / "default-12.md").read_text()
     runs = {path.name for path in (tmp_path / "runs" / "default").iterdir() if path.is_dir()}
     assert runs == {"12-0", "12-1"}
