@@ -198,3 +198,39 @@ def test_thresholds_stay_those_that_were_fitted():
     router = HierarchicalBradleyTerry().fit(data.select(data.table.split != TEST))
     seen = router.condition(data).votes.scales
     assert np.array_equal(seen.lone_cuts, router.reading.scales.lone_cuts)
+
+
+def shown_answers(seed: int = 0) -> tuple[Dataset, Dataset]:
+    """Return data of models, and the same declared to be of answers, which may be read where they are ranked."""
+    data = random_dataset(seed, users=6, comparisons_per_user=16)
+    return data, replace(data, card={**data.card, "answers_shown": True})
+
+
+def test_the_texts_of_targets_are_visible_only_where_data_declare_it():
+    data, shown = shown_answers()
+    targets = np.flatnonzero(data.table.split == TEST)
+    assert data.questions(targets).responses is None
+    responses = shown.questions(targets).responses
+    assert responses is not None
+    table = data.table.select(targets)
+    assert responses[table.mask].tolist() == table.response.tolist()
+    # Questions keep what they show when they are cut; ratings have no field in either.
+    assert shown.questions(targets).select(np.array([1])).responses.tolist() == responses[[1]].tolist()
+    assert not hasattr(shown.questions(targets), "rating")
+
+
+@pytest.mark.parametrize("name", ["hierarchical_bradley_terry", "answer_aware_bradley_terry"])
+def test_scores_follow_a_targets_text_only_where_answers_are_ranked_and_never_its_rating(name):
+    for data, moves in zip(shown_answers(), (False, True), strict=True):
+        router = make_router(name).fit(data.select(data.table.split != TEST))
+        test = data.table.split == TEST
+        history, targets = data.select(data.table.split == TRAIN), np.flatnonzero(test)
+        scores = router.score(history, data.questions(targets))
+        rows = test[data.table.row_comparison]
+        # 1. Other texts for the targets: each gets the one of the row before it.
+        response = data.table.response.copy()
+        response[rows] = np.roll(response[rows], 1)
+        other = data.with_table(replace(data.table, response=response))
+        assert (not np.array_equal(router.score(history, other.questions(targets)), scores)) == moves
+        # 2. Other ratings change nothing, whatever is shown.
+        assert np.array_equal(router.score(history, turned(data, test).questions(targets)), scores)

@@ -93,6 +93,10 @@ def route(
         Path | None, typer.Option(help="JSON or JSONL of chat messages before the question.")
     ] = None,
     candidates: Annotated[str | None, typer.Option(help="Models to choose from, separated by commas.")] = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(help="An answer to rank, of a run that learned from answers without models; repeatable."),
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show the past rounds that moved the winner.")] = False,
     explore: Annotated[
         bool,
@@ -116,15 +120,21 @@ def route(
     if task is not None and task not in (known := router.tasks):
         offered = f"it knows {', '.join(known)}" if known else "its data name none; leave --task out"
         raise UserError(f"there is no task {task} in this run; {offered}")
-    decision = router.rank(
-        user,
-        query,
-        split_names(candidates),
-        messages,
-        explain,
-        _generator(seed) if explore else None,
-        cost_weight,
-        task,
+    if answer and (candidates or messages or explain or explore or cost_weight):
+        raise UserError("--answer goes with --user, --query and --task alone; leave the other options out")
+    decision = (
+        router.rank_answers(user, query, answer, task)
+        if answer
+        else router.rank(
+            user,
+            query,
+            split_names(candidates),
+            messages,
+            explain,
+            _generator(seed) if explore else None,
+            cost_weight,
+            task,
+        )
     )
     terminal.result(decision.to_json())
     if decision.user is None:

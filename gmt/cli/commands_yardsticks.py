@@ -34,11 +34,12 @@ def reproduce(
     terminal.result(found)
     terminal.text(f"{found['protocol']}; vectors of {found['encoder']}")
     rows = [
-        *((row["method"], row["column"], f"{row['accuracy']:.2f}", f"here, {row['people']} people, {row['pairs']} pairs")
-          for row in found["measured"]),
-        *((row["method"], row["column"], f"{row['accuracy']:.2f}", row["paper"]) for row in found["published"]),
-    ]  # fmt: skip
-    terminal.table("", ["method", "people or set", "accuracy", "where"], [list(row) for row in rows])
+        {**row, "paper": f"measured here, {row['people']} people, {row['pairs']} pairs"} for row in found["measured"]
+    ]
+    cells = [
+        [row["method"], row["column"], f"{row['accuracy']:.2f}", row["paper"]] for row in rows + found["published"]
+    ]
+    terminal.table("", ["method", "people or set", "accuracy", "where"], cells)
     for note in found["notes"]:
         terminal.note(note)
 

@@ -19,6 +19,7 @@ from gmt.errors import UserError
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.routing.costs import price_shares
 from gmt.runs import RunFolder, read_card
+from gmt.serving.answer_ranking import offered_models, rank_answers
 from gmt.serving.conversation_question import conversation_question
 from gmt.serving.copy_run import copy_run
 from gmt.serving.decision import Decision, Reason, rank
@@ -101,7 +102,7 @@ class Router:
     @property
     def models(self) -> list[str]:
         """Names of the models on offer, those of models.json first."""
-        return list(self.live.now().offered)
+        return offered_models(self.live.now())
 
     @property
     def users(self) -> list[str]:
@@ -177,6 +178,21 @@ class Router:
         reasons = _reasons(now, data, first, best) if explain and known is not None else ()
         return Decision(known, query, ranking, 0 if known is None else builder.votes(code), reasons)
 
+    def rank_answers(self, user: str | None, query: str, answers: Sequence[str], task: str | None = None) -> Decision:
+        """Rank answers by what they look like and say, whoever wrote them, for a run that learned from such answers.
+
+        Args:
+            user: Who asks; an unknown user gets the ranking of one without history.
+            query: The text of the question.
+            answers: Two texts or more. In the ranking they are called `answer 1`, … as they are given.
+            task: Name of the task the query belongs to.
+
+        Raises:
+            UserError: The run chooses models, there are fewer than two answers, or a text is empty.
+        """
+        now = self.live.now()
+        return rank_answers(now, user, query, answers, task, float(self.card.get("temperature") or 1.0))
+
     def preferences(self, user: str | None, questions: int = 64) -> dict[str, float]:
         """Return each model's mean score for a user over the run's own queries, best first.
 
@@ -189,7 +205,7 @@ class Router:
         texts = np.unique(table.query)
         texts = texts[np.linspace(0, len(texts) - 1, min(questions, len(texts))).astype(int)]
         first = np.array([int(np.flatnonzero(table.query == code)[0]) for code in texts])
-        names = list(now.offered)
+        names = offered_models(now)
         codes = [table.models.index(name) for name in names]
         asked = replace(
             now.data.questions(first),
@@ -325,8 +341,10 @@ def _candidates(now: RunData, query: str, candidates: Sequence[str] | None) -> l
     if not query.strip():
         raise UserError("the query is empty; pass the question to route with --query")
     check_text(query, "query")  # before an encoder reads it
-    names = list(dict.fromkeys(candidates)) if candidates is not None else list(now.offered)
+    names = list(dict.fromkeys(candidates)) if candidates is not None else offered_models(now)
     unknown = [name for name in names if name not in now.builder.models]
+    if not names and now.offered and candidates is None:
+        raise UserError("this run ranks answers and names no models; hand it the answers, gmt route --answer TEXT …")
     if unknown or not names:
         offered = ", ".join(now.offered)
         raise UserError(f"there is no model {', '.join(unknown) or 'to choose from'}; the run offers {offered}")

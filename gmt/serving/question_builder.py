@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gmt.data.answer_slots import slot_name
 from gmt.data.comparisons import check_text
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.growing_rows import LayeredVectors
@@ -87,12 +88,8 @@ class QuestionBuilder:
             DataError: The query holds half a character, which no file and no encoder can take.
         """
         check_text(query, "query")
-        data, count = self.data, len(users)
-        code = self._texts.code(known_as(query, self._texts))
-        if code < 0:
-            code = len(self._texts)
-            table = data.table.grown(texts=self._texts.beside([query]))
-            data = replace(data, table=table, vectors=LayeredVectors.of(data.vectors).beside(vector[None]))
+        count = len(users)
+        data, (code,) = self._knowing([query], vector[None])
         nowhere = np.full(count, -1)
         return data, replace(
             self._nothing,
@@ -106,6 +103,46 @@ class QuestionBuilder:
             timestamp=np.full(count, np.nan),
             candidates=np.tile(np.asarray(models, np.int64), (count, 1)),
         )
+
+    def build_answers(
+        self, users: Sequence[int], query: str, answers: Sequence[str], vectors: np.ndarray, task: str | None = None
+    ) -> tuple[Dataset, Questions]:
+        """Return the data with these texts, and the question which of K answers each of some users prefers.
+
+        All answers stand at one place, so that the order they are given in tells nothing.
+
+        Args:
+            users: (C,) codes, -1 for an unknown user.
+            query: Its text.
+            answers: The K texts to be ranked.
+            vectors: (1 + K, D) vectors of the query and the answers.
+            task: Name of its task, if it has one.
+
+        Raises:
+            DataError: A text holds half a character.
+        """
+        for text in (query, *answers):
+            check_text(text, "the query or an answer")
+        data, codes = self._knowing([query, *answers], vectors)
+        place = [self.models.code(slot_name(0))] * len(answers)
+        _, asked = self.build(users, query, vectors[0], place, task)
+        return data, replace(asked, query=np.full(len(users), codes[0]), responses=np.tile(codes[1:], (len(users), 1)))
+
+    def _knowing(self, texts: Sequence[str], vectors: np.ndarray) -> tuple[Dataset, np.ndarray]:
+        """Return the data with some texts, new ones at its end, and the (T,) codes of these."""
+        data, size = self.data, len(self._texts)
+        fresh: dict[str, int] = {}
+        codes, rows = [], []
+        for at, text in enumerate(texts):
+            code = self._texts.code(known_as(text, self._texts))
+            if code < 0 and text not in fresh:
+                fresh[text] = size + len(fresh)
+                rows.append(at)
+            codes.append(fresh[text] if code < 0 else code)
+        if fresh:
+            table = data.table.grown(texts=self._texts.beside(list(fresh)))
+            data = replace(data, table=table, vectors=LayeredVectors.of(data.vectors).beside(vectors[rows]))
+        return data, np.array(codes, np.int64)
 
 
 def known_as(text: str, texts: Vocabulary) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.errors import DataError
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
+from gmt.rivals.ridge_on_answers import RidgeAnswers
 from gmt.routing.protocol import RoutingMethod
 from gmt.studies.both_orders import right_in_both_orders
 from gmt.studies.published_rows import MRM, P_CHECK, P_GENRM, SYNTHESIZE_ME, PublishedRow
@@ -124,7 +126,8 @@ YARDSTICKS = {
     ),
     "p-check": Yardstick(
         *("personal-reward-bench", unseen_people, False, P_CHECK),
-        "half of the people unseen in training, their own training pairs shown, accuracy pooled over pairs, both orders",
+        "half of the people unseen in training, their own training pairs shown, accuracy pooled over pairs, both "
+        "orders",
     ),
 }
 
@@ -160,7 +163,9 @@ def reproduce(name: str, input: str | Path, out: Path, encoder: str = "minilm", 
 
 
 def measured(cut: ProtocolCut, per_person: bool) -> list[dict[str, Any]]:
-    """Return the accuracy, in percent, of our router and of the same router blind to users, for each group of people.
+    """Return the accuracy, in percent, of our router and of a ridge on the same vectors, for each group of people.
+
+    Both are asked once with and once without the user; the ridge without users is a reward model for everybody.
 
     Raises:
         DataError: A group has no pair.
@@ -168,10 +173,14 @@ def measured(cut: ProtocolCut, per_person: bool) -> list[dict[str, Any]]:
     learn = cut.data.select(cut.fit)
     if not (learn.table.split == VALID).any():
         raise DataError("no comparison is left to choose settings on; the set needs a validation part")
-    router: RoutingMethod = AnswerAwareBradleyTerry().fit(learn)
+    fitted: dict[str, RoutingMethod] = {
+        "gmt": AnswerAwareBradleyTerry().fit(learn),
+        "ridge on answers": RidgeAnswers().fit(learn),
+    }
     history, rows = cut.data.select(cut.history), []
     for group, asked in cut.targets.items():
-        for method, blind in (("gmt", False), ("gmt, user-blind", True)):
+        for name, blind in product(fitted, (False, True)):
+            method, router = f"{name}, user-blind" if blind else name, fitted[name]
             right, user = right_in_both_orders(router, history, cut.data, np.flatnonzero(asked), blind)
             if not len(right):
                 raise DataError(f"no pair of {group} people is asked; expected answers that differ in the test part")

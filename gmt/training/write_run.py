@@ -46,6 +46,8 @@ def first_card(data: Dataset, folder: Path, fingerprint: str, config: RunConfig)
         "name": folder.resolve().name,
         "protocol": data.card.get("protocol", "seen"),
         "seed": config.seed,
+        # Stated only where it holds, so that cards of other runs stay what they were.
+        **({"answers_shown": True} if data.answers_shown else {}),
         "data": {"path": str(folder), "sha256": fingerprint, "seed": data.card.get("seed")},
         "encoder": {"id": data.encoder.id, "revision": data.encoder.revision, "width": data.encoder.width},
         "schema": {"node_types": list(schema.node_types), "edge_types": [list(edge) for edge in schema.edge_types]},
