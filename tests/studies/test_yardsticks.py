@@ -81,6 +81,7 @@ def test_tastes_for_form_are_found_and_a_blind_router_is_at_chance(bench: Path, 
     assert measured["gmt", "all"] > 95
     # Both tastes are as common, so nothing that all like tells which is preferred.
     assert 35 < measured["gmt, user-blind", "all"] < 65
+    assert 35 < measured["ridge on answers, user-blind", "all"] < 65
     assert {(row["pairs"], row["people"]) for row in found["measured"]} == {(24, 8)}
     assert ("P-GenRM", "Arena", 72.68) in {(r["method"], r["column"], r["accuracy"]) for r in found["published"]}
     assert "made rows only" in found["notes"][0]
@@ -88,7 +89,7 @@ def test_tastes_for_form_are_found_and_a_blind_router_is_at_chance(bench: Path, 
 
 def test_unseen_people_are_known_by_their_own_pairs_alone(bench: Path, tmp_path: Path) -> None:
     found = yardsticks.reproduce("p-check", bench, tmp_path / "out", "hash:16", seed=1)
-    assert [row["people"] for row in found["measured"]] == [4, 4]
+    assert [row["people"] for row in found["measured"]] == [4, 4, 4, 4]
     assert accuracy(found)["gmt", "unseen"] > 90
     cut = yardsticks.unseen_people(Dataset.load(tmp_path / "out"), 1)
     table = cut.data.table
@@ -142,7 +143,9 @@ def test_the_command_prints_published_rows_beside_its_own(bench: Path, tmp_path:
     with pytest.raises(SystemExit, match="0"):
         main([*line, "--json"])
     found = json.loads(capsys.readouterr().out)
-    assert {row["method"] for row in found["measured"]} == {"gmt", "gmt, user-blind"}
+    assert [row["method"] for row in found["measured"]] == [
+        *("gmt", "gmt, user-blind", "ridge on answers", "ridge on answers, user-blind"),
+    ]
     with pytest.raises(SystemExit, match="0"):
         main(line)
     said = capsys.readouterr()
