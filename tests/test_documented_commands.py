@@ -37,9 +37,10 @@ LEFT_OUT = {
     r"^gmt eval --data OTHER$": "tests/evaluation measures on other data",
     r"people-S\.jsonl": "S stands for a number; its options are parsed",
     r"^gmt prep votes votes\.csv": "run below with the columns of its table",
-    r"^gmt prep (?:arena|prism|comparia|community-alignment|personal-reward-bench|chat|langfuse|otel|vllm-sr|open-webui) ": (
+    r"^gmt prep (?:prism|comparia|community-alignment|personal-reward-bench|chat|langfuse|otel|vllm-sr|open-webui) ": (
         "tests/data_prep/sources reads made rows of the published shapes"
     ),
+    r"^gmt prep arena FILE_OR": "the same",
     r"^gmt (?:reproduce|export)": "tests/studies/test_yardsticks.py and tests/serving/test_routerarena.py run them",
     r"--answer ONE": "tests/serving/test_answer_ranking.py ranks answers",
     r"^gmt prep recipe:(?!llmfao)": "tests/data_prep/recipes/test_shelf.py reads made rows of the published shapes",

@@ -205,6 +205,9 @@ def test_thresholds_stay_those_that_were_fitted():
 def shown_answers(seed: int = 0) -> tuple[Dataset, Dataset]:
     """Return data of models, and the same declared to be of answers, which may be read where they are ranked."""
     data = random_dataset(seed, users=6, comparisons_per_user=16)
+    # Texts of several lengths, so that their form differs.
+    texts = tuple(text + " and more" * (at % 5) for at, text in enumerate(data.table.texts))
+    data = data.with_table(replace(data.table, texts=texts))
     return data, replace(data, card={**data.card, "answers_shown": True})
 
 
