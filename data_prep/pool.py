@@ -60,7 +60,7 @@ def _stated(path: Path) -> tuple[dict[str, StatedModel], bool]:
     """Return what a file states of models, and whether it is a list of all prices in the world."""
     found = _read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
     if is_price_file(found):
-        return {name: StatedModel(**prices) for name, prices in million_prices(found).items()}, True
+        return {name: StatedModel.model_validate(prices) for name, prices in million_prices(found).items()}, True
     try:
         stated = TypeAdapter(dict[Whole, StatedModel]).validate_python(found, strict=True)
     except ValidationError as error:

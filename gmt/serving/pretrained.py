@@ -206,6 +206,8 @@ class Router:
         texts = texts[np.linspace(0, len(texts) - 1, min(questions, len(texts))).astype(int)]
         first = np.array([int(np.flatnonzero(table.query == code)[0]) for code in texts])
         names = offered_models(now)
+        if not names:
+            return {}  # of a run that ranks answers, which have no name to be liked by
         codes = [table.models.index(name) for name in names]
         asked = replace(
             now.data.questions(first),
@@ -213,6 +215,8 @@ class Router:
             conversation=np.full(len(first), -1),
             turn=np.zeros(len(first), np.int64),
             candidates=np.tile(codes, (len(first), 1)),
+            # Every model is asked for, not the answers that stood there.
+            responses=None,
         )
         mean = now.router.score(now.data, asked).mean(axis=0)
         return {names[k]: float(mean[k]) for k in np.argsort(-mean, kind="stable")}

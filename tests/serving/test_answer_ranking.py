@@ -65,3 +65,7 @@ def test_the_terminal_ranks_answers_too(answer_run: Path, capsys: pytest.Capture
     with pytest.raises(SystemExit, match="2"):
         main([*line, "--explain"])
     assert "--answer goes with --user, --query and --task alone" in capsys.readouterr().err
+
+
+def test_an_answer_has_no_name_to_be_liked_by(answer_run: Path) -> None:
+    assert Router.from_pretrained(answer_run).preferences("u0") == {}
