@@ -14,7 +14,7 @@ from gmt.routing.pairwise import win_probability
 
 def with_all_models(questions: Questions, models: int) -> Questions:
     """Return the questions with all of M models as candidates, in the order of their codes."""
-    return replace(questions, candidates=np.tile(np.arange(models), (len(questions), 1)))
+    return replace(questions, candidates=np.tile(np.arange(models), (len(questions), 1)), responses=None)
 
 
 def chosen(scores: np.ndarray) -> np.ndarray:

@@ -54,7 +54,7 @@ class QualityGap(Rival):
         small = int(cheaper[np.argmax(means[cheaper])]) if len(cheaper) else large
         # 2. Both are predicted for every question, whether they are on offer or not.
         both = np.tile([small, large], (len(questions), 1))
-        predicted = self.judge.score(history, replace(questions, candidates=both))
+        predicted = self.judge.score(history, replace(questions, candidates=both, responses=None))
         first = np.where(predicted[:, 1] - predicted[:, 0] <= self.gap, small, large)
         # 3. Mean ratings are at most 1, so that all others stand below the two.
         scores = at_candidates(means - 1, questions)

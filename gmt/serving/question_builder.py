@@ -102,6 +102,7 @@ class QuestionBuilder:
             query=np.full(count, code),
             timestamp=np.full(count, np.nan),
             candidates=np.tile(np.asarray(models, np.int64), (count, 1)),
+            responses=None,
         )
 
     def build_answers(

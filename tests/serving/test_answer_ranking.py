@@ -51,6 +51,8 @@ def test_places_are_no_models_on_offer(answer_run: Path, tiny_run: Path) -> None
         router.rank("u0", "a question")
     with pytest.raises(UserError, match="chooses among models and does not rank answers"):
         Router.from_pretrained(tiny_run).rank_answers("u0", "a question", ["a", "b"])
+    # Whoever names places gets an answer all the same: what is known of them without any text.
+    assert len(router.rank("u0", "a question", ["answer 1", "answer 2"]).ranking) == 2
     for answers in ([], ["one"], ["one", " "]):
         with pytest.raises(UserError, match="expected a query and two answers or more"):
             router.rank_answers("u0", "a question", answers)
