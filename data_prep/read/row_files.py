@@ -93,7 +93,9 @@ def read_hub(input: str, split: str) -> Iterator[NumberedRow]:
         yield name, number, row
 
 
-def refuse_missing_fields(input: str | Path | None, needed: Sequence[str], meant: str) -> None:
+def refuse_missing_fields(
+    input: str | Path | None, needed: Sequence[str], meant: str, one_of: Sequence[str] = ()
+) -> None:
     """Refuse an input of which no row has a field that every row needs, and say which fields there are.
 
     Asked where no row could be read: twenty lines on empty fields tell nobody that the file is of another shape.
@@ -102,14 +104,16 @@ def refuse_missing_fields(input: str | Path | None, needed: Sequence[str], meant
         input: File, folder or hub dataset.
         needed: The fields.
         meant: What rows of this source hold, for the message.
+        one_of: Fields of which one must be there, whichever.
 
     Raises:
-        FieldsMissing: One of them stands in none of the first thousand rows.
+        FieldsMissing: One of them, or all of `one_of`, stands in none of the first thousand rows.
     """
     known: dict[str, None] = {}
     for _, _, row in islice(read_input(input, []), 1000):
         known |= dict.fromkeys(row)
     missing = [name for name in needed if name not in known]
+    missing += [] if any(name in known for name in one_of) else one_of
     if known and missing:
         named = str(input) if is_hub(input) else Path(str(input)).name
         raise FieldsMissing(

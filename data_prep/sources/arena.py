@@ -24,6 +24,8 @@ WORDS = Labels({**SIDES, "both_bad": BOTH_BAD, "bothbad": BOTH_BAD})
 """Verdicts of all releases; the one of 2025 writes `both_bad`."""
 PEOPLE, SITTINGS = ("judge", "judge_hash"), ("evaluation_session_id",)
 TEXTS = (("conversation_a", "conversation_b"), ("messages_a", "messages_b"))
+TEXT_FIELDS = ("conversation_a", "messages_a", "prompt")
+"""One of them stands in every release; without any a file is no arena file."""
 
 
 def read(input: str | Path | None, options: SourceOptions) -> RawData:
@@ -38,7 +40,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     """
     found = read_rated(input, _battle, options.mapper, Grouping(line_is_conversation=True))
     if not found.grouped.rows and found.rejected:
-        refuse_missing_fields(input, FIELDS, MEANT)
+        refuse_missing_fields(input, FIELDS, MEANT, TEXT_FIELDS)
     return RawData(
         grouped=found.grouped,
         rejected=found.rejected,

@@ -42,6 +42,7 @@ def serve(
         str | None, typer.Option("--new-key", help="Make an API key for this tenant, print it, and end.")
     ] = None,
     allow_download: AllowDownload = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Serve a run as an OpenAI-compatible gateway that routes each request for its user."""
@@ -50,13 +51,13 @@ def serve(
     from gmt.gateway.worker import ServeOptions, serve_until_stopped
 
     if new_key is not None:
-        terminal, (key, digest) = Terminal(False, as_json), make_key()
+        terminal, (key, digest) = Terminal(quiet, as_json), make_key()
         terminal.result({"key": key, "tenant": new_key, "sha256": digest})
         terminal.text(f"{key}\nIt is shown this once. Add to the pool's file, under keys:\n"
                       f"  - {{tenant: {new_key}, sha256: {digest}}}")  # fmt: skip
         return
     serve_until_stopped(
-        ServeOptions(str(run), str(pool), state, host, port, workers, str(log) if log else None, allow_download)
+        ServeOptions(str(run), str(pool), state, host, port, workers, str(log) if log else None, allow_download, quiet)
     )
 
 

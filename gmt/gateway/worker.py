@@ -34,6 +34,7 @@ class ServeOptions:
         workers: Processes.
         journal: File to append decisions and feedback to.
         allow_download: The run's encoder may be fetched.
+        quiet: Log warnings alone.
     """
 
     run: str
@@ -44,6 +45,7 @@ class ServeOptions:
     workers: int = 1
     journal: str | None = None
     allow_download: bool = False
+    quiet: bool = False
 
 
 def serve_until_stopped(options: ServeOptions) -> None:
@@ -61,8 +63,7 @@ def serve_until_stopped(options: ServeOptions) -> None:
     if missing:
         raise UserError(f"{missing[0]} is not set; the pool says that an upstream's key is there")
     os.environ[OPTIONS] = json.dumps(asdict(options))
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes where every request goes
+    _log(options)
     settings = {"host": options.host, "port": options.port, "access_log": False, "log_config": None,
                 "server_header": False, "date_header": True, "proxy_headers": False}  # fmt: skip
     if options.workers == 1:
@@ -90,9 +91,8 @@ def app_from_environment() -> FastAPI:
     # A decision takes a millisecond of processor time; at Python's 5 ms between threads, the loop would wait for it.
     sys.setswitchinterval(0.0005)
     torch.set_num_threads(1)  # many small solves at once gain nothing from threads of their own
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     options = ServeOptions(**json.loads(os.environ[OPTIONS]))
+    _log(options)
     pool = Pool.read(Path(options.pool))
     journal = None if options.journal is None else Path(options.journal)
     served = ServedRun(Path(options.run), pool, options.state, options.allow_download, journal)
@@ -102,6 +102,13 @@ def app_from_environment() -> FastAPI:
             f"the run offers none of the pool's models ({', '.join(pool.models)}); gmt models add NAME --description …"
         )
     return create_app(Gateway(served, pool))
+
+
+def _log(options: ServeOptions) -> None:
+    """Log to standard error, requests' addresses never."""
+    level = logging.WARNING if options.quiet else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes where every request goes
 
 
 def refuse_open_doors(host: str, pool: Pool) -> None:

@@ -53,7 +53,8 @@ def store_belief(folder: RunFolder, config: RunConfig, data: Dataset, write: boo
     except UnreadableFields:
         return False
     made_of = {name: mark_of(folder.root / name).sha256 for name in _sources(folder)}
-    save_arrays(folder.conditioned, writer.arrays, {"belief": described, "made_of": _key(made_of)})
+    # One note, for the format puts several in any order, and equal trainings are to write equal files.
+    save_arrays(folder.conditioned, writer.arrays, {"belief": json.dumps([_key(made_of), described])})
     return True
 
 
@@ -75,10 +76,11 @@ def stored_belief(
         return None
     try:
         arrays, notes = load_arrays(folder.conditioned)
-        if notes.get("made_of") != _key({name: marks[name] for name in _sources(folder) if name in marks}):
+        made_of, described = json.loads(notes["belief"])
+        if made_of != _key({name: marks[name] for name in _sources(folder) if name in marks}):
             return None
-        found = read_fields(notes["belief"], arrays, _outside(posterior))
-    except (UnreadableFields, KeyError, RunError):
+        found = read_fields(described, arrays, _outside(posterior))
+    except (UnreadableFields, KeyError, RunError, ValueError, TypeError):
         return None
     return found if isinstance(found, ConditionedPosterior) else None
 

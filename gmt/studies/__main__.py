@@ -7,7 +7,7 @@ from pathlib import Path
 
 STUDIES = (
     *("real_votes", "planted_users", "tables"),
-    *("sweeps", "choice", "ablations", "turns", "learned_parts", "personalized", "answer_rivals"),
+    *("sweeps", "choice", "ablations", "turns", "follow_ups", "learned_parts", "personalized", "answer_rivals"),
 )
 
 

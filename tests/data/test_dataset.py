@@ -55,10 +55,14 @@ def talk(*ratings, user="ana", name="talk"):
 
 def test_questions_have_no_place_for_an_outcome():
     names = {item.name for item in dataclasses.fields(Questions)}
-    assert not names & {"rating", "ratings", "response", "responses", "feedback", "winner", "cost", "rated", "start"}
+    assert not names & {"rating", "ratings", "response", "feedback", "winner", "cost", "rated", "start"}
     assert names == {
         "comparison", "user", "conversation", "turn", "question", "task", "query", "timestamp", "candidates", "earlier",
+        "responses",
     }  # fmt: skip
+    # Only data that declare their answers visible show any; everywhere else the place stays empty.
+    data = random_dataset(0)
+    assert data.questions(np.arange(len(data.table))).responses is None
 
 
 @pytest.mark.parametrize("max_turns", [1, 4])
@@ -124,8 +128,10 @@ def test_select_takes_questions_and_keeps_their_past():
     questions = data.questions(np.arange(len(data.table)))
     part = questions.select(np.array([5, 2]))
     assert len(part) == 2 and part.earlier is questions.earlier
+    assert part.responses is None
     for name, value in arrays(questions).items():
-        np.testing.assert_array_equal(getattr(part, name), value[[5, 2]])
+        if name != "responses":
+            np.testing.assert_array_equal(getattr(part, name), value[[5, 2]])
 
 
 def test_append_keeps_codes_and_vectors_and_adds_new_people_models_and_texts(tmp_path):

@@ -61,9 +61,10 @@ def test_stored_for_other_settings_or_another_history_is_stale(good_run, name):
 def test_a_run_without_or_with_another_layout_is_conditioned_anew(run_copy):
     folder, data, posterior, marks = parts(run_copy)
     arrays, notes = load_arrays(folder.conditioned)
-    nodes = json.loads(notes["belief"])
+    key, described = json.loads(notes["belief"])
+    nodes = json.loads(described)
     nodes[-1]["fields"]["a field of a later gmt"] = 0
-    save_arrays(folder.conditioned, arrays, notes | {"belief": json.dumps(nodes)})
+    save_arrays(folder.conditioned, arrays, notes | {"belief": json.dumps([key, json.dumps(nodes)])})
     assert stored_belief(folder, posterior, marks) is None
     folder.conditioned.unlink()
     assert stored_belief(folder, posterior, marks) is None

@@ -13,10 +13,12 @@ from gmt.data.interactions import InteractionTable
 from gmt.data.signals import SIGNALS
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.answer_features import KnownAnswers
+from gmt.posterior.answer_reader import AnswerReader
 from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.observations import GAP, LONE, VOTE, WEAK
 from gmt.posterior.rating_scales import RatingScales
 from gmt.posterior.stored_fields import FieldWriter, UnreadableFields, read_fields
+from gmt.posterior.style import AnswerStyle
 from gmt.routing.conversation_reading import ReadQueries
 from gmt.routing.kernels import QueryKernel
 from gmt.routing.query_keys import QueryKeys
@@ -144,9 +146,13 @@ def test_a_belief_that_reads_traits_comes_back_without_the_texts_of_its_history(
 
 
 def test_rows_that_only_a_fit_reads_are_left_out():
-    known = KnownAnswers(np.ones((9, 2)), np.ones((3, 2)), keys(2), np.arange(2), np.zeros((2, 2)))
+    reader = AnswerReader(
+        AnswerStyle(np.zeros(2), np.ones(2), np.zeros((3, 2))), (0.1, 1.0), np.ones(4), np.ones((4, 3))
+    )
+    known = KnownAnswers(reader, np.ones((9, 2)), np.ones((3, 2)), keys(2), np.arange(2), np.zeros((2, 2)))
     found, _ = there_and_back(known)
     assert found.rows.shape == (0, 2) and np.array_equal(found.means, known.means)
+    assert found.reader.near == reader.near and np.array_equal(found.reader.axes, reader.axes)
 
 
 @pytest.mark.parametrize("value", [object(), {"a": 1}, np.array(["a"]), json.JSONDecoder()])

@@ -104,7 +104,7 @@ def test_the_name_of_a_model_is_a_verdict_in_every_source(tmp_path: Path) -> Non
         (
             arena,
             {"user": "ann", "model_a": "x", "model_b": "y"},
-            "no field question_id and no judge.*its fields are user, model_a",
+            "no field conversation_a and no messages_a and no prompt.*its fields are user, model_a",
         ),
         (
             mt_bench,
