@@ -35,6 +35,9 @@ for most in (10_000, 10):
 assert processes.process_count() == 2
 assert all(0 < part.stop - part.start < count for count, part in asked), asked
 print("shared", len(asked))
+# Neither may leave while the other still speaks to it.
+distributed.barrier()
+distributed.destroy_process_group()
 """
 
 
