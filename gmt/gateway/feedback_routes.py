@@ -19,6 +19,8 @@ from gmt.gateway.request_body import body_of, caller_of, gateway_of
 from gmt.gateway.served_run import LoadedRun
 
 feedback_routes = APIRouter()
+WRITTEN_WITHIN = 1.0
+"""Seconds after which a decision that another process made stands in the state."""
 
 
 @feedback_routes.post("/v1/feedback")
@@ -79,6 +81,11 @@ def _round_of(gateway: Gateway, run: LoadedRun, caller: Caller, said: Said) -> t
     """
     if said.decision is not None:
         decision = run.writer.get(said.decision)
+        # Another process may have made it this very moment, and writes it behind its answer.
+        deadline = time.monotonic() + WRITTEN_WITHIN
+        while decision is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+            decision = run.writer.get(said.decision)
         if decision is None or decision.payload["tenant"] != caller.tenant:
             raise ApiError(404, f"there is no decision {said.decision[:60]!r}, or no longer", "decision_not_found")
         user, query, chosen = decision.user, decision.payload["query"], decision.payload["model"]

@@ -80,7 +80,7 @@ def test_every_process_knows_at_the_next_request(served, good_copy, tmp_path, re
         asked = httpx.post(f"{url}/v1/route", json={**ASK, "user": "ana"}, timeout=60).json()
         said = {"decision": asked["decision"], "thumb": "up" if number % 2 else "down", "key": f"k{number}", "model": A}
         body = httpx.post(f"{url}/v1/feedback", json={**said, "words": f"remark {number}"}, timeout=60).json()
-        assert body["added"], body
+        assert body.get("added"), body
         assert [votes_of(url, "ana") for _ in range(8)] == [number] * 8
 
     # Votes from many at once, to whichever process takes them: none is lost, and none counts twice.
