@@ -80,7 +80,8 @@ def test_training_anew_keeps_votes_and_nothing_else_of_the_earlier_run(demo_data
 
 
 def test_votes_whose_vectors_the_new_data_cannot_give_are_not_given_up(unchecked_data, demo_data, run_copy, tmp_path):
-    Router.from_pretrained(run_copy).add("newt", [VOTE])
+    router = Router.from_pretrained(run_copy)  # held, for its database is tidied up whenever it is let go
+    router.add("newt", [VOTE])
     before = contents(run_copy)
     other = Path(shutil.copytree(demo_data, tmp_path / "data"))
     encoder = json.loads((other / "embeddings" / "encoder.json").read_text())
