@@ -15,8 +15,8 @@ DTYPE = torch.float64
 WORTH_MOVING = 2e6
 """Multiplications of a Newton step from which a GPU is faster than the processor.
 
-Measured on an H100 beside sixteen cores (docs/performance.md): 32 users of 16 votes each (1.3e5) take five times as long
-on the GPU, whose every operation costs a launch; 256 of them (1e6) the same; 256 of 40 votes (1.6e7) a quarter.
+Measured on an H100 beside sixteen cores (docs/performance.md): 32 users of 16 votes each (1.3e5) take five times as
+long on the GPU, whose every operation costs a launch; 256 of them (1e6) the same; 256 of 40 votes (1.6e7) a quarter.
 """
 
 

@@ -30,7 +30,7 @@ def users_mode(
     Args:
         kernel: (B, T, T) K.
         outcomes, offset, mask, start: (B, T), as `laplace_mode` has them.
-        device: Where to solve; by default this process's GPU, where there is one, torch is loaded and the work is worth it.
+        device: Where to solve; by default this process's GPU, where one is at hand, torch is loaded and it is worth it.
     """
     # Loading torch takes longer than the few users whom a process without it solves for.
     if device is None and "torch" in sys.modules:
