@@ -3,9 +3,15 @@
 import os
 import sys
 
+import pytest
+import torch
+
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 DIED, DONE, FAILED = 77, 0, 78
+LEARNS_IN_FORKS = pytest.mark.skipif(
+    torch.cuda.is_available(), reason="a fork cannot use the GPU of its parent; run this with CUDA_VISIBLE_DEVICES="
+)
 
 
 def is_change(event, args):

@@ -92,7 +92,8 @@ def states(router: AnswerAwareBradleyTerry, learn: Dataset, seed: int) -> Score:
     with tempfile.TemporaryDirectory() as folder:
         # 1. A network trained as always; nothing of it is trained further.
         scorer = _turn_graph(train_scorer(learn, config, RunFolder(Path(folder)))[0])
-    scorer.eval()
+    # Features are read in NumPy, and a network is trained on a GPU where there is one.
+    scorer.cpu().eval()
     valid = validation_of(learn)
     # 2. The posterior with more features: what was fitted before is kept, for only the amplitudes are sought anew.
     wider = AnswerAwareBradleyTerry(router.start, lambda history: StateFeatures.of(scorer, history))

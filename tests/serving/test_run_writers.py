@@ -13,8 +13,10 @@ from gmt.bench.made_data import made_dataset, made_run
 from gmt.cli.main import main
 from gmt.runs import RunFolder
 from gmt.serving.pretrained import Router
+from tests.crashes import LEARNS_IN_FORKS
 
 WRITERS, VOTES, AT_ONCE = 8, 50, 10
+pytestmark = LEARNS_IN_FORKS
 fork = multiprocessing.get_context("fork")
 
 

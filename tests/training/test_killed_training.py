@@ -17,9 +17,11 @@ from gmt.runs import RunFolder
 from gmt.serving.pretrained import Router
 from gmt.state.user_files import to_jsonl
 from gmt.training.train_run import train_run
-from tests.crashes import DIED, DONE, FAILED, count_changes, die_before, fail_at
+from tests.crashes import DIED, DONE, FAILED, LEARNS_IN_FORKS, count_changes, die_before, fail_at
 from tests.factories import random_table
 from tests.trained import TINY
+
+pytestmark = LEARNS_IN_FORKS
 
 SHORT = (*TINY, "train.steps=2", "train.eval_every=1", "traits.enabled=false")
 SHORT = (*SHORT, *(f"posterior.{name}=false" for name in ("query_kernel", "query_quality", "answers", "drift")))
