@@ -22,6 +22,8 @@ LEAST_CURVATURE = 1e-6
 """Least p (1 - p) of a vote within a Newton step."""
 STEP_TOLERANCE = 1e-3
 """Of the solves within Newton steps, which need only point the right way."""
+SAME_CURVATURE = 0.2
+"""How far W^½ of a vote may be off, relative to itself, for a preconditioner to serve another Newton step."""
 EXACT_TOLERANCE = 1e-8
 """Of the solves whose result is used itself."""
 MOST_SHARED, SHARED_NUMBERS = 256, 60_000_000
@@ -218,16 +220,9 @@ class VoteKernel:
 
         Newton steps are solved by conjugate gradients. `start` is a (T,) α to begin from.
         """
-
-        def solve(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
-            # (I + W K)⁻¹ = W^½ (I + W^½ K W^½)⁻¹ W^-½: its right-hand side is as small as what is still missing, so
-            # that a rough solve gains three digits. A floor under W changes the step, not where the steps end.
-            root = np.sqrt(np.maximum(weight.T, LEAST_CURVATURE))
-            return (root * self._solved(root, x.T / root, STEP_TOLERANCE)).T
-
-        shown = np.ones((1, len(offset)), bool)
+        shown, steps = np.ones((1, len(offset)), bool), _Steps(self)
         begin = None if start is None else start[None]
-        return laplace_mode(lambda x: self.apply(x.T).T, solve, outcomes[None], offset[None], shown, begin)[0]
+        return laplace_mode(lambda x: self.apply(x.T).T, steps.solve, outcomes[None], offset[None], shown, begin)[0]
 
     def learned(self, towards: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Return (K, K) K_* (W⁻¹ + K)⁻¹ K_*ᵀ, what (T,) curvatures W take off the variance of K targets.
@@ -238,21 +233,24 @@ class VoteKernel:
         """
         root = np.sqrt(weight)[:, None]
         seen = root * towards.T
-        return seen.T @ self._solved(root, seen, EXACT_TOLERANCE)
+        return seen.T @ self.solved(root, seen, EXACT_TOLERANCE, self.near(root))
 
-    def _solved(self, root: np.ndarray, right: np.ndarray, tolerance: float) -> np.ndarray:
-        """Return (I + W^½ K W^½)⁻¹ times (T, N) numbers, given (T, 1) W^½.
+    def solved(self, root: np.ndarray, right: np.ndarray, tolerance: float, near: BlockLowRank) -> np.ndarray:
+        """Return (I + W^½ K W^½)⁻¹ times (T, N) numbers, given (T, 1) W^½ and what is near the matrix."""
+        return conjugate_gradients(lambda z: z + root * self.apply(root * z), right, tolerance, near.solve)
 
-        The largest parts of K are solved exactly in every step of the conjugate gradients: what votes on one query
-        have of their own, and of what all share as many directions as fit.
+    def near(self, root: np.ndarray) -> BlockLowRank:
+        """Return a matrix near I + W^½ K W^½, of which the inverse is known.
+
+        It has the largest parts of K: what votes on one query have of their own, and of what all share as many
+        directions as fit.
         """
         prior, query = self.scales
         blocks = self.query.blocks if query else []
         weighted = (
             (index, prior * query * entries * root[index] * root[index].swapaxes(1, 2)) for index, entries in blocks
         )
-        near = BlockLowRank(weighted, root * self._common)
-        return conjugate_gradients(lambda z: z + root * self.apply(root * z), right, tolerance, near.solve)
+        return BlockLowRank(weighted, root * self._common)
 
     @cached_property
     def _common(self) -> np.ndarray:
@@ -267,6 +265,28 @@ class VoteKernel:
             most = min(MOST_SHARED, SHARED_NUMBERS // max(self.design.shape[0], 1)) - spent
             parts.append(np.sqrt(prior * query) * self.query.common(most))
         return np.concatenate(parts, axis=1)
+
+
+class _Steps:
+    """Solve the Newton steps of one fit, all with the preconditioner of the first while curvatures stay near its own.
+
+    Args:
+        kernel: K.
+    """
+
+    def __init__(self, kernel: VoteKernel) -> None:
+        self.kernel = kernel
+        self._root: np.ndarray | None = None
+
+    def solve(self, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return (1, T) Δ with (I + W K) Δ = x, given (1, T) W, three digits of what is missing."""
+        # (I + W K)⁻¹ = W^½ (I + W^½ K W^½)⁻¹ W^-½: its right-hand side is as small as what is still missing, so
+        # that a rough solve gains three digits. A floor under W changes the step, not where the steps end.
+        root = np.sqrt(np.maximum(weight.T, LEAST_CURVATURE))
+        # To make the preconditioner costs as much as several products, and one a little off costs one product more.
+        if self._root is None or np.abs(root / self._root - 1).max() > SAME_CURVATURE:
+            self._root, self._near = root, self.kernel.near(root)
+        return (root * self.kernel.solved(root, x.T / root, STEP_TOLERANCE, self._near)).T
 
 
 def _both(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
