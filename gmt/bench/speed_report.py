@@ -102,6 +102,8 @@ def rows_of(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         share = f"{one['GFLOP/s']:.0f} of {one['peak GFLOP/s']:.0f} GFLOP/s, {one['share of peak']:.0%}"
         share += f" (of its median {one['share of median matmul']:.0%})"
         out.append(("encoder", f"{what}: of the matmul peak", share))
+        least = f"{1e3 * one['roofline s']:.1f} ms at {one['GB/s']:.0f} GB/s for {one['GB moved']:.1f} GB"
+        out.append(("encoder", f"{what}: roofline", f"{least}; reached {one['share of roofline']:.0%}"))
     # 2. Training. Memory is what the process ever held, so a later line includes what an earlier one needed.
     for name, one in (found.get("step") or {}).items():
         out += _steps("step", f"{name}, {one['asked']} target pairs", one)

@@ -74,15 +74,6 @@ def matmul(rows: int, inner: int, columns: int, device: torch.device) -> tuple[C
     return lambda: a @ b, 2.0 * rows * inner * columns
 
 
-def operations(work: Callable[[], object]) -> float:
-    """Count the floating-point operations of the matrix products that something runs."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        work()
-    return float(counter.get_total_flops())
-
-
 def peak_memory() -> float:
     """Return the most memory this process has held, in GiB."""
     # macOS counts bytes here, Linux kibibytes.

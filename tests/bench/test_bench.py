@@ -12,7 +12,7 @@ from gmt.bench.large_table import write_large_folder
 from gmt.bench.made_data import made_dataset
 from gmt.bench.routing_speed import adapting, preparing, routing
 from gmt.bench.speed_report import PARTS, QUICK, rows_of, run_bench, write_bench
-from gmt.bench.timing import Timing, interleaved, matmul, operations
+from gmt.bench.timing import Timing, interleaved
 from gmt.bench.training_speed import encoder, encoder_parts, step, step_config
 from gmt.cli.main import main
 from gmt.data.dataset import Dataset
@@ -36,11 +36,6 @@ def test_a_timing_tells_median_and_deciles():
     assert Timing.of([1.0, 2.0, 3.0]).to_json() == pytest.approx({"median": 2, "low": 1.2, "high": 2.8, "repeats": 3})
 
 
-def test_operations_of_a_matrix_product_are_counted_exactly():
-    work, size = matmul(30, 20, 10, CPU)
-    assert size == 12_000 == operations(work)
-
-
 @pytest.mark.parametrize("general", [False, True])
 def test_both_encoders_get_the_same_graph_and_give_the_same_users(general):
     states, links = encoder_parts(200, 16, CPU, general)
@@ -58,6 +53,9 @@ def test_the_encoder_report_adds_up():
     assert one["times faster"] == pytest.approx(one["HGTConv"]["median"] / one["gmt"]["median"])
     assert one["share of peak"] == pytest.approx(one["GFLOP/s"] / one["peak GFLOP/s"])
     assert one["share of median matmul"] >= one["share of peak"]
+    # The roofline holds what the matrix products alone would take, so it is never the easier aim.
+    assert one["share of roofline"] == pytest.approx(one["roofline s"] / one["gmt"]["median"])
+    assert one["share of roofline"] >= one["share of peak"] > 0
 
 
 def test_the_gradient_that_is_timed_reaches_the_weights():
