@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gmt.cli.console import Terminal, TrainingBar
-from gmt.cli.failures import Stopped
+from gmt.cli.console import Terminal
+from gmt.cli.life_signs import TrainingBar
 from gmt.cli.options import (
     DEMO_DATA,
     DEMO_RUN,
@@ -21,6 +21,7 @@ from gmt.cli.options import (
     split_names,
     split_numbers,
 )
+from gmt.cli.stopped import Stopped
 
 learn_commands = typer.Typer()
 
