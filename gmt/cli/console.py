@@ -18,7 +18,6 @@ from gmt.cli.life_signs import Advance, LifeSigns, bar_on, duration, lines_of
 from gmt.cli.table_layout import Block, blocks_of
 from gmt.errors import one_line, visible
 
-
 REMARK = 1000
 """Characters of a remark on the side; a mistake has fewer, see `gmt.errors`."""
 ENDLESS = 100_000
@@ -82,7 +81,7 @@ class Terminal:
             then: A command to go on with.
         """
         took = duration(time.monotonic() - self._begun)
-        if not self.quiet:
+        if not self.quiet and not self.as_json:
             self.err.print(one_line(f"{what} in {took}{f'; next: {then}' if then else ''}", REMARK), soft_wrap=True)
 
     def result(self, value: Mapping[str, Any]) -> None:
@@ -99,6 +98,11 @@ class Terminal:
         """
         if not self.as_json:
             self.out.print(visible(text, kept="\n\t"), soft_wrap=whole or self.width is None)
+
+    def legend(self, text: str) -> None:
+        """Say below a result what its columns mean; not where results alone are wanted."""
+        if not self.quiet:
+            self.text(text)
 
     def table(
         self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[str] = ()
@@ -120,7 +124,17 @@ class Terminal:
         for number, block in enumerate(blocks_of(cells, running, self.width)):
             if number:
                 self.text("")
-            self.out.print(_table(cells, block, running))
+            self._print(_table(cells, block, running))
+
+    def _print(self, table: Table) -> None:
+        """Print a table; in a pipe without the blanks that fill its last column."""
+        if self.out.is_terminal:
+            self.out.print(table)
+            return
+        with self.out.capture() as printed:
+            self.out.print(table)
+        lines = [line.rstrip() for line in printed.get().splitlines()]
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
 
     def bar(self, what: str, total: int | None, count: bool = True) -> AbstractContextManager[Advance]:
         """Show how far work is: a bar with rate and time left at a terminal, else a line on stderr now and then.

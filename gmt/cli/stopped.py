@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-WHOLE = "what it changes in a run is changed whole or not at all; gmt users list shows what is known, then give it again"
+WHOLE = (
+    "what it changes in a run is changed whole or not at all; gmt users list shows what is known, then give it again"
+)
 GO_ON = {
     "prep": "the data folder is what it was before; give the command again, with --workers to read and encode faster",
     "cut": "give the command again",
