@@ -88,6 +88,8 @@ def prep(
         return
     if source == "demo" and input is not None:
         raise UserError(f"demo makes its data and reads no {input}; leave it out, or name the source that it is of")
+    if source.startswith("hub:"):
+        raise UserError(f"{source} is an input; name what it holds before it, e.g. gmt prep chat {source}")
     shares, read = _shares(fractions), source_options(columns, seed, workers, engine)
     recipe = chosen_recipe(terminal, source, input, read, accept, save_recipe)
     if recipe is None and asks_for_proposal(source, input, read):

@@ -82,7 +82,7 @@ def train(
 
     folder = RunFolder(run or Path("runs") / data.resolve().name)
     # How many networks of traits are worth their time shows on the way.
-    steps = settings.train.steps if settings.posterior.network else None
+    steps = settings.train.steps if settings.posterior.network and not settings.traits.enabled else None
     try:
         with terminal.bar("training", steps) as advance:
             card = train_run(data, settings, folder, resume, TrainingBar(advance))
@@ -182,4 +182,4 @@ def summary(
         write_text(out, text)
         write_json(out.with_suffix(".json"), found)
     terminal.result(found)
-    terminal.text(text)
+    terminal.text(text, whole=True)

@@ -148,7 +148,7 @@ class Terminal:
             return nullcontext(LifeSigns(what, total, self.note))
         if self.err.is_terminal:
             return bar_on(self.err, what, total, count)
-        return lines_of(LifeSigns(what, total, self.note))
+        return lines_of(LifeSigns(what, total, self.note, count))
 
 
 def _table(cells: Sequence[Sequence[str]], block: Block, texts: frozenset[int]) -> Table:

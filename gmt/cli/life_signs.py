@@ -68,13 +68,19 @@ class LifeSigns:
         what: What is being done.
         total: How many steps there are, where known.
         say: Takes a line.
+        count: Say how many steps were done.
         clock: Returns seconds.
     """
 
     def __init__(
-        self, what: str, total: int | None, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        what: str,
+        total: int | None,
+        say: Callable[[str], None],
+        count: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.what, self.total, self.say, self.clock = what, total, say, clock
+        self.what, self.total, self.say, self.count, self.clock = what, total, say, count, clock
         self.done, self.note, self.begun = 0, "", clock()
 
     def __call__(self, steps: int = 1, note: str | None = None) -> None:
@@ -91,8 +97,8 @@ class LifeSigns:
         """Return how far the work is."""
         passed = max(self.clock() - self.begun, 1e-9)
         parts = [f"{self.what}: {duration(passed)}"]
-        if self.total:
-            parts.append(f"{self.done:,} of {self.total:,}")
+        if self.count and (self.total or self.done):
+            parts.append(f"{self.done:,} of {self.total:,}" if self.total else f"{self.done:,} steps")
         if self.total and 0 < self.done < self.total:
             parts.append(f"about {duration(passed / self.done * (self.total - self.done))} to go")
         return ", ".join([*parts, *([self.note] if self.note else [])])

@@ -12,7 +12,7 @@ GO_ON = {
     "cut": "give the command again",
     "simulate": "the files are what they were before; give the command again",
     "simulate judge": "replies that were paid for are kept: the same command goes on and pays for nothing twice",
-    "train": "the same command with --resume goes on from the last checkpoint",
+    "train": "training had not begun; give the command again",
     "eval": "no results were written; give the command again, with fewer --baselines or --no-controls to be faster",
     "summary": "nothing was written; give the command again",
     "adapt": WHOLE,

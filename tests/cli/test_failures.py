@@ -71,7 +71,7 @@ def test_an_error_is_one_line_and_exit_code_2(what, capsys):
 @pytest.mark.parametrize(
     ("words", "advice"),
     [
-        ("train data/demo", "--resume"),
+        ("train data/demo", "Training had not begun"),
         ("prep demo", "give the command again"),
         ("simulate judge answers --out x", "pays for nothing twice"),
         ("simulate planted --out x", "give the command again"),

@@ -27,7 +27,7 @@ def test_lines_come_ever_more_seldom_and_never_stop():
 
 def test_a_line_says_what_how_far_and_how_long_still():
     now = iter([0.0, 30.0, 30.0, 100.0])
-    signs = LifeSigns("training", 600, print, lambda: next(now))
+    signs = LifeSigns("training", 600, print, clock=lambda: next(now))
     assert signs.line() == "training: 30 s, 0 of 600"
     signs(150, "loss 0.5")
     assert signs.line() == "training: 30 s, 150 of 600, about 90 s to go, loss 0.5".replace("90 s", duration(90))
@@ -37,9 +37,16 @@ def test_a_line_says_what_how_far_and_how_long_still():
 
 def test_work_without_known_steps_says_its_stage():
     now = iter([0.0, 4000.0])
-    signs = LifeSigns("asking", None, print, lambda: next(now))
+    signs = LifeSigns("asking", None, print, count=False, clock=lambda: next(now))
     signs(1, "fitting knn")
     assert signs.line() == "asking: 67 min, fitting knn"
+
+
+def test_steps_of_an_unknown_number_are_counted():
+    now = iter([0.0, 20.0])
+    signs = LifeSigns("training", None, print, clock=lambda: next(now))
+    signs(195, "loss 0.4")
+    assert signs.line() == "training: 20 s, 195 steps, loss 0.4"
 
 
 def test_short_work_says_nothing_and_leaves_no_thread(capsys):
