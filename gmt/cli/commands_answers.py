@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -57,7 +57,28 @@ def traits(
     for note in made["notes"]:
         terminal.warn(f"Note: {note}.")
     terminal.text(f"{out}: {made['comparisons']:,} rounds of {users:,} people; truth in {made['truth']}")
-    terminal.text(f"Next: gmt prep jsonl {out} --models {made['models']}")
+    terminal.ended(f"written to {out}", f"gmt prep jsonl {out} --models {made['models']}")
+
+
+Endpoint = Annotated[str | None, typer.Option(help="Base address of an OpenAI-compatible service.")]
+JudgeName = Annotated[str | None, typer.Option(help="Name of the judge at the endpoint.")]
+Local = Annotated[str | None, typer.Option(help="Folder or hub id of a transformers model, in place of both.")]
+KeyName = Annotated[str, typer.Option(help="Environment variable with the endpoint's key.")]
+Personas = Annotated[Path | None, typer.Option(help="JSON file: name -> persona, in place of ours.")]
+PerUser = Annotated[int, typer.Option(help="Questions each persona judges.", min=1, max=MOST)]
+Characters = Annotated[int, typer.Option(help="Characters after which a text in the prompt is cut.", min=1)]
+Tokens = Annotated[int, typer.Option(help="Tokens of a reply.", min=1, max=MOST)]
+ReadPrice = Annotated[float, typer.Option(help="What the judge charges, $ per million tokens.", min=0, callback=finite)]
+ReplyPrice = Annotated[float, typer.Option(help="The same for its replies.", min=0, callback=finite)]
+Budget = Annotated[
+    float | None, typer.Option(help="$ never exceeded, earlier runs with this cache included.", min=0, callback=finite)
+]
+Concurrency = Annotated[int, typer.Option(help="Requests under way at the same time.", min=1, max=1000)]
+Retries = Annotated[int, typer.Option(help="Further attempts when the judge is busy.", min=0, max=1000)]
+Timeout = Annotated[
+    float, typer.Option(help="Seconds until a request is given up.", min=0.001, max=1e6, callback=finite)
+]
+Cache = Annotated[Path | None, typer.Option(help="File of replies and charges.", show_default="beside OUT")]
 
 
 @answer_commands.command(
@@ -67,39 +88,28 @@ def traits(
 def judge(
     answers: Answers,
     out: Out,
-    endpoint: Annotated[str | None, typer.Option(help="Base address of an OpenAI-compatible service.")] = None,
-    model: Annotated[str | None, typer.Option(help="Name of the judge at the endpoint.")] = None,
-    local: Annotated[
-        str | None, typer.Option(help="Folder or hub id of a transformers model, in place of both.")
-    ] = None,
+    endpoint: Endpoint = None,
+    model: JudgeName = None,
+    local: Local = None,
     device: Annotated[str, typer.Option(help="Where the local model runs.")] = "cpu",
-    key_env: Annotated[str, typer.Option(help="Environment variable with the endpoint's key.")] = "OPENAI_API_KEY",
+    key_env: KeyName = "OPENAI_API_KEY",
     users: Annotated[
         int, typer.Option(help="Personas: twelve written ones, then drawn profiles.", min=1, max=MOST)
     ] = 9,
-    personas: Annotated[Path | None, typer.Option(help="JSON file: name -> persona, in place of ours.")] = None,
+    personas: Personas = None,
     questions: Questions = None,
-    per_user: Annotated[int, typer.Option(help="Questions each persona judges.", min=1, max=MOST)] = 20,
+    per_user: PerUser = 20,
     candidates: Annotated[int, typer.Option(help="Answers shown at once.", min=2, max=10_000)] = 2,
-    max_chars: Annotated[int, typer.Option(help="Characters after which a text in the prompt is cut.", min=1)] = 4000,
-    max_tokens: Annotated[int, typer.Option(help="Tokens of a reply.", min=1, max=MOST)] = 16,
-    input_price: Annotated[
-        float, typer.Option(help="What the judge charges, $ per million tokens.", min=0, callback=finite)
-    ] = 0.0,
-    output_price: Annotated[float, typer.Option(help="The same for its replies.", min=0, callback=finite)] = 0.0,
-    budget: Annotated[
-        float | None,
-        typer.Option(help="$ never exceeded, earlier runs with this cache included.", min=0, callback=finite),
-    ] = None,
+    max_chars: Characters = 4000,
+    max_tokens: Tokens = 16,
+    input_price: ReadPrice = 0.0,
+    output_price: ReplyPrice = 0.0,
+    budget: Budget = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost and stop.")] = False,
-    concurrency: Annotated[int, typer.Option(help="Requests under way at the same time.", min=1, max=1000)] = 8,
-    retries: Annotated[int, typer.Option(help="Further attempts when the judge is busy.", min=0, max=1000)] = 6,
-    timeout: Annotated[
-        float, typer.Option(help="Seconds until a request is given up.", min=0.001, max=1e6, callback=finite)
-    ] = 60.0,
-    cache: Annotated[
-        Path | None, typer.Option(help="File of replies and charges.", show_default="<stem of OUT>.ledger.jsonl")
-    ] = None,
+    concurrency: Concurrency = 8,
+    retries: Retries = 6,
+    timeout: Timeout = 60.0,
+    cache: Cache = None,
     seed: Seed = 0,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -109,25 +119,16 @@ def judge(
     Replies are kept as they come: a run that is stopped, or ends with its budget, goes on where it was when the
     command is given again, and pays for nothing twice. Verdicts that cannot be read are counted and stay unrated.
     """
-    import os
-
     from data_prep.simulate.judge import JudgeSettings, Simulation
-    from data_prep.simulate.judge_endpoint import Endpoint
     from data_prep.simulate.judge_ledger import Ledger, Prices
-    from data_prep.simulate.judge_local import LocalModel
     from data_prep.simulate.judge_run import Pace
     from data_prep.simulate.personas import personas as drawn
     from data_prep.simulate.personas import read_personas
     from data_prep.simulate.response_files import read_responses
 
     terminal = Terminal(quiet, as_json)
-    if (local is None) == (endpoint is None) or (endpoint is not None and model is None):
-        raise UserError("name one judge: --endpoint URL with --model NAME, or --local PATH")
-    who = (
-        LocalModel(local, max_tokens, device)
-        if local is not None
-        else Endpoint(str(endpoint), str(model), os.environ.get(key_env), max_tokens, timeout)
-    )
+    # First, for who named no judge should not wait for the answers to be read.
+    who = _who_judges(endpoint, model, local, device, key_env, max_tokens, timeout)
     simulation = Simulation(
         read_responses(answers, questions),
         read_personas(personas) if personas is not None else drawn(users, seed),
@@ -138,6 +139,33 @@ def judge(
         max_tokens,
     )
     _judged(terminal, simulation, out, Pace(1 if local is not None else concurrency, retries), dry_run)
+
+
+def _who_judges(
+    endpoint: str | None,
+    model: str | None,
+    local: str | None,
+    device: str,
+    key_env: str,
+    max_tokens: int,
+    timeout: float,
+) -> Any:
+    """Return the judge: at an endpoint, or on this machine.
+
+    Raises:
+        UserError: Neither is named, or both are.
+    """
+    if (local is None) == (endpoint is None) or (endpoint is not None and model is None):
+        raise UserError("name one judge: --endpoint URL with --model NAME, or --local PATH")
+    if local is not None:
+        from data_prep.simulate.judge_local import LocalModel
+
+        return LocalModel(local, max_tokens, device)
+    import os
+
+    from data_prep.simulate.judge_endpoint import Endpoint as Service
+
+    return Service(str(endpoint), str(model), os.environ.get(key_env), max_tokens, timeout)
 
 
 def _judged(terminal: Terminal, simulation: Simulation, out: Path, pace: Pace, dry_run: bool) -> None:
@@ -163,4 +191,4 @@ def _judged(terminal: Terminal, simulation: Simulation, out: Path, pace: Pace, d
     if made["unasked"]:
         terminal.warn(f"The budget ended with {made['unasked']:,} verdicts unasked; raise --budget and run again.")
     terminal.text(f"{out}: {made['verdicts']:,} verdicts of {made['users']:,} people, ${made['spent']:.4f} spent")
-    terminal.text(f"Next: gmt prep jsonl {out} --models {made['models']}")
+    terminal.ended(f"written to {out}", f"gmt prep jsonl {out} --models {made['models']}")

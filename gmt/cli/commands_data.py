@@ -3,44 +3,60 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from gmt.cli.completion import complete_source, one_of
 from gmt.cli.console import Terminal
-from gmt.cli.options import Json, Quiet, Seed, rating_ends, split_numbers
+from gmt.cli.options import Json, Quiet, Seed, split_numbers
 from gmt.cli.prep_card import prepare_and_say
+from gmt.cli.prep_options import PrepCommand, reads_columns, source_options
 from gmt.cli.prep_proposal import asks_for_proposal, chosen_recipe, print_recipes
 from gmt.errors import UserError
 
 data_commands = typer.Typer()
 
 
-@data_commands.command(
-    epilog="Example: `gmt prep votes votes.csv --user worker --winner winner --model-a left --model-b right "
-    "--query prompt --out data/votes`"
+SOURCES = (
+    "demo, votes, jsonl, chat, arena, mt-bench, prism, prism-answers, comparia, community-alignment, "
+    "personal-reward-bench, langfuse, otel, vllm-sr, open-webui, gmtrouter, scores, recipe:NAME, or a recipe in a YAML "
+    "file."
 )
+Source = Annotated[str, typer.Argument(help=SOURCES, autocompletion=complete_source)]
+Input = Annotated[
+    str | None,
+    typer.Argument(help="File or folder; or hub:OWNER/NAME, a data set of the Hugging Face hub, which is downloaded."),
+]
+Encoder = Annotated[
+    str | None, typer.Option(help="minilm, hash, or a sentence-transformers or transformers id; minilm by default.")
+]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        help="seen, new-users, new-models, new-questions, drift, or given: the source's own split.",
+        show_default="given where the source states a split, else seen",
+        autocompletion=one_of("seen", "new-users", "new-models", "new-questions", "drift", "given"),
+    ),
+]
+Workers = Annotated[
+    int, typer.Option(min=1, max=1024, help="Processes that read rows (votes, jsonl, arena) and encode texts.")
+]
+
+
+@data_commands.command(
+    cls=PrepCommand,
+    epilog="Example: `gmt prep votes votes.csv --user worker --winner winner --model-a left --model-b right "
+    "--query prompt --out data/votes`",
+)
+@reads_columns
 def prep(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="demo, votes, jsonl, chat, arena, mt-bench, prism, prism-answers, comparia, "
-            "community-alignment, personal-reward-bench, langfuse, otel, vllm-sr, open-webui, gmtrouter, scores, "
-            "recipe:NAME, or a recipe in a YAML file."
-        ),
-    ] = "demo",
-    input: Annotated[str | None, typer.Argument(help="File, folder or hub:<dataset id>.")] = None,
+    columns: dict[str, Any],
+    source: Source = "demo",
+    input: Input = None,
     out: Annotated[Path | None, typer.Option(help="Data folder to write; data/SOURCE by default.")] = None,
-    encoder: Annotated[
-        str | None, typer.Option(help="minilm, hash, or a sentence-transformers or transformers id; minilm by default.")
-    ] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            help="seen, new-users, new-models, new-questions, drift, or given: the source's own split.",
-            show_default="given where the source states a split, else seen",
-        ),
-    ] = None,
+    encoder: Encoder = None,
+    protocol: Protocol = None,
     fractions: Annotated[str, typer.Option(help="Shares of train, valid and test.")] = ".7,.1,.2",
     seed: Seed = 0,
     models: Annotated[
@@ -49,46 +65,6 @@ def prep(
     drop_bad_rows: Annotated[
         bool, typer.Option("--drop-bad-rows", help="Go on without rows that cannot be read.")
     ] = False,
-    user: Annotated[str | None, typer.Option(help="Column of the user.")] = None,
-    winner: Annotated[str | None, typer.Option(help="Column of the verdict.")] = None,
-    model_a: Annotated[str | None, typer.Option(help="Column of the first model.")] = None,
-    model_b: Annotated[str | None, typer.Option(help="Column of the second model.")] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(help="What the verdict says for A, B and a tie; of a rating column for good, bad and middling."),
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Column of the model of a rated answer.")] = None,
-    rating: Annotated[
-        str | None, typer.Option(help="Column of the rating; of langfuse and otel the name of the score that counts.")
-    ] = None,
-    rating_scale: Annotated[
-        str | None, typer.Option(help="Worst and best rating, e.g. 1,5; 3,1 for places of three.")
-    ] = None,
-    query: Annotated[str | None, typer.Option(help="Column of what was asked.")] = None,
-    question: Annotated[str | None, typer.Option(help="Column of the question's id.")] = None,
-    conversation: Annotated[str | None, typer.Option(help="Column of the conversation.")] = None,
-    turn: Annotated[str | None, typer.Option(help="Column of the round within the conversation.")] = None,
-    task: Annotated[str | None, typer.Option(help="Column of the task or category.")] = None,
-    response: Annotated[str | None, typer.Option(help="Column of a rated answer's text.")] = None,
-    response_a: Annotated[str | None, typer.Option(help="Column of the first answer.")] = None,
-    response_b: Annotated[str | None, typer.Option(help="Column of the second answer.")] = None,
-    feedback: Annotated[str | None, typer.Option(help="Column of feedback in words.")] = None,
-    cost: Annotated[str | None, typer.Option(help="Column of an answer's cost.")] = None,
-    timestamp: Annotated[str | None, typer.Option(help="Column of the time.")] = None,
-    time_format: Annotated[
-        str | None, typer.Option(help="How times are written, e.g. %d.%m.%Y; ISO 8601 and epoch numbers need none.")
-    ] = None,
-    comparison: Annotated[
-        str | None, typer.Option(help="Column of what rated answers that were judged together have in common.")
-    ] = None,
-    delimiter: Annotated[
-        str | None, typer.Option(help="What separates the fields of a CSV file: one character, semicolon, tab or pipe.")
-    ] = None,
-    encoding: Annotated[str | None, typer.Option(help="Encoding of the file, e.g. cp1252; UTF-8 by default.")] = None,
-    join: Annotated[
-        list[str] | None,
-        typer.Option(help="[PREFIX=]FILE:its_key=our_key[,…] joins columns of another file; repeatable."),
-    ] = None,
     accept: Annotated[
         bool, typer.Option("--accept", help="Of gmt prep votes FILE without columns: take what is proposed.")
     ] = False,
@@ -96,40 +72,32 @@ def prep(
         Path | None, typer.Option(help="YAML file that keeps how the input is read, for gmt prep FILE.yaml.")
     ] = None,
     list_recipes: Annotated[bool, typer.Option("--list-recipes", help="List the recipes that ship with gmt.")] = False,
-    workers: Annotated[
-        int, typer.Option(min=1, max=1024, help="Processes that read rows (votes, jsonl, arena) and encode texts.")
-    ] = 1,
+    workers: Workers = 1,
     engine: Annotated[
-        str,
-        typer.Option(help="local, or ray for logs larger than a machine (votes, jsonl, arena)."),
+        str, typer.Option(help="local, or ray for logs larger than a machine.", autocompletion=one_of("local", "ray"))
     ] = "local",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Convert raw conversations and votes into a data folder."""
     from data_prep.prepare import PrepOptions
-    from data_prep.sources.source import SourceOptions
 
     terminal = Terminal(quiet, as_json)
     if list_recipes:
         print_recipes(terminal)
         return
-    shares, scale = _shares(fractions), rating_ends(rating_scale)
-    columns = SourceOptions(
-        user=user, query=query, winner=winner, model_a=model_a, model_b=model_b,
-        labels=tuple(labels.split(",")) if labels else None, response_a=response_a, response_b=response_b,
-        model=model, rating=rating, rating_scale=scale, response=response,
-        question=question, conversation=conversation, turn=turn, task=task, timestamp=timestamp, feedback=feedback,
-        cost=cost, comparison=comparison, delimiter=delimiter, encoding=encoding, time_format=time_format,
-        join=tuple(join or ()), seed=seed, workers=workers, engine=engine,
-    )  # fmt: skip
-    recipe = chosen_recipe(terminal, source, input, columns, accept, save_recipe)
-    if recipe is None and asks_for_proposal(source, input, columns):
+    if source == "demo" and input is not None:
+        raise UserError(f"demo makes its data and reads no {input}; leave it out, or name the source that it is of")
+    if source.startswith("hub:"):
+        raise UserError(f"{source} is an input; name what it holds before it, e.g. gmt prep chat {source}")
+    shares, read = _shares(fractions), source_options(columns, seed, workers, engine)
+    recipe = chosen_recipe(terminal, source, input, read, accept, save_recipe)
+    if recipe is None and asks_for_proposal(source, input, read):
         return
     # Named after the recipe, for `recipe:x` and `folder/x.yaml` are no names of folders.
     name = Path(source.removeprefix("recipe:")).stem
     options = PrepOptions(
-        source, out or Path("data") / name, input, encoder, protocol, shares, seed, models, drop_bad_rows, columns,
+        source, out or Path("data") / name, input, encoder, protocol, shares, seed, models, drop_bad_rows, read,
         recipe if accept else None,
     )  # fmt: skip
     prepare_and_say(terminal, options)
@@ -138,7 +106,10 @@ def prep(
 @data_commands.command(epilog="Example: `gmt cut llmfao published/llmfao --out real/llmfao`")
 def cut(
     name: Annotated[str, typer.Argument(help="llmfao or mtbench.")],
-    input: Annotated[str, typer.Argument(help="Folder of the published files, or hub:<dataset id>.")],
+    input: Annotated[
+        str,
+        typer.Argument(help="Folder of the published files, or hub:OWNER/NAME, a data set of the Hugging Face hub."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     quiet: Quiet = False,
     as_json: Json = False,

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from gmt.cli.console import Terminal, TrainingBar
-from gmt.cli.failures import Stopped
+from gmt.cli.completion import complete_data, complete_rival, complete_run, complete_setting, one_of
+from gmt.cli.console import Terminal
+from gmt.cli.life_signs import TrainingBar
 from gmt.cli.options import (
     DEMO_DATA,
     DEMO_RUN,
@@ -21,6 +22,7 @@ from gmt.cli.options import (
     split_names,
     split_numbers,
 )
+from gmt.cli.stopped import Stopped
 
 learn_commands = typer.Typer()
 
@@ -46,10 +48,17 @@ def _how_to_go_on(run: Path) -> str:
 
 @learn_commands.command(epilog="Example: `gmt train data/demo --set train.lr=0.001 --seed 1`")
 def train(
-    data: Annotated[Path, typer.Argument(help="Data folder made by gmt prep.")] = DEMO_DATA,
-    run: Annotated[Path | None, typer.Option("--run", help="Run folder; runs/<name of DATA> by default.")] = None,
+    data: Annotated[
+        Path, typer.Argument(help="Data folder made by gmt prep.", autocompletion=complete_data)
+    ] = DEMO_DATA,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Run folder; runs/ and the name of DATA by default.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML of settings; configs/default.yaml by default.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="section.key=value; repeatable.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="section.key=value; repeatable.", autocompletion=complete_setting),
+    ] = None,
     seed: GivenSeed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     no_texts: Annotated[
@@ -73,7 +82,7 @@ def train(
 
     folder = RunFolder(run or Path("runs") / data.resolve().name)
     # How many networks of traits are worth their time shows on the way.
-    steps = settings.train.steps if settings.posterior.network else None
+    steps = settings.train.steps if settings.posterior.network and not settings.traits.enabled else None
     try:
         with terminal.bar("training", steps) as advance:
             card = train_run(data, settings, folder, resume, TrainingBar(advance))
@@ -88,6 +97,23 @@ def train(
     terminal.text(f"{folder.root}: {found}{steps}")
     for line in card.get("notes", []):
         terminal.text(line)
+    terminal.ended(f"trained {folder.root}", f"gmt eval --run {folder.root}")
+
+
+Shots = Annotated[str | None, typer.Option(help="Numbers of shots, e.g. 0,5,20.")]
+Split = Annotated[str, typer.Option(help="test or valid.", autocompletion=one_of("test", "valid"))]
+Baselines = Annotated[str, typer.Option(help="all, none, or names separated by commas.", autocompletion=complete_rival)]
+Controls = Annotated[
+    bool,
+    typer.Option(
+        "--controls/--no-controls",
+        help="Ask the run with each history handed to another user and with none, with fewer rounds and users, and "
+        "end in a verdict.",
+    ),
+]
+RevealTurns = Annotated[
+    bool, typer.Option("--reveal-turns", help="Show the ratings of earlier rounds of the conversation asked.")
+]
 
 
 @learn_commands.command(
@@ -95,24 +121,19 @@ def train(
 )
 def evaluate(
     run: Run = DEMO_RUN,
-    data: Annotated[Path | None, typer.Option(help="Data folder; the run's own by default.")] = None,
-    split: Annotated[str, typer.Option(help="test or valid.")] = "test",
-    shots: Annotated[str | None, typer.Option(help="Numbers of shots, e.g. 0,5,20.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Data folder; the run's own by default.", autocompletion=complete_data)
+    ] = None,
+    split: Split = "test",
+    shots: Shots = None,
     draws: Annotated[int, typer.Option(help="Draws of pool and targets.", min=1, max=1000)] = 3,
-    baselines: Annotated[str, typer.Option(help="all, none, or names separated by commas.")] = "all",
-    controls: Annotated[
-        bool,
-        typer.Option(
-            "--controls/--no-controls",
-            help="Ask the run with each history handed to another user and with none, with fewer rounds and users, and "
-            "end in a verdict.",
-        ),
-    ] = True,
+    baselines: Baselines = "all",
+    controls: Controls = True,
     seed: Seed = 0,
-    reveal_turns: Annotated[
-        bool, typer.Option("--reveal-turns", help="Show the ratings of earlier rounds of the conversation asked.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="Results file; RUN/results/<protocol>.json by default.")] = None,
+    reveal_turns: RevealTurns = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Results file; in RUN/results and named after the protocol by default.")
+    ] = None,
     allow_download: AllowDownload = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -135,11 +156,12 @@ def evaluate(
     said = {"verdict": {**verdict, "text": verdict_lines(verdict)}} if verdict else {}
     terminal.result({**result.summary, **said})
     print_results(terminal, result.summary)
+    terminal.ended(f"written to {out or folder.results}", f"gmt figures {run}")
 
 
 @learn_commands.command(epilog="Example: `gmt summary runs/llmfao-0 runs/llmfao-1 runs/llmfao-2 --out results.md`")
 def summary(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders of several seeds.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of several seeds.", autocompletion=complete_run)],
     out: Annotated[
         Path | None, typer.Option(help="Markdown file to write; a .json beside it holds the numbers.")
     ] = None,
@@ -160,4 +182,4 @@ def summary(
         write_text(out, text)
         write_json(out.with_suffix(".json"), found)
     terminal.result(found)
-    terminal.text(text)
+    terminal.text(text, whole=True)

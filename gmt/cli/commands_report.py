@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gmt.cli.completion import complete_run
 from gmt.cli.console import Terminal
 from gmt.cli.options import DEMO_RUN, Json, Quiet, split_names
 from gmt.errors import UserError
@@ -16,7 +17,7 @@ report_commands = typer.Typer()
 
 @report_commands.command(epilog="Example: `gmt figures runs/demo --out figures`")
 def figures(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.", autocompletion=complete_run)],
     out: Annotated[Path, typer.Option(help="Folder for PNG and PDF.")] = Path("figures"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -25,10 +26,12 @@ def figures(
     from gmt.report.figures import make_figures
 
     terminal = Terminal(quiet, as_json)
-    paths = make_figures(runs, out)
+    with terminal.bar("drawing", None, count=False):
+        paths = make_figures(runs, out)
     terminal.result({"figures": [str(path) for path in paths]})
     for path in paths:
-        terminal.text(str(path))
+        terminal.text(str(path), whole=True)
+    terminal.ended(f"{len(paths)} files drawn into {out}")
 
 
 @report_commands.command(epilog="Example: `gmt bench --parts encoder,step --out bench`")
@@ -57,9 +60,11 @@ def bench(
         terminal.note(f"{asked} does not exist, so routing was not measured; name a run with --run.")
     paths = write_bench(found, out)
     terminal.result(found)
-    terminal.table("", ["part", "what", "measured"], [list(row) for row in rows_of(found)])
+    heads = ["part", "what", "measured"]
+    terminal.table("", heads, [list(row) for row in rows_of(found)], texts=heads[1:])
     for path in paths:
-        terminal.text(str(path))
+        terminal.text(str(path), whole=True)
+    terminal.ended(f"written to {out}")
 
 
 def _parts(text: str) -> list[str]:
@@ -76,7 +81,7 @@ def _parts(text: str) -> list[str]:
 @report_commands.command(epilog="Example: `gmt demo --folder /tmp/gmt-demo`")
 def demo(
     context: typer.Context,
-    folder: Annotated[Path, typer.Option(help="Where data/, runs/ and figures/ go.")] = Path(),
+    folder: Annotated[Path, typer.Option(help="Where data/ and runs/ go.")] = Path(),
     quiet: Quiet = False,
 ) -> None:
     """Run the whole job on data the project makes itself: prep, train, eval, adapt, route, figures."""

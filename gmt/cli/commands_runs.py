@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gmt.cli.completion import complete_run
 from gmt.cli.console import Terminal
 from gmt.cli.options import Json, Quiet
 
@@ -15,7 +16,7 @@ runs_app = typer.Typer(name="runs", help="Check a run's files, or bring an old r
 
 @runs_app.command("verify", epilog="Example: `gmt runs verify runs/demo`")
 def runs_verify(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    run: Annotated[Path, typer.Argument(help="Run folder.", autocompletion=complete_run)],
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -34,7 +35,7 @@ def runs_verify(
 
 @runs_app.command("upgrade", epilog="Example: `gmt runs upgrade runs/*`")
 def runs_upgrade(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.", autocompletion=complete_run)],
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gmt.cli.commands_users import models_app, users_app
+from gmt.cli.completion import complete_model, complete_task, complete_user
 from gmt.cli.console import Terminal
 from gmt.cli.options import (
     DEMO_RUN,
@@ -23,10 +24,11 @@ from gmt.cli.options import (
     rating_ends,
     split_names,
 )
+from gmt.cli.print_decision import print_decision
 from gmt.errors import UserError
 
 if TYPE_CHECKING:
-    from gmt.serving.decision import Decision
+    from gmt.serving.pretrained import Router
 
 serve_commands = typer.Typer()
 serve_commands.add_typer(users_app)
@@ -35,7 +37,7 @@ serve_commands.add_typer(models_app)
 
 @serve_commands.command(epilog="Example: `gmt adapt --user ana --history ana.jsonl --shots 10`")
 def adapt(
-    user: Annotated[str, typer.Option(help="Name of the user.")],
+    user: Annotated[str, typer.Option(help="Name of the user.", autocompletion=complete_user)],
     run: Run = DEMO_RUN,
     state: State = None,
     history: Annotated[
@@ -84,101 +86,97 @@ def adapt(
     terminal.table("", ["model", "place now", "before", "score now", "before"], rows)
 
 
+User = Annotated[
+    str,
+    typer.Option(
+        help="Name of the user; an unknown one gets the ranking of an unknown user.", autocompletion=complete_user
+    ),
+]
+Conversation = Annotated[
+    Path | None, typer.Option(help="JSON or JSONL of chat messages, or of rated rows, before the question.")
+]
+Candidates = Annotated[
+    str | None, typer.Option(help="Models to choose from, separated by commas.", autocompletion=complete_model)
+]
+Answer = Annotated[
+    list[str] | None,
+    typer.Option(help="An answer to rank, of a run that learned from answers without models; repeatable."),
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Show the past rounds whose effects add up to the winner's margin.")
+]
+Explore = Annotated[
+    bool, typer.Option("--explore", help="Draw from the posterior (Thompson sampling), to learn what a user likes.")
+]
+Task = Annotated[
+    str | None,
+    typer.Option(help="Task of the question, as the data of the run names it.", autocompletion=complete_task),
+]
+StayWeight = Annotated[
+    float | None,
+    typer.Option(
+        help="Logits that a unit of a switch's cost takes away within --conversation; a unit is a thousand tokens "
+        "read at the dearest input price.",
+        min=0,
+        callback=finite,
+        show_default="routing.stay of the run",
+    ),
+]
+
+
 @serve_commands.command(epilog='Example: `gmt route --user ana --query "Plan a weekend in Lisbon" --explain`')
 def route(
-    user: Annotated[str, typer.Option(help="Name of the user; an unknown one gets the ranking of an unknown user.")],
+    user: User,
     query: Annotated[str, typer.Option(help="The query.")],
     run: Run = DEMO_RUN,
     state: State = None,
-    conversation: Annotated[
-        Path | None, typer.Option(help="JSON or JSONL of chat messages, or of rated rows, before the question.")
-    ] = None,
-    candidates: Annotated[str | None, typer.Option(help="Models to choose from, separated by commas.")] = None,
-    answer: Annotated[
-        list[str] | None,
-        typer.Option(help="An answer to rank, of a run that learned from answers without models; repeatable."),
-    ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Show the past rounds that moved the winner.")] = False,
-    explore: Annotated[
-        bool,
-        typer.Option("--explore", help="Draw from the posterior (Thompson sampling), to learn what a user likes."),
-    ] = False,
+    conversation: Conversation = None,
+    candidates: Candidates = None,
+    answer: Answer = None,
+    explain: Explain = False,
+    explore: Explore = False,
     seed: DrawSeed = None,
     cost_weight: CostWeight = 0.0,
-    task: Annotated[str | None, typer.Option(help="Task of the question, as the data of the run names it.")] = None,
+    task: Task = None,
     allow_download: AllowDownload = False,
-    stay: Annotated[
-        float | None,
-        typer.Option(
-            help="Logits that a unit of a switch's cost takes away within --conversation; a unit is a thousand tokens "
-            "read at the dearest input price.",
-            min=0,
-            callback=finite,
-            show_default="routing.stay of the run",
-        ),
-    ] = None,
+    stay: StayWeight = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Rank the models for a user and a query."""
+    """Rank the models for a user and a query.
+
+    A score is a predicted preference in logits: the larger the lead of one model over another, the likelier the user
+    prefers it. Of a run that weighs quality against cost it is the reward to expect. The margin is what the user's own
+    rounds add to it.
+    """
     from gmt.serving.messages import read_messages
     from gmt.serving.pretrained import Router
 
     terminal = Terminal(quiet, as_json)
     messages = read_messages(conversation) if conversation is not None else None
     router = Router.from_pretrained(run, state, allow_download)
-    # A program may name tasks that a run has not met; at a terminal it is a slip of the hand.
-    if task is not None and task not in (known := router.tasks):
-        offered = f"it knows {', '.join(known)}" if known else "its data name none; leave --task out"
-        raise UserError(f"there is no task {task} in this run; {offered}")
+    _refuse_unknown_task(router, task)
     if answer and (candidates or messages or explain or explore or cost_weight or stay):
         raise UserError("--answer goes with --user, --query and --task alone; leave the other options out")
-    decision = (
-        router.rank_answers(user, query, answer, task)
-        if answer
-        else router.rank(
-            user,
-            query,
-            split_names(candidates),
-            messages,
-            explain,
-            _generator(seed) if explore else None,
-            cost_weight,
-            task,
-            stay=stay,
+    if answer:
+        decision = router.rank_answers(user, query, answer, task)
+    else:
+        draw = _generator(seed) if explore else None
+        decision = router.rank(
+            user, query, split_names(candidates), messages, explain, draw, cost_weight, task, stay=stay
         )
-    )
     terminal.result(decision.to_json())
     if decision.user is None:
         terminal.note(f"{user} is not known to this run; this is the ranking for an unknown user.")
-    _print_ranking(terminal, decision)
-    if decision.stay is not None:
-        terminal.text(f"{str(decision.stay)[0].upper()}{str(decision.stay)[1:]}.")
-    if explain and not as_json:
-        _print_reasons(terminal, decision)
+    temperature, posterior = float(router.card.get("temperature") or 1.0), router.router.posterior
+    print_decision(terminal, decision, temperature, posterior is not None and not posterior.logits, explain)
 
 
-def _print_ranking(terminal: Terminal, decision: Decision) -> None:
-    """Print every candidate with its score and uncertainty; the column of costs only where some are known."""
-    rows = [
-        [c.model, f"{c.score:+.2f}", "–" if c.uncertainty is None else f"{c.uncertainty:.2f}",
-         f"{c.win_probability:.0%}", f"{c.margin:+.2f}", "–" if c.cost is None else f"{c.cost:.0%}"]
-        for c in decision.ranking
-    ]  # fmt: skip
-    heads = ["model", "score", "±", "wins", "margin", "cost"]
-    kept = len(heads) if any(c.cost is not None for c in decision.ranking) else len(heads) - 1
-    terminal.table("", heads[:kept], [row[:kept] for row in rows])
-
-
-def _print_reasons(terminal: Terminal, decision: Decision) -> None:
-    """Print the past rounds that moved the winner, the strongest first."""
-    terminal.text(f"\nWhat moved {decision.model}:" if decision.reasons else "\nNo past round to explain with.")
-    for reason in decision.reasons[:8]:
-        models = ", ".join(
-            f"{model} {'unrated' if value is None else format(value, 'g')}"
-            for model, value in zip(reason.models, reason.ratings, strict=True)
-        )
-        terminal.text(f"  {reason.effect:+.3f}  {' '.join(reason.query.split())[:60]}  ({models})")
+def _refuse_unknown_task(router: Router, task: str | None) -> None:
+    """Refuse a task that no data of the run name: a program may ask for one, at a terminal it is a slip of the hand."""
+    if task is not None and task not in (known := router.tasks):
+        offered = f"it knows {', '.join(known)}" if known else "its data name none; leave --task out"
+        raise UserError(f"there is no task {task} in this run; {offered}")
 
 
 def _generator(seed: int | None) -> Any:

@@ -101,7 +101,7 @@ def planted(
         made = write_planted(settings, out, advance)
     terminal.result(made)
     terminal.text(f"{out}: {made['comparisons']:,} rounds of {users:,} people; truth in {made['truth'][0]}")
-    terminal.text(f"Next: gmt prep jsonl {out} --models {made['models']}")
+    terminal.ended(f"written to {out}", f"gmt prep jsonl {out} --models {made['models']}")
 
 
 @simulate.command(
@@ -151,4 +151,4 @@ def cost(
         f"{out}: {made['train']:,} training and {made['test']:,} test questions of {users:,} people; "
         f"truth in {made['truth']}"
     )
-    terminal.text(f"Next: gmt prep jsonl {out} --models {made['models']}")
+    terminal.ended(f"written to {out}", f"gmt prep jsonl {out} --models {made['models']}")

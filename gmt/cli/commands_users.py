@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gmt.cli.completion import complete_user
 from gmt.cli.console import json_line
 from gmt.cli.on_run import OpenRun, on_run
 from gmt.cli.options import Price
@@ -17,7 +18,7 @@ from gmt.errors import UserError
 if TYPE_CHECKING:
     from gmt.state.events import Event
 
-User = Annotated[str, typer.Argument(help="Name of the user.")]
+User = Annotated[str, typer.Argument(help="Name of the user.", autocompletion=complete_user)]
 users_app = typer.Typer(
     name="users",
     help="List, show, export, forget or rebuild the users a run knows; take back one event.",
@@ -59,7 +60,8 @@ def users_show(opened: OpenRun, name: User) -> None:
     terminal.table("", ["model", "score", "unknown user"], rows)
     if events:
         lines = [[str(one["id"]), one["time"], one["source"], one["query"][:50], one["said"]] for one in events]
-        terminal.table("added since the training", ["event", "time (UTC)", "from", "query", "ratings"], lines)
+        heads = ["event", "time (UTC)", "from", "query", "ratings"]
+        terminal.table("\nadded since the training", heads, lines, texts=heads[1:])
 
 
 @users_app.command("export", epilog="Example: `gmt users export ana > ana.jsonl`")
@@ -135,10 +137,10 @@ def models_list(opened: OpenRun) -> None:
     terminal.result({"models": infos})
     rows = [
         [name, *("–" if info[key] is None else f"{info[key]:g}" for key in ("input_price", "output_price")),
-         info["description"][:60]]
+         info["description"]]
         for name, info in infos.items()
     ]  # fmt: skip
-    terminal.table("", ["model", "$/M in", "$/M out", "description"], rows)
+    terminal.table("", ["model", "$/M in", "$/M out", "description"], rows, texts=["description"])
 
 
 @models_app.command(

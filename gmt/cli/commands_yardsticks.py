@@ -19,7 +19,7 @@ export_app = typer.Typer(name="export", help="Write what other programs evaluate
 )
 def reproduce(
     yardstick: Annotated[str, typer.Argument(help="personal-reward-bench, mrm or p-check.")],
-    input: Annotated[str, typer.Argument(help="The published set: file, folder or hub:<dataset id>.")],
+    input: Annotated[str, typer.Argument(help="The published set: file, folder or hub:OWNER/NAME.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the prepared data; data/YARDSTICK by default.")] = None,
     encoder: Annotated[str, typer.Option(help="Any encoder that gmt prep takes.")] = "minilm",
     seed: Seed = 0,

@@ -1,25 +1,27 @@
-"""Talk to the terminal: progress bars, tables, and where each kind of output goes."""
+"""Talk to the terminal: results, remarks and tables, and where each of them goes."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from gmt.cli.life_signs import Advance, LifeSigns, bar_on, duration, lines_of
+from gmt.cli.table_layout import Block, blocks_of
 from gmt.errors import one_line, visible
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
 
 REMARK = 1000
 """Characters of a remark on the side; a mistake has fewer, see `gmt.errors`."""
+ENDLESS = 100_000
+"""Characters of a line that ends nowhere."""
 
 
 def json_line(value: Any) -> str:
@@ -53,100 +55,108 @@ class Terminal:
     """
 
     def __init__(self, quiet: bool = False, as_json: bool = False) -> None:
-        self.quiet, self.as_json = quiet, as_json
-        width = None if sys.stdout.isatty() else 160  # a pipe has no width to wrap at
+        self.quiet, self.as_json, self._begun = quiet, as_json, time.monotonic()
+        stated = os.environ.get("COLUMNS", "")
+        # A pipe has no width to wrap at, unless one is stated.
+        self.width = None
+        if sys.stdout.isatty() or (stated.isascii() and stated.isdigit() and int(stated)):
+            self.width = Console().width
         plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
-        self.out, self.err = Console(width=width, **plain), Console(stderr=True, **plain)
+        self.out, self.err = Console(width=self.width or ENDLESS, **plain), Console(stderr=True, **plain)
 
     def note(self, text: str) -> None:
         """Say something on the side."""
         if not self.quiet:
-            self.err.print(one_line(text, REMARK), soft_wrap=True)
+            self.err.print(one_line(text, REMARK), soft_wrap=not self.err.is_terminal)
 
     def warn(self, text: str) -> None:
         """Say something that must be heard even with --quiet."""
-        self.err.print(one_line(text, REMARK), soft_wrap=True)
+        self.err.print(one_line(text, REMARK), soft_wrap=not self.err.is_terminal)
+
+    def ended(self, what: str, then: str | None = None) -> None:
+        """Say on the side, in one line, what long work made, how long it took, and what could come next.
+
+        Args:
+            what: What was made, and where it is.
+            then: A command to go on with.
+        """
+        took = duration(time.monotonic() - self._begun)
+        if not self.quiet and not self.as_json:
+            self.err.print(one_line(f"{what} in {took}{f'; next: {then}' if then else ''}", REMARK), soft_wrap=True)
 
     def result(self, value: Mapping[str, Any]) -> None:
         """Print the JSON object that --json asks for."""
         if self.as_json:
             sys.stdout.write(json_line(value))
 
-    def text(self, text: str) -> None:
-        """Print a result as plain text."""
-        if not self.as_json:
-            self.out.print(visible(text, kept="\n\t"), soft_wrap=True)
+    def text(self, text: str, whole: bool = False) -> None:
+        """Print a result as plain text, its lines broken between words where a terminal is narrow.
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a result as a table; columns after the first are numbers."""
+        Args:
+            text: The result.
+            whole: Leave lines whole, for they are to be copied.
+        """
+        if not self.as_json:
+            self.out.print(visible(text, kept="\n\t"), soft_wrap=whole or self.width is None)
+
+    def legend(self, text: str) -> None:
+        """Say below a result what its columns mean; not where results alone are wanted."""
+        if not self.quiet:
+            self.text(text)
+
+    def table(
+        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[str] = ()
+    ) -> None:
+        """Print a result as a table; where it is too wide, texts fold and columns go below each other.
+
+        Args:
+            title: A line above it, if any.
+            columns: Heads; the columns after the first hold numbers.
+            rows: The cells.
+            texts: Heads of columns that hold running text instead.
+        """
         if self.as_json:
             return
-        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-        for number, column in enumerate(columns):
-            table.add_column(visible(column), justify="left" if number == 0 else "right", no_wrap=True)
-        for row in rows:
-            table.add_row(*map(visible, row))
-        self.out.print(table)
+        if title:
+            self.text(title)
+        cells = [[visible(cell) for cell in row] for row in (columns, *rows)]
+        running = frozenset(at for at, head in enumerate(columns) if head in texts)
+        for number, block in enumerate(blocks_of(cells, running, self.width)):
+            if number:
+                self.text("")
+            self._print(_table(cells, block, running))
 
-    @contextmanager
-    def bar(self, what: str, total: int | None, count: bool = True) -> Iterator[Bar]:
-        """Show a progress bar with rate and time left; nothing unless stderr is a terminal.
+    def _print(self, table: Table) -> None:
+        """Print a table; in a pipe without the blanks that fill its last column."""
+        if self.out.is_terminal:
+            self.out.print(table)
+            return
+        with self.out.capture() as printed:
+            self.out.print(table)
+        lines = [line.rstrip() for line in printed.get().splitlines()]
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+    def bar(self, what: str, total: int | None, count: bool = True) -> AbstractContextManager[Advance]:
+        """Show how far work is: a bar with rate and time left at a terminal, else a line on stderr now and then.
 
         Args:
             what: What is being done.
             total: How many steps there are, where known.
             count: Show steps done and to do.
         """
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        quiet = self.quiet or not self.err.is_terminal
-        columns = [
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            *([MofNCompleteColumn()] if count else []),
-        ]
-        columns += [
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[note]}", markup=False),
-            TimeRemainingColumn(),
-        ]
-        with Progress(*columns, console=self.err, disable=quiet, transient=True) as progress:
-            yield Bar(progress, progress.add_task(what, total=total, note="", rate=""))
+        if self.quiet:
+            return nullcontext(LifeSigns(what, total, self.note))
+        if self.err.is_terminal:
+            return bar_on(self.err, what, total, count)
+        return lines_of(LifeSigns(what, total, self.note, count))
 
 
-class Bar:
-    """Move a progress bar; made by `Terminal.bar`."""
-
-    def __init__(self, progress: Progress, task: TaskID) -> None:
-        self.progress, self.task = progress, task
-
-    def __call__(self, steps: int = 1, note: str | None = None) -> None:
-        """Advance by some steps, and say something new beside the bar."""
-        speed = next((task.speed for task in self.progress.tasks), None)
-        fields = {"rate": f"{speed:,.1f}/s" if speed else ""} | ({} if note is None else {"note": note})
-        self.progress.update(self.task, advance=steps, **fields)  # pyright: ignore[reportArgumentType]
-
-    def over(self, total: int) -> Bar:
-        """Return itself once it knows how many steps there are."""
-        self.progress.update(self.task, total=total)
-        return self
-
-
-class TrainingBar:
-    """Move a progress bar by what training reports: the step, its loss, and the latest validation.
-
-    Args:
-        bar: The bar, of as many steps as training takes at most.
-    """
-
-    def __init__(self, bar: Bar) -> None:
-        self.bar, self.step, self.validated = bar, 0, ""
-
-    def __call__(self, line: Mapping[str, Any]) -> None:
-        """Show one line of metrics.jsonl."""
-        if "valid_auc" in line:
-            self.validated = f", validation AUC {line['valid_auc']:.3f}"
-        # Several networks are trained one after the other, each from its first step.
-        self.step = 0 if line["step"] <= self.step else self.step
-        self.bar(line["step"] - self.step, f"loss {line['loss']:.3f}{self.validated}")
-        self.step = line["step"]
+def _table(cells: Sequence[Sequence[str]], block: Block, texts: frozenset[int]) -> Table:
+    """Return some columns beside each other, the first row being the head."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for at, width in zip(block.columns, block.widths, strict=True):
+        left = at == 0 or at in texts
+        table.add_column(cells[0][at], justify="left" if left else "right", width=width, overflow="fold")
+    for row in cells[1:]:
+        table.add_row(*(row[at] for at in block.columns))
+    return table

@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from gmt.cli.stopped import how_to_go_on
 from gmt.errors import LINE, UserError, one_line
 from gmt.threads import settle_threads
 
@@ -45,17 +46,13 @@ COMPLETE = "_GMT_COMPLETE"
 """Environment variable by which a shell asks what a command line could go on with."""
 
 
-class Stopped(KeyboardInterrupt):
-    """Say how to go on with a command that the user stopped."""
-
-
 def run_command(command: Any, arguments: Sequence[str] | None) -> None:
     """Run a command line of a Typer command; what ends it early is raised as it is.
 
     Raises:
         SystemExit: Something printed its help or chose its exit code.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = _given(arguments)
     if COMPLETE in os.environ:
         command.main(given, prog_name="gmt")
     try:
@@ -63,6 +60,11 @@ def run_command(command: Any, arguments: Sequence[str] | None) -> None:
             command.invoke(context)
     except typer.Exit as stop:
         raise SystemExit(stop.exit_code) from None
+
+
+def _given(arguments: Sequence[str] | None) -> list[str]:
+    """Return the words of the command line."""
+    return list(sys.argv[1:] if arguments is None else arguments)
 
 
 def guarded(command: Any, arguments: Sequence[str] | None) -> None:
@@ -80,7 +82,7 @@ def guarded(command: Any, arguments: Sequence[str] | None) -> None:
         _hush()
         sys.exit(0)
     except (KeyboardInterrupt, typer.Abort) as stop:
-        _end(str(stop) or "stopped. gmt train goes on with --resume; give any other command again", 130)
+        _end(str(stop) or how_to_go_on(_given(arguments)), 130)
     except Exception as error:
         message = message_of(error)
         if message is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +38,9 @@ for commands in (
 app.add_typer(runs_app)
 app.add_typer(export_app)
 
+BOXES = 72
+"""Characters of a line from which on help stands in boxes."""
+
 
 def _version(wanted: bool) -> None:
     """Print the versions that decide what a run computes, and on what it computes, and end."""
@@ -61,11 +64,25 @@ def options(
     """Personalised LLM routing: learn from people's conversations which model each will prefer."""
 
 
+def _plain_where_narrow(command: Any) -> Any:
+    """Return a command whose help, and that of its commands, has no boxes where these would cut names of options."""
+    import shutil
+
+    if (columns := shutil.get_terminal_size().columns) < BOXES:
+        command.rich_markup_mode = None
+        command.context_settings = {**command.context_settings, "terminal_width": columns}
+        # The first paragraph whole, which else loses its end to the width.
+        command.short_help = command.short_help or (command.help or "").partition("\n\n")[0]
+        for inner in getattr(command, "commands", {}).values():
+            _plain_where_narrow(inner)
+    return command
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a user's mistake is one line on stderr and exit code 2.
 
     Raises:
         SystemExit: Always; the code is 0 where all went well.
     """
-    guarded(typer.main.get_command(app), arguments)
+    guarded(_plain_where_narrow(typer.main.get_command(app)), arguments)
     raise SystemExit(0)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gmt.cli.completion import complete_run
 from gmt.errors import UserError
 
 
@@ -25,7 +26,7 @@ def finite(value: float | None) -> float | None:
 DEMO_DATA, DEMO_RUN = Path("data/demo"), Path("runs/demo")
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Run = Annotated[Path, typer.Option("--run", help="Run folder.")]
+Run = Annotated[Path, typer.Option("--run", help="Run folder.", autocompletion=complete_run)]
 State = Annotated[
     str | None,
     typer.Option(

@@ -22,6 +22,7 @@ def prepare_and_say(terminal: Terminal, options: Any) -> None:
     terminal.result({"out": str(options.out), **card})
     if not terminal.as_json:
         _print_card(terminal, options.out, card)
+    terminal.ended(f"written to {options.out}", f"gmt train {options.out}")
 
 
 def _print_card(terminal: Terminal, out: Path, card: dict[str, Any]) -> None:

@@ -71,13 +71,14 @@ def _proposal(terminal: Terminal, input: str, accept: bool) -> Recipe:
         terminal.result(_as_json(found, command, seen.rows))
     for line in found.reasons:
         terminal.text(line)
-    terminal.table("\nAs it would be read:", ["user", "query", "answers", "turn"], [_shown(row) for row in seen.rows])
+    heads, rows = ["user", "query", "answers", "turn"], [_shown(row) for row in seen.rows]
+    terminal.table("\nAs it would be read:", heads, rows, texts=heads[1:3])
     for line in found.open:
         terminal.warn(f"Please check: {line}.")
     if seen.refused:
         terminal.warn(f"{len(seen.refused):,} of {seen.tried:,} rows could not be read, the first {seen.refused[0]}.")
     if not accept:
-        terminal.text(f"\n{command}")
+        terminal.text(f"\n{command}", whole=True)
         terminal.text("Nothing is written yet: give this command, changed where it is wrong, or add --accept.")
     return found.recipe
 

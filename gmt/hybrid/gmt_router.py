@@ -16,7 +16,7 @@ from gmt.errors import RunError
 from gmt.hybrid.closed_form import load_posterior
 from gmt.hybrid.observed_users import ObservedUsers
 from gmt.manifest import MANIFEST
-from gmt.routing.protocol import ClosedForm, Conditioned
+from gmt.routing.protocol import NETWORK, ClosedForm, Conditioned
 from gmt.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -110,7 +110,12 @@ class GmtRouter:
         return scores + self.weight * self._network(history, questions) if self.weight else scores
 
     def effects(self, history: Dataset, question: Questions, choice: int) -> dict[int, float]:
-        """Say how far each of the user's past rounds moved one candidate.
+        """Return what each of the user's past rounds adds to one candidate, all ways of `effect_parts` together."""
+        found = self.effect_parts(history, question, choice)
+        return {position: sum(parts.values()) for position, parts in found.items()}
+
+    def effect_parts(self, history: Dataset, question: Questions, choice: int) -> dict[int, dict[str, float]]:
+        """Say how far each of the user's past rounds moved one candidate, and in which way.
 
         The posterior's score is a sum over the user's votes, so its part is exact; the network's is what
         leaving the round out would change.
@@ -121,21 +126,24 @@ class GmtRouter:
             choice: Slot of the candidate.
 
         Returns:
-            Position in `history` -> what the round adds to the candidate's score, centred over the candidates.
+            Position in `history` -> way, as `gmt.routing.protocol` names them -> what the round adds to the candidate's
+            score, centred over the candidates.
         """
-        effects: dict[int, float] = {}
+        effects: dict[int, dict[str, float]] = {}
         history = self._seen(history)
         if self.graph is not None and self.weight:
             found = self.graph.effects(history, question, choice)
-            effects = {position: self.weight * effect for position, effect in found.items()}
+            effects = {position: {NETWORK: self.weight * effect} for position, effect in found.items()}
         conditioned = self._condition(history, question)
         if conditioned is not None:
             explained = conditioned.explain(history, question, 0)
-            # What moves all candidates alike changes no choice, and is no effect of the round.
-            centred = explained.votes - explained.votes.mean(axis=1, keepdims=True)
-            for position, effect in zip(explained.comparison.tolist(), centred[:, choice].tolist(), strict=True):
-                # A comparison of several answers is several votes; their effects add up to the round's.
-                effects[position] = effects.get(position, 0.0) + effect
+            for way, votes in explained.parts.items():
+                # What moves all candidates alike changes no choice, and is no effect of the round.
+                centred = votes[:, choice] - votes.mean(axis=1)
+                for position, effect in zip(explained.comparison.tolist(), centred.tolist(), strict=True):
+                    # A comparison of several answers is several votes; their effects add up to the round's.
+                    parts = effects.setdefault(position, {})
+                    parts[way] = parts.get(way, 0.0) + effect
         return effects
 
     def covariance(self, history: Dataset, question: Questions) -> np.ndarray | None:

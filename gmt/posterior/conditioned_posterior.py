@@ -113,10 +113,12 @@ class ConditionedPosterior:
         targets = known._reader.read(data, asked, np.zeros(1, int))
         own = known.votes.of_user(int(targets.questions.user[0]))
         # Votes too old to count where effects drift stay 0.
-        votes = np.zeros((own.stop - own.start, targets.quality.shape[1]))
+        nothing, parts = np.zeros((own.stop - own.start, targets.quality.shape[1])), {}
         for batch in known.effects.batches(targets):
-            votes[batch.index[0] - own.start] = batch.by_vote(known.effects.settings, known.effects.alpha)
-        return Explained(targets.quality[0], votes, known.votes.comparison[own])
+            for name, added in batch.by_vote(known.effects.settings, known.effects.alpha).items():
+                parts[name] = nothing.copy()
+                parts[name][batch.index[0] - own.start] = added
+        return Explained(targets.quality[0], parts, known.votes.comparison[own])
 
     def covariances(self, data: Dataset, questions: Questions, with_quality: bool = True) -> np.ndarray:
         """Return (C, K, K) posterior covariances of the scores; what stands under padding means nothing.

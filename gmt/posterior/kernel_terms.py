@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gmt.posterior.hierarchical_settings import HierarchicalSettings
+from gmt.routing.protocol import ANY_QUERY, CONVERSATION, NEAR_QUERY, STYLE, TRAITS
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,23 @@ class KernelTerms:
             if variance:
                 out += variance * term
         return out
+
+    def parts(self, settings: HierarchicalSettings) -> dict[str, np.ndarray]:
+        """Return the terms with their amplitudes, which add up to the kernel, under the names of `Explained`.
+
+        Terms of amplitude 0 are left out.
+        """
+        prior, groups = settings.prior_scale, zip((STYLE, TRAITS), settings.feature_variances, strict=True)
+        found = {ANY_QUERY: prior * self.linear}
+        if settings.query_kernel_scale:
+            found[NEAR_QUERY] = prior * settings.query_kernel_scale * self.query
+        if settings.conversation_scale and self.conversation is not None:
+            found[CONVERSATION] = prior * settings.conversation_scale * self.conversation
+        # Groups beyond the variances are left out, and a router without learned traits has one group only.
+        for (name, variance), term in zip(groups, self.features, strict=False):
+            if variance:
+                found[name] = variance * term
+        return found
 
     def weighted(self, weight: np.ndarray) -> KernelTerms:
         """Return every term times a (…, I, J) weight, elementwise."""

@@ -50,9 +50,13 @@ class TargetBatch:
             alpha = self.users.solve(blended(among, choice), alpha)
             yield (blended(self.towards, choice) @ alpha[self.row][:, :, None])[:, :, 0]
 
-    def by_vote(self, settings: HierarchicalSettings, alpha: np.ndarray) -> np.ndarray:
-        """Return (T, K) what each vote adds to the candidates of the first target, its user being the only one."""
-        return (blended(self.towards, settings)[0] * self._weights(alpha)[0]).T
+    def by_vote(self, settings: HierarchicalSettings, alpha: np.ndarray) -> dict[str, np.ndarray]:
+        """Return (T, K) what each vote adds to the candidates of the first target, its user being the only one.
+
+        By term of the kernel, as `KernelTerms.parts` names them.
+        """
+        weights = self._weights(alpha)[0]
+        return {name: (term[0] * weights).T for name, term in self.towards.parts(settings).items()}
 
     def observed(self, settings: HierarchicalSettings, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the (C, K, K) variance that votes take off the scores, and (C,) the users' posterior mean of ρ."""
@@ -89,11 +93,11 @@ class LargeTargets:
         user = self.user
         return UserBatch(user.votes, np.arange(len(user.votes))[None], user.offset, user.covariance)
 
-    def _towards(self, settings: HierarchicalSettings, target: int) -> np.ndarray:
-        """Return the (K, T) kernel between one target and the votes."""
+    def _towards(self, target: int) -> KernelTerms:
+        """Return the (1, K, T) kernel between one target and the votes."""
         at, targets = self.at[[target]], self.targets
         # The batch serves for this product alone: its kernel among the votes is never formed.
-        terms = self._batch.towards(
+        return self._batch.towards(
             np.zeros(1, int),
             targets.models[at],
             targets.quality[at],
@@ -101,7 +105,6 @@ class LargeTargets:
             targets.features[at],
             targets.questions.conversation[at],
         )
-        return blended(terms, settings)[0]
 
     def added(self, settings: HierarchicalSettings, alpha: np.ndarray) -> np.ndarray:
         """Return (C, K) what the user adds to the scores, given (V,) weights of all votes."""
@@ -114,15 +117,16 @@ class LargeTargets:
             alpha = self.user.solve(choice)
             yield self.user.added(alpha, choice, self.targets, self.at)
 
-    def by_vote(self, settings: HierarchicalSettings, alpha: np.ndarray) -> np.ndarray:
-        """Return (T, K) what each vote adds to the candidates of the first target."""
-        return (self._towards(settings, 0) * alpha[self.index[0]]).T
+    def by_vote(self, settings: HierarchicalSettings, alpha: np.ndarray) -> dict[str, np.ndarray]:
+        """Return (T, K) what each vote adds to the candidates of the first target, by term of the kernel."""
+        weights = alpha[self.index[0]]
+        return {name: (term[0] * weights).T for name, term in self._towards(0).parts(settings).items()}
 
     def observed(self, settings: HierarchicalSettings, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the (C, K, K) variance that votes take off the scores, and (C,) the user's posterior mean of ρ."""
         theirs, kernel = alpha[self.index[0]], self.user.kernel(settings)
         weight = self.user.votes.observed.curvature(kernel.apply(theirs[:, None])[:, 0] + self.user.offset)
         # One target at a time, for K · T numbers of each are large where T is.
-        found = [kernel.learned(self._towards(settings, target), weight) for target in range(len(self.at))]
+        found = [kernel.learned(blended(self._towards(target), settings)[0], weight) for target in range(len(self.at))]
         mean = settings.prior_scale * self.user.mean(theirs)[self.user.models + 1]
         return np.stack(found), np.full(len(self.at), mean)

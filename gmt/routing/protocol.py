@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -41,19 +42,33 @@ class RoutingMethod(Protocol):
         ...
 
 
+ANY_QUERY, NEAR_QUERY, CONVERSATION, STYLE, TRAITS = "any query", "near query", "conversation", "style", "traits"
+QUALITY_WEIGHT, NETWORK = "quality weight", "network"
+"""Ways in which a past vote speaks about a question: the user likes the model, or one that S relates to it, whatever is
+asked; on queries near this one; in this conversation; answers written like this; answers with such learned traits; the
+weight of quality against cost; the graph network."""
+
+
 @dataclass(frozen=True, eq=False)
 class Explained:
     """Hold one question's scores, taken apart.
 
     Args:
         shared: (K,) what a user without votes would get.
-        votes: (T, K) what each past vote adds; `shared` plus their sum is the score.
+        parts: Way -> (T, K) what each past vote adds by it; `shared` plus all of it is the score, or nearly so where
+            votes do not add up.
         comparison: (T,) positions of these votes in the history's table.
     """
 
     shared: np.ndarray
-    votes: np.ndarray
+    parts: Mapping[str, np.ndarray]
     comparison: np.ndarray
+
+    @property
+    def votes(self) -> np.ndarray:
+        """(T, K) what each past vote adds."""
+        nothing = np.zeros((len(self.comparison), len(self.shared)))
+        return nothing + sum(self.parts.values())
 
 
 class Conditioned(Protocol):

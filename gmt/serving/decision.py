@@ -8,10 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from gmt.data.interactions import InteractionTable
 from gmt.errors import UserError
 from gmt.routing.pairwise import win_probability
 from gmt.routing.staying import Staying
+from gmt.serving.explain import Reason
 
 
 @dataclass(frozen=True)
@@ -35,31 +35,6 @@ class Choice:
     margin: float
     uncertainty: float | None = None
     cost: float | None = None
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Hold one past round and how far it moved the winner.
-
-    Args:
-        query: Its query.
-        models: Who answered.
-        ratings: How the answers were rated, None where one was not.
-        effect: The winner's score against the mean of the candidates, less what it would be without this round.
-    """
-
-    query: str
-    models: tuple[str, ...]
-    ratings: tuple[float | None, ...]
-    effect: float
-
-    @classmethod
-    def of(cls, table: InteractionTable, position: int, effect: float) -> Self:
-        """Read the round at a position of a table."""
-        rows = slice(table.start[position], table.start[position + 1])
-        ratings = (None if np.isnan(value) else float(value) for value in table.rating[rows])
-        models = (table.models[code] for code in table.model[rows])
-        return cls(table.texts[table.query[position]], tuple(models), tuple(ratings), float(effect))
 
 
 @dataclass(frozen=True)
@@ -112,7 +87,8 @@ class Decision:
         query: The query.
         ranking: The candidates, best first.
         votes: How many rated rounds of this user were visible.
-        reasons: Past rounds that moved the winner, strongest first; empty unless asked for.
+        reasons: Past rounds that moved the winner, strongest first; empty unless asked for. Their effects add up to
+            the winner's margin but for what a network's rounds do together.
         stay: What staying with the conversation's model weighed; None where nothing was to be weighed.
     """
 
@@ -136,7 +112,7 @@ class Decision:
             "model": self.model,
             "votes": self.votes,
             "ranking": [vars(choice) for choice in self.ranking],
-            "reasons": [vars(reason) for reason in self.reasons],
+            "reasons": [reason.to_json() for reason in self.reasons],
             **({} if self.stay is None else {"stay": {**vars(self.stay), "reason": str(self.stay)}}),
         }
 

@@ -20,7 +20,8 @@ from gmt.routing.staying import Staying, switch_costs, tokens_of
 from gmt.runs import STATE, RunFolder, read_card
 from gmt.serving.answer_ranking import offered_models, rank_answers
 from gmt.serving.conversation_question import conversation_question
-from gmt.serving.decision import Decision, Reason, Stay, rank
+from gmt.serving.decision import Decision, Stay, rank
+from gmt.serving.explain import reasons_of
 from gmt.serving.live_run import LiveRun, Removed
 from gmt.serving.messages import UNNAMED, chat_rounds, last_answer, taken_answer
 from gmt.serving.run_data import RunData
@@ -180,7 +181,7 @@ class Router:
         ranking = rank(names, scores, unknown_scores, temperature, covariance, explore, cost, cost_weight, staying)
         # 4. What moved the winner: each past round's effect, the strongest first.
         best = names.index(ranking[0].model)
-        reasons = _reasons(now, data, first, best) if explain and (known is not None or shows) else ()
+        reasons = reasons_of(now.router, data, first, best) if explain and (known is not None or shows) else ()
         kept = None
         if staying is not None:
             paid = scores - cost_weight * temperature * cost if cost is not None else scores
@@ -399,13 +400,3 @@ def _costs(now: RunData, data: Dataset, question: Questions, names: list[str]) -
         return price_shares(data.models, names)
     cost = np.maximum(learned.of_answers(data, question.query, question.task, question.candidates)[0], 0.0)
     return cost / max(float(cost.max()), 1e-12)
-
-
-def _reasons(now: RunData, data: Dataset, question: Questions, best: int) -> tuple[Reason, ...]:
-    """Return the past rounds that moved the winner."""
-    effects = sorted(now.router.effects(data, question, best).items(), key=lambda item: -abs(item[1]))
-    # A round shown with the question stands under -1 less its place among those.
-    return tuple(
-        Reason.of(data.table, at, effect) if at >= 0 else Reason.of(question.earlier, -1 - at, effect)
-        for at, effect in effects
-    )

@@ -19,6 +19,9 @@ from gmt.model.build import Scorer
 from gmt.model.checkpoint import load_tensors, load_weights, optimizer_tensors, restore_optimizer, save_tensors
 from gmt.runs import RunFolder, read_jsonl, read_run_json
 
+SHOWN = 4
+"""Settings that a message names at most."""
+
 
 @dataclass
 class TrainingProgress:
@@ -115,15 +118,31 @@ def check_settings(found: RunConfig, wanted: RunConfig) -> None:
     """Check that a training is gone on with as it was begun.
 
     Raises:
-        RunError: Settings differ; the first section that does is named.
+        RunError: Settings differ; each that does is named, with what it was and is.
     """
-    before, now = found.to_dict(), wanted.to_dict()
-    for section in now:
-        if now[section] != before.get(section):
-            raise RunError(
-                f"the run was trained with {section} = {before.get(section)}, now {now[section]}; "
-                "resume with the settings it was started with"
-            )
+    before, now = _flat(found.to_dict()), _flat(wanted.to_dict())
+    changed = [
+        f"{name} {_shown(before.get(name))} → {_shown(now[name])}" for name in now if now[name] != before.get(name)
+    ]
+    if changed:
+        more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+        raise RunError(
+            f"the run was begun with other settings: {', '.join(changed[:SHOWN])}{more}; resume with those it was "
+            "begun with, or leave --resume out to train anew"
+        )
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as `section.key`, as `--set` names them."""
+    out: dict[str, Any] = {}
+    for name, value in settings.items():
+        out |= {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
+    return out
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a settings file writes it."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (bool, list, type(None))) else str(value)
 
 
 def restore_progress(

@@ -8,7 +8,7 @@ import numpy as np
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.routing.costs import CostModel
-from gmt.routing.protocol import Explained
+from gmt.routing.protocol import QUALITY_WEIGHT, Explained
 from gmt.utility.ability import Ability
 from gmt.utility.outcome_reader import OutcomeReader
 from gmt.utility.quality_weight import GRID, weight_posterior
@@ -121,7 +121,7 @@ class ConditionedUtility:
         weights = self.quality_weights
         moved = weights[self._row(target.user)] - (without @ GRID) / without.sum(axis=1)
         impersonal = weights[-1] * quality[0] - (1 - weights[-1]) * cost[0]
-        return Explained(impersonal, moved[:, None] * (quality + cost), self.comparison[own])
+        return Explained(impersonal, {QUALITY_WEIGHT: moved[:, None] * (quality + cost)}, self.comparison[own])
 
     def _row(self, user: np.ndarray) -> np.ndarray:
         """Return the rows of users; -1 and users who joined later are unknown ones."""

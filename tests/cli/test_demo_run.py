@@ -8,7 +8,7 @@ import typer
 
 from gmt.cli import demo_run
 from gmt.cli.console import Terminal
-from gmt.cli.demo_run import run_demo
+from gmt.cli.demo_run import activation, figures_of, print_closing, run_demo
 from gmt.cli.main import app, main
 from tests.trained import TINY, settings
 
@@ -59,9 +59,26 @@ def test_the_whole_chain_runs(tmp_path, monkeypatch, capsys):
 
     run_demo(tmp_path, quick, Terminal())
     out, _ = capsys.readouterr()
-    for words in ("$ gmt prep demo", "$ gmt route", "user_bradley_terry", "ana: 20 rounds added", "What moved"):
+    for words in ("$ gmt prep demo", "$ gmt route", "user_bradley_terry", "ana: 20 rounds added", "Why "):
         assert words in out
     results = json.loads((tmp_path / "runs/demo/results/seen.json").read_text())
     assert "gmt" in results["shots"]["all"]["routers"]
-    figures = list((tmp_path / "figures").glob("*.png"))
+    figures = list(figures_of(tmp_path).glob("*.png"))
     assert figures and all(str(path) in out for path in figures)
+    # What git sees of a checkout is what it saw before: everything lies where the demo is told, in data/ and runs/.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "runs"]
+    print_closing(tmp_path, Terminal())
+    end = capsys.readouterr().out
+    assert "router " not in out.split("$ gmt adapt")[1] + end, "the results are printed once"
+    assert f"gmt route --run {tmp_path}/runs/demo --user bela" in end
+
+
+@pytest.mark.parametrize("on_path", [False, True])
+def test_the_end_says_how_gmt_gets_on_the_path_where_it_is_not(tmp_path, monkeypatch, on_path):
+    own = tmp_path / ".venv/bin/gmt"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    monkeypatch.setattr("sys.prefix", str(tmp_path / ".venv"))
+    monkeypatch.setattr("shutil.which", lambda name: str(own) if on_path else None)
+    monkeypatch.chdir(tmp_path)
+    assert activation() == (None if on_path else "source .venv/bin/activate")

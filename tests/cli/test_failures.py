@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from gmt.cli.failures import guarded, message_of
+from gmt.cli.main import app
+from gmt.cli.stopped import GO_ON
 from gmt.errors import LINE, UserError
 from tests.hostile.attempt import run_words
 from tests.hostile.rows import GOOD_ROWS, score_folder, write_rows
@@ -34,9 +37,9 @@ class Failing:
         raise self.error
 
 
-def ended(error: BaseException, capsys) -> tuple[int, str]:
+def ended(error: BaseException, capsys, words: str = "") -> tuple[int, str]:
     with pytest.raises(SystemExit) as stop:
-        guarded(Failing(error), [])
+        guarded(Failing(error), words.split())
     return int(stop.value.code or 0), capsys.readouterr().err
 
 
@@ -65,9 +68,29 @@ def test_an_error_is_one_line_and_exit_code_2(what, capsys):
     assert err.startswith("gmt: ") and err.count("\n") == 1 and len(err) <= LINE + 1 and "\x1b" not in err
 
 
-def test_who_stops_a_command_hears_how_to_go_on(capsys):
-    code, err = ended(KeyboardInterrupt(), capsys)
-    assert code == 130 and "--resume" in err and err.count("\n") == 1
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ("train data/demo", "Training had not begun"),
+        ("prep demo", "give the command again"),
+        ("simulate judge answers --out x", "pays for nothing twice"),
+        ("simulate planted --out x", "give the command again"),
+        ("users forget ana", "whole or not at all"),
+        ("replay log", "Give the command again"),
+        ("", "Give the command again"),
+    ],
+)
+def test_who_stops_a_command_hears_how_to_go_on(capsys, words, advice):
+    code, err = ended(KeyboardInterrupt(), capsys, words)
+    assert code == 130 and err.startswith("gmt: stopped. ") and advice in err and err.count("\n") == 1
+
+
+def test_advice_is_about_commands_that_there_are():
+    command = typer.main.get_command(app)
+    for name in GO_ON:
+        found = command
+        for word in name.split():
+            found = found.commands[word]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_a_fault_of_ours_keeps_its_traceback():

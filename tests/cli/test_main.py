@@ -133,6 +133,7 @@ MISTAKES = {
     "prep, fractions that are none": ("prep", "demo", "--fractions", ".7,.3,nan", "--out", "{tmp}/d"),
     "prep, out is a file": ("prep", "jsonl", "{votes}", "--encoder", "hash", "--out", "{votes}"),
     "prep, no input": ("prep", "votes", "--out", "{tmp}/d"),
+    "prep, an input that nobody reads": ("prep", "demo", "{votes}", "--out", "{tmp}/d"),
     "prep, missing input": ("prep", "jsonl", "{tmp}/none.jsonl", "--out", "{tmp}/d"),
     "prep, columns named in part": ("prep", "votes", "{votes}", "--out", "{tmp}/d", "--user", "user"),
     "prep, a column that is not there": (
@@ -255,6 +256,8 @@ def test_bad_rows_are_shown_counted_and_dropped_on_request(capsys, tmp_path):
         ("adapt", "--user", "ana", "--shots", "-1"),
         ("adapt", "--user", "ana", "--steps", "1" + "0" * 30),
         ("route", "--user", "ana", "--query", "x", "--cost-weight", "nan"),
+        ("route", "--user", "ana", "--query", "x", "--cost-weight", "-2"),
+        ("route", "--user", "ana", "--query", "x", "--stay", "-1"),
         ("route", "--user", "ana", "--query", "x", "--seed", "-1"),
         ("models", "add", "x", "--description", "y", "--output-price", "-1"),
         ("route", "--user", "ana"),
@@ -314,11 +317,11 @@ def test_results_go_to_stdout_and_remarks_to_stderr(capsys, run_copy, tmp_path):
     at = ("--run", run_copy)
     code, out, err = run(capsys, "route", *at, "--user", "stranger", "--query", "x", "--explain")
     assert code == 0 and "atlas-90b" in out and "stranger is not known to this run" in err
-    assert "No past round to explain with" in out
+    assert "No round of this user moved" in out
     code, out, err = run(capsys, "route", *at, "--user", "stranger", "--query", "x", "--quiet")
     assert code == 0 and "atlas-90b" in out and err == ""
     code, out, err = run(capsys, "route", *at, "--user", "bela", "--query", "x", "--explain")
-    assert code == 0 and "What moved" in out and err == ""
+    assert code == 0 and "\nWhy " in out and "margin of" in out and err == ""
     history = rows(tmp_path / "h.jsonl", {**VOTE, "model_b": "other-1b"})
     code, out, err = run(capsys, "adapt", *at, "--user", "kim", "--history", history)
     assert code == 0 and "1 rounds added" in out and "other-1b is not on offer" in err

@@ -8,7 +8,8 @@ from scipy.special import expit
 
 from gmt.errors import UserError
 from gmt.routing.staying import Staying
-from gmt.serving.decision import Decision, Reason, Stay, rank
+from gmt.serving.decision import Decision, Stay, rank
+from gmt.serving.explain import Reason
 
 MODELS = ["a", "b", "c"]
 
@@ -51,7 +52,8 @@ def test_a_single_candidate_wins():
 
 def test_a_decision_is_plain_json():
     ranking = rank(MODELS, np.array([0.0, 2.0, 1.0]), np.zeros(3), 1.0)
-    decision = Decision("ana", "why?", ranking, 3, (Reason("then", ("a", "b"), (1.0, None), -0.5),))
+    reason = Reason("then", ("a", "b"), (1.0, None), -0.5, {"any query": -0.5}, ("too long", None))
+    decision = Decision("ana", "why?", ranking, 3, (reason,))
     assert decision.model == "b"
     read = json.loads(json.dumps(decision.to_json()))
     assert set(read) == {"user", "query", "model", "votes", "ranking", "reasons"}
@@ -60,7 +62,10 @@ def test_a_decision_is_plain_json():
         "uncertainty": None,
         "cost": None,
     }
-    assert read["reasons"] == [{"query": "then", "models": ["a", "b"], "ratings": [1.0, None], "effect": -0.5}]
+    assert read["reasons"] == [
+        {"query": "then", "models": ["a", "b"], "ratings": [1.0, None], "effect": -0.5, "ways": {"any query": -0.5}}
+        | {"said": ["too long", None], "shown": False}
+    ]
 
 
 def test_cost_takes_preference_away_in_proportion():
