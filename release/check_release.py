@@ -18,6 +18,7 @@ import tomllib
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from clean_environment import CleanEnvironment, ReleaseError, called
 
@@ -99,20 +100,40 @@ def licences(environment: CleanEnvironment) -> Counter[str]:
     return Counter(one["License"].splitlines()[0][:60] for one in found)
 
 
-def known_faults(environment: CleanEnvironment) -> list[str] | str:
-    """Return a line for every known fault that is not explained, or why none could be asked for."""
+def audit(environment: CleanEnvironment) -> str:
+    """Return what pip-audit has to say, on one line; it is written to dist/audit.json.
+
+    Raises:
+        ReleaseError: A fault is known that is not explained.
+    """
     site = called([environment.program("python"), "-c", "import site; print(site.getsitepackages()[0])"]).strip()
     words = [sys.executable, "-m", "pip_audit", "--path", site, "--format", "json", "--progress-spinner", "off"]
     done = subprocess.run(words, capture_output=True, text=True)
     if not done.stdout.strip():
-        return (done.stderr.strip() or f"pip-audit ended with {done.returncode}").splitlines()[-1]
+        reason = (done.stderr.strip() or f"pip-audit ended with {done.returncode}").splitlines()[-1]
+        return f"known faults could not be asked for: {reason}"
     (DIST / "audit.json").write_text(done.stdout, "utf-8")
-    return [
-        f"{package['name']} {package['version']}: {fault['id']}, mended in {fault['fix_versions'] or 'no version'}"
-        for package in json.loads(done.stdout)["dependencies"]
-        for fault in package.get("vulns", ())
-        if fault["id"] not in EXPLAINED
-    ]
+    return judged(json.loads(done.stdout)["dependencies"])
+
+
+def judged(packages: list[dict[str, Any]]) -> str:
+    """Return what an audit found; a package that could not be asked for is no package without faults.
+
+    Raises:
+        ReleaseError: A fault is known that is not explained.
+    """
+    found = [(one, fault) for one in packages for fault in one.get("vulns", ())]
+    if new := [(one, fault) for one, fault in found if fault["id"] not in EXPLAINED]:
+        lines = (
+            f"{one['name']} {one['version']}: {fault['id']}, mended in {fault['fix_versions']}" for one, fault in new
+        )
+        raise ReleaseError("known faults:\n" + "\n".join(lines))
+    # The package that is released itself is on no index yet.
+    left = [one["name"] for one in packages if "skip_reason" in one and one["name"] != "gmt-router"]
+    if left:
+        asked = len(packages) - len(left)
+        return f"no known fault among {asked} packages; {len(left)} could not be asked for: {', '.join(left[:5])} …"
+    return f"no known fault among {len(packages)} packages" + "".join(f"; {one}" for one in EXPLAINED.values())
 
 
 def main() -> None:
@@ -146,13 +167,7 @@ def main() -> None:
             if options.only != "lowest":
                 counts = licences(environment)
                 print("licences (dist/licences.json): " + "; ".join(f"{n} {name}" for name, n in counts.most_common()))
-                faults = known_faults(environment)
-                if isinstance(faults, str):
-                    print(f"known faults could not be asked for: {faults}")
-                elif faults:
-                    raise ReleaseError("known faults:\n" + "\n".join(faults))
-                else:
-                    print("pip-audit knows of no fault in what is installed (dist/audit.json)")
+                print(f"audit (dist/audit.json): {audit(environment)}")
     except ReleaseError as error:
         print(f"release: {error}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -92,3 +92,15 @@ def test_a_program_that_fails_keeps_the_release_back(check_release):
     with pytest.raises(check_release.ReleaseError, match="ended with 3:\nno"):
         check_release.called([sys.executable, "-c", "import sys; print('no', file=sys.stderr); sys.exit(3)"])
     assert check_release.called([sys.executable, "-c", "print(1)"]) == "1\n"
+
+
+def test_an_audit_that_could_not_ask_does_not_say_that_all_is_well(check_release, monkeypatch):
+    clean, skipped = {"name": "a", "version": "1", "vulns": []}, {"name": "b", "skip_reason": "not found"}
+    ours = {"name": "gmt-router", "skip_reason": "not found"}
+    faulty = {"name": "c", "version": "2", "vulns": [{"id": "CVE-1", "fix_versions": ["3"]}]}
+    assert check_release.judged([clean, ours]) == "no known fault among 2 packages"
+    assert "1 could not be asked for: b" in check_release.judged([clean, skipped, ours])
+    with pytest.raises(check_release.ReleaseError, match="c 2: CVE-1"):
+        check_release.judged([clean, faulty])
+    monkeypatch.setitem(check_release.EXPLAINED, "CVE-1", "c is not called with strangers' files")
+    assert check_release.judged([clean, faulty]).endswith("; c is not called with strangers' files")
