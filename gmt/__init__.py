@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from gmt.serving.pretrained import Router
 
 __all__ = ["Router", "__version__"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

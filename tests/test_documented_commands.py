@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -23,7 +24,13 @@ COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )*(?:gmt|python|torchrun|accelerate|make|p
 TABLE_LINE = re.compile(r"gmt(?: less)? +[-+.\d`]")
 
 LEFT_OUT = {
-    r"^make (demo|test|check|format|soak|mutants)$": "the Makefile's own targets; continuous integration calls them",
+    r"^make (demo|test|check|format|docs|release|soak|mutants)$": "the Makefile's own targets",
+    r"^python -m tests\.readme_demo$": "tests/test_readme.py calls what it calls",
+    r"^python docs/pictures\.py$": "tests/test_docs.py draws the pictures",
+    r"^gmt (?:users|models) [a-z]+ NAME": "NAME stands for a user or a model; tests/state and tests/serving run them",
+    r"--encoder letters": "tests/test_docs_extensions.py encodes with it",
+    r"^gmt prep team-poll": "tests/test_docs_extensions.py preps it",
+    r"^gmt eval --baselines favourites": "tests/test_docs_extensions.py measures it",
     r"^pip install": "needs an index of packages",
     r"^accelerate launch": "needs GPUs or several machines",
     r"--engine ray": "tests/data_prep/read/test_on_ray.py runs Ray",
@@ -38,7 +45,6 @@ LEFT_OUT = {
     r"python -m gmt\.studies": "needs public data or hours; its options are parsed",
     r"^gmt eval --data OTHER$": "tests/evaluation measures on other data",
     r"people-S\.jsonl": "S stands for a number; its options are parsed",
-    r"^gmt prep votes votes\.csv": "run below with the columns of its table",
     r"^gmt prep (?:prism|comparia|community-alignment|personal-reward-bench|chat|langfuse|otel|vllm-sr|open-webui) ": (
         "tests/data_prep/sources reads made rows of the published shapes"
     ),
@@ -53,17 +59,18 @@ LEFT_OUT = {
 """Pattern -> why a command is parsed but not run here."""
 
 
-def documented() -> list[str]:
-    """Return every distinct command, in the order in which a reader meets it."""
-    found: dict[str, None] = {}
+def documented() -> dict[str, bool]:
+    """Return every distinct command, in the order of the pages, and whether it stands in a block to copy."""
+    found: dict[str, bool] = {}
     for path in PAGES:
         text = path.read_text("utf-8")
-        for block in re.findall(r"^```[a-z]*\n(.*?)^```", text, re.M | re.S):
+        for block in re.findall(r"^```[a-z]*(?: title=.*)?\n(.*?)^```", text, re.M | re.S):
             for line in block.replace("\\\n", " ").splitlines():
-                found[" ".join(line.partition("  #")[0].removeprefix("$ ").split())] = None
+                found[" ".join(line.partition("  #")[0].removeprefix("$ ").split())] = True
         outside = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
-        found |= dict.fromkeys(re.findall(r"`([^`\n]+)`", outside))
-    return [line for line in found if COMMAND.match(line) and not TABLE_LINE.match(line)]
+        for line in re.findall(r"`([^`\n]+)`", outside):
+            found.setdefault(line, False)
+    return {line: copied for line, copied in found.items() if COMMAND.match(line) and not TABLE_LINE.match(line)}
 
 
 COMMANDS = documented()
@@ -81,23 +88,31 @@ def words_of(line: str) -> list[str]:
 
 
 def names_only(line: str) -> bool:
-    """Tell whether a line names a command, or options without their values, rather than being one to type."""
+    """Tell whether a line names a command or some of its options, rather than being one to type."""
     words = words_of(line)
-    return (
-        "…" in line
-        or len(words) < 2
-        or words[-1] in ("--user", "--query", "--protocol", "--conversation")
-        or words[0] in ("simulate", "runs")
-        and len(words) == 2
-    )
+    if "…" in line or len(words) < 2 or words[0] in ("simulate", "runs") and len(words) == 2:
+        return True
+    command, words = command_of(line)
+    try:
+        command.make_context("gmt", words)
+    except Exception as error:
+        # In the text of a page an option may stand for itself; a block is there to be copied.
+        return not COMMANDS[line] and type(error).__name__ in ("MissingParameter", "BadOptionUsage")
+    return False
+
+
+def command_of(line: str) -> tuple[Any, list[str]]:
+    """Return the command that a line calls, and the words behind its name."""
+    command: Any = typer.main.get_command(app)
+    words = words_of(line)
+    while getattr(command, "commands", None) and words and not words[0].startswith("-"):
+        command = command.commands[words.pop(0).split("|")[0]]
+    return command, words
 
 
 @pytest.mark.parametrize("line", OURS)
 def test_it_exists_and_parses(line):
-    command = typer.main.get_command(app)
-    words = words_of(line)
-    while getattr(command, "commands", None) and words and not words[0].startswith("-"):
-        command = command.commands[words.pop(0).split("|")[0]]  # pyright: ignore[reportAttributeAccessIssue]
+    command, words = command_of(line)
     options = {name for parameter in command.params for name in parameter.opts}
     assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options
     if not names_only(line):
@@ -170,6 +185,7 @@ def small(line: str) -> list[str]:
         "gmtrouter": ("FILE", "GMTROUTER.jsonl"),
         "mt-bench": ("FOLDER", "MTBENCH.jsonl"),
         "jsonl": ("FILE", "FILE.jsonl"),
+        "votes": ("FILE", "log.csv"),
     }
     if words[0] == "prep":
         stands, file = swaps.get(words[1], ("", ""))

