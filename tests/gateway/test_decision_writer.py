@@ -1,4 +1,4 @@
-"""Check that no decision is lost while the database takes none, and that feedback waits for those of other processes."""
+"""Check that no decision is lost while the database takes none, and that feedback waits for those made elsewhere."""
 
 import threading
 import time

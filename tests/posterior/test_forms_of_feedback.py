@@ -132,8 +132,8 @@ def test_a_first_lone_rating_moves_its_user_alone_and_as_the_whole_history_would
     assert at_once is not None
     asked = wider.questions(np.flatnonzero(wider.table.user == 1)[:1])
     asked = replace(asked, candidates=np.array([[wider.table.models.index(f"model{n}") for n in (0, 1)]]))
-    score = {name: found.score(wider, asked)[0] for name, found in
-             (("before", before), ("grown", grown), ("at once", at_once), ("whole", router.condition(wider)))}  # fmt: skip
+    beliefs = {"before": before, "grown": grown, "at once": at_once, "whole": router.condition(wider)}
+    score = {name: belief.score(wider, asked)[0] for name, belief in beliefs.items()}
     assert score["at once"] == pytest.approx(score["grown"], abs=1e-7)
     gap = {name: float(both[0] - both[1]) for name, both in score.items()}
     assert gap["grown"] - gap["before"] > 0.3 and gap["grown"] - gap["before"] == pytest.approx(
