@@ -141,9 +141,8 @@ def restore_folder(path: Path) -> None:
 
 def clear_dead(path: Path) -> None:
     """Delete the unfinished folders beside `path`, as `part_of` names them, whose makers do not live any more."""
-    name = re.compile(re.escape(f".{path.name[:80]}.") + "[0-9a-f]{12}" + re.escape(PART))
-    for made in path.parent.glob(f".*{PART}"):
-        if name.fullmatch(made.name) and made.is_dir() and is_dead(made):
+    for made in parts_of(path):
+        if made.is_dir() and is_dead(made):
             shutil.rmtree(made, ignore_errors=True)
 
 
@@ -170,6 +169,12 @@ def is_dead(made: Path) -> bool:
 def part_of(path: Path) -> Path:
     """Return a name beside `path` that nobody else uses, for what is not finished yet."""
     return path.with_name(f".{path.name[:80]}.{uuid.uuid4().hex[:12]}{PART}")
+
+
+def parts_of(path: Path) -> list[Path]:
+    """Return what lies beside `path` under a name as `part_of` gives it, finished or not."""
+    name = re.compile(re.escape(f".{path.name[:80]}.") + "[0-9a-f]{12}" + re.escape(PART))
+    return [made for made in path.parent.glob(f".*{PART}") if name.fullmatch(made.name)]
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gmt.errors import DataError
-from gmt.files import PART, alive, clear_dead, names_locked, part_of, read_json, write_json
+from gmt.files import PART, alive, clear_dead, names_locked, part_of, parts_of, read_json, write_json
 
 
 @contextlib.contextmanager
@@ -28,6 +28,9 @@ def together(out: Path, siblings: Sequence[str] = ()) -> Iterator[Path]:
     finish_together(out)
     with names_locked(out):
         clear_dead(out)
+        # Journals are written under this lock, so one that is unfinished now is of a writer that was killed.
+        for unfinished in parts_of(_journal(out)):
+            unfinished.unlink(missing_ok=True)
     made = part_of(out)
     with contextlib.ExitStack() as stack:
         made.mkdir()

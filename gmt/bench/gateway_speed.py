@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gmt.bench.made_data import made_dataset, made_run
+from gmt.bench.server_process import server_process
 from gmt.errors import RunError
 from gmt.runs import RunFolder
 
@@ -54,38 +52,12 @@ def gateway_speed(users: int, requests: int) -> dict[str, Any]:
         root = Path(folder)
         data = made_dataset(users, VOTES, width=64)
         made_run(RunFolder(root / "run"), data)
-        upstream = stack.enter_context(_process([sys.executable, "-c", UPSTREAM], "/"))
+        upstream = stack.enter_context(server_process([sys.executable, "-c", UPSTREAM], "/")).url
         pool = {"models": {name: {"url": f"{upstream}/v1"} for name in data.models}}
         (root / "pool.yaml").write_text(json.dumps(pool))  # JSON is YAML
         command = [sys.executable, "-m", "gmt.bench.gateway_speed", str(root / "run"), str(root / "pool.yaml")]
-        gateway = stack.enter_context(_process(command, "/ready"))
+        gateway = stack.enter_context(server_process(command)).url
         return {"users": users, **asyncio.run(_measured(gateway, upstream, users, requests, next(iter(data.models))))}
-
-
-@contextlib.contextmanager
-def _process(command: Sequence[str], path: str) -> Iterator[str]:
-    """Start a server that takes its port as last argument; give its URL once it answers."""
-    import httpx
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    nowhere = subprocess.DEVNULL
-    process = subprocess.Popen([*command, str(port)], env=environment, stdout=nowhere, stderr=nowhere)
-    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 300
-    try:
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(url + path, timeout=60).status_code == 200:
-                    break
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RunError(f"a server to be timed ended with {process.poll()} before it answered; see gmt serve")
-            time.sleep(0.2)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 async def _measured(gateway: str, upstream: str, users: int, requests: int, model: str) -> dict[str, Any]:

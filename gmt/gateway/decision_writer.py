@@ -16,12 +16,14 @@ from gmt.errors import UserError
 from gmt.state.kept_decisions import KeptDecision, KeptDecisions
 
 HELD = 20_000
-"""Decisions held in memory at most."""
+"""Decisions that may wait for a database that takes none; beyond them the oldest are lost."""
 PAUSE = 0.02
 """Seconds in which decisions gather before they are written together."""
+RETRY = 1.0
+"""Seconds until what could not be written is tried again."""
 FRESH = 1.0
-"""Seconds in which a decision may not be written yet; later the database is asked, for another process may have
-forgotten the user since."""
+"""Seconds for which a decision is held here; later the database is asked, for another process may have forgotten the
+user since. What is not written yet is held longer."""
 HOUR = 3600.0
 log = logging.getLogger("gmt.gateway")
 
@@ -41,7 +43,7 @@ class DecisionWriter:
         self.kept, self.keep_hours, self._journal = kept, keep_hours, journal
         self._recent: OrderedDict[str, KeptDecision] = OrderedDict()
         self._last: dict[str, str] = {}
-        self._waiting: list[KeptDecision] = []
+        self._unwritten: OrderedDict[str, KeptDecision] = OrderedDict()
         self._lock, self._writing = threading.Lock(), threading.Lock()
         self._something, self._ended = threading.Event(), threading.Event()
         self._purged = 0.0
@@ -51,26 +53,34 @@ class DecisionWriter:
     def put(self, row: KeptDecision) -> None:
         """Take a decision."""
         with self._lock:
-            self._recent[row.id] = row
+            self._recent[row.id] = self._unwritten[row.id] = row
             self._last[row.conversation] = row.id
-            self._waiting.append(row)
-            while len(self._recent) > HELD:
-                _, old = self._recent.popitem(last=False)
-                if self._last.get(old.conversation) == old.id:
-                    del self._last[old.conversation]
+            lost = [self._unwritten.popitem(last=False)[0] for _ in range(len(self._unwritten) - HELD)]
+            # What is old and written is nobody's to hold; the oldest stand first.
+            while (oldest := next(iter(self._recent.values()))) and not self._holds(oldest):
+                del self._recent[oldest.id]
+                if self._last.get(oldest.conversation) == oldest.id:
+                    del self._last[oldest.conversation]
+        if lost:
+            log.error("%d decisions are lost: more than %d wait for the database", len(lost), HELD)
         self._something.set()
 
     def get(self, id: str) -> KeptDecision | None:
         """Return a decision, wherever it was made."""
         with self._lock:
             found = self._recent.get(id)
-        return found if found is not None and _is_fresh(found) else self.kept.get(id)
+            held = found is not None and self._holds(found)
+        return found if held else self.kept.get(id)
 
     def last_of(self, conversation: str) -> KeptDecision | None:
         """Return the newest decision of a conversation, wherever it was made."""
         with self._lock:
             here = self._recent.get(self._last.get(conversation, ""))
-        return here if here is not None and _is_fresh(here) else self.kept.last_of(conversation)
+            held = here is not None and self._holds(here)
+        return here if held else self.kept.last_of(conversation)
+
+    def _holds(self, row: KeptDecision) -> bool:
+        return row.id in self._unwritten or time.time() - row.created < FRESH
 
     def forget(self, user: str) -> None:
         """Drop what is held of a user; what is written is deleted with the user."""
@@ -78,6 +88,7 @@ class DecisionWriter:
         with self._lock:
             for id in [id for id, row in self._recent.items() if row.user == user]:
                 row = self._recent.pop(id)
+                self._unwritten.pop(id, None)
                 self._last.pop(row.conversation, None)
 
     def note(self, entry: Mapping[str, Any]) -> None:
@@ -91,15 +102,20 @@ class DecisionWriter:
             finally:
                 os.close(file)
 
-    def flush(self) -> None:
-        """Write what waits."""
+    def flush(self) -> bool:
+        """Write what waits and return whether that went well; if not, it goes on waiting."""
         with self._writing:
             with self._lock:
-                rows, self._waiting = self._waiting, []
+                rows = list(self._unwritten.values())
             try:
                 self.kept.add(rows)
             except UserError as error:
-                log.error("%d decisions could not be written: %s", len(rows), error)
+                log.error("%d decisions could not be written yet: %s", len(rows), error)
+                return False
+            with self._lock:
+                for row in rows:
+                    self._unwritten.pop(row.id, None)
+            return True
 
     def close(self) -> None:
         """Write what waits, and end the thread."""
@@ -113,14 +129,12 @@ class DecisionWriter:
             self._something.wait(HOUR / 60)
             self._something.clear()
             self._ended.wait(PAUSE)
-            self.flush()
+            if not self.flush():
+                self._ended.wait(RETRY)
+                self._something.set()
             if time.time() - self._purged > HOUR / 60:
                 self._purged = time.time()
                 try:
                     self.kept.purge(self._purged - self.keep_hours * HOUR)
                 except UserError as error:
                     log.error("old decisions could not be deleted: %s", error)
-
-
-def _is_fresh(row: KeptDecision) -> bool:
-    return time.time() - row.created < FRESH

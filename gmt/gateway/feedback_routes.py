@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from fastapi import APIRouter, Request
@@ -13,14 +14,18 @@ from gmt.errors import UserError, one_line
 from gmt.gateway.api_errors import ApiError
 from gmt.gateway.api_keys import Caller
 from gmt.gateway.chat_request import read_object
+from gmt.gateway.decision_number import is_young
 from gmt.gateway.feedback_shapes import Said, read_feedback
 from gmt.gateway.gateway import Gateway
 from gmt.gateway.request_body import body_of, caller_of, gateway_of
 from gmt.gateway.served_run import LoadedRun
+from gmt.state.kept_decisions import KeptDecision
 
 feedback_routes = APIRouter()
-WRITTEN_WITHIN = 1.0
-"""Seconds after which a decision that another process made stands in the state."""
+WRITTEN_WITHIN = 10.0
+"""Seconds within which a decision that another process made comes to stand in the state, however busy that is."""
+FIRST_LOOK, LONGEST_LOOK = 0.005, 0.25
+"""Seconds between two looks for it, at first and at last."""
 
 
 @feedback_routes.post("/v1/feedback")
@@ -32,7 +37,8 @@ async def give_feedback(request: Request) -> JSONResponse:
     gateway, caller = gateway_of(request), caller_of(request)
     said = read_feedback(read_object(await body_of(request)), request.headers.get("idempotency-key"))
     run = gateway.served.now()
-    told = await gateway.in_thread(_taken, gateway, run, caller, said)
+    decision = None if said.decision is None else await _decision(gateway, run, said.decision)
+    told = await gateway.in_thread(_taken, gateway, run, caller, said, decision)
     gateway.metrics.feedback.labels(said.kind).inc()
     return JSONResponse(told)
 
@@ -54,9 +60,27 @@ async def revoke_feedback(request: Request, id: str) -> dict:
     return {"id": id, "revoked": await gateway.in_thread(work)}
 
 
-def _taken(gateway: Gateway, run: LoadedRun, caller: Caller, said: Said) -> dict:
+async def _decision(gateway: Gateway, run: LoadedRun, id: str) -> KeptDecision | None:
+    """Return a decision; one of another process that was made a moment ago is waited for, which holds no thread.
+
+    Raises:
+        ApiError: It was made a moment ago and is not written; the client is to send its feedback again.
+    """
+    run_name = run.writer.kept.store.run
+    # What is not kept for so long may have gone since, and is no more to be waited for.
+    longest = min(WRITTEN_WITHIN, 3600.0 * gateway.pool.gateway.keep_hours)
+    pause = FIRST_LOOK
+    while (found := await gateway.in_thread(run.writer.get, id)) is None and is_young(id, run_name, longest):
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_LOOK)
+    if found is None and pause > FIRST_LOOK:
+        raise ApiError(503, "the decision is not written yet; send the feedback again")
+    return found
+
+
+def _taken(gateway: Gateway, run: LoadedRun, caller: Caller, said: Said, decision: KeptDecision | None) -> dict:
     """Write feedback down; return its number and what is known of the user now."""
-    round, chosen = _round_of(gateway, run, caller, said)
+    round, chosen = _round_of(gateway, caller, said, decision)
     if said.key is not None and len(said.key) > 200:
         raise ApiError(400, "the idempotency key has more than 200 characters")
     try:
@@ -73,20 +97,14 @@ def _taken(gateway: Gateway, run: LoadedRun, caller: Caller, said: Said) -> dict
     return {"id": None if event is None else str(event), "added": bool(found["added"]), "votes": found["votes"]}
 
 
-def _round_of(gateway: Gateway, run: LoadedRun, caller: Caller, said: Said) -> tuple[Comparison, str]:
+def _round_of(gateway: Gateway, caller: Caller, said: Said, decision: KeptDecision | None) -> tuple[Comparison, str]:
     """Return feedback as a round of its user, and the model that the decision chose.
 
     Raises:
         ApiError: There is no such decision of this tenant, it names no user, or a model is none of the pool's.
     """
     if said.decision is not None:
-        decision = run.writer.get(said.decision)
-        # Another process may have made it this very moment, and writes it behind its answer.
-        deadline = time.monotonic() + WRITTEN_WITHIN
-        while decision is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-            decision = run.writer.get(said.decision)
-        if decision is None or decision.payload["tenant"] != caller.tenant:
+        if decision is None or decision.payload.get("tenant") != caller.tenant:
             raise ApiError(404, f"there is no decision {said.decision[:60]!r}, or no longer", "decision_not_found")
         user, query, chosen = decision.user, decision.payload["query"], decision.payload["model"]
         where, turn = decision.conversation, decision.payload["turn"]

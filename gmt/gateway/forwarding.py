@@ -10,6 +10,7 @@ import httpx
 
 from gmt.gateway.api_errors import ApiError
 from gmt.gateway.pool_settings import GatewaySettings, UpstreamModel
+from gmt.gateway.upstream_connections import PooledConnections
 
 PASSED_ON = ("content-type", "retry-after", "x-request-id", "openai-processing-ms", "openai-version")
 """Headers of upstreams that clients see; others may name what is behind the gateway."""
@@ -48,8 +49,7 @@ class UpstreamFault(Exception):
 def new_client(settings: GatewaySettings) -> httpx.AsyncClient:
     """Return the client of all upstreams; it follows no redirect and reads no proxy from the environment."""
     times = httpx.Timeout(settings.answer_seconds, connect=settings.connect_seconds, pool=None)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
-    return httpx.AsyncClient(timeout=times, limits=limits, trust_env=False, follow_redirects=False)
+    return httpx.AsyncClient(timeout=times, transport=PooledConnections(), trust_env=False, follow_redirects=False)
 
 
 async def open_answer(client: httpx.AsyncClient, name: str, model: UpstreamModel, body: bytes, streams: bool) -> Opened:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from gmt.errors import UserError, one_line
 from gmt.gateway.api_errors import ApiError
 from gmt.gateway.api_keys import ApiKeys, Caller
 from gmt.gateway.chat_request import ChatRequest
+from gmt.gateway.decision_number import new_number
 from gmt.gateway.fallback import first_that_answers
 from gmt.gateway.forwarding import Opened, new_client
 from gmt.gateway.gateway_metrics import GatewayMetrics
@@ -28,7 +28,8 @@ from gmt.serving.decision import Decision as Ranking
 from gmt.state.kept_decisions import KeptDecision
 
 log = logging.getLogger("gmt.gateway")
-DECIDERS = 2
+DECIDERS, KEEPERS = 2, 2
+"""Threads that choose models, and those that read and write what people said."""
 
 
 class Gateway:
@@ -48,6 +49,8 @@ class Gateway:
         # Encoding has a thread of its own, so that nobody whose texts are known waits for it.
         self._encoders = ThreadPoolExecutor(1, "encode")
         self._deciders = ThreadPoolExecutor(DECIDERS, "decide")
+        # Writing waits for the disk and for other writers; no decision may stand in that queue.
+        self._keepers = ThreadPoolExecutor(KEEPERS, "keep")
         self.draw = np.random.default_rng(seed)
 
     async def close(self) -> None:
@@ -55,11 +58,12 @@ class Gateway:
         await self.client.aclose()
         self._encoders.shutdown()
         self._deciders.shutdown()
+        self._keepers.shutdown()
         self.served.close()
 
     async def in_thread(self, work: Any, *arguments: Any) -> Any:
         """Run something that waits for a database or a lock without holding up other requests."""
-        return await asyncio.get_running_loop().run_in_executor(self._deciders, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._keepers, work, *arguments)
 
     # What one request goes through.
 
@@ -180,7 +184,7 @@ class Gateway:
         others: Mapping[str, Any] | None = None,
     ) -> str:
         """Write a decision down; return its number."""
-        user, id = caller.scoped(request.user), f"dec_{secrets.token_hex(16)}"
+        user, id = caller.scoped(request.user), new_number(run.writer.kept.store.run)
         whose = caller.tenant + "/" + (user or "")
         observed = mode == "observe"
         facts = choice.to_json() | {"mode": mode, "model": model or choice.model, "turn": request.turn}

@@ -102,8 +102,19 @@ def mark_of(path: Path) -> tuple[str, int]:
 
 def _loaded(path: Path, pool: Pool, state: str | None, allow_download: bool, journal: Path | None) -> LoadedRun:
     router = Router.from_pretrained(path.resolve(), state, allow_download)
+    _warm(router)
     kept = KeptDecisions(router.live.state.made())
     return LoadedRun(router, DecisionWriter(kept, pool.gateway.keep_hours, journal))
+
+
+def _warm(router: Router) -> None:
+    """Do now what is done once: solve for what is believed of everybody, and load what reads votes and costs."""
+    import data_prep.sources.jsonl  # noqa: F401
+
+    table, models = router.data.table, router.models
+    if models and len(table):
+        # A text of the history needs no encoder, which may have to be fetched and so is left to the first new text.
+        router.rank(None, table.texts[int(table.query[0])], models, with_uncertainty=False)
 
 
 def _close(run: LoadedRun) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.errors import DataError
@@ -17,6 +18,7 @@ from gmt.posterior.hierarchical_settings import HierarchicalSettings
 from gmt.posterior.kernel_terms import blended
 from gmt.posterior.observations import Observations, as_votes
 from gmt.posterior.quality_features import QualityFeatures
+from gmt.posterior.rating_scales import UNTOLD
 from gmt.posterior.revealed_rounds import with_revealed
 from gmt.posterior.targets import TargetReader, Targets
 from gmt.posterior.user_effects import UserEffects
@@ -218,14 +220,16 @@ class ConditionedPosterior:
             positions: (C,) where the new rounds stand.
 
         Returns:
-            None where a round shows a model that was not there before, or feedback of a form that was not.
+            None where a round shows a model that was not there before, or by how much an answer was better where that
+            was never said.
         """
         rounds = history.select(positions)
         if int(rounds.table.model.max(initial=-1)) >= self.votes.models:
             return None
-        # A first lone rating brings thresholds and a leniency, which only the whole history can give.
-        if not self.reads(self.reading.observations(rounds)).all():
-            return None
+        seen = self.reading.observations(rounds)
+        if not self.reads(seen).all():
+            able = self._judging_alone()
+            return able.with_observed(history, positions) if able.reads(seen).all() else None
         more, offset = self.observed_votes(history, positions)
         # Their users alone are solved for; everybody else's α stands.
         users = np.unique(more.user).tolist()
@@ -233,6 +237,19 @@ class ConditionedPosterior:
         rated = np.sort(np.concatenate([np.zeros(0, np.int64), *map(history.table.of_user, users)]))
         effects = self.effects.with_votes(more, offset, rated_since(history.table.select(rated)), rated)
         return replace(self, effects=effects)
+
+    def _judging_alone(self) -> ConditionedPosterior:
+        """Return the same beliefs, able to read answers judged alone where the history held none.
+
+        Thresholds are the neutral ones, and leniency varies as the settings say, until the whole history is conditioned
+        on: fitting thresholds to the first thumb of many votes would let everybody wait for all of them.
+        """
+        covariance, scales = self.effects.covariance, self.votes.scales.before(UNTOLD)
+        if len(covariance) == self.votes.models + 2:
+            covariance = block_diag(covariance, self.effects.settings.leniency_variance)
+        # α stands: leniency is in no vote between two answers, so no kernel of theirs moves.
+        effects = replace(self.effects, covariance=covariance, votes=replace(self.votes, scales=scales))
+        return replace(self, effects=replace(effects, solved=self.effects.alpha))
 
     def reads(self, seen: Observations) -> np.ndarray:
         """Return (V,) whether each observation has its thresholds here, and its leniency if one answer was judged."""

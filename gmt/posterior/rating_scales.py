@@ -136,6 +136,10 @@ class RatingScales:
         return cls(**{item.name: state.get(f"{PREFIX}{item.name}") for item in fields(cls)})
 
 
+UNTOLD = RatingScales(lone_edges=np.array([0.5]), lone_cuts=np.zeros(1), weak_cut=np.zeros(1))
+"""Reads answers judged alone before any were seen: a rating is the share of a thumb up, and as likely one as not."""
+
+
 def _edges(values: np.ndarray, most: int) -> np.ndarray:
     """Return the ratings half-way between levels: between those that occur, or quantiles where they are many."""
     levels = np.unique(np.round(values, 6))

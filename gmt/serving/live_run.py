@@ -76,7 +76,11 @@ class LiveRun:
         with self._lock:
             seen = self._now
             if store.version() != seen.version:
-                self._now = self._load() if self._lost_something(seen) else seen.caught_up(store)
+                lost = store.took_back(seen.version, seen.last_event)
+                found = self._load() if lost else seen.caught_up(store)
+                # Once more, for what was taken back while the rest was read would count for ever.
+                lost = not lost and store.took_back(seen.version, seen.last_event)
+                self._now = self._load() if lost else found
             return self._now
 
     def refresh(self) -> None:
@@ -157,13 +161,6 @@ class LiveRun:
         with self._lock:
             self._now = self._load()
         return Removed(rounds, tuple(what_remains(self.folder, self.card, self._now.texts.store, database)))
-
-    def _lost_something(self, seen: RunData) -> bool:
-        """Tell whether something that this has seen counts no more, so that the history must be read again."""
-        store = self.state.made()
-        if store.news(seen.version).forgotten:
-            return True
-        return any(event.revoked and event.id <= seen.last_event for event in store.events_since(seen.version))
 
     def _load(self) -> RunData:
         store = self.state.existing()

@@ -25,6 +25,7 @@ from gmt.state.events import Event, encode, stored_key
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gmt.posterior.conditioned_posterior import ConditionedPosterior
     from gmt.state.state_store import StateStore
 
 MOST_TOLD = 0.1
@@ -113,7 +114,8 @@ class RunData:
         if aside.any() or len(found.data.table) > (1 + MOST_TOLD) * found.trained:
             return found
         belief = stored_belief(folder, router.posterior, _marks(folder))
-        return found if belief is None else found._knowing(data, belief)
+        # A form of feedback that the training had none of gets its thresholds from the whole history, once, here.
+        return found if belief is None or not found._all_read_by(belief) else found._knowing(data, belief)
 
     def caught_up(self, state: StateStore) -> Self:
         """Return the run with what was added since; users who were forgotten meanwhile are for `load` to leave out."""
@@ -172,6 +174,11 @@ class RunData:
             return []
         own = self.data.table.of_user(code)
         return self.data.select(own[own < self.trained]).table.to_comparisons()
+
+    def _all_read_by(self, belief: ConditionedPosterior) -> bool:
+        """Tell whether what was believed after the trained history has thresholds for all that came since."""
+        since = self.data.select(np.arange(self.trained, len(self.data.table)))
+        return bool(belief.reads(belief.reading.observations(since)).all())
 
     def _knowing(self, trained: Dataset, belief: Conditioned) -> Self:
         """Return the run with what was believed after the trained history; what came since is solved for its users."""

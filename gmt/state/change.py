@@ -13,6 +13,7 @@ from gmt.data.comparisons import Comparison
 from gmt.data.dataset import ModelInfo
 from gmt.data.text_keys import key_of
 from gmt.errors import DataError, UserError
+from gmt.state.blank_decisions import delete_decisions
 from gmt.state.database_tables import conversations, decisions, events, models, runs, users, uses
 from gmt.state.events import COMPARISON, Encoded, encode, pack, payload_of, seal_of, storable, stored_key, user_hash
 from gmt.state.run_rows import RunRows, chunks
@@ -179,7 +180,7 @@ class Change(RunRows):
             gone = self.connection.execute(delete(events).where(events.c.user_id == user_id)).rowcount
             self.connection.execute(delete(users).where(users.c.id == user_id))
             orphans = self._delete_unused(keys)
-        self.connection.execute(delete(decisions).where(decisions.c.run_id == self.run_id, decisions.c.owner == owner))
+        delete_decisions(self.connection, (decisions.c.run_id == self.run_id) & (decisions.c.owner == owner))
         self._set_aside(owner)
         self.connection.execute(update(runs).where(runs.c.id == self.run_id).values(scrub=True))
         return Forgotten(gone, orphans)

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
+from gmt.state.blank_decisions import NOBODY, delete_decisions
 from gmt.state.database_tables import decisions
 from gmt.state.events import short_hash
 from gmt.state.run_rows import chunks
 from gmt.state.state_store import StateStore
-
-NOBODY = ""
-"""The owner of what was asked without a name."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class KeptDecision:
         user: Who asked, as the run knows them; None where nobody is named.
         conversation: Names the messages that it answered, or the session.
         created: UTC seconds.
-        payload: Everything else, as plain values.
+        payload: Everything else, as plain values; empty where it was deleted a moment ago.
     """
 
     id: str
@@ -48,7 +47,7 @@ class KeptDecisions:
         self.store = store
 
     def add(self, rows: Sequence[KeptDecision]) -> None:
-        """Write decisions in one transaction."""
+        """Write decisions in one transaction; those that an earlier call wrote stay as they are."""
         values = [
             {
                 "id": row.id,
@@ -62,7 +61,9 @@ class KeptDecisions:
         ]
         if values:
             with self.store.writing() as connection:
-                connection.execute(insert(decisions), values)
+                # Where a connection breaks during a commit the rows may be there already, and are sent again.
+                new = {"postgresql": postgresql, "sqlite": sqlite}[connection.dialect.name].insert(decisions)
+                connection.execute(new.on_conflict_do_nothing(index_elements=[decisions.c.id]), values)
 
     def get(self, id: str) -> KeptDecision | None:
         """Return a decision, None where there is none of that number any more."""
@@ -79,11 +80,10 @@ class KeptDecisions:
         return self._read(decisions.c.owner == self.store.hash_of(user))
 
     def drop(self, ids: Sequence[str]) -> None:
-        """Delete decisions, as where their user was forgotten before they were written."""
+        """Delete decisions, as where their user was forgotten before they were written; see `delete_decisions`."""
         with self.store.writing() as connection:
             for some in chunks(list(ids)):
-                mine = (decisions.c.run_id == self.store.run_id) & decisions.c.id.in_(some)
-                connection.execute(delete(decisions).where(mine))
+                delete_decisions(connection, (decisions.c.run_id == self.store.run_id) & decisions.c.id.in_(some))
 
     def purge(self, before: float) -> int:
         """Delete decisions made before a moment (UTC seconds); return how many."""
@@ -98,5 +98,5 @@ class KeptDecisions:
         out = []
         for row in rows:
             body = json.loads(row.payload)
-            out.append(KeptDecision(row.id, body.pop("user"), body.pop("conversation"), row.created, body))
+            out.append(KeptDecision(row.id, body.pop("user", None), body.pop("conversation", ""), row.created, body))
         return out

@@ -79,6 +79,16 @@ class StateReader:
             gone = frozenset(names(forgotten, forgotten.c.hash))
             return News(version, gone, tuple(names(users, users.c.name)), tuple(names(models, models.c.name)))
 
+    def took_back(self, since: int, last: int) -> bool:
+        """Tell whether what a reader knows counts no more: an event up to `last`, or a user, taken back after a version."""
+        with self._connection() as connection:
+            gone = select(forgotten.c.hash).where(forgotten.c.run_id == self._run_id, forgotten.c.version > since)
+            if connection.execute(gone.limit(1)).first() is not None:
+                return True
+            mine = (events.c.run_id == self._run_id) & (events.c.version > since) & (events.c.id <= last)
+            revoked = select(events.c.id).where(mine, events.c.revoked.is_not(None)).limit(1)
+            return connection.execute(revoked).first() is not None
+
     def events_since(self, version: int = 0) -> Iterator[Event]:
         """Yield events that were written or revoked after a version, oldest change first.
 

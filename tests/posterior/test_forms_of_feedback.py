@@ -116,13 +116,34 @@ def test_what_is_added_one_by_one_is_what_the_whole_history_says():
     assert said.shared + said.votes.sum(0) == pytest.approx(score, abs=1e-9)
 
 
-def test_a_first_lone_rating_asks_for_the_whole_history():
+def test_a_first_lone_rating_moves_its_user_alone_and_as_the_whole_history_would():
     data = random_dataset(0, users=6)
     router = HierarchicalBradleyTerry().fit(data)
-    wider = dataset_of(data.table.append(thumbs("user1", "model0", "model1", 1)))
-    before = router.condition(wider.select(np.arange(len(data.table))))
-    assert before.with_observed(wider, np.array([len(data.table)])) is None
-    assert (router.condition(wider).votes.kind == LONE).sum() == 1
+    user = data.table.users[1]
+    wider = dataset_of(data.table.append(thumbs(user, "model0", "model1", 6)))
+    before, old = router.condition(wider.select(np.arange(len(data.table)))), len(data.table)
+    assert not before.votes.scales.knows(np.array([LONE]))
+    grown = before
+    for at in range(old, len(wider.table)):  # one by one, as they are told
+        found = grown.with_observed(wider, np.array([at]))
+        assert found is not None
+        grown = found
+    at_once = before.with_observed(wider, np.arange(old, len(wider.table)))
+    assert at_once is not None
+    asked = wider.questions(np.flatnonzero(wider.table.user == 1)[:1])
+    asked = replace(asked, candidates=np.array([[wider.table.models.index(f"model{n}") for n in (0, 1)]]))
+    beliefs = {"before": before, "grown": grown, "at once": at_once, "whole": router.condition(wider)}
+    score = {name: belief.score(wider, asked)[0] for name, belief in beliefs.items()}
+    assert score["at once"] == pytest.approx(score["grown"], abs=1e-7)
+    gap = {name: float(both[0] - both[1]) for name, both in score.items()}
+    assert gap["grown"] - gap["before"] > 0.3 and gap["grown"] - gap["before"] == pytest.approx(
+        gap["whole"] - gap["before"], rel=0.5
+    )
+    others = replace(asked, user=np.array([2]))
+    assert grown.score(wider, others) == pytest.approx(before.score(wider, others), abs=1e-9)
+    assert grown.covariances(wider, asked)[0, 0, 0] < before.covariances(wider, asked)[0, 0, 0]
+    said = grown.explain(wider, asked, 0)
+    assert said.shared + said.votes.sum(0) == pytest.approx(score["grown"], abs=1e-9)
 
 
 def test_a_saved_fit_scores_as_before_and_one_of_votes_alone_stays_readable():

@@ -10,15 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gmt.bench.made_data import made_dataset, made_run
+from gmt.config import load_config
 from gmt.data.comparisons import Candidate, Comparison
 from gmt.data.dataset import Dataset, ModelInfo
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.data.round_hashes import owner_hash, round_hashes
 from gmt.data.rounds_seen import TrainedRounds
+from gmt.data.run_history import RunHistory
 from gmt.errors import RunError, UserError
+from gmt.hybrid.stored_belief import store_belief
 from gmt.manifest import read_manifest, seal
 from gmt.model.checkpoint import save_tensors
+from gmt.posterior.hierarchical_model import HierarchicalModel
+from gmt.runs import RunFolder, read_card
 from gmt.serving.pretrained import Router
+from gmt.serving.run_data import RunData
 from gmt.state.user_files import UserFiles
 from tests.trained import unsealed
 
@@ -100,6 +107,54 @@ def test_what_is_taken_back_counts_no_more_anywhere(run_copy):
     assert scores(one.rank("guest", "x")) == pytest.approx(before, abs=1e-6)
     with pytest.raises(UserError, match="no event 99"):
         one.revoke(99)
+
+
+@pytest.mark.parametrize("taken_back", ["revoked", "forgotten"])
+def test_what_is_taken_back_while_another_reads_counts_no_more(run_copy, monkeypatch, taken_back):
+    here, there = Router.from_pretrained(run_copy), Router.from_pretrained(run_copy)
+    event = here.add("ana", [vote(1)])["events"][0]
+    assert there.votes("ana") == 1
+    here.add("ben", [vote(2)])
+    caught_up, again = RunData.caught_up, []
+
+    def interrupted(self, state):
+        if not again:  # between the look for what was taken back and the reading of what is new
+            again.append(taken_back)
+            here.revoke(event) if taken_back == "revoked" else here.forget("ana")
+        return caught_up(self, state)
+
+    monkeypatch.setattr(RunData, "caught_up", interrupted)
+    assert there.votes("ben") == 1 and again and there.votes("ana") == 0
+
+
+def test_the_first_thumb_of_many_votes_conditions_on_nothing_and_loading_on_everything(tmp_path, monkeypatch):
+    run = RunFolder(tmp_path / "run")
+    made_run(run, made_dataset(6, 8, width=16))  # votes alone
+    assert store_belief(run, load_config(run.config), RunHistory.read(run, read_card(run.card)).data)
+    seal(run.root)
+    whole, condition = [], HierarchicalModel.condition
+
+    def counted(self, history):
+        whole.append(len(history.table))
+        return condition(self, history)
+
+    def gap(router):
+        found = scores(router.rank("ana", "question 1"))
+        return found["m1"] - found["m2"]
+
+    monkeypatch.setattr(HierarchicalModel, "condition", counted)
+    router = Router.from_pretrained(run.root)
+    before = gap(router)
+    for number in range(3):
+        router.add("ana", [{"query": f"question {number}", "model": "m1", "rating": 1.0}])
+    after = gap(router)
+    assert not whole and after > before + 0.1
+    again = Router.from_pretrained(run.root)
+    assert gap(again) > before + 0.1 and whole == [len(router.data.table)]
+    # A form that the training knew is solved for its user alone, at loading too.
+    router.revoke(3), router.revoke(2), router.revoke(1)
+    router.add("ana", [{"query": "question 1", "model_a": "m1", "model_b": "m2", "winner": "model_a"}])
+    assert gap(Router.from_pretrained(run.root)) > before and len(whole) == 1
 
 
 def test_a_request_sent_again_is_known_by_its_key(run_copy):
