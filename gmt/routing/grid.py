@@ -58,6 +58,11 @@ class ValidationVotes:
         return len(self.votes) + len(self.lone)
 
     @property
+    def user(self) -> np.ndarray:
+        """(V + L,) codes of the users who gave the pairs, those of the votes first."""
+        return np.concatenate([self.questions.user[self.votes.comparison], self.questions.user[self.lone.a]])
+
+    @property
     def y(self) -> np.ndarray:
         """(V + L,) outcomes, those of the votes first."""
         return np.concatenate([self.votes.y, self.lone.y])
@@ -142,8 +147,18 @@ def best_setting(choices: Iterable[Choice], losses: Callable[[Choice], np.ndarra
     return min(choices, key=lambda choice: round(float(losses(choice).mean()), DIGITS))
 
 
-def paired_gain(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
-    """Return how much smaller (V,) losses of the same votes became on average, and two standard errors of that."""
+def paired_gain(before: np.ndarray, after: np.ndarray, groups: np.ndarray | None = None) -> tuple[float, float]:
+    """Return how much smaller (V,) losses of the same votes became on average, and two standard errors of that.
+
+    Args:
+        before, after: (V,) losses.
+        groups: (V,) codes of votes whose noise is shared, such as pairs of the same answers of a user; by default each
+            vote stands for itself. The standard error is then that of clustered observations (Liang and Zeger 1986).
+    """
     # Vote by vote, for both routers find the same votes hard, and that part of the noise cancels.
     gain = before - after
+    if groups is not None:
+        code = np.unique(groups, return_inverse=True)[1].reshape(-1)
+        summed = np.bincount(code, gain - gain.mean())
+        return float(gain.mean()), float(2 * np.sqrt((summed**2).sum()) / len(gain))
     return float(gain.mean()), float(2 * gain.std() / np.sqrt(len(gain)))

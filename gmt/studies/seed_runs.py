@@ -24,7 +24,9 @@ def prepared(folder: Path, make: Callable[[], object]) -> Path:
     return folder
 
 
-def measured_run(data: Path, run: Path, seed: int, chosen: argparse.Namespace) -> Path:
+def measured_run(
+    data: Path, run: Path, seed: int, chosen: argparse.Namespace, shots: Sequence[int] | None = None
+) -> Path:
     """Return a run's folder, trained and measured where its results do not stand yet.
 
     Args:
@@ -32,6 +34,7 @@ def measured_run(data: Path, run: Path, seed: int, chosen: argparse.Namespace) -
         run: Run folder.
         seed: Of training and of what is drawn in measuring.
         chosen: `config`, `set` and `baselines`, as `run_options` reads them.
+        shots: How many rounds of new users or models are shown; by default those of their protocol.
     """
     folder = RunFolder(run)
     # Results come after training: without them a run may be half of one, and is made anew.
@@ -40,7 +43,7 @@ def measured_run(data: Path, run: Path, seed: int, chosen: argparse.Namespace) -
         train_run(data, load_config(shipped_config(chosen.config), chosen.set, seed), folder)
         # `measure` takes None for all, an option needs a word.
         rivals = None if chosen.baselines == ["all"] else chosen.baselines
-        measure(folder, baselines=rivals, seed=seed)
+        measure(folder, shots=shots, baselines=rivals, seed=seed)
     return run
 
 

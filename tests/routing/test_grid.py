@@ -78,3 +78,11 @@ def test_a_gain_is_paired():
     before, after = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.5, 1.5, 2.5, 3.5])
     assert paired_gain(before, after) == pytest.approx((0.5, 0.0))
     assert paired_gain(before, np.zeros(4)) == pytest.approx((2.5, 2 * np.sqrt(1.25) / 2))
+
+
+def test_what_is_counted_twice_says_no_more():
+    before, after, each = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 3.0, 1.0, 4.0]), np.arange(4)
+    assert paired_gain(before, after, each) == pytest.approx(paired_gain(before, after))
+    twice = np.repeat(before, 2), np.repeat(after, 2), np.repeat(each, 2)
+    assert paired_gain(*twice) == pytest.approx(paired_gain(before, after))
+    assert paired_gain(*twice[:2])[1] < paired_gain(before, after)[1]
