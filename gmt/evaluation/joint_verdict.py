@@ -16,7 +16,7 @@ def joint_verdict(
 ) -> dict[str, Any] | None:
     """Judge by the rules of `verdict_of`.
 
-    The gain and the difference to shuffled owners are of the joint bootstrap. Agreement and curves are means over seeds.
+    The gain and the difference to shuffled owners are of the joint bootstrap. Agreement and curves are means of seeds.
     The ends of a curve's intervals are means too: for one seed's interval is as wide as if all seeds erred alike, the
     mean over seeds errs at most as much.
 
