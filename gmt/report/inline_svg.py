@@ -27,7 +27,10 @@ def inline_svg(figure: Figure, name: str, says: str) -> str:
         says: What is read out in its place.
     """
     file = io.BytesIO()
-    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    # Without a ground of its own a figure stands on the page's, light or dark.
+    figure.savefig(
+        file, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+    )
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     root = ElementTree.fromstring(file.getvalue())

@@ -43,7 +43,7 @@ def data_rows(facts: RunFacts, history: InteractionTable) -> list[tuple[str, str
         rows += [("Source", f"the data folder {gone}; below is what the run itself keeps, its training part")]
         rows += [("Size", f"{len(history):,} comparisons of {users:,} users, {len(history.models):,} models")]
         rows += [("Feedback", str(FeedbackCounts.of(history)))]
-    rows += [("Users", _per_user(history)), ("Time", _days(history)), ("Writing", _scripts(history))]
+    rows += [("Rounds of a user", _per_user(history)), ("Time", _days(history)), ("Writing", _scripts(history))]
     return [(name, value) for name, value in rows if value]
 
 
@@ -59,7 +59,7 @@ def _per_user(history: InteractionTable) -> str:
     if not len(counts):
         return ""
     low, middle, high = np.quantile(counts, [0.1, 0.5, 0.9])
-    return f"rated rounds of a user in the training part: {middle:.0f} in the middle, 80 % have {low:.0f} to {high:.0f}"
+    return f"median {middle:.0f} rated rounds each in the training part, {low:.0f} to {high:.0f} for the middle 80 %"
 
 
 def _days(history: InteractionTable) -> str:
@@ -80,8 +80,8 @@ def _scripts(history: InteractionTable) -> str:
     total = sum(found.values())
     if not total:
         return ""
-    shares = ", ".join(f"{name.title()} {count / total:.0%}" for name, count in found.most_common(5))
-    return f"queries in {shares} letters; the data state no language"
+    shares = ", ".join(f"{name.title()} {count / total:.1%}" for name, count in found.most_common(5))
+    return f"letters of the queries: {shares}; the data state no language"
 
 
 def _script(text: str) -> str | None:

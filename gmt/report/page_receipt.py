@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
 
 from gmt.config import default_config, load_config
+from gmt.evaluation.controls import SIMPLE_CONTROLS, UNKNOWN_USER
+from gmt.evaluation.predictions import ORACLE
 from gmt.manifest import MANIFEST, read_manifest
 from gmt.report.run_facts import RunFacts, flat
+from gmt.rivals.registry import RIVALS
 
 
 def receipt_rows(facts: RunFacts) -> list[tuple[str, str]]:
     """Say by what the run can be told from every other, and made again."""
     card = facts.card
-    rows = [("Run", str(facts.folder.root)), ("Trained", facts.made or "an earlier version, which kept no time")]
+    rows = [("Run", str(facts.folder.root)), ("Trained", _time(facts.made))]
     if (facts.folder.root / MANIFEST).is_file():
         rows += [("Build", read_manifest(facts.folder.root).build)]
     rows += [
@@ -32,6 +36,12 @@ def receipt_rows(facts: RunFacts) -> list[tuple[str, str]]:
         rows += [("Network", f"best at step {card['best']['step']}, trained {card['best']['seconds']:,} s")]
     rows += [("Note", note) for note in card.get("notes", [])]
     return [(name, value) for name, value in rows if value]
+
+
+def _time(made: str | None) -> str:
+    if made is None:
+        return "by an earlier version, which kept no time"
+    return datetime.fromisoformat(made).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _result_seeds(facts: RunFacts) -> str:
@@ -61,8 +71,19 @@ def commands_of(facts: RunFacts, report: Sequence[str]) -> list[str]:
         words += ["--data", str(summary["data"])] if summary.get("data") else []
         shots = [key for key in summary["shots"] if key.isdigit()]
         words += ["--shots", ",".join(shots)] if shots else []
+        words += _rivals(summary)
         out.append(shlex.join(words))
     return [*out, shlex.join(report)]
+
+
+def _rivals(summary: Mapping[str, Any]) -> list[str]:
+    """Return the option that names the rivals measured, where these are not all that there are."""
+    first = next(iter(summary["shots"].values()))["routers"]
+    controlled = UNKNOWN_USER in first
+    there = [name for name in (*RIVALS, ORACLE) if name in first and not (controlled and name in SIMPLE_CONTROLS)]
+    if len(there) == len({*RIVALS, ORACLE} - (set(SIMPLE_CONTROLS) if controlled else set())):
+        return []
+    return ["--baselines", ",".join(there) or "none"] + ([] if controlled else ["--no-controls"])
 
 
 def _setting(value: Any) -> str:

@@ -25,7 +25,7 @@ from gmt.report.markdown import interval_cell
 from gmt.report.page_data import data_rows
 from gmt.report.page_figures import page_figures
 from gmt.report.page_receipt import commands_of, receipt_rows
-from gmt.report.page_results import shown_results
+from gmt.report.page_results import joint_results, minus, shown_results
 from gmt.report.result_values import OURS, shots_of
 from gmt.report.run_facts import RunFacts
 from gmt.report.user_cards import UserCard, UserCards
@@ -104,6 +104,7 @@ def write_report(
         made=(datetime.now(UTC) if made is None else made).strftime("%Y-%m-%d %H:%M UTC"),
         version=__version__,
         sections=sections,
+        together=joint_results(every),
         across=[row for section in sections for row in section["across"]],
         style=Markup(style),
         script=Markup(script),
@@ -117,13 +118,15 @@ def write_report(
 
 def _environment() -> jinja2.Environment:
     """Return the templates, which escape whatever they are given and stop at a name that they are not."""
-    return jinja2.Environment(
+    pages = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    pages.filters["signed"] = lambda value: minus(f"{value:+.2f}")
+    return pages
 
 
 def _hash(text: str) -> str:
@@ -251,9 +254,9 @@ class _Section:
                     "label": label + (f", {shots} shots" if shots.isdigit() else "") if label else "not measured",
                     "users": f"{summary.get('users', 0):,}" if summary else "",
                     "pairs": f"{summary.get('pairs', 0):,}" if summary else "",
-                    "auc": interval_cell((ours or {}).get("auc")),
-                    "gain": interval_cell((verdict.get("gain") or {}).get("auc"), "+"),
-                    "shuffled": interval_cell((verdict.get("shuffled") or {}).get("auc"), "+"),
+                    "auc": minus(interval_cell((ours or {}).get("auc"))),
+                    "gain": minus(interval_cell((verdict.get("gain") or {}).get("auc"), "+")),
+                    "shuffled": minus(interval_cell((verdict.get("shuffled") or {}).get("auc"), "+")),
                     "verdict": said if label else "",
                 }
             )

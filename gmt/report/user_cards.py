@@ -18,8 +18,8 @@ ROUNDS = 12
 """Latest rounds of a user that are shown."""
 QUESTIONS = 3
 """Questions of a user that are asked anew."""
-REASONS = 6
-"""Strongest past rounds that are shown for a decision; the others are summed."""
+FOR, AGAINST = 4, 3
+"""Strongest past rounds for and against the chosen model that are shown; the others are summed."""
 MODELS = 12
 """Models that are shown in a ranking, those that were judged beside the first ones."""
 CHARACTERS = 400
@@ -74,6 +74,26 @@ class ShownReason:
 
 
 @dataclass(frozen=True)
+class ShownReasons:
+    """Hold the past rounds that speak for a choice, or those that speak against it.
+
+    Args:
+        strongest: The strongest, strongest first.
+        others: How many more there are.
+        rest: What these add together.
+    """
+
+    strongest: tuple[ShownReason, ...]
+    others: int
+    rest: float
+
+    @property
+    def total(self) -> float:
+        """What all of them add."""
+        return math.fsum([*(one.effect for one in self.strongest), self.rest])
+
+
+@dataclass(frozen=True)
 class ShownQuestion:
     """Hold a question that was asked of the run anew.
 
@@ -82,10 +102,8 @@ class ShownQuestion:
         said: What the user said when it was asked; None where it is somebody else's.
         ranking: The models shown, best first, with their places.
         models: How many were ranked.
-        reasons: The strongest past rounds, strongest first.
-        others: How many more there are.
-        others_effect: What these add together.
-        margin: What all rounds add to the first model's score.
+        speak_for, speak_against: The user's rounds that raised and that lowered the first model's score.
+        margin: What all rounds add to that score.
         agrees: Whether the user's preference and the ranking agree; None where there is none to compare.
     """
 
@@ -93,9 +111,8 @@ class ShownQuestion:
     said: ShownRound | None
     ranking: tuple[tuple[int, Choice], ...]
     models: int
-    reasons: tuple[ShownReason, ...]
-    others: int
-    others_effect: float
+    speak_for: ShownReasons
+    speak_against: ShownReasons
     margin: float
     agrees: bool | None
 
@@ -181,19 +198,22 @@ class UserCards:
         judged = {one.model for one in said.candidates} if said is not None else set()
         places = list(enumerate(decision.ranking, 1))
         shown = [(place, choice) for place, choice in places if place <= MODELS or choice.model in judged]
-        strongest = sorted(decision.reasons, key=lambda one: -abs(one.effect))
-        rest = strongest[REASONS:]
         return ShownQuestion(
             self._text(query),
             None if said is None else self._round(said),
             tuple(shown),
             len(places),
-            tuple(self._reason(one) for one in strongest[:REASONS]),
-            len(rest),
-            math.fsum(one.effect for one in rest),
+            self._reasons([one for one in decision.reasons if one.effect > 0], FOR),
+            self._reasons([one for one in decision.reasons if one.effect < 0], AGAINST),
             decision.ranking[0].margin,
             None if said is None else _agrees(decision, said),
         )
+
+    def _reasons(self, reasons: Sequence[Reason], shown: int) -> ShownReasons:
+        ordered = sorted(reasons, key=lambda one: -abs(one.effect))
+        rest = ordered[shown:]
+        strongest = tuple(self._reason(one) for one in ordered[:shown])
+        return ShownReasons(strongest, len(rest), math.fsum(one.effect for one in rest))
 
     def _reason(self, reason: Reason) -> ShownReason:
         ratings = zip(reason.models, reason.ratings, strict=True)
