@@ -53,7 +53,9 @@ def _change(one: Any, other: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "–" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _cut(text: str) -> str:
@@ -82,7 +84,8 @@ def _print_numbers(terminal: Terminal, title: str, unpaired: str | None, rows: M
         for name, of in moved.items():
             terminal.text(f"  {name:<{width}}  {_numbers(of, metric)}")
     if len(moved) < len(others):
-        terminal.text(f"{len(others) - len(moved)} {'other' if not moved else 'more'} routers have equal numbers.")
+        equal = len(others) - len(moved)
+        terminal.text(f"Equal numbers: {equal} {'more router' if equal == 1 else 'more routers'}")
 
 
 def _targets(unpaired: str | None, rows: Mapping[str, Any]) -> str:
@@ -93,8 +96,8 @@ def _targets(unpaired: str | None, rows: Mapping[str, Any]) -> str:
     if rows["same"]:
         return f"the same {asked['both']:,} targets, paired over users."
     return (
-        f"THE TARGETS DIFFER: {asked['both']:,} were asked in both, of {asked['first']:,} and {asked['second']:,}; "
-        "numbers and intervals are of these alone, and what one run asks the other may have trained on."
+        f"the targets differ. {asked['both']:,} were asked in both, of {asked['first']:,} and {asked['second']:,}; numbers "
+        "and intervals are of these alone, paired over users."
     )
 
 

@@ -1,4 +1,4 @@
-"""Say in what two runs differ: settings, what was fitted, data, versions and numbers, these paired where they can be."""
+"""Say in what two runs differ: settings, what was fitted, data, versions, and numbers, paired where they can be."""
 
 from __future__ import annotations
 
@@ -71,8 +71,9 @@ def _data_facts(facts: RunFacts) -> dict[str, Any]:
         "trained rows": pq.read_metadata(facts.folder.history).num_rows,
     }
     if facts.data_card is not None:
-        named = ("source", "input", "input_sha256", "rating_scale", "counts", "splits")
+        named = ("source", "input", "input_sha256", "rating_scale", "counts")
         out |= flat({name: facts.data_card[name] for name in named if name in facts.data_card})
+        out |= {f"{name} comparisons": part["comparisons"] for name, part in facts.data_card["splits"].items()}
     return out
 
 

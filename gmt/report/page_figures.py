@@ -67,8 +67,8 @@ def _drawings(facts: RunFacts, history: InteractionTable | None) -> Iterator[tup
         result = facts.summary(label)
         shots = shots_of(result)
         yield (
-            f"Routers on {label}, the best on top: AUC and accuracy over pairs of different ratings, with 95 % intervals "
-            "over users.",
+            f"Routers on {label}, the best on top: AUC and accuracy over pairs of different ratings, with 95 % "
+            "intervals over users.",
             results_figure([result]),
             True,
         )

@@ -184,10 +184,14 @@ class UserCards:
             asked = tuple(self._asked(user, one.query, one) for one, _ in held_out)
             return asked, "Test questions: training never saw what was said of them."
         # Questions of the user's own history would be explained by themselves.
-        table, own = self.router.data.table, {one.query for one in rounds}
-        others = [table.texts[code] for code in dict.fromkeys(table.query.tolist()) if table.texts[code] not in own]
-        step = max(len(others) // QUESTIONS, 1)
-        asked = tuple(self._asked(user, query, None) for query in others[::step][:QUESTIONS])
+        data, own = self.router.data, {one.query for one in rounds}
+        table = data.table
+        others = [code for code in dict.fromkeys(table.query.tolist()) if table.texts[code] not in own]
+        chosen = others[:: max(len(others) // QUESTIONS, 1)][:QUESTIONS]
+        for code in chosen:
+            # What stands in for a text that is not kept must not be encoded as if it were one.
+            self.router.run_data.texts.remember([table.texts[code]], data.vectors[[code]])
+        asked = tuple(self._asked(user, table.texts[code], None) for code in chosen)
         if not asked:
             return (), "There is no question here that this user has not judged."
         return asked, "Questions of other users: no test question of this user is at hand."
