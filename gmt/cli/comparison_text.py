@@ -96,8 +96,8 @@ def _targets(unpaired: str | None, rows: Mapping[str, Any]) -> str:
     if rows["same"]:
         return f"the same {asked['both']:,} targets, paired over users."
     return (
-        f"the targets differ. {asked['both']:,} were asked in both, of {asked['first']:,} and {asked['second']:,}; numbers "
-        "and intervals are of these alone, paired over users."
+        f"the targets differ. {asked['both']:,} were asked in both, of {asked['first']:,} and {asked['second']:,}; "
+        "numbers and intervals are of these alone, paired over users."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+MENTIONED = ("Date", "Creator", "Format", "Type")
+"""What matplotlib writes into a file of its own accord."""
 REFERENCE = re.compile(r"url\(#([^)]*)\)")
 DRAWING: dict[Any, Any] = {"svg.fonttype": "none"}
 """Settings of matplotlib under which texts stay texts, so that they can be read, searched and shown in any script."""
@@ -27,10 +30,11 @@ def inline_svg(figure: Figure, name: str, says: str) -> str:
         says: What is read out in its place.
     """
     file = io.BytesIO()
-    # Without a ground of its own a figure stands on the page's, light or dark.
-    figure.savefig(
-        file, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-    )
+    with warnings.catch_warnings():
+        # The page's reader has fonts of their own, so that matplotlib's lacks a sign does not matter.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        # Without a ground of its own a figure stands on the page's, light or dark.
+        figure.savefig(file, format="svg", transparent=True, metadata=dict.fromkeys(MENTIONED))
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     root = ElementTree.fromstring(file.getvalue())

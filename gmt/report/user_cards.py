@@ -22,8 +22,8 @@ FOR, AGAINST = 4, 3
 """Strongest past rounds for and against the chosen model that are shown; the others are summed."""
 MODELS = 12
 """Models that are shown in a ranking, those that were judged beside the first ones."""
-CHARACTERS = 400
-"""Characters of a text that are shown."""
+CHARACTERS, BRIEF = 400, 140
+"""Characters of a text that are shown; of the query of a round that is named as a reason."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,12 @@ class ShownText:
     Args:
         text: Its beginning; None where texts are not shown.
         characters: Its length.
+        is_cut: Whether there is more of it than is shown.
     """
 
     text: str | None
     characters: int
-
-    @property
-    def is_cut(self) -> bool:
-        return self.text is not None and self.characters > len(self.text)
+    is_cut: bool
 
 
 @dataclass(frozen=True)
@@ -222,7 +220,7 @@ class UserCards:
     def _reason(self, reason: Reason) -> ShownReason:
         ratings = zip(reason.models, reason.ratings, strict=True)
         said = ", ".join(f"{visible(model)} {_rating(rating)}" for model, rating in ratings)
-        return ShownReason(self._text(reason.query), said, reason.effect)
+        return ShownReason(self._text(reason.query, BRIEF), said, reason.effect)
 
     def _round(self, one: Comparison) -> ShownRound:
         day = None if one.timestamp is None else day_of(one.timestamp)
@@ -233,11 +231,11 @@ class UserCards:
         feedback = None if one.feedback is None else self._text(one.feedback)
         return ShownAnswer(visible(one.model), response, one.rating, feedback, one.signal)
 
-    def _text(self, text: str) -> ShownText:
+    def _text(self, text: str, limit: int = CHARACTERS) -> ShownText:
         # A stand-in shows that this text is not kept, whatever the settings of the run say today.
         if not self.with_texts or stated_key(text) is not None:
-            return ShownText(None, form_of(text).characters)
-        return ShownText(visible(text[:CHARACTERS], kept="\n\t"), len(text))
+            return ShownText(None, form_of(text).characters, False)
+        return ShownText(visible(text[:limit], kept="\n\t"), len(text), len(text) > limit)
 
 
 def day_of(seconds: float) -> str | None:

@@ -9,7 +9,16 @@ TEMPLATE = "{{ 7 * 7 }} {% raw %} ${7*7} &lt;b&gt; ]]> <!-- -->"
 MIRROR = "שלום \u202egpj.exe\u202c مرحبا"
 EMOJI = "👩🏽\u200d🚀 café 東京 ﷽"
 LONG = "w" * 500
-NAMES = (BREAKS[:90], '" onmouseover="window.boom = 3" x="', MIRROR, EMOJI, LONG[:200], "a\nb\x07c", "plain", "two  blanks")
+NAMES = (
+    BREAKS[:90],
+    '" onmouseover="window.boom = 3" x="',
+    MIRROR,
+    EMOJI,
+    LONG[:200],
+    "a\nb\x07c",
+    "plain",
+    "two  blanks",
+)
 QUERIES = (BREAKS, TEMPLATE, MIRROR, EMOJI, LONG, "plain question", "line one\nline two\x1b[31m", "What next?")
 MODELS = ("<b>bold</b>", "m&m", "модель", "plain-1b")
 

@@ -1,6 +1,5 @@
 """Check the page of gmt report: what it says, that nothing breaks out of it, and how it behaves in a real browser."""
 
-import json
 import os
 import re
 import shutil
