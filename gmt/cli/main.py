@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gmt import __version__
+from gmt.cli.commands_compare import compare_commands
 from gmt.cli.commands_data import data_commands
 from gmt.cli.commands_gateway import gateway_commands
 from gmt.cli.commands_learn import learn_commands
@@ -32,6 +33,7 @@ for commands in (
     serve_commands,
     gateway_commands,
     report_commands,
+    compare_commands,
     yardstick_commands,
 ):
     app.add_typer(commands)
