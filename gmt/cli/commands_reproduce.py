@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from gmt.reproduce.part_steps import Plan
 
 reproduce_commands = typer.Typer()
-WIDE = 150
-"""Columns from which the map is a table; below it is blocks of short lines."""
 
 
 @reproduce_commands.command(
@@ -81,8 +79,9 @@ def reproduce(
         raise UserError(f"--seeds is {seeds!r}; expected different numbers from 0, e.g. 0,1,2")
     plan = Plan(out or Path("runs/reproduce"), quick, tuple(wanted) if wanted else None, data, input_, judge)
     if list_:
-        _show_map(terminal, chosen_rows := _rows(chosen, plan))
-        terminal.result({"rows": [vars(row) for row in chosen_rows]})
+        rows = _rows(chosen, plan)
+        terminal.result({"rows": [vars(row) for row in rows]})
+        _show_map(terminal, rows, bool(names))
         return
     _run(terminal, context, chosen, plan)
 
@@ -136,19 +135,15 @@ STATUSES = {
 }
 
 
-def _show_map(terminal: Terminal, rows: list[MapRow]) -> None:
-    """Print the map as a table where there is room, with the reasons below, else as blocks."""
-    from gmt.reproduce.part_map import map_text
+def _show_map(terminal: Terminal, rows: list[MapRow], detailed: bool) -> None:
+    """Print the map; of chosen parts with all that is published beside each number."""
+    from gmt.reproduce.part_map import map_lines, map_text
 
-    if terminal.out.width < WIDE:
-        terminal.text(map_text(rows))
-        return
-    cells = [[f"{row.paper}: {row.place}", row.part, row.number, row.ours, row.ahead, row.status] for row in rows]
-    terminal.table("", ["paper and place", "gmt reproduce …", "number", "ours", "less best rival", "status"], cells)
-    reasons: dict[str, None] = {f"{row.part}: {row.reason}": None for row in rows if row.reason}
-    terminal.text("")
-    for line in reasons:
-        terminal.text(line)
+    terminal.text(map_text(rows) if detailed else map_lines(rows))
+    numbers = sum(row.ours != "–" for row in rows)
+    terminal.text(
+        f"\n{len(rows)} rows: {numbers} with a number, {len(rows) - numbers} with the reason why there is none."
+    )
 
 
 def _yardstick(terminal: Terminal, name: str, input: str, out: Path | None, encoder: str, seed: int) -> None:

@@ -54,7 +54,8 @@ def against_paper(number: ComparedNumber, found: Mapping[str, Any]) -> str:
     percent = claim.kind == "gain %"
     if claim.low == high:
         gap = mine - claim.low
-        return f"{gap:+.1f} points" if percent else shown(gap, number.unit, "+")
+        points = gap if percent else 100 * gap
+        return f"{points:+.1f} points" if percent or number.unit == "%" else shown(gap, number.unit, "+")
     said = f"{mine:+.1f} %" if percent else shown(mine, number.unit, "+" if claim.kind == "gain" else "")
     if claim.low <= mine <= high:
         return f"{said}: within the range"

@@ -117,9 +117,9 @@ class Part:
         answers: What of the paper it answers.
         seeds: Seeds of a full run.
         sizes: Name -> what stands for it in the steps of a full run and of a quick one.
-        steps: Command lines; `{name}` stands for a size, `{seed}` for each seed in turn, `{seeds}` for all of them, a word with
-            `{seed*}` for one such word of every seed, `{work}` for the part's folder, `{data}` for that of public data, `{input}` for what `--input` names, `{judge}` for
-            who plays the people.
+        steps: Command lines, in which names in braces are filled in: `{name}` of a size, `{seed}` for each seed in
+            turn, `{seeds}` for all, a word with `{seed*}` once for every seed, `{work}` the part's folder, `{data}`
+            that of public data, `{input}` what `--input` names, `{judge}` who plays the people.
         numbers: What is compared.
         needs: Data that it reads.
         note: What has to be known beside the numbers.

@@ -99,7 +99,7 @@ def _row(part: Part, number: ComparedNumber, found: Mapping[str, Any] | None, st
         number.name,
         part.paper,
         part.place,
-        part.command if part.steps else "–",
+        part.command if part.steps else f"{part.name}: nothing to run",
         number.paper.says if number.paper else "–",
         number.code.says if number.code else "–",
         f"{rival['name']} {shown(rival, number.unit)}" if rival else "–",
@@ -121,19 +121,36 @@ def _seeds(found: Mapping[str, Any]) -> str:
     return f"seed{'s' * (len(seeds) > 1)} " + (f"{seeds[0]}–{seeds[-1]}" if run else ", ".join(map(str, seeds)))
 
 
+def map_lines(rows: Sequence[MapRow]) -> str:
+    """Lay rows out as the map: a line for a part with its command, and one below for each of its numbers."""
+    columns = [(row.number, row.ours, f"{row.ahead} than {row.rival}" if row.rival != "–" else "") for row in rows]
+    wide = [max(map(len, column)) for column in zip(*columns, strict=True)] if rows else []
+    lines, part = [], None
+    for row, cells in zip(rows, columns, strict=True):
+        if row.part != part:
+            lines += [*([""] if lines else []), f"{row.paper}, {row.place}", f"  {row.command}"]
+            part = row.part
+        lines.append(
+            "    " + "  ".join([*(cell.ljust(width) for cell, width in zip(cells, wide, strict=True)), row.status])
+        )
+        if row.ours == "–" and (line := f"      {row.reason}") not in lines[-3:]:
+            lines.append(line)  # once where the numbers of a part lack for one reason
+    return "\n".join(lines)
+
+
 def map_text(rows: Sequence[MapRow]) -> str:
-    """Lay rows out as blocks of short lines, which any terminal shows."""
+    """Lay rows out as blocks of short lines, with all that is published beside each number."""
     lines, part = [], None
     for row in rows:
         if row.part != part:
-            lines += [*([""] if lines else []), f"{row.part} — {row.paper}: {row.place}"]
+            lines += [*([""] if lines else []), f"{row.part} — {row.paper}, {row.place}"]
             part = row.part
         lines.append(f"  {row.number}: {row.ours}   {row.status}")
-        pairs = [("paper", row.published), ("their code", row.code), ("strongest rival", row.rival)]
+        pairs = [("paper", row.published), ("released code", row.code), ("strongest rival", row.rival)]
         pairs += [("ours less the rival", row.ahead), ("ours against the paper", row.against)]
         lines += [f"    {name}: {text}" for name, text in pairs if text != "–"]
         if row.reason:
-            lines.append(f"    {row.reason}")
+            lines.append(f"    note: {row.reason}")
     return "\n".join(lines)
 
 
