@@ -1,6 +1,7 @@
 """Write parts and run them with a command that only notes what it is given."""
 
 import json
+from pathlib import Path
 
 from gmt.errors import DataError
 from gmt.reproduce.part_files import read_part
@@ -50,14 +51,13 @@ class Commands:
         if words[0] == "draw":
             value = {"people": int(words[1])}
         else:
-            people = [json.load(open(path))["people"] for path in words[1 : words.index("--out")]]
+            people = [json.loads(Path(path).read_text())["people"] for path in words[1 : words.index("--out")]]
             auc = {"value": sum(people) / 100, "low": 0.1, "high": 0.9}
             value = {
                 "routers": {"gmt": {"auc": auc}, "knn": {"auc": {"value": 0.3}}, "oracle": {"auc": {"value": 1.0}}},
                 "differences": {"gmt - knn": {"auc": {"value": 0.1, "low": -0.1, "high": 0.3}}},
             }
-        with open(out, "w") as file:
-            json.dump(value, file)
+        Path(out).write_text(json.dumps(value))
 
     def names(self):
         """Return what was called, and take it off the list."""
