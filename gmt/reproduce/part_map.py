@@ -140,17 +140,18 @@ def map_lines(rows: Sequence[MapRow]) -> str:
 
 def map_text(rows: Sequence[MapRow]) -> str:
     """Lay rows out as blocks of short lines, with all that is published beside each number."""
-    lines, part = [], None
+    lines, part, start = [], None, 0
     for row in rows:
         if row.part != part:
             lines += [*([""] if lines else []), f"{row.part} — {row.paper}, {row.place}"]
-            part = row.part
+            part, start = row.part, len(lines)
         lines.append(f"  {row.number}: {row.ours}   {row.status}")
         pairs = [("paper", row.published), ("released code", row.code), ("strongest rival", row.rival)]
         pairs += [("ours less the rival", row.ahead), ("ours against the paper", row.against)]
         lines += [f"    {name}: {text}" for name, text in pairs if text != "–"]
-        if row.reason:
-            lines.append(f"    note: {row.reason}")
+        # A note belongs to the part: once is enough.
+        if row.reason and (line := f"    {row.reason}") not in lines[start:]:
+            lines.append(line)
     return "\n".join(lines)
 
 

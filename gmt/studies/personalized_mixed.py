@@ -23,6 +23,8 @@ def mixed(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
     """Planted users who like cheap models besides what an answer is like: with and without `posterior.cost`."""
     # Without the network, and with one trait network: the question is what one more kernel adds, not what all parts do.
     settings = ["posterior.network=false", "traits.networks=1"]
+    # Few steps, where they are stated, serve to see that it runs.
+    settings += [] if extent.steps is None else [f"traits.steps={extent.steps}"]
     columns = {"seen, 40 votes": (40, "seen"), "seen, 10 votes": (10, "seen"), "new models": (40, "new-models")}
     found: dict[str, dict[str, Any]] = {}
     for label, (votes, protocol) in columns.items():
