@@ -77,6 +77,8 @@ def reproduce(
     wanted = split_numbers(seeds, "--seeds")
     if wanted is not None and (min(wanted) < 0 or len(set(wanted)) < len(wanted)):
         raise UserError(f"--seeds is {seeds!r}; expected different numbers from 0, e.g. 0,1,2")
+    if input_ is not None and not any(part.needs.input for part in chosen):
+        raise UserError("--input is for yardsticks, and none was chosen; name one, e.g. gmt reproduce mrm --input FILE")
     plan = Plan(out or Path("runs/reproduce"), quick, tuple(wanted) if wanted else None, data, input_, judge)
     if list_:
         rows = _rows(chosen, plan)
@@ -98,6 +100,8 @@ def _run(terminal: Terminal, context: typer.Context, chosen: list, plan: Plan) -
     from gmt.reproduce.run_parts import run_parts
 
     whole = context.find_root().command
+    if not plan.quick:
+        terminal.note(f"{len(chosen)} parts at full size in {plan.out}; finished steps are kept if you stop this.")
     try:
         outcomes = run_parts(chosen, plan, lambda words: run_command(whole, words), terminal.note)
     except KeyboardInterrupt:

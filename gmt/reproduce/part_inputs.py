@@ -12,10 +12,13 @@ from gmt.reproduce.part_steps import Plan
 REAL_DATA = "GMT_REAL_DATA"
 
 
-def missing_data(part: Part, plan: Plan) -> str | None:
+def missing_data(part: Part, plan: Plan, ask_hub: bool = True) -> str | None:
     """Say what a part lacks and how to get it; None where all is at hand.
 
-    Whether the hub can be reached is found out by asking it for the dataset's card.
+    Args:
+        part: The part.
+        plan: Where data lie.
+        ask_hub: Find out whether the hub gives its dataset; else it is taken for given.
     """
     needs = part.needs
     if needs.input and plan.input is None:
@@ -25,7 +28,7 @@ def missing_data(part: Part, plan: Plan) -> str | None:
     for name in needs.files:
         if not (Path(plan.data or ".") / name).exists():
             return f"{plan.data} lacks {name}. {needs.get}".strip()
-    if needs.hub and (refused := _hub_refuses(needs.hub)):
+    if ask_hub and needs.hub and (refused := _hub_refuses(needs.hub)):
         return f"hub:{needs.hub} cannot be read ({refused}). {needs.get}".strip()
     return None
 

@@ -85,7 +85,9 @@ def _rows_of(part: Part, plan: Plan, recorded: Mapping[str, Any], outcome: PartO
             status = f"recorded {kept['date']}, {_seeds(kept)}"
             rows.append(_row(part, number, kept, status, failed or part.note))
         else:
-            reason = failed or number.reason or missing_data(part, plan) or f"not run yet: {part.command}"
+            reason = (
+                failed or number.reason or missing_data(part, plan, ask_hub=False) or f"not run yet: {part.command}"
+            )
             rows.append(_row(part, number, None, "not measured", reason))
     return rows
 

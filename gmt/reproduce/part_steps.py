@@ -54,11 +54,13 @@ class CommandLine:
     Args:
         words: Its words, `gmt` or `python -m …` first.
         digest: Of all that decides what it computes.
+        kin: The same whatever the seeds: a study that ran with other seeds left runs that it can go on from.
         label: Number of the step, and of the seed where it has one.
     """
 
     words: tuple[str, ...]
     digest: str
+    kin: str
     label: str
 
 
@@ -74,20 +76,27 @@ def command_lines(part: Part, plan: Plan, inputs: str) -> list[CommandLine]:
     # What ran before decides too: of one seed its own steps and those of all seeds, so that another seed more leaves
     # finished ones as they are.
     before: dict[int | None, list[str]] = {None: [], **{seed: [] for seed in seeds}}
+    kins: list[str] = []
     for number, step in enumerate(part.steps, start=1):
+        seedless = [word.replace(str(plan.work(part)), "{work}") for word in _words(step, part, plan, ("*",), "*")]
+        kins.append(_digest(inputs, seedless, kins))
         for seed in seeds if "{seed}" in step else [None]:
             words = _words(step, part, plan, seeds, seed)
             known = [*before[None], *(before[seed] if seed is not None else sum(before.values(), []))]
             # Where a folder lies decides nothing, so a moved folder of results stays finished.
             named = [word.replace(str(plan.work(part)), "{work}") for word in words]
-            text = json.dumps([__version__, inputs, named, known])
-            digest = hashlib.sha256(text.encode()).hexdigest()[:24]
-            before[seed].append(digest)
-            found.append(CommandLine(words, digest, f"{number}" + ("" if seed is None else f"-seed-{seed}")))
+            before[seed].append(_digest(inputs, named, known))
+            label = f"{number}" + ("" if seed is None else f"-seed-{seed}")
+            found.append(CommandLine(words, before[seed][-1], kins[-1], label))
     return found
 
 
-def _words(step: str, part: Part, plan: Plan, seeds: Sequence[int], seed: int | None) -> tuple[str, ...]:
+def _digest(inputs: str, words: Sequence[str], before: Sequence[str]) -> str:
+    text = json.dumps([__version__, inputs, list(words), list(before)])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _words(step: str, part: Part, plan: Plan, seeds: Sequence[int | str], seed: int | str | None) -> tuple[str, ...]:
     """Return the words of a step with everything filled in; a size may be several words, or none."""
     at = int(plan.quick)
     texts = {name: values[at] for name, values in part.sizes.items()}

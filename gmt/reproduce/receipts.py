@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,24 +31,27 @@ class Receipts:
         return found if all((self.work / name).exists() for name in found["files"]) else None
 
     def begin(self, line: CommandLine) -> None:
-        """Note what stands before a step; what an earlier, cut-short attempt of a `gmt` line left is removed first.
+        """Note what stands before a step, having removed what must not be taken for its work.
 
-        Studies keep what stands and go on from there, so what they left stays.
+        A `gmt` line starts from nothing. A study goes on from what it left, unless that was made with other settings.
         """
-        marker = self._path(line).with_suffix(".begun")
-        old = _read(marker)
-        if old is not None and line.words[0] == "gmt":
-            for path in self._tops():
-                if path.name not in old["tops"]:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
-        else:
-            old = None
-        # Other settings make other files: what belongs to a former receipt is not to be taken for this step's.
-        former = _read(self._path(line))
-        for name in former["files"] if former is not None and former["digest"] != line.digest else ():
-            (self.work / name).unlink(missing_ok=True)
-        self._path(line).unlink(missing_ok=True)
-        write_json(marker, {"tops": [path.name for path in self._tops()], "files": self._files()})
+        marker, receipt = self._path(line).with_suffix(".begun"), self._path(line)
+        # 1. A former receipt names its files; an attempt that was cut short left whatever was not there before it.
+        own: set[str] = set()
+        for former in (_read(receipt), _read(marker)):
+            if former is None:
+                continue
+            left = set(former["files"] if isinstance(former["files"], list) else self._files().keys() - former["files"])
+            if former.get("kin") == line.kin and line.words[0] != "gmt":
+                own |= left
+                continue
+            for name in left:
+                (self.work / name).unlink(missing_ok=True)
+        self._remove_empty_folders()
+        receipt.unlink(missing_ok=True)
+        # 2. What this very study left before is its work too, so that its receipt will name it.
+        stood = {name: mark for name, mark in self._files().items() if name not in own}
+        write_json(marker, {"kin": line.kin, "files": stood})
 
     def end(self, line: CommandLine, seconds: float, processor: float) -> None:
         """Write the receipt of a step that has just ended well."""
@@ -60,6 +62,7 @@ class Receipts:
         receipt = {
             "command": " ".join(line.words),
             "digest": line.digest,
+            "kin": line.kin,
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "seconds": round(seconds, 2),
             "processor seconds": round(processor, 2),
@@ -72,9 +75,16 @@ class Receipts:
         return self.folder / f"step-{line.label}.json"
 
     def _tops(self) -> list[Path]:
-        """Return what lies in the part's folder, receipts and logs left out."""
+        """Return what lies in the part's folder, receipts, logs and the result left out."""
         own = (FOLDER, "logs", "result.json")
         return [path for path in sorted(self.work.iterdir()) if path.name not in own] if self.work.is_dir() else []
+
+    def _remove_empty_folders(self) -> None:
+        """Remove folders that hold nothing any longer, the innermost first."""
+        for top in self._tops():
+            for path in sorted([top, *top.rglob("*")], reverse=True) if top.is_dir() else ():
+                if path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
 
     def _files(self) -> dict[str, list[int]]:
         """Return name -> size and time of every file of the part but locks and unfinished ones."""
@@ -90,6 +100,7 @@ class Receipts:
 def _read(path: Path) -> Any:
     """Return what a receipt says, None where there is none; one that a full disk cut short is none."""
     try:
-        return parse_json(path.read_text("utf-8"))
+        found = parse_json(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
+    return found if isinstance(found, dict) and "files" in found else None

@@ -49,7 +49,7 @@ def run_parts(
         parts: In the order in which they run.
         plan: Where and how.
         command: Runs a line of gmt.
-        said: Called with a line for every step that begins.
+        said: Called with a line for every step that begins and every part that ends.
 
     Raises:
         RunError: Another process works in the same folder.
@@ -57,7 +57,11 @@ def run_parts(
     try:
         # Two engines would take each other's half-written files for finished ones.
         with locked(plan.out / plan.mode, timeout=0):
-            return [_run_part(part, plan, command, said) for part in parts]
+            outcomes = []
+            for part in parts:
+                outcomes.append(outcome := _run_part(part, plan, command, said))
+                said(f"{part.name}: {outcome.status}" + (f", {outcome.seconds:.0f} s" if outcome.seconds >= 1 else ""))
+            return outcomes
     except TimeoutError:
         raise RunError(
             f"another gmt reproduce works in {plan.out / plan.mode}; wait for it, or name another --out"

@@ -56,6 +56,60 @@ def test_what_changed_is_run_again(change, tmp_path):
     assert commands.names() == wanted
 
 
+STUDY = """
+import sys
+from pathlib import Path
+
+def main(arguments):
+    out, style, seeds = Path(arguments[1]), arguments[3], arguments[5:]
+    for seed in seeds:
+        path = out / "runs" / f"{seed}.txt"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(style)
+            print("made", seed)
+        if seed == "13":
+            sys.exit(3)
+    texts = [(out / "runs" / f"{seed}.txt").read_text() for seed in seeds]
+    (out / "joined.json").write_text('{"all": %d}' % len([text for text in texts if text == style]))
+"""
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Put a study beside the others that keeps what it finds in its folder."""
+    import types
+
+    module = types.ModuleType("gmt.studies.keeping")
+    exec(STUDY, module.__dict__)
+    monkeypatch.setitem(sys.modules, "gmt.studies.keeping", module)
+    step = "  - python -m gmt.studies.keeping --out {work} --style STYLE --seeds {seeds}\n"
+    text = STEPS[: STEPS.index("  - gmt draw")] + step + "numbers: [{name: n, file: joined.json, ours: all}]\n"
+    return lambda style: write_part(tmp_path / "parts", "study", text.replace("STYLE", style))
+
+
+def made(out, style, study, **more):
+    """Run the study; return which seeds it made, and how many of its texts are of this style."""
+    log = out / "full/study/logs/step-1.log"
+    before = log.read_text().count("made") if log.is_file() else 0
+    found = run([study(style)], out, Commands(), **more)["study"]
+    texts = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("made")][before:]
+    return texts, found.numbers["n"]["ours"]["value"] if found.numbers else found.status
+
+
+def test_a_study_goes_on_from_its_own_work_and_never_from_that_of_other_settings(study, tmp_path):
+    out = tmp_path / "out"
+    assert made(out, "plain", study) == (["0", "1"], 2)
+    assert made(out, "plain", study) == ([], 2)
+    assert made(out, "plain", study, seeds=(0, 1, 2)) == (["2"], 3)
+    assert made(out, "fancy", study) == (["0", "1"], 2)
+    # Also where the attempt before was cut short, with these settings or with others.
+    assert made(out, "fancy", study, seeds=(0, 1, 5, 13)) == (["5", "13"], "failed")
+    assert made(out, "fancy", study, seeds=(0, 1, 5)) == ([], 3)
+    assert made(out, "fancy", study, seeds=(7, 13)) == (["7"], "failed")
+    assert made(out, "plain", study, seeds=(0, 7)) == (["0", "7"], 2)
+
+
 def test_data_that_changed_are_read_again(tmp_path):
     real, commands = tmp_path / "real", Commands()
     real.mkdir()
