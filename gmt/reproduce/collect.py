@@ -37,19 +37,13 @@ def collect_numbers(part: Part, work: Path, quick: bool = False) -> dict[str, di
 def _filled(number: ComparedNumber, sizes: Mapping[str, str]) -> ComparedNumber:
     """Return a number whose file and paths hold sizes in place of their names."""
 
-    def fill(text: str | None) -> str | None:
-        for name, size in sizes.items() if text else ():
+    def fill(text: str) -> str:
+        for name, size in sizes.items():
             text = text.replace(name, size)
         return text
 
-    return replace(
-        number,
-        file=fill(number.file) or "",
-        ours=fill(number.ours) or "",
-        rivals=fill(number.rivals),
-        gaps=fill(number.gaps),
-        share_of=fill(number.share_of),
-    )
+    texts = {name: getattr(number, name) for name in ("file", "ours", "rivals", "gaps", "share_of")}
+    return replace(number, **{name: fill(text) for name, text in texts.items() if text is not None})
 
 
 def _collected(number: ComparedNumber, work: Path) -> dict[str, Any]:
