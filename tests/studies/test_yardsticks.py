@@ -159,3 +159,12 @@ def test_what_cannot_be_measured_is_said(bench: Path, tmp_path: Path) -> None:
     path = jsonl(tmp_path / "utterances.jsonl", dialogues(3))
     with pytest.raises(DataError, match="3 people have 6 dialogues or more; expected 4"):
         yardsticks.reproduce("mrm", path, tmp_path / "out", "hash:16")
+
+
+def test_the_study_writes_accuracies_by_group_for_the_map(bench: Path, tmp_path: Path) -> None:
+    yardsticks.main(["p-check", str(bench), "--out", str(tmp_path / "out"), "--encoder", "hash:16", "--seed", "1"])
+    found = json.loads((tmp_path / "out/yardstick.json").read_text())
+    assert set(found["groups"]["unseen"]) == {
+        *("gmt", "gmt, user-blind", "ridge on answers", "ridge on answers, user-blind"),
+    }
+    assert found["groups"]["unseen"]["gmt"] == found["measured"][0]["accuracy"]
