@@ -1,0 +1,104 @@
+"""Draw panels of lines with an interval at every point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmt.report.look import (
+    GREY,
+    NARROW,
+    OURS,
+    WIDE,
+    ends_of,
+    looks_of,
+    new_figure,
+    panel_name,
+    plain,
+    shared_legend,
+    spread,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HEIGHT = 1.95
+"""Inches of a panel."""
+
+
+def draw_curves(panels: Sequence[Mapping[str, Any]], columns: int = 2, width: float = WIDE) -> Figure:
+    """Draw lines over numbers or words, every point with its interval, points of equal value side by side.
+
+    Args:
+        panels: Each with `axis` and `measure` (what runs to the right and upwards), `points` (numbers or words in
+            order) and `lines` (name -> `value`, `low`, `high` or null at every point). Where wanted `name`,
+            `logarithmic`, `spaced` (points stand at their numbers and not evenly), `limits` (lowest and highest value),
+            `references` (dotted lines, each with `value` and `label`), and `ours` (the line to draw strong).
+        columns: Panels beside each other on a wide figure.
+        width: Inches.
+    """
+    columns = min(columns, len(panels)) if width > NARROW else 1
+    rows = -(-len(panels) // columns)
+    words = any(not _spaced(panel) and max(map(len, map(str, panel["points"]))) > 8 for panel in panels)
+    figure = new_figure(width, rows * (HEIGHT + (0.5 if words else 0.0)) + 0.35)
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    # One look for a name in all panels, whichever of them it stands in.
+    looks = looks_of(dict.fromkeys(name for panel in panels for name in panel["lines"]))
+    for axes, panel in zip(grid, panels, strict=False):
+        _draw_panel(axes, panel, looks, width / columns)
+    for empty in list(grid)[len(panels) :]:
+        empty.set_visible(False)
+    for empty in figure.axes[len(panels) :]:
+        empty.set_visible(False)
+    shared_legend(figure, width)
+    return figure
+
+
+def _spaced(panel: Mapping[str, Any]) -> bool:
+    return bool(panel.get("logarithmic") or panel.get("spaced"))
+
+
+def _draw_panel(axes: Any, panel: Mapping[str, Any], looks: Mapping[str, Any], width: float) -> None:
+    logarithmic = bool(panel.get("logarithmic"))
+    labels = [str(point) for point in panel["points"]]
+    places = [float(point) for point in panel["points"]] if _spaced(panel) else list(map(float, range(len(labels))))
+    for reference in panel.get("references", ()):
+        axes.axhline(reference["value"], color=GREY, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+        # Right-hand end, on the line: lines of routers mostly start together at the left.
+        axes.annotate(
+            plain(reference["label"]),
+            (1.0, reference["value"]),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 1.5),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=7,
+            color=GREY,
+        )
+    # 1. A tenth of the way to the next point for the whole bundle, so that it still reads as one point.
+    span = np.log10(places[-1] / places[0]) if logarithmic and len(places) > 1 else places[-1] - places[0]
+    step = 0.32 / max(len(panel["lines"]), 3) * (span / max(len(places) - 1, 1) if span else 1.0)
+    ours = panel.get("ours", OURS)
+    for number, (name, cells) in enumerate(panel["lines"].items()):
+        at = spread(places, number, len(panel["lines"]), step, logarithmic)
+        value, low, high = ends_of(cells)
+        look = looks[name]
+        # 2. A bar at every point and no bands: five bands over each other are one grey mud.
+        axes.vlines(at, low, high, color=look.colour, linewidth=1.6 if name == ours else 0.9, alpha=0.8, zorder=2)
+        axes.plot(at, value, label=plain(look.label), **look.line(name == ours))
+    if logarithmic:
+        axes.set_xscale("log")
+        # The points are the ticks; minor ones of a logarithm would be labelled between them.
+        axes.minorticks_off()
+    longest = max(map(len, labels))
+    turned = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if longest * len(labels) * 0.075 > width else {}
+    axes.set_xticks(places, [plain(label) for label in labels], **turned)
+    if panel.get("limits"):
+        axes.set_ylim(*panel["limits"])
+    axes.set_xlabel(plain(panel["axis"]))
+    axes.set_ylabel(plain(panel["measure"]))
+    if panel.get("name"):
+        panel_name(axes, plain(panel["name"]))
