@@ -36,6 +36,9 @@ def figures(
         list[str] | None,
         typer.Option(help="NAME=PATH: results of another design on the same splits, such as paper=runs/paper."),
     ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="The .truth.json of simulated people, which tells quality and cost apart.")
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -47,12 +50,12 @@ def figures(
         raise UserError(f"--columns is {columns!r}; expected one of {', '.join(COLUMNS)}")
     if bool(runs) == (stored is not None):
         raise typer.BadParameter("Name runs to draw, or a folder of figures' results files with --from, and not both.")
-    if stored is not None and (save, join, beside) != (None, None, None):
-        raise UserError("--save, --join and --beside are about runs; --from has everything in its files")
+    if stored is not None and any(one is not None for one in (save, join, beside, truth)):
+        raise UserError("--save, --join, --beside and --truth are about runs; --from has everything in its files")
     if stored is not None:
         drawn = redraw(stored, out, COLUMNS[columns])
     else:
-        drawn = make_figures(runs or [], out, COLUMNS[columns], save, join, _designs(beside or []))
+        drawn = make_figures(runs or [], out, COLUMNS[columns], save, join, _designs(beside or []), truth)
     terminal.result({"figures": [str(path) for path in drawn.paths], "notes": list(drawn.notes)})
     for path in drawn.paths:
         terminal.text(str(path))

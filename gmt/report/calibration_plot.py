@@ -35,7 +35,7 @@ def draw_calibration(
             promised, [one["low"] for one in bins], [one["high"] for one in bins], color=look.colour, linewidth=1.2
         )
         axes.plot(promised, won, **look.line(name == OURS))
-        panel_name(axes, wrapped(router_label(name), 21, 2))
+        panel_name(axes, wrapped(router_label(name), int(10.5 * width / columns), 2))
         if errors and name in errors:
             axes.text(0.97, 0.04, f"mean gap {errors[name]:.3f}", transform=axes.transAxes, ha="right", fontsize=7)
         axes.set_xlim(0.48, 1.02)
@@ -47,5 +47,6 @@ def draw_calibration(
             axes.set_ylabel("favourite preferred")
     for empty in grid[len(routers) :]:
         empty.set_visible(False)
-    figure.supxlabel("chance promised to the favourite of a pair (dotted: promises kept)", fontsize=8)
+    said = "chance promised to the favourite of a pair (dotted: promises kept)"
+    figure.supxlabel(wrapped(said, int(13 * width), 2), fontsize=8)
     return figure

@@ -65,19 +65,9 @@ def _draw_panel(axes: Any, panel: Mapping[str, Any], looks: Mapping[str, Any], w
     labels = [str(point) for point in panel["points"]]
     places = [float(point) for point in panel["points"]] if _spaced(panel) else list(map(float, range(len(labels))))
     for reference in panel.get("references", ()):
-        axes.axhline(reference["value"], color=GREY, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
-        # Right-hand end, on the line: lines of routers mostly start together at the left.
-        axes.annotate(
-            plain(reference["label"]),
-            (1.0, reference["value"]),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 1.5),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            fontsize=7,
-            color=GREY,
-        )
+        # Named in the legend: a word on the line would lie on the others sooner or later.
+        label = plain(reference["label"])
+        axes.axhline(reference["value"], color=GREY, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1, label=label)
     # 1. A tenth of the way to the next point for the whole bundle, so that it still reads as one point.
     span = np.log10(places[-1] / places[0]) if logarithmic and len(places) > 1 else places[-1] - places[0]
     step = 0.32 / max(len(panel["lines"]), 3) * (span / max(len(places) - 1, 1) if span else 1.0)

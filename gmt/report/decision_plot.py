@@ -63,7 +63,7 @@ def _candidates(axes: Any, candidates: Sequence[Mapping[str, Any]], columns: int
     axes.margins(x=0.12)
     axes.axvline(0, color=GREY, linewidth=0.7)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("score against the mean of the candidates\n| for somebody unknown, arrow: what the own votes add")
+    axes.set_xlabel("score; bar: for somebody unknown,\narrow: what the own votes add")
     panel_name(axes, "models on offer")
 
 
@@ -73,28 +73,23 @@ def _rounds(
     rows = [(_said(one, columns), float(one["effect"])) for one in shown]
     others = float(winner["margin"]) - sum(effect for _, effect in rows)
     if left_out > 0 or abs(others) > 1e-6:
-        rows.append((f"{left_out} other rounds" if left_out > 0 else "all other rounds", others))
+        rows.append((f"{left_out:,} other rounds" if left_out > 0 else "all other rounds", others))
     rows.append((f"together, for {winner['model']}", float(winner["margin"])))
     for place, (_, effect) in enumerate(reversed(rows)):
         whole = place == 0
         colour = INK if whole else UP if effect >= 0 else DOWN
         axes.barh(place, effect, height=0.62, color=colour, hatch=None if effect >= 0 or whole else "////", alpha=0.85)
-        axes.annotate(
-            f"{effect:+.2f}".replace("-", "−"),
-            (effect, place),
-            xytext=(3 if effect >= 0 else -3, 0),
-            textcoords="offset points",
-            ha="left" if effect >= 0 else "right",
-            va="center",
-            fontsize=7,
-        )
+        # Right of the bar, also of one that runs to the left, where the names of the rounds stand.
+        said = f"{effect:+.2f}".replace("-", "−")
+        place_of = (max(effect, 0.0), place)
+        axes.annotate(said, place_of, xytext=(3, 0), textcoords="offset points", va="center", fontsize=7)
     labels = [plain(wrapped(drawable(masked(text)), columns, 2)) for text, _ in reversed(rows)]
     axes.set_yticks(range(len(rows)), labels, family=font_families(), fontsize=7)
     axes.axvline(0, color=GREY, linewidth=0.7)
-    axes.margins(x=0.3)
+    axes.margins(x=0.25)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("added to the winner's score")
-    panel_name(axes, "rounds that the person rated")
+    panel_name(axes, "rated rounds")
 
 
 def _said(reason: Mapping[str, Any], columns: int) -> str:
@@ -102,7 +97,9 @@ def _said(reason: Mapping[str, Any], columns: int) -> str:
     rated = [
         (rating, name) for rating, name in zip(reason["ratings"], reason["models"], strict=True) if rating is not None
     ]
-    if len(rated) > 1 and max(rated)[0] > min(rated)[0]:
+    if len(rated) > 2:
+        liked = f"{max(rated)[1]} rated best of {len(rated)}"
+    elif len(rated) > 1 and max(rated)[0] > min(rated)[0]:
         liked = f"{max(rated)[1]} over {min(rated)[1]}"
     elif len(rated) == 1:
         liked = f"{rated[0][1]} rated {rated[0][0]:g}"

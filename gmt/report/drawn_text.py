@@ -48,10 +48,13 @@ def wrapped(text: str, width: int, lines: int) -> str:
         # A word longer than a line is cut, or one address of a page would push everything else out.
         while _columns(word) > width:
             cut = _cut(word, width - 1)
+            # Names of models are many words joined: behind a joint they break without a mark of their own.
+            joint = max(cut.rfind(sign) for sign in "-/_") + 1
+            cut, mark = (cut[:joint], "") if joint > len(cut) // 3 else (cut, "-")
             if line:
                 out.append(line)
                 line = ""
-            out.append(cut + "-")
+            out.append(cut + mark)
             word = word[len(cut) :]
         if line and _columns(line) + 1 + _columns(word) > width:
             out.append(line)
@@ -60,7 +63,12 @@ def wrapped(text: str, width: int, lines: int) -> str:
             line = f"{line} {word}" if line else word
     out += [line] if line else []
     if len(out) > lines:
-        out = [*out[: lines - 1], _cut(out[lines - 1], width - 2) + " …"]
+        last = out[lines - 1]
+        if _columns(last) > width - 2:
+            # At a word's end where the line has one.
+            last = _cut(last, width - 2)
+            last = last.rpartition(" ")[0] or last
+        out = [*out[: lines - 1], last + " …"]
     return "\n".join(out)
 
 

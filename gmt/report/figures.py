@@ -8,7 +8,8 @@ from pathlib import Path
 
 from gmt.errors import DataError, RunError
 from gmt.report.figure_file import FigureFile
-from gmt.report.run_figures import files_of_results, files_of_run
+from gmt.report.result_figures import files_of_results
+from gmt.report.run_figures import files_of_run
 
 COLUMNS = ("two",)
 
@@ -33,6 +34,7 @@ def make_figures(
     save: Path | None = None,
     join: str | None = None,
     beside: Mapping[str, Sequence[Path]] | None = None,
+    truth: Path | None = None,
 ) -> Drawn:
     """Draw everything that runs and results files hold.
 
@@ -43,6 +45,7 @@ def make_figures(
         save: Folder for the small results file of every figure, from which `redraw` draws it again.
         join: Take the results for splits of one experiment of this name, and draw them together.
         beside: Name of another design -> its results files or runs on the same splits; drawn with the others.
+        truth: What `gmt simulate cost` wrote of simulated people, so that quality and cost can be told apart.
 
     Raises:
         RunError: A run holds nothing that can be drawn.
@@ -55,7 +58,9 @@ def make_figures(
         files, notes = files + found, notes + said
     else:
         for run in runs:
-            found, said = files_of_run(run) if run.is_dir() else files_of_results(run.stem, [run], _paths(beside))
+            found, said = (
+                files_of_run(run, truth) if run.is_dir() else files_of_results(run.stem, [run], _paths(beside))
+            )
             if not found and not said:
                 raise RunError(f"{run} holds no results to draw; run gmt eval --run {run} first")
             files, notes = files + found, notes + said

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gmt.report.user_graph import GraphPicture
 
 COLUMNS = ("user", "query", "turn", "response", "llm")
-SHARES = {"user": 0.09, "query": 0.21, "turn": 0.12, "response": 0.25, "llm": 0.17}
+SHARES = {"user": 0.09, "query": 0.2, "turn": 0.14, "response": 0.24, "llm": 0.16}
 """Width of a column of boxes, as a share of the figure's; what is left is gaps for edges."""
 ROW, LANE, HEAD = 0.42, 0.24, 0.3
 """Inches: height of a box, of the free lane under it, and of the names of the columns."""
@@ -72,7 +72,7 @@ class GraphLayout:
                 row = (llms.index(number) + 0.5) * max(len(turns), 1) / len(llms) - 0.5
             elif node.kind == "query":
                 # Between two rows, so that edges from the user to both turns pass over and under it.
-                row = min(near) + 0.5 if len(near) > 1 else (near[0] + 0.42 if near else 0.0)
+                row = sum(near) // len(near) + 0.5 if len(near) > 1 else (near[0] + 0.42 if near else 0.0)
                 half = ROW / 2 - (0.0 if len(near) > 1 else 0.06)
             else:
                 row = sum(near) / len(near) if near else 0.0

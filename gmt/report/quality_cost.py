@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gmt.report.drawn_text import wrapped
 from gmt.report.look import GREY, INK, NARROW, OURS, WIDE, new_figure, plain, router_look, shared_legend
 
 if TYPE_CHECKING:
@@ -30,38 +31,58 @@ def draw_quality_cost(
         cost, quality: What the axes measure.
         width: Inches.
     """
-    figure = new_figure(width, 3.6 if width > NARROW else 3.9)
+    every = [*models, *oracle, *(one for points in routers.values() for one in points)]
+    low, high = (f(one["quality"] for one in every) for f in (min, max))
+    dearest = max(one["cost"] for one in every)
+    figure = new_figure(width, 3.6 if width > NARROW else 4.3)
     axes = figure.add_subplot()
     if oracle:
-        hull = np.array(upper_hull([(one["cost"], one["quality"]) for one in oracle]))
-        axes.plot(hull[:, 0], hull[:, 1], color=INK, linewidth=1.2, linestyle="-", zorder=2, label="hull of the oracle")
-        axes.fill_between(hull[:, 0], hull[:, 1], hull[:, 1].max() + 1, color=GREY, alpha=0.10, linewidth=0)
-    if models:
+        points = upper_hull([(one["cost"], one["quality"]) for one in oracle])
+        # To the dearest answer of all: whoever may pay more than the oracle needs still gets no more than it.
+        hull = np.array([*points, (max(dearest, points[-1][0]), points[-1][1])])
         axes.plot(
-            [one["cost"] for one in models],
-            [one["quality"] for one in models],
-            linestyle="none",
-            marker="o",
-            markersize=3.2,
-            color=GREY,
-            markerfacecolor=GREY,
-            label="one model for everybody",
+            hull[:, 0], hull[:, 1], color=INK, linewidth=1.2, zorder=2, label="hull of the oracle: out of reach above"
         )
-        for one in models:
-            place = (one["cost"], one["quality"])
-            axes.annotate(plain(one["name"]), place, xytext=(3, -7), textcoords="offset points", fontsize=6, color=GREY)
+        axes.fill_between(hull[:, 0], hull[:, 1], high + (high - low), color=GREY, alpha=0.12, linewidth=0)
+    if models:
+        places = [[one[key] for one in models] for key in ("cost", "quality")]
+        axes.plot(*places, linestyle="none", marker="o", markersize=3.2, color=GREY, label="one model for everybody")
+        for one in _named(models, width):
+            right = one["cost"] > dearest / 3
+            axes.annotate(
+                plain(wrapped(one["name"], 24 if width > NARROW else 16, 1)),
+                (one["cost"], one["quality"]),
+                xytext=(-4 if right else 4, -7),
+                textcoords="offset points",
+                ha="right" if right else "left",
+                fontsize=6,
+                color=GREY,
+            )
     for name, points in routers.items():
         ordered = sorted(points, key=lambda one: one["cost"])
         look = router_look(name)
         style = look.line(name == OURS)
         axes.plot([one["cost"] for one in ordered], [one["quality"] for one in ordered], label=look.label, **style)
-    every = [*models, *oracle, *(one for points in routers.values() for one in points)]
-    low, high = (f(one["quality"] for one in every) for f in (min, max))
+    # Prices of models lie tens of times apart; on an even axis all but the dearest stand in one corner.
+    if min(one["cost"] for one in every) > 0:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
     axes.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
-    axes.set_xlabel(plain(cost))
+    axes.set_xlabel(plain(wrapped(cost, int(13 * width), 2)))
     axes.set_ylabel(plain(quality))
     shared_legend(figure, width)
     return figure
+
+
+def _named(models: Sequence[Mapping[str, Any]], width: float) -> list[Mapping[str, Any]]:
+    """Return the models that have room for a name: all, or on one column those that no cheaper one beats."""
+    if width > NARROW:
+        return list(models)
+    return [
+        one
+        for one in models
+        if not any(other["cost"] <= one["cost"] and other["quality"] > one["quality"] for other in models)
+    ]
 
 
 def upper_hull(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

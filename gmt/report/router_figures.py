@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gmt.report.drawn_text import wrapped
 from gmt.report.look import GREY, INK, NARROW, OURS, ROUTERS, WIDE, new_figure, plain, router_label, router_look
 from gmt.report.result_values import AXES, CHANCE, end_of, measured_on, routers_of, shots_of
 
@@ -63,14 +64,19 @@ def draw_dots(panels: Sequence[Mapping[str, Any]], columns: int = 1, width: floa
     for axes_of_line, line in zip(grid, lines, strict=True):
         for place, axes in enumerate(axes_of_line):
             if place < len(line):
-                _dots(axes, line[place], named=place == 0 or list(line[0]["rows"]) != list(line[place]["rows"]))
+                _dots(
+                    axes,
+                    line[place],
+                    named=place == 0 or list(line[0]["rows"]) != list(line[place]["rows"]),
+                    width=width,
+                )
             else:
                 axes.set_visible(False)
     figure.supxlabel(INTERVALS, fontsize=7, color=GREY)
     return figure
 
 
-def _dots(axes: Any, panel: Mapping[str, Any], named: bool) -> None:
+def _dots(axes: Any, panel: Mapping[str, Any], named: bool, width: float) -> None:
     rows = panel["rows"]
     places = range(len(rows) - 1, -1, -1)
     if panel.get("reference") is not None:
@@ -96,16 +102,25 @@ def _dots(axes: Any, panel: Mapping[str, Any], named: bool) -> None:
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     if panel.get("name"):
-        # At the left edge of the names, where there is room for a sentence.
-        axes.annotate(
-            plain(panel["name"]),
-            (0.0, 1.0),
-            xytext=(0, 11),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            fontweight="bold",
-            annotation_clip=False,
-        )
+        _heading(axes, panel["name"], width)
+
+
+def _heading(axes: Any, text: str, width: float) -> None:
+    """Write over a panel what it was measured on, from the left edge of the figure on."""
+    lines = wrapped(text, int(13 * width), 2)
+    # A title without ink keeps the room free; the words themselves would push the panel aside to make room for theirs.
+    axes.set_title(" " + "\n " * (lines.count("\n") + 1), fontsize=8, loc="left")
+    places = ("figure fraction", "axes fraction")
+    note = axes.annotate(
+        plain(lines),
+        (0.01, 1.0),
+        xytext=(0, 13),
+        xycoords=places,
+        textcoords="offset points",
+        fontweight="bold",
+        annotation_clip=False,
+    )
+    note.set_in_layout(False)
 
 
 def draw_interval(axes: Any, place: float, router: str, cell: Mapping[str, float | None] | None) -> None:

@@ -66,8 +66,8 @@ def longest_talk(table: InteractionTable) -> str:
     return table.users[table.user[int(np.argmax(table.turn))]]
 
 
-def picture_of(table: InteractionTable, user: str, rounds: int = 3) -> GraphPicture:
-    """Return the graph of the user's longest conversation, cut after some rounds.
+def picture_of(table: InteractionTable, user: str, rounds: int = 3, answers: int = 8) -> GraphPicture:
+    """Return the graph of the user's longest conversation, cut after some rounds and answers.
 
     The user is drawn as "the user": whose graph it is stays out of a figure.
 
@@ -85,10 +85,12 @@ def picture_of(table: InteractionTable, user: str, rounds: int = 3) -> GraphPict
     llms: dict[str, int] = {}
     last: dict[str, int] = {}
     for c in chosen:
+        # Two answers of a round at least, however many rounds there are; of more than fit the first are drawn.
+        fit = max(2, answers // len(chosen))
         query = _put(nodes, "query", table.texts[table.query[c]])
-        for row in range(table.start[c], table.start[c + 1]):
+        for row in range(table.start[c], min(table.start[c + 1], table.start[c] + fit)):
             rating, name = table.rating[row], table.models[table.model[row]]
-            rated = "unrated" if np.isnan(rating) else f"rated {rating:g}"
+            rated = "unrated" if np.isnan(rating) else f"rated {rating:.2g}"
             turn = _put(nodes, "turn", f"round {table.turn[c] + 1}\n{rated}")
             if name not in llms:
                 llms[name] = _put(nodes, "llm", name)
