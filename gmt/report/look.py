@@ -92,11 +92,11 @@ ROUTERS = {
     "unknown_user": Look("#AA7744", "d", (0, (5, 3)), "gmt, user unknown"),
 }
 SPARE = (
-    *(("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", "-.")),
-    *(("#CC79A7", "D", ":"), ("#E69F00", "v", (0, (5, 1, 1, 1))), ("#56B4E9", "P", (0, (3, 3)))),
-    *(("#000000", "X", (0, (1, 1))), ("#882255", "<", (0, (6, 2)))),
+    *(("#EE7733", "s", "--"), ("#009988", "^", "-."), ("#AA3377", "D", ":")),
+    *(("#33BBEE", "v", (0, (5, 1, 1, 1))), ("#000000", "o", "-"), ("#CC3311", "P", (0, (3, 3)))),
+    *(("#777777", "X", (0, (1, 1))), ("#999933", "<", (0, (6, 2)))),
 )
-"""For lines that are no routers."""
+"""For lines that are no routers; ours is not among the colours, for blue means gmt."""
 
 
 def router_look(router: str) -> Look:
@@ -116,8 +116,14 @@ def router_label(router: str) -> str:
 def looks_of(names: Iterable[str]) -> dict[str, Look]:
     """Return a look for every line: a router's own, a spare one for what is no router."""
     names = list(names)
-    spare = iter(SPARE * (len(names) // len(SPARE) + 1))
-    return {name: router_look(name) if name in ROUTERS else Look(*next(spare), plain(name)) for name in names}
+    # Colours that a router of this figure has are taken.
+    taken = {router_look(name).colour for name in names if name in ROUTERS}
+    spare = [one for one in SPARE if one[0] not in taken] or list(SPARE)
+    looks: dict[str, Look] = {}
+    for name in names:
+        place = sum(other not in ROUTERS for other in looks)
+        looks[name] = router_look(name) if name in ROUTERS else Look(*spare[place % len(spare)], plain(name))
+    return looks
 
 
 def plain(text: str) -> str:
@@ -132,21 +138,15 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def grid_of(figure: Figure, panels: int, width: float, **options: Any) -> list[Any]:
-    """Return the axes of panels: beside each other on a wide figure, one below the other on one column."""
-    columns = 1 if width < (WIDE + NARROW) / 2 else min(panels, 2 if panels % 3 else 3)
-    rows = -(-panels // columns)
-    axes = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
-    # An odd number of panels leaves a place without one.
-    for empty in axes[panels:]:
-        empty.set_visible(False)
-    return axes[:panels]
+def legend_rows(labels: Iterable[str], width: float) -> int:
+    """Return how many rows a legend of these names takes below a figure."""
+    names = list(dict.fromkeys(labels))
+    return -(-len(names) // _legend_columns(names, width)) if names else 0
 
 
-def rows_of(panels: int, width: float) -> int:
-    """Return how many rows `grid_of` makes."""
-    columns = 1 if width < (WIDE + NARROW) / 2 else min(panels, 2 if panels % 3 else 3)
-    return -(-panels // columns)
+def _legend_columns(names: Sequence[str], width: float) -> int:
+    # About 0.062 inches a letter of 8 points, and 0.55 for the sample of the line.
+    return max(1, min(len(names), int(width / (max(map(len, names)) * 0.062 + 0.55))))
 
 
 def shared_legend(figure: Figure, width: float) -> None:
@@ -157,9 +157,7 @@ def shared_legend(figure: Figure, width: float) -> None:
             handles.setdefault(label, handle)
     if not handles:
         return
-    # About 0.065 inches a letter of 8 points, and 0.55 for the sample of the line.
-    longest = max(len(label) for label in handles) * 0.062 + 0.55
-    columns = max(1, min(len(handles), int(width / longest)))
+    columns = _legend_columns([*handles], width)
     figure.legend(
         [*handles.values()], [*handles], loc="outside lower center", ncols=columns, frameon=False, handlelength=3.4
     )

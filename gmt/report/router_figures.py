@@ -62,14 +62,14 @@ def draw_dots(panels: Sequence[Mapping[str, Any]], columns: int = 1, width: floa
     figure = new_figure(width, sum(heights))
     grid = figure.subplots(len(lines), columns, squeeze=False, gridspec_kw={"height_ratios": heights})
     for axes_of_line, line in zip(grid, lines, strict=True):
+        names = sum(bool(one.get("name")) for one in line)
         for place, axes in enumerate(axes_of_line):
             if place < len(line):
-                _dots(
-                    axes,
-                    line[place],
-                    named=place == 0 or list(line[0]["rows"]) != list(line[place]["rows"]),
-                    width=width,
-                )
+                own = place == 0 or list(line[0]["rows"]) != list(line[place]["rows"])
+                _dots(axes, line[place], own, width)
+                if line[place].get("name"):
+                    # The first may begin over the names of its rows, where there is most room.
+                    _heading(axes, line[place], width / names, at_left=place == 0)
             else:
                 axes.set_visible(False)
     figure.supxlabel(INTERVALS, fontsize=7, color=GREY)
@@ -94,27 +94,29 @@ def _dots(axes: Any, panel: Mapping[str, Any], named: bool, width: float) -> Non
     for place, (name, cell) in zip(places, rows.items(), strict=True):
         draw_interval(axes, place, name, cell)
     strong = panel.get("strong", [OURS])
-    axes.set_yticks(list(places), [router_label(name) if named else "" for name in rows])
+    # On one column names may take half of it at most.
+    shown = [wrapped(router_label(name), 60 if width > NARROW else 28, 1) if named else "" for name in rows]
+    axes.set_yticks(list(places), shown, fontsize=8 if width > NARROW else 7)
     for label, name in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if name in strong else "normal")
     axes.set_ylim(-0.7, len(rows) - 0.3)
     axes.set_xlabel(plain(panel["axis"]))
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
-    if panel.get("name"):
-        _heading(axes, panel["name"], width)
+    axes.locator_params(axis="x", nbins=5 if width > NARROW else 3)
 
 
-def _heading(axes: Any, text: str, width: float) -> None:
-    """Write over a panel what it was measured on, from the left edge of the figure on."""
-    lines = wrapped(text, int(13 * width), 2)
+def _heading(axes: Any, panel: Mapping[str, Any], width: float, at_left: bool) -> None:
+    """Write over a panel what it shows, from the left edge of the figure or of the panel on."""
+    lines = wrapped(panel["name"], int((13 if at_left else 10.5) * width), 2)
+    above = 13 if panel.get("reference") is not None else 4
     # A title without ink keeps the room free; the words themselves would push the panel aside to make room for theirs.
-    axes.set_title(" " + "\n " * (lines.count("\n") + 1), fontsize=8, loc="left")
-    places = ("figure fraction", "axes fraction")
+    axes.set_title(" " + "\n " * (lines.count("\n") + (above > 4)), fontsize=8, loc="left")
+    places = ("figure fraction" if at_left else "axes fraction", "axes fraction")
     note = axes.annotate(
         plain(lines),
-        (0.01, 1.0),
-        xytext=(0, 13),
+        (0.01 if at_left else 0.0, 1.0),
+        xytext=(0, above),
         xycoords=places,
         textcoords="offset points",
         fontweight="bold",
