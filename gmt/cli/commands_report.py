@@ -1,4 +1,4 @@
-"""Offer the commands that show what was found: figures, bench, demo."""
+"""Offer the commands that measure this machine and run the whole job: bench, demo."""
 
 from __future__ import annotations
 
@@ -7,31 +7,11 @@ from typing import Annotated
 
 import typer
 
-from gmt.cli.completion import complete_run
 from gmt.cli.console import Terminal
 from gmt.cli.options import DEMO_RUN, Json, Quiet, split_names
 from gmt.errors import UserError
 
 report_commands = typer.Typer()
-
-
-@report_commands.command(epilog="Example: `gmt figures runs/demo --out figures`")
-def figures(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders.", autocompletion=complete_run)],
-    out: Annotated[Path, typer.Option(help="Folder for PNG and PDF.")] = Path("figures"),
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Draw results, cold-start and training curves, and a user's graph."""
-    from gmt.report.figures import make_figures
-
-    terminal = Terminal(quiet, as_json)
-    with terminal.bar("drawing", None, count=False):
-        paths = make_figures(runs, out)
-    terminal.result({"figures": [str(path) for path in paths]})
-    for path in paths:
-        terminal.text(str(path), whole=True)
-    terminal.ended(f"{len(paths)} files drawn into {out}")
 
 
 @report_commands.command(epilog="Example: `gmt bench --parts encoder,step --out bench`")
