@@ -129,6 +129,18 @@ class LiveRun:
         self.now()
         return found
 
+    def update_model(self, name: str, info: ModelInfo) -> None:
+        """Describe a model anew; what it was said of counts from now on for a model of this description."""
+        vector = self.now().texts.encode([info.description])[0]
+        self.state.made().update_model(name, info, vector)
+        self.now()
+
+    def remove_model(self, name: str) -> None:
+        """Offer a model no longer."""
+        info = self.now().data.models[name]
+        self.state.made().remove_model(name, info)
+        self.now()
+
     def revoke(self, event: int) -> bool:
         """Take back one event; return whether it still counted."""
         store = self.state.existing()
