@@ -85,7 +85,9 @@ def table_rows(value: Any) -> pa.Table:
     if len(given) < len(rows.column_names):
         raise DataError(f"the table has a column twice ({', '.join(rows.column_names)}); keep one of each")
     columns = {
-        field.name: _cast(rows[field.name], field) if field.name in given else pa.nulls(len(rows), field.type)
+        field.name: _cast(rows[field.name], field)
+        if field.name in given
+        else pa.chunked_array([pa.nulls(len(rows), field.type)])
         for field in IN_MEMORY
     }
     for name in (*NEEDED, "split"):

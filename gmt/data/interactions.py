@@ -80,6 +80,15 @@ class InteractionTable(TableColumns):
         }
         return replace(self, rows_of=self, **longer)
 
+    def with_tasks_first(self, tasks: Sequence[str]) -> InteractionTable:
+        """Return the same rows with these tasks first among the task codes, whether rows name them or not."""
+        if tuple(self.tasks[: len(tasks)]) == tuple(tasks):
+            return self
+        named = Vocabulary.of(tasks).grown(self.tasks)
+        # One more for rows without a task: code -1 reads the last.
+        codes = np.array([*map(named.code, self.tasks), -1], np.int64)
+        return replace(self, tasks=tuple(named), task=codes[self.task])
+
     def of_user(self, user: int) -> np.ndarray:
         """Return the (N,) ascending positions of a user's rounds; a table that was grown does not search for them."""
         if self.growth is None:

@@ -61,7 +61,8 @@ class LiveRun:
         self.folder, self.config, self.card, self.state = folder, config, card, state
         self.allow_download = allow_download
         self._lock = threading.RLock()
-        complete_forgetting(folder, state.existing())
+        if state.autosave:
+            complete_forgetting(folder, state.existing())
         self._texts: TextVectors | None = None
         self._now = self._load()
         self._texts = self._now.texts
@@ -164,6 +165,11 @@ class LiveRun:
 
     def forget(self, user: str) -> Removed:
         """Remove a user from the state, the artefacts and the results."""
+        if not self.state.autosave:
+            raise UserError(
+                "this router keeps nothing in the run (autosave=False), and forgetting takes somebody out of it; open "
+                "the run without autosave=False"
+            )
         rounds = len(self.now().history(user))
         _, database = forget_everywhere(self.folder, self.state.made(), user)
         with self._lock:

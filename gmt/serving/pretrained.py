@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +22,20 @@ from gmt.serving.answer_ranking import offered_models, rank_answers
 from gmt.serving.decision import Decision
 from gmt.serving.live_run import LiveRun, Removed
 from gmt.serving.model_ranking import RankOptions, Wanted, asked_of, rank_models
+from gmt.serving.people_free import PEOPLE
 from gmt.serving.rankings import Rankings
 from gmt.serving.rounds_given import read_rounds
 from gmt.serving.run_data import RunData
 from gmt.serving.run_state import RunState
+from gmt.serving.vote_groups import NOBODY
 from gmt.state.events import Event
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
+
+
+def is_hub_id(run: str) -> bool:
+    """Tell whether a name is one of the hub: `user/name`, where no folder `user` is here for it to be a path."""
+    return HUB_ID.fullmatch(run) is not None and not Path(run).parent.is_dir()
 
 
 class Router:
@@ -52,24 +62,53 @@ class Router:
         self.folder, self.config, self.card, self.live = folder, config, card, live
 
     @classmethod
-    def from_pretrained(cls, run: str | Path, state: str | None = None, allow_download: bool = False) -> Self:
-        """Load a run folder; nothing but the folder and, for new texts, its encoder is needed.
+    def from_pretrained(
+        cls,
+        run: str | Path,
+        state: str | None = None,
+        allow_download: bool = False,
+        *,
+        autosave: bool | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+    ) -> Self:
+        """Load a run folder, or a run of the hub; nothing but it and, for new texts, its encoder is needed.
 
         Args:
-            run: The folder. One that cannot be written is served without state, which is said once.
+            run: The folder, or `user/name` of the hub where no folder `user` is here; a `Path` is always a folder. One
+                that cannot be written is served without state, which is said once.
             state: Database of what was added after training, such as `postgresql://user@host/name`; that in $GMT_STATE
                 or the run's settings, else `state.db` in the folder, by default.
             allow_download: Let the run's encoder be fetched from the hub where a new text needs it and this machine
                 lacks it; $GMT_ALLOW_DOWNLOAD=1 does too.
+            autosave: Write what is added into the run's state at once, as the command line does. False keeps it in this
+                router alone, until `save_pretrained`: the run on disk stays as it is. By default true, and false for a
+                run of the hub, which lies in a cache, unless `state` names a database.
+            revision: Branch, tag or commit of a run of the hub.
+            token: Of the hub; the one that `hf auth login` kept by default.
 
         Raises:
-            RunError: A file is missing, damaged, or does not fit the others.
+            RunError: A file is missing, damaged, or does not fit the others, or neither disk nor hub has such a run.
         """
-        folder = RunFolder(Path(run)).require()
+        of_hub = isinstance(run, str) and is_hub_id(run)
+        if of_hub:
+            from gmt.serving.hub_run import downloaded
+
+            root = downloaded(str(run), revision, token)
+            named = state or os.environ.get(STATE)
+            if autosave and not named:
+                raise UserError(
+                    f"{run} lies in the hub's cache, where nothing is kept; name a database with state=, or "
+                    "save_pretrained it to a folder of your own"
+                )
+            autosave = bool(named) if autosave is None else autosave
+        else:
+            root, autosave = Path(run), autosave is None or autosave
+        folder = RunFolder(root).require()
         config, card = load_config(folder.config), read_card(folder.card)
         url = state or os.environ.get(STATE) or config.state.url
         encoder = f"{card['encoder']['id']}@{card['encoder']['revision']}"
-        kept = RunState(folder, url, encoder, config.state.texts)
+        kept = RunState(folder, url, encoder, config.state.texts, autosave)
         return cls(folder, config, card, LiveRun(folder, config, card, kept, allow_download))
 
     def save_pretrained(self, folder: str | Path) -> Path:
@@ -80,6 +119,61 @@ class Router:
         if target.exists() and any(target.iterdir()):
             raise UserError(f"{target} is not empty; name a new folder")
         return copy_run(self.folder, target, self.live.state)
+
+    def save_for_hub(self, folder: str | Path, *, include_users: bool = False, licence: str | None = None) -> Path:
+        """Write what `push_to_hub` would upload, to be looked at first.
+
+        Args:
+            folder: A new folder.
+            include_users, licence: As in `push_to_hub`.
+        """
+        from gmt.serving.hub_run import HubRun
+
+        target = Path(folder)
+        if target.exists() and any(target.iterdir()):
+            raise UserError(f"{target} is not empty; name a new folder")
+        HubRun.of(self, include_users, licence).save_pretrained(target)
+        return target
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        include_users: bool = False,
+        licence: str | None = None,
+        private: bool | None = True,
+        token: str | None = None,
+        commit_message: str = "A run of gmt",
+        branch: str | None = None,
+    ) -> str:
+        """Upload the run with a model card, from where `from_pretrained` loads it again.
+
+        By default nothing of people leaves this machine: no name, no text, no hash and no vector of a text, no history
+        of anybody, whether trained on or told since. In their place stand groups of at least five queries of at least
+        five people, with the mean of their vectors and the votes on them, which nobody's are any more
+        (`gmt.serving.people_free`). Whoever loads the run gets the ranking for somebody unknown, and adds own users.
+
+        Args:
+            repo_id: `user/name`.
+            include_users: Upload the run as it is, with everybody's name, texts and votes.
+            licence: Of what is uploaded, as the hub names licences, such as `mit` or `cc-by-4.0`.
+            private: Whether a repository that is made for this is private; None leaves it to the hub.
+            token: Of the hub; the one that `hf auth login` kept by default.
+            commit_message, branch: As the hub takes them.
+
+        Returns:
+            Address of the commit.
+
+        Raises:
+            UserError: The run ranks answers themselves, which cannot be shared without people's texts.
+            RunError: The hub refused, or cannot be reached.
+        """
+        from gmt.serving.hub_run import HubRun, one_line_hub_errors
+
+        with one_line_hub_errors(repo_id):
+            return HubRun.of(self, include_users, licence).push_to_hub(
+                repo_id, private=private, token=token, commit_message=commit_message, branch=branch
+            )
 
     def close(self) -> None:
         """Close the connections to the state; the router must not be used after that."""
@@ -107,9 +201,10 @@ class Router:
 
     @property
     def users(self) -> list[str]:
-        """Names of the users with visible history."""
+        """Names of the users with visible history; of a run that was shared without people, those added there."""
         table = self.data.table
-        return sorted(table.users[code] for code in np.unique(table.user))
+        names = sorted(table.users[code] for code in np.unique(table.user))
+        return [name for name in names if not name.startswith(NOBODY)] if PEOPLE in self.card else names
 
     @property
     def tasks(self) -> list[str]:
