@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmt.cli.commands_users import models_app, users_app
+from gmt.cli.commands_models import models_app
+from gmt.cli.commands_users import users_app
 from gmt.cli.completion import complete_model, complete_task, complete_user
 from gmt.cli.console import Terminal
 from gmt.cli.options import (
@@ -161,9 +162,17 @@ def route(
     if answer:
         decision = router.rank_answers(user, query, answer, task)
     else:
-        draw = _generator(seed) if explore else None
         decision = router.rank(
-            user, query, split_names(candidates), messages, explain, draw, cost_weight, task, stay=stay
+            user,
+            query,
+            split_names(candidates),
+            messages,
+            explain=explain,
+            explore=_generator(seed) if explore else None,
+            cost_weight=cost_weight,
+            task=task,
+            with_uncertainty=True,
+            stay=stay,
         )
     terminal.result(decision.to_json())
     if decision.user is None:

@@ -61,6 +61,7 @@ class RunData:
         trained: How many of the rounds are the trained history's.
         version: The state's version that this has seen.
         last_event: The newest event that this has seen.
+        removed: Names of models that were taken off the offer.
     """
 
     folder: RunFolder
@@ -73,6 +74,7 @@ class RunData:
     trained: int
     version: int = 0
     last_event: int = 0
+    removed: frozenset[str] = frozenset()
 
     @classmethod
     def load(
@@ -112,6 +114,9 @@ class RunData:
         # Without somebody who was forgotten since it is another history. Where much came since, what is good for
         # everybody takes it in; by a few rounds it would hardly move.
         if aside.any() or len(found.data.table) > (1 + MOST_TOLD) * found.trained:
+            return found
+        # What was believed of models under another description is of another prior.
+        if not np.array_equal(found.data.model_vectors[: len(data.model_vectors)], data.model_vectors):
             return found
         belief = stored_belief(folder, router.posterior, _marks(folder))
         # A form of feedback that the training had none of gets its thresholds from the whole history, once, here.
@@ -199,21 +204,30 @@ class RunData:
         return replace(self, data=data, router=router, builder=self.builder.over(data), last_event=last)
 
     def _offering(self, state: StateStore, names: Sequence[str]) -> Self:
-        """Return the run with models on offer; one that so far only stood in a history gets its description."""
-        infos = state.models()
+        """Return the run with the cards that its state holds, and without the models that were removed.
+
+        A model that so far only stood in a history gets its description.
+        """
+        kept = state.kept_models()
         data, source = self.data, TextSource(self.texts, state)
         for name in names:
-            info, table, vectors = infos[name], data.table, data.model_vectors
+            info, table, vectors = kept[name].info, data.table, data.model_vectors
             vector = source.vectors([info.description])
             if name in table.models:
-                vectors = vectors.copy()
-                vectors[table.models.index(name)] = vector[0]
+                code = table.models.index(name)
+                if (vectors[code] != vector[0]).any():
+                    vectors = vectors.copy()
+                    vectors[code] = vector[0]
             else:
                 table = table.grown(models=Vocabulary.of(table.models).grown([name]))
                 vectors = np.concatenate([vectors, vector])
             data = replace(data, table=table, model_vectors=vectors, models={**data.models, name: info})
-        offered = tuple(dict.fromkeys([*self.offered, *names]))
-        return replace(self, data=data, builder=self.builder.over(data), offered=offered)
+        removed = frozenset(name for name, one in kept.items() if not one.is_offered)
+        # Those of the training in its order and others in theirs, whichever of them were removed and came back.
+        place = {name: at for at, name in enumerate(self.card["models"])}
+        every = [*(name for name in self.offered if name not in kept), *kept]
+        offered = sorted((name for name in every if name not in removed), key=lambda name: place.get(name, len(place)))
+        return replace(self, data=data, builder=self.builder.over(data), offered=tuple(offered), removed=removed)
 
 
 def _tensors(vectors: Mapping[str, np.ndarray]) -> dict[str, Tensor]:

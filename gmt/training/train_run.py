@@ -26,6 +26,7 @@ from gmt.runs import RunFolder, read_card
 from gmt.training.accelerator import new_accelerator
 from gmt.training.earlier_run import added_texts, check_data, check_place, finished_card, kept_states, writing
 from gmt.training.fit_parts import fit_parts
+from gmt.training.tracking import Tracked, check_tracker, tracked, where_tracked
 from gmt.training.train_network import Report
 from gmt.training.training_progress import resumable
 from gmt.training.write_run import card_hash, first_card, write_inputs
@@ -55,6 +56,7 @@ def train_run(
             command, or cannot be written.
     """
     # 1. Nothing is written before data and run are known to fit each other.
+    check_tracker(config)
     data = Dataset.load(folder)
     fingerprint = card_hash(folder)
     config = _learnable(data, config, folder)
@@ -77,8 +79,12 @@ def train_run(
             stack.enter_context(training(run.root, resume))
             write_inputs(data, config, card, made, added_texts(run) if users else None)
         processes.wait_for_everyone()
-        router, found = fit_parts(learn, config, made, resume, report)
-        card |= found | _validated(router, learn)
+        with tracked(config, run) as tracking:
+            log = None if tracking is None else Tracked(tracking, report)
+            router, found = fit_parts(learn, config, made, resume, log or report)
+            card |= found | _validated(router, learn)
+            if log is not None:
+                log.log(card["valid"] or {}, "valid")
         # 3. The run is whole once this block ends; until then its folder can be resumed.
         if processes.is_main_process:
             if router.posterior is not None:
@@ -89,7 +95,8 @@ def train_run(
         processes.wait_for_everyone()
     notes = [] if config.state.texts else [_without_texts(run, config, folder)]
     kept = f"The votes that {users} user{'s' if users > 1 else ''} added since the earlier training are kept."
-    return card | {"notes": [*card["notes"], *notes, *([kept] if users else [])]}
+    said = where_tracked(config, run)
+    return card | {"notes": [*card["notes"], *notes, *([kept] if users else []), *said]}
 
 
 def _without_texts(run: RunFolder, config: RunConfig, data: Path) -> str:

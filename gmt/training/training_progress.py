@@ -121,6 +121,7 @@ def check_settings(found: RunConfig, wanted: RunConfig) -> None:
         RunError: Settings differ; each that does is named, with what it was and is.
     """
     before, now = _flat(found.to_dict()), _flat(wanted.to_dict())
+    now.pop("train.tracker")  # where it is logged makes no difference to what is trained
     changed = [
         f"{name} {_shown(before.get(name))} → {_shown(now[name])}" for name in now if now[name] != before.get(name)
     ]
