@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gmt.cli.console import Terminal
-from gmt.cli.failures import Stopped, run_command
+from gmt.cli.failures import run_command
 from gmt.cli.options import LAST_SEED, Json, Quiet, split_numbers
+from gmt.cli.stopped import Stopped
 from gmt.errors import UserError
 
 if TYPE_CHECKING:
