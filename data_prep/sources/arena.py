@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data_prep.read.cells import label, needed, number, timestamp
+from data_prep.read.cells import label, number, timestamp
 from data_prep.read.chat_messages import ChatRound, message_rounds
 from data_prep.read.json_text import parse_json
 from data_prep.read.labels import BOTH_BAD, SIDES, Labels
 from data_prep.read.rated_input import Grouping, read_rated
 from data_prep.read.row import RatedRow, Row
 from data_prep.read.row_files import refuse_missing_fields
+from data_prep.sources.battle_rounds import Battle, common_rounds, two_models
 from data_prep.sources.sittings import judge_of, notes_on_sittings
 from data_prep.sources.source import RawData, SourceOptions
-from gmt.data.comparisons import Candidate
 from gmt.errors import DataError
 
 FIELDS = ("model_a", "model_b")
@@ -41,46 +41,23 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     found = read_rated(input, _battle, options.mapper, Grouping(line_is_conversation=True))
     if not found.grouped.rows and found.rejected:
         refuse_missing_fields(input, FIELDS, MEANT, TEXT_FIELDS)
-    return RawData(
-        grouped=found.grouped,
-        rejected=found.rejected,
-        rows=len(found.grouped.names["conversation"]),
-        rating_scale="winner of a battle: 1 and 0, tie 0.5, on its last round",
-        distant=found.distant,
-        notes=notes_on_sittings(found.grouped),
-    )
+    scale = "winner of a battle: 1 and 0, tie 0.5, on its last round"
+    return RawData.of_input(found, scale, conversations=True, notes=notes_on_sittings(found.grouped))
 
 
 def _battle(file: str, line: int, row: Row) -> list[RatedRow]:
-    models = [needed(label(row.get(name), name), name) for name in FIELDS]
-    if models[0] == models[1]:
-        raise DataError(f"{models[0]} was set against itself; expected two different models")
+    models = two_models(row, FIELDS)
     # The id numbers battles, so it serves as the name of the conversation too.
     question = label(row.get("question_id"), "question_id") or label(row.get("id"), "id")
     user = judge_of(row, PEOPLE, SITTINGS, question)
-    *ratings, feedback = _verdict(row, (models[0], models[1]))
+    *ratings, feedback = _verdict(row, models)
     when = timestamp(row.get("tstamp"), "tstamp")
     when = timestamp(row.get("timestamp")) if when is None else when
-    a, b = _sides(row)
-    # Not strict: where one side broke off, what both answered still compares them.
-    rounds = list(zip(a, b, strict=False))
-    if not rounds:
-        raise DataError("the two conversations have no answered question in common; expected one or more")
-    for turn, (one, two) in enumerate(rounds):
-        if one.query != two.query:
-            raise DataError(f"round {turn + 1} asks the two models different questions; expected the same")
-    found, task = [], _task(row)
-    # All rounds become rows, for the earlier ones are what the user had read when the vote was cast.
-    for turn, sides in enumerate(rounds):
-        last = turn == len(rounds) - 1
-        candidates = [
-            Candidate(model, side.answer, rating if last else None, feedback if last else None)
-            for model, side, rating in zip(models, sides, ratings, strict=True)
-        ]
-        # The name is replaced by the line's own; a row without an id only needs some name here.
-        talk = question or f"{file}/{line}"
-        found.append(RatedRow(file, line, user, sides[0].query, candidates, talk, turn, None, question, task, when))
-    return found
+    rounds = common_rounds(*_sides(row))
+    # The name is replaced by the line's own; a row without an id only needs some name here.
+    talk = question or f"{file}/{line}"
+    battle = Battle(models, (ratings[0], ratings[1]), (feedback, feedback), user, talk, question, _task(row), when)
+    return list(battle.rows(file, line, rounds))
 
 
 def _verdict(row: Row, models: tuple[str, str]) -> tuple[float, float, str | None]:

@@ -82,13 +82,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     found = read_rated(input, partial(_conversation, said=said), options.mapper, Grouping(line_is_conversation=True))
     if not found.grouped.rows and found.rejected:
         refuse_missing_fields(input, FIELDS, MEANT)
-    return RawData(
-        grouped=found.grouped,
-        rejected=found.rejected,
-        rows=len(found.grouped.names["conversation"]),
-        rating_scale=scale_text(options.rating_scale),
-        distant=found.distant,
-    )
+    return RawData.of_input(found, scale_text(options.rating_scale), conversations=True)
 
 
 def _conversation(file: str, line: int, row: Row, said: Said) -> list[RatedRow]:

@@ -25,15 +25,8 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     found = read_rated(input, _conversation, options.mapper, Grouping(line_is_conversation=True))
     if not found.grouped.rows and found.rejected:
         refuse_missing_fields(input, FIELDS, "conversations with " + ", ".join(FIELDS))
-    return RawData(
-        grouped=found.grouped,
-        rejected=found.rejected,
-        rows=len(found.grouped.names["conversation"]),
-        models=slot_cards(found.grouped.names["model"]),
-        rating_scale="preferred of four answers: three votes, 1 and 0",
-        distant=found.distant,
-        answers_shown=True,
-    )
+    scale, models = "preferred of four answers: three votes, 1 and 0", slot_cards(found.grouped.names["model"])
+    return RawData.of_input(found, scale, conversations=True, models=models, answers_shown=True)
 
 
 def _conversation(file: str, line: int, row: Row) -> list[RatedRow]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_prep.read.cells import label, needed, timestamp
+from data_prep.read.cells import label, timestamp
 from data_prep.read.chat_messages import message_rounds
 from data_prep.read.rated_input import Grouping, read_rated
 from data_prep.read.row import RatedRow, Row
 from data_prep.read.row_files import refuse_missing_fields
+from data_prep.sources.battle_rounds import Battle, common_rounds, two_models
 from data_prep.sources.sittings import judge_of, notes_on_sittings
 from data_prep.sources.source import RawData, SourceOptions
-from gmt.data.comparisons import Candidate
 from gmt.errors import DataError
 
 FIELDS = ("model_a_name", "model_b_name", "conversation_a", "conversation_b")
@@ -32,38 +32,19 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     found = read_rated(input, _vote, options.mapper, Grouping(line_is_conversation=True))
     if not found.grouped.rows and found.rejected:
         refuse_missing_fields(input, FIELDS, "votes with " + ", ".join(FIELDS))
-    return RawData(
-        grouped=found.grouped,
-        rejected=found.rejected,
-        rows=len(found.grouped.names["conversation"]),
-        rating_scale="winner of a conversation: 1 and 0, equal 0.5, on its last round",
-        distant=found.distant,
-        notes=notes_on_sittings(found.grouped),
-    )
+    scale = "winner of a conversation: 1 and 0, equal 0.5, on its last round"
+    return RawData.of_input(found, scale, conversations=True, notes=notes_on_sittings(found.grouped))
 
 
 def _vote(file: str, line: int, row: Row) -> list[RatedRow]:
-    a, b = (needed(label(row.get(name), name), name) for name in FIELDS[:2])
-    if a == b:
-        raise DataError(f"{a} was set against itself; expected two different models")
+    models = two_models(row, FIELDS[:2])
     name = label(row.get("conversation_pair_id"), "conversation_pair_id") or label(row.get("id"), "id")
-    user, ratings = judge_of(row, ("visitor_id",), ("session_hash",), name), _ratings(row, a, b)
+    user, ratings = judge_of(row, ("visitor_id",), ("session_hash",), name), _ratings(row, *models)
     when = timestamp(row.get("timestamp"))
-    rounds = list(zip(*(message_rounds(row.get(side), side) for side in FIELDS[2:]), strict=False))
-    if not rounds:
-        raise DataError("the two conversations have no answered question in common; expected one or more")
-    found = []
-    for turn, sides in enumerate(rounds):
-        if sides[0].query != sides[1].query:
-            raise DataError(f"round {turn + 1} asks the two models different questions; expected the same")
-        last = turn == len(rounds) - 1
-        candidates = [
-            Candidate(model, said.answer, rating if last else None, _remark(row, side) if last else None)
-            for model, said, rating, side in zip((a, b), sides, ratings, "ab", strict=True)
-        ]
-        talk = name or f"{file}/{line}"
-        found.append(RatedRow(file, line, user, sides[0].query, candidates, talk, turn, timestamp=when))
-    return found
+    rounds = common_rounds(*(message_rounds(row.get(side), side) for side in FIELDS[2:]))
+    remarks = _remark(row, "a"), _remark(row, "b")
+    battle = Battle(models, ratings, remarks, user, name or f"{file}/{line}", timestamp=when)
+    return list(battle.rows(file, line, rounds))
 
 
 def _ratings(row: Row, a: str, b: str) -> tuple[float, float]:

@@ -123,15 +123,8 @@ def _read(input: str | Path | None, user: str | None, options: SourceOptions, sc
     if scalable:
         understood = bool((np.abs(found.grouped.candidate["rating"] - 0.5) > 0).any())
         refuse_unexplained([(str(row), row.reason) for row in found.rejected], understood)
-    return RawData(
-        grouped=found.grouped,
-        rejected=found.rejected,
-        rows=found.grouped.rows,
-        rating_scale=scale_text(options.rating_scale),
-        distant=found.distant,
-        splits=_stated_splits(found.grouped.splits),
-        notes=_parted_rankings(found.grouped),
-    )
+    splits, notes = _stated_splits(found.grouped.splits), _parted_rankings(found.grouped)
+    return RawData.of_input(found, scale_text(options.rating_scale), splits=splits, notes=notes)
 
 
 def _parted_rankings(grouped: GroupedRows) -> list[str]:

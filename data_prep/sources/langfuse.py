@@ -8,8 +8,7 @@ from pathlib import Path
 
 from data_prep.read.cells import label, needed, scale_text, text, timestamp
 from data_prep.read.parsing import parse_rows
-from data_prep.read.rated_input import group_rated
-from data_prep.read.row import NumberedRow, RatedRow, Rejected, Row, in_file_order
+from data_prep.read.row import NumberedRow, RatedRow, Rejected, Row
 from data_prep.read.row_files import read_input, refuse_missing_fields
 from data_prep.sources.export_files import file_in, rows_in
 from data_prep.sources.source import RawData, SourceOptions
@@ -64,12 +63,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         found, bad = parse_rows(said, lambda file, line, row: [held.rated(file, line, row, reader)])
         rows += found
         rejected += bad
-    return RawData(
-        grouped=group_rated(rows, rejected),
-        rejected=in_file_order(rejected),
-        rows=len(rows),
-        rating_scale=scale_text(options.rating_scale),
-    )
+    return RawData.of_rows(rows, rejected, scale_text(options.rating_scale), len(rows))
 
 
 def _rows_of(

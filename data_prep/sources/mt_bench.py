@@ -15,8 +15,7 @@ from data_prep.read.chat_messages import message_rounds
 from data_prep.read.file_formats import SUFFIXES, read_rows
 from data_prep.read.labels import OUR_LABELS
 from data_prep.read.parallel import parse_input
-from data_prep.read.rated_input import group_rated
-from data_prep.read.row import RatedRow, Rejected, Row, in_file_order
+from data_prep.read.row import RatedRow, Rejected, Row
 from data_prep.read.row_files import is_hub, refuse_missing_fields
 from data_prep.sources.source import RawData, SourceOptions
 from gmt.data.comparisons import Candidate
@@ -114,13 +113,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
         rejected += found.rejected
     if not votes and rejected:
         refuse_missing_fields(votes_file, FIELDS, "votes with " + ", ".join(FIELDS))
-    grouped = group_rated(_rated_rows(votes), rejected)
-    return RawData(
-        grouped=grouped,
-        rejected=in_file_order(rejected),
-        rows=len(votes),
-        rating_scale="winner of a pair: 1 and 0, tie 0.5",
-    )
+    return RawData.of_rows(_rated_rows(votes), rejected, "winner of a pair: 1 and 0, tie 0.5", len(votes))
 
 
 def _rated_rows(votes: Sequence[_Vote]) -> Iterator[RatedRow]:

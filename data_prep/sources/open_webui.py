@@ -29,13 +29,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     found = read_rated(input, _feedback, options.mapper)
     if not found.grouped.rows and found.rejected:
         refuse_missing_fields(input, FIELDS, "feedback with " + ", ".join(FIELDS))
-    return RawData(
-        grouped=found.grouped,
-        rejected=found.rejected,
-        rows=found.grouped.rows,
-        rating_scale="thumb up 1, down 0; details 1..10",
-        distant=found.distant,
-    )
+    return RawData.of_input(found, "thumb up 1, down 0; details 1..10")
 
 
 def _feedback(file: str, line: int, row: Row) -> list[RatedRow]:

@@ -9,8 +9,7 @@ from typing import Any
 
 from data_prep.read.cells import needed, scale_text, text, timestamp
 from data_prep.read.parsing import parse_rows
-from data_prep.read.rated_input import group_rated
-from data_prep.read.row import NumberedRow, RatedRow, Rejected, Row, in_file_order
+from data_prep.read.row import NumberedRow, RatedRow, Rejected, Row
 from data_prep.read.row_files import read_input
 from data_prep.sources.source import RawData, SourceOptions
 from data_prep.sources.trace_scores import (
@@ -86,12 +85,7 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
     rejected += bad
     # Rounds of a conversation follow one another by time; an evaluation may be written long after.
     rows.sort(key=lambda one: one.timestamp or 0.0)
-    return RawData(
-        grouped=group_rated(rows, rejected),
-        rejected=in_file_order(rejected),
-        rows=len(rows),
-        rating_scale=scale_text(options.rating_scale),
-    )
+    return RawData.of_rows(rows, rejected, scale_text(options.rating_scale), len(rows))
 
 
 def _rated(event: _Record, span: _Record | None, reader: ScoreReader) -> RatedRow:

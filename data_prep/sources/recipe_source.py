@@ -31,14 +31,7 @@ class RecipeSource:
             DataError: As `read_by_recipe`.
         """
         found = read_by_recipe(input, self.recipe, options.mapper)
-        return RawData(
-            grouped=found.grouped,
-            rejected=found.rejected,
-            rows=found.grouped.rows,
-            rating_scale=scale_words(self.recipe),
-            distant=found.distant,
-            extras={COPY: recipe_text(self.recipe)},
-        )
+        return RawData.of_input(found, scale_words(self.recipe), extras={COPY: recipe_text(self.recipe)})
 
 
 def recipe_source(name: str) -> RecipeSource:

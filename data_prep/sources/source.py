@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
 from data_prep.read.grouped_rows import GroupedRows
 from data_prep.read.mapper import mapper_of
 from data_prep.read.parallel import Mapper
-from data_prep.read.row import Rejected
+from data_prep.read.rated_input import RatedInput, group_rated
+from data_prep.read.row import RatedRow, Rejected, in_file_order
 from gmt.data.comparisons import Comparison
 from gmt.data.dataset import ModelInfo
 from gmt.data.interactions import InteractionTable
@@ -133,6 +135,38 @@ class RawData:
     splits: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
     answers_shown: bool = False
+
+    @classmethod
+    def of_input(cls, found: RatedInput, rating_scale: str, conversations: bool = False, **more: Any) -> Self:
+        """Hand over an input that was read row by row.
+
+        Args:
+            found: What it says.
+            rating_scale: As in `RawData`.
+            conversations: Whether each row is a conversation of several rounds, and they are what is counted.
+            more: Other fields of `RawData`.
+        """
+        grouped = found.grouped
+        rows = len(grouped.names["conversation"]) if conversations else grouped.rows
+        held = {"rejected": found.rejected, "rows": rows, "distant": found.distant}
+        return cls(grouped, rating_scale=rating_scale, **held, **more)
+
+    @classmethod
+    def of_rows(
+        cls, rows: Iterable[RatedRow], rejected: list[Rejected], rating_scale: str, count: int, **more: Any
+    ) -> Self:
+        """Hand over rows that are in memory.
+
+        Args:
+            rows: The rows.
+            rejected: Those that could not be read; rows that contradict their comparison join them.
+            rating_scale: As in `RawData`.
+            count: How many rows were read well.
+            more: Other fields of `RawData`.
+        """
+        # Grouping rejects rows too, so they are sorted after it.
+        grouped = group_rated(rows, rejected)
+        return cls(grouped, rejected=in_file_order(rejected), rows=count, rating_scale=rating_scale, **more)
 
     def __len__(self) -> int:
         held = self.grouped if self.table is None else self.table

@@ -8,8 +8,7 @@ from typing import Any
 
 from data_prep.read.cells import label, needed, scale_text, text, timestamp
 from data_prep.read.parsing import parse_rows
-from data_prep.read.rated_input import group_rated
-from data_prep.read.row import NumberedRow, RatedRow, Rejected, Row, in_file_order
+from data_prep.read.row import NumberedRow, RatedRow, Rejected, Row
 from data_prep.sources.export_files import file_in, rows_in
 from data_prep.sources.source import RawData, SourceOptions
 from data_prep.sources.trace_scores import ScoreReader, decoded, first_of, last_question, said_answer
@@ -53,13 +52,8 @@ def read(input: str | Path | None, options: SourceOptions) -> RawData:
             others += 1
     rows, bad = parse_rows(asked, lambda file, line, row: [_rated(file, line, row, known, reader)])
     rejected += bad
-    return RawData(
-        grouped=group_rated(rows, rejected),
-        rejected=in_file_order(rejected),
-        rows=len(rows),
-        rating_scale=scale_text(options.rating_scale),
-        notes=[f"{others:,} outcomes judge a rule or signal and no answer; they were passed over"] if others else [],
-    )
+    notes = [f"{others:,} outcomes judge a rule or signal and no answer; they were passed over"] if others else []
+    return RawData.of_rows(rows, rejected, scale_text(options.rating_scale), len(rows), notes=notes)
 
 
 def _rated(file: str, line: int, row: Row, known: Mapping[str, Row], reader: ScoreReader) -> RatedRow:
