@@ -85,7 +85,7 @@ def reproduce(
         terminal.result({"rows": [vars(row) for row in rows]})
         _show_map(terminal, rows, bool(names))
         return
-    _run(terminal, context, chosen, plan)
+    _run(terminal, context, chosen, plan, list(known.values()))
 
 
 def _rows(chosen: list, plan: Plan, outcomes: list | None = None) -> list[MapRow]:
@@ -94,8 +94,8 @@ def _rows(chosen: list, plan: Plan, outcomes: list | None = None) -> list[MapRow
     return map_rows(chosen, plan, outcomes or ())
 
 
-def _run(terminal: Terminal, context: typer.Context, chosen: list, plan: Plan) -> None:
-    """Run parts, write the map, and say what became of each."""
+def _run(terminal: Terminal, context: typer.Context, chosen: list, plan: Plan, known: list) -> None:
+    """Run the chosen parts, write the map of all known ones, and say what became of each."""
     from gmt.reproduce.part_map import map_text, write_map
     from gmt.reproduce.run_parts import run_parts
 
@@ -107,7 +107,8 @@ def _run(terminal: Terminal, context: typer.Context, chosen: list, plan: Plan) -
     except KeyboardInterrupt:
         raise Stopped("stopped. Give the same command again: finished steps are kept") from None
     rows = _rows(chosen, plan, outcomes)
-    paths = write_map(rows, plan)
+    # All that stands in the folder, not only what was asked for now.
+    paths = write_map(_rows(known, plan, outcomes), plan)
     terminal.result(
         {
             "quick": plan.quick,
