@@ -2,6 +2,7 @@
 
 import huggingface_hub
 import pytest
+from huggingface_hub.errors import GatedRepoError
 
 from gmt.reproduce.part_inputs import digest_inputs, missing_data
 from gmt.reproduce.part_steps import Plan
@@ -10,7 +11,7 @@ from tests.reproduce.parts import STEPS, write_part
 HUB = STEPS.replace("steps:", "needs: {hub: somebody/votes, get: Accept its terms.}\nsteps:")
 
 
-class Gated(huggingface_hub.errors.GatedRepoError):
+class Gated(GatedRepoError):
     def __init__(self):
         Exception.__init__(self, "gated")
 
@@ -51,7 +52,7 @@ def test_nothing_is_asked_where_the_hub_is_switched_off(tmp_path, monkeypatch):
 def test_a_digest_is_of_names_and_contents_of_folders_and_of_what_input_names(tmp_path):
     (tmp_path / "answers/deep").mkdir(parents=True)
     (tmp_path / "answers/deep/a.jsonl").write_text("a")
-    text = STEPS.replace("steps:", "needs: {files: [answers/], input: A set.}\nsteps:")
+    text = STEPS.replace("steps:", "needs: {files: [answers/], input: A set}\nsteps:")
     part = write_part(tmp_path / "parts", "p", text)
     assert missing_data(part, Plan(tmp_path, data=tmp_path)) == "needs --input: A set."
     first = digest_inputs(part, Plan(tmp_path, data=tmp_path, input="hub:x"))
