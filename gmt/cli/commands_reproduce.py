@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gmt.reproduce.part_steps import Plan
 
 reproduce_commands = typer.Typer()
+WIDE = 150
+"""Columns that a line of the map needs; where there are fewer, blocks of short lines are shown."""
 
 
 @reproduce_commands.command(
@@ -83,7 +85,7 @@ def reproduce(
     if list_:
         rows = _rows(chosen, plan)
         terminal.result({"rows": [vars(row) for row in rows]})
-        _show_map(terminal, rows, bool(names))
+        _show_map(terminal, rows, bool(names) or terminal.out.width < WIDE)
         return
     _run(terminal, context, chosen, plan, list(known.values()))
 

@@ -32,6 +32,7 @@ def test_what_is_recorded_belongs_to_a_number_and_says_how_it_was_measured():
         assert set(numbers) <= {number.name for number in PARTS[name].numbers}, name
         for found in numbers.values():
             assert re.fullmatch(r"\d{4}-\d\d-\d\d", found["date"]) and found["command"] and found["where"]
+            assert found["seeds"] or found["sample"]
             assert "low" not in found["ours"] or found["ours"]["low"] <= found["ours"]["value"] <= found["ours"]["high"]
             if "rival" in found:
                 # What is said to be ahead must agree with the two numbers, to the thousandths they are printed with.
