@@ -29,7 +29,7 @@ def reproduce(
     context: typer.Context,
     tables: Annotated[
         list[str] | None,
-        typer.Argument(help="Parts or groups of parts, as --list names them; all by default.", metavar="[TABLE…]"),
+        typer.Argument(help="Parts or groups of parts, as --list names them; all by default.", metavar="TABLE"),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="Show the map from the papers' tables to our numbers, and run nothing.")
@@ -48,7 +48,7 @@ def reproduce(
         Path | None, typer.Option(help="Folder of public data.", envvar="GMT_REAL_DATA", show_envvar=True)
     ] = None,
     input_: Annotated[
-        str | None, typer.Option("--input", help="The published set of a yardstick: file, folder or hub:<dataset id>.")
+        str | None, typer.Option("--input", help="The published set of a yardstick: file, folder or hub:ID.")
     ] = None,
     encoder: Annotated[str, typer.Option(help="Of a yardstick that is given its set: any that gmt prep takes.")] = (
         "minilm"
@@ -98,7 +98,7 @@ def _rows(chosen: list, plan: Plan, outcomes: list | None = None) -> list[MapRow
 
 def _run(terminal: Terminal, context: typer.Context, chosen: list, plan: Plan, known: list) -> None:
     """Run the chosen parts, write the map of all known ones, and say what became of each."""
-    from gmt.reproduce.part_map import map_text, write_map
+    from gmt.reproduce.map_layout import map_text, write_map
     from gmt.reproduce.run_parts import run_parts
 
     whole = context.find_root().command
@@ -144,7 +144,7 @@ STATUSES = {
 
 def _show_map(terminal: Terminal, rows: list[MapRow], detailed: bool) -> None:
     """Print the map; of chosen parts with all that is published beside each number."""
-    from gmt.reproduce.part_map import map_lines, map_text
+    from gmt.reproduce.map_layout import map_lines, map_text
 
     terminal.text(map_text(rows) if detailed else map_lines(rows))
     numbers = sum(row.ours != "–" for row in rows)

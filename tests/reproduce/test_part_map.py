@@ -8,8 +8,9 @@ import pytest
 from gmt.errors import DataError
 from gmt.files import write_json
 from gmt.reproduce import part_map
+from gmt.reproduce.map_layout import map_lines, map_markdown, map_text, write_map
 from gmt.reproduce.part_files import read_parts
-from gmt.reproduce.part_map import RECORDED, map_lines, map_markdown, map_rows, map_text, write_map
+from gmt.reproduce.part_map import RECORDED, map_rows
 from gmt.reproduce.part_steps import Plan
 from gmt.reproduce.record import record
 from gmt.reproduce.run_parts import read_recorded, run_parts
