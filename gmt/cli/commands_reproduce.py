@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gmt.reproduce.part_steps import Plan
 
 reproduce_commands = typer.Typer()
+WIDE = 150
+"""Columns that a line of the map needs; where there are fewer, blocks of short lines are shown."""
 
 
 @reproduce_commands.command(
@@ -28,7 +30,7 @@ def reproduce(
     context: typer.Context,
     tables: Annotated[
         list[str] | None,
-        typer.Argument(help="Parts or groups of parts, as --list names them; all by default.", metavar="[TABLE…]"),
+        typer.Argument(help="Parts or groups of parts, as --list names them; all by default.", metavar="TABLE"),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="Show the map from the papers' tables to our numbers, and run nothing.")
@@ -47,7 +49,7 @@ def reproduce(
         Path | None, typer.Option(help="Folder of public data.", envvar="GMT_REAL_DATA", show_envvar=True)
     ] = None,
     input_: Annotated[
-        str | None, typer.Option("--input", help="The published set of a yardstick: file, folder or hub:<dataset id>.")
+        str | None, typer.Option("--input", help="The published set of a yardstick: file, folder or hub:ID.")
     ] = None,
     encoder: Annotated[str, typer.Option(help="Of a yardstick that is given its set: any that gmt prep takes.")] = (
         "minilm"
@@ -84,9 +86,9 @@ def reproduce(
     if list_:
         rows = _rows(chosen, plan)
         terminal.result({"rows": [vars(row) for row in rows]})
-        _show_map(terminal, rows, bool(names))
+        _show_map(terminal, rows, bool(names) or terminal.out.width < WIDE)
         return
-    _run(terminal, context, chosen, plan)
+    _run(terminal, context, chosen, plan, list(known.values()))
 
 
 def _rows(chosen: list, plan: Plan, outcomes: list | None = None) -> list[MapRow]:
@@ -95,9 +97,9 @@ def _rows(chosen: list, plan: Plan, outcomes: list | None = None) -> list[MapRow
     return map_rows(chosen, plan, outcomes or ())
 
 
-def _run(terminal: Terminal, context: typer.Context, chosen: list, plan: Plan) -> None:
-    """Run parts, write the map, and say what became of each."""
-    from gmt.reproduce.part_map import map_text, write_map
+def _run(terminal: Terminal, context: typer.Context, chosen: list, plan: Plan, known: list) -> None:
+    """Run the chosen parts, write the map of all known ones, and say what became of each."""
+    from gmt.reproduce.map_layout import map_text, write_map
     from gmt.reproduce.run_parts import run_parts
 
     whole = context.find_root().command
@@ -108,7 +110,8 @@ def _run(terminal: Terminal, context: typer.Context, chosen: list, plan: Plan) -
     except KeyboardInterrupt:
         raise Stopped("stopped. Give the same command again: finished steps are kept") from None
     rows = _rows(chosen, plan, outcomes)
-    paths = write_map(rows, plan)
+    # All that stands in the folder, not only what was asked for now.
+    paths = write_map(_rows(known, plan, outcomes), plan)
     terminal.result(
         {
             "quick": plan.quick,
@@ -142,7 +145,7 @@ STATUSES = {
 
 def _show_map(terminal: Terminal, rows: list[MapRow], detailed: bool) -> None:
     """Print the map; of chosen parts with all that is published beside each number."""
-    from gmt.reproduce.part_map import map_lines, map_text
+    from gmt.reproduce.map_layout import map_lines, map_text
 
     terminal.text(map_text(rows) if detailed else map_lines(rows))
     numbers = sum(row.ours != "–" for row in rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,17 +77,17 @@ def command_lines(part: Part, plan: Plan, inputs: str) -> list[CommandLine]:
     # finished ones as they are.
     before: dict[int | None, list[str]] = {None: [], **{seed: [] for seed in seeds}}
     kins: list[str] = []
+    # Where folders lie decides nothing, so a digest is of words in which they are not filled in.
+    places = {"work": str(plan.work(part)), "data": str(plan.data)}
     for number, step in enumerate(part.steps, start=1):
-        seedless = [word.replace(str(plan.work(part)), "{work}") for word in _words(step, part, plan, ("*",), "*")]
-        kins.append(_digest(inputs, seedless, kins))
+        kins.append(_digest(inputs, _words(step, part, plan, ("*",), "*"), kins))
         for seed in seeds if "{seed}" in step else [None]:
             words = _words(step, part, plan, seeds, seed)
             known = [*before[None], *(before[seed] if seed is not None else sum(before.values(), []))]
-            # Where a folder lies decides nothing, so a moved folder of results stays finished.
-            named = [word.replace(str(plan.work(part)), "{work}") for word in words]
-            before[seed].append(_digest(inputs, named, known))
+            before[seed].append(_digest(inputs, words, known))
             label = f"{number}" + ("" if seed is None else f"-seed-{seed}")
-            found.append(CommandLine(words, before[seed][-1], kins[-1], label))
+            whole = tuple(_filled_in(word, places) for word in words)
+            found.append(CommandLine(whole, before[seed][-1], kins[-1], label))
     return found
 
 
@@ -96,17 +96,19 @@ def _digest(inputs: str, words: Sequence[str], before: Sequence[str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _words(step: str, part: Part, plan: Plan, seeds: Sequence[int | str], seed: int | str | None) -> tuple[str, ...]:
-    """Return the words of a step with everything filled in; a size may be several words, or none."""
-    at = int(plan.quick)
-    texts = {name: values[at] for name, values in part.sizes.items()}
+def _words(step: str, part: Part, plan: Plan, seeds: Sequence[int | str], seed: int | str | None) -> list[str]:
+    """Return the words of a step, places of folders left open; a size may be several words, or none."""
+    texts = {name: values[int(plan.quick)] for name, values in part.sizes.items()}
     texts |= {"seeds": " ".join(map(str, seeds)), "seed": str(seed)}
-    # Paths may hold spaces, so they are filled in after the line has been cut into words.
-    places = {"work": str(plan.work(part)), "data": str(plan.data), "input": str(plan.input), "judge": plan.judge}
-    line = re.sub(r"\{(\w+)\}", lambda name: texts.get(name[1], name[0]), step)
     words = [
         one
-        for word in line.split()
+        for word in _filled_in(step, texts).split()
         for one in ([word.replace("{seed*}", str(seed)) for seed in seeds] if "{seed*}" in word else [word])
     ]
-    return tuple(re.sub(r"\{(\w+)\}", lambda name: places.get(name[1], name[0]), word) for word in words)
+    # These may hold spaces, so they come after the line has been cut into words.
+    return [_filled_in(word, {"input": str(plan.input), "judge": plan.judge}) for word in words]
+
+
+def _filled_in(text: str, texts: Mapping[str, str]) -> str:
+    """Return a text with what stands for the names in braces; unknown names stay."""
+    return re.sub(r"\{(\w+)\}", lambda name: texts.get(name[1], name[0]), text)

@@ -11,6 +11,8 @@ from gmt.files import parse_json, write_json
 from gmt.reproduce.part_steps import CommandLine
 
 FOLDER = "receipts"
+NOT_COUNTED = (".lock", ".part", ".ledger.jsonl")
+"""Ends of names of files that no step owns: locks, unfinished ones, and replies of a judge, who may have been paid."""
 
 
 class Receipts:
@@ -87,11 +89,11 @@ class Receipts:
                     path.rmdir()
 
     def _files(self) -> dict[str, list[int]]:
-        """Return name -> size and time of every file of the part but locks and unfinished ones."""
+        """Return name -> size and time of every file of the part but those of `NOT_COUNTED`."""
         found = {}
         for top in self._tops():
             for path in [top] if top.is_file() else top.rglob("*"):
-                if path.is_file() and not path.name.endswith((".lock", ".part")):
+                if path.is_file() and not path.name.endswith(NOT_COUNTED):
                     state = path.stat()
                     found[str(path.relative_to(self.work))] = [state.st_size, state.st_mtime_ns]
         return found

@@ -1,8 +1,8 @@
 """Measure users whom a judge plays: a persona each, who picks the best of several answers to a question.
 
 Usage: python -m gmt.studies.judged_users --answers FOLDER --out FOLDER [--judge stand-in|MODEL@URL|local:PATH]
-       [--questions FILE] [--users 9] [--per-user 20] [--candidates 10] [--models 10] [--seeds 0 1 2]
-       [--config default] [--set section.key=value …] [--encoder minilm] [--baselines NAME …]
+       [--questions FILE] [--users 9] [--per-user 20] [--candidates 10] [--models 10] [--max-chars 2500]
+       [--seeds 0 1 2] [--config default] [--set section.key=value …] [--encoder minilm] [--baselines NAME …]
 
 An answer picked is rated 1 and the others 0, so the mean rating of what a router chooses is the share of choices in
 which it picks what the person would have picked. What stands in --out is kept; replies cost nothing twice.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -81,11 +82,11 @@ def some_models(responses: ResponseTable, count: int) -> ResponseTable:
 
 def judge_and_prepare(chosen: argparse.Namespace, judge: Judge, seed: int, folder: Path) -> None:
     """Let a judge play users, write their verdicts as rows, and prepare these."""
-    rows = chosen.out / "rows" / f"{chosen.users}-{seed}.jsonl"
+    rows = chosen.out / "rows" / f"{folder.name}.jsonl"
     simulation = Simulation(
         some_models(read_responses(chosen.answers, chosen.questions), chosen.models),
         personas(chosen.users, seed),
-        JudgeSettings(chosen.per_user, chosen.candidates, seed=seed),
+        JudgeSettings(chosen.per_user, chosen.candidates, chosen.max_chars, seed),
         judge,
         Ledger(rows.with_suffix(".ledger.jsonl")),
         Prices(),
@@ -109,10 +110,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--per-user", type=int, default=20, help="questions that each persona judges")
     parser.add_argument("--candidates", type=int, default=10, help="answers shown at once")
     parser.add_argument("--models", type=int, default=10, help="models on offer")
+    parser.add_argument("--max-chars", type=int, default=2500, help="characters after which a text is cut")
     chosen = parser.parse_args(arguments)
     judge, runs = judge_of(chosen.judge), []
     for seed in chosen.seeds:
-        label = f"{chosen.users}-{seed}"
+        # By judge too: what one has said must never be shown as what another would say.
+        who = re.sub(r"[^\w.-]+", "-", chosen.judge)
+        label = f"{who}-{chosen.users}-{seed}"
         data = prepared(
             chosen.out / "data" / label, partial(judge_and_prepare, chosen, judge, seed, chosen.out / "data" / label)
         )

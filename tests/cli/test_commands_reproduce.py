@@ -67,7 +67,10 @@ def test_a_part_of_ones_own_runs_through_the_command_itself(parts, tmp_path, cap
     assert json.loads(out)["parts"][0]["status"] == "kept" and "simulate" not in err
     code, out, _ = command(["mine", "--parts", parts, "--out", tmp_path / "out", "--quick"], capsys)
     assert code == 0 and "none of these numbers is a result" in out and "users: 4.000   quick, not a result" in out
-    assert "1 parts: 1 run" in out and (tmp_path / "out/reproduce-quick.md").is_file()
+    assert "1 parts: 1 run" in out
+    # The file holds the whole map, so that running another part takes nothing away.
+    table = (tmp_path / "out/reproduce-quick.md").read_text()
+    assert "| mine | own |" in table and "| main-mtbench | A |" in table
 
 
 def test_a_failed_part_ends_in_exit_code_1_with_its_reason(parts, tmp_path, capsys):
@@ -82,6 +85,7 @@ def test_mistakes_are_one_line(parts, tmp_path, capsys):
         (["noise", "--seeds", "0,0"], "--seeds is '0,0'; expected different numbers from 0"),
         (["noise", "--seeds", "a"], "expected numbers separated by commas"),
         (["--parts", tmp_path], "holds no part"),
+        (["noise", "--input", "x"], "--input is for yardsticks, and none was chosen"),
     ):
         code, _, err = command(words, capsys)
         assert code == 2 and said in err and err.count("\n") == 1

@@ -8,8 +8,9 @@ import pytest
 from gmt.errors import DataError
 from gmt.files import write_json
 from gmt.reproduce import part_map
+from gmt.reproduce.map_layout import map_lines, map_markdown, map_text, write_map
 from gmt.reproduce.part_files import read_parts
-from gmt.reproduce.part_map import RECORDED, map_lines, map_markdown, map_rows, map_text, write_map
+from gmt.reproduce.part_map import RECORDED, map_rows
 from gmt.reproduce.part_steps import Plan
 from gmt.reproduce.record import record
 from gmt.reproduce.run_parts import read_recorded, run_parts
@@ -32,6 +33,7 @@ def test_what_is_recorded_belongs_to_a_number_and_says_how_it_was_measured():
         assert set(numbers) <= {number.name for number in PARTS[name].numbers}, name
         for found in numbers.values():
             assert re.fullmatch(r"\d{4}-\d\d-\d\d", found["date"]) and found["command"] and found["where"]
+            assert found["seeds"] or found["sample"]
             assert "low" not in found["ours"] or found["ours"]["low"] <= found["ours"]["value"] <= found["ours"]["high"]
             if "rival" in found:
                 # What is said to be ahead must agree with the two numbers, to the thousandths they are printed with.

@@ -43,7 +43,11 @@ def test_a_digest_depends_on_what_decides_and_on_nothing_else(tmp_path):
     part = write_part(tmp_path, "small")
     first = lines(part)
     assert {line.digest for line in first.values()} == {line.digest for line in lines(part).values()}
-    # Neither on where the folder lies nor on the seeds beside it.
+    # Neither on where folders lie nor on the seeds beside it.
+    read = STEPS.replace("gmt draw {people}", "gmt draw {people} {data}/votes")
+    here, there = (lines(write_part(tmp_path, "reading", read), data=Path(name)) for name in ("a", "elsewhere/b"))
+    assert here["2"].digest == there["2"].digest and here["2"].words == there["2"].words
+    assert here["1-seed-0"].words != there["1-seed-0"].words
     moved = {line.label: line for line in command_lines(part, Plan(Path("elsewhere")), "")}
     more = lines(part, seeds=(0, 1, 2))
     assert moved["2"].digest == first["2"].digest and more["1-seed-1"].digest == first["1-seed-1"].digest

@@ -110,6 +110,17 @@ def test_a_study_goes_on_from_its_own_work_and_never_from_that_of_other_settings
     assert made(out, "plain", study, seeds=(0, 7)) == (["0", "7"], 2)
 
 
+def test_what_a_judge_was_paid_for_outlives_a_change_of_settings(study, tmp_path):
+    made(tmp_path / "out", "plain", study)
+    work = tmp_path / "out/full/study/runs"
+    (work / "0.ledger.jsonl").write_text("paid")
+    part = study("plain")
+    (work / "0.txt").unlink()
+    run([part], tmp_path / "out", Commands())
+    assert made(tmp_path / "out", "fancy", study) == (["0", "1"], 2)
+    assert (work / "0.ledger.jsonl").read_text() == "paid"
+
+
 def test_data_that_changed_are_read_again(tmp_path):
     real, commands = tmp_path / "real", Commands()
     real.mkdir()

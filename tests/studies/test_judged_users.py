@@ -12,6 +12,7 @@ from gmt.errors import DataError
 from gmt.studies import judged_users
 from gmt.studies.stand_in_judge import STAND_IN, TRAITS, WISHES, StandInJudge, _answers
 from tests.data_prep.samples import jsonl
+from tests.data_prep.simulate.judge_server import serving
 
 LONG = "First, the reasons. " * 40
 SHORT = "Yes."
@@ -98,8 +99,33 @@ def test_the_share_of_right_choices_is_measured_and_names_its_judge(answers, tmp
     models = json.loads(next((tmp_path / "out/rows").glob("*.models.json")).read_text())
     assert sorted(models) == ["a", "b", "c"]
     # What stands is kept: a second call asks and trains nothing.
-    before = (tmp_path / "out/rows/5-0.jsonl").stat().st_mtime_ns
+    before = (tmp_path / "out/rows/stand-in-5-0.jsonl").stat().st_mtime_ns
     judged_users.main(list(map(str, line)))
-    assert (tmp_path / "out/rows/5-0.jsonl").stat().st_mtime_ns == before
+    assert (tmp_path / "out/rows/stand-in-5-0.jsonl").stat().st_mtime_ns == before
     with pytest.raises(DataError, match="9 models were requested and 4 answered"):
         judged_users.main([*map(str, line), "--models", "9", "--users", "6"])
+
+
+def test_a_judge_at_an_endpoint_is_asked_once_and_named(answers, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with serving() as service:
+        url = service.url
+        line = ["--answers", answers, "--questions", tmp_path / "question.jsonl", "--judge", f"best@{url}"]
+        line += ["--users", 4, "--per-user", 6, "--candidates", 2, "--models", 4, "--max-chars", 300, "--seeds", 0]
+        line += ["--encoder", "hash:16", "--set", "traits.enabled=false", "posterior.drift=false"]
+        line += ["--no-controls", "--baselines", "best_single"]
+        judged_users.main([*map(str, line), "--out", str(tmp_path / "out")])
+        # Prompts of equal answers are equal, so there may be fewer requests than verdicts.
+        assert 0 < service.requests <= 4 * 6 * 2 and service.keys == {None}
+        asked = service.requests
+        (card,) = (tmp_path / "out/data").glob("best-http*-4-0/card.json")
+        card.unlink()
+        judged_users.main([*map(str, line), "--out", str(tmp_path / "out")])
+        assert service.requests == asked
+    found = json.loads((tmp_path / "out/judged.json").read_text())
+    assert found["judge"].startswith("best@http://127.0.0.1") and STAND_IN not in found["judge"]
+    # In the same folder another judge's people are other people.
+    judged_users.main([*map(str, line), "--judge", "stand-in", "--out", str(tmp_path / "out")])
+    assert json.loads((tmp_path / "out/judged.json").read_text())["judge"] == STAND_IN
+    assert (tmp_path / "out/data/stand-in-4-0/card.json").is_file()
