@@ -1,11 +1,21 @@
 """Kill a piece of work before each of its writes: trace what Python changes on the disk, die at the n-th."""
 
 import os
+import random
 import sys
 
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 DIED, DONE, FAILED = 77, 0, 78
+
+
+def share_of(points, seed="share"):
+    """Return the share of points that `GMT_SOAK_SHARE` names, drawn with a fixed seed, in order; all by default."""
+    points = list(points)
+    share = float(os.environ.get("GMT_SOAK_SHARE", "1"))
+    if share >= 1:
+        return points
+    return [points[at] for at in sorted(random.Random(seed).sample(range(len(points)), round(share * len(points))))]
 
 
 def is_change(event, args):
