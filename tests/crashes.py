@@ -1,6 +1,7 @@
 """Kill a piece of work before each of its writes: trace what Python changes on the disk, die at the n-th."""
 
 import os
+import random
 import sys
 
 import pytest
@@ -12,6 +13,15 @@ DIED, DONE, FAILED = 77, 0, 78
 LEARNS_IN_FORKS = pytest.mark.skipif(
     torch.cuda.is_available(), reason="a fork cannot use the GPU of its parent; run this with CUDA_VISIBLE_DEVICES="
 )
+
+
+def share_of(points, seed="share"):
+    """Return the share of points that `GMT_SOAK_SHARE` names, drawn with a fixed seed, in order; all by default."""
+    points = list(points)
+    share = float(os.environ.get("GMT_SOAK_SHARE", "1"))
+    if share >= 1:
+        return points
+    return [points[at] for at in sorted(random.Random(seed).sample(range(len(points)), round(share * len(points))))]
 
 
 def is_change(event, args):

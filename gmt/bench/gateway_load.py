@@ -314,7 +314,7 @@ async def stream_load(gateway: Server, upstream: Server, model: str, count: int,
     for name, work in works.items():
         one = await work()
         p50, p99 = np.quantile(np.array(one.first) * 1e3, [0.5, 0.99])
-        found[name] = {"p50": p50, "p99": p99, "complete": one.complete, "together": one.together}
+        found[name] = {"p50": float(p50), "p99": float(p99), "complete": one.complete, "together": one.together}
     watcher.cancel()
     after = sum(gateway.memory().values())
     return {**found, "memory, MiB": {"before": before, "most": peak, "after": after}}

@@ -108,12 +108,16 @@ def _loaded(path: Path, pool: Pool, state: str | None, allow_download: bool, jou
 
 
 def _warm(router: Router) -> None:
-    """Do now what is done once: solve for what is believed of everybody, and load what reads votes and costs."""
+    """Do now what is done once: solve for what is believed of everybody, load the encoder and what reads votes."""
     import data_prep.sources.jsonl  # noqa: F401
 
+    try:
+        router.run_data.texts.encode(["a text that is new"])
+    except UserError as error:
+        log.warning("only texts of the run's history can be asked: %s", error)
     table, models = router.data.table, router.models
     if models and len(table):
-        # A text of the history needs no encoder, which may have to be fetched and so is left to the first new text.
+        # A text of the history, for there may be no encoder.
         router.rank(None, table.texts[int(table.query[0])], models, with_uncertainty=False)
 
 

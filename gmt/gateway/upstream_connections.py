@@ -23,7 +23,7 @@ class PooledConnections(httpx.AsyncBaseTransport):
     """Send every request by the first pool that has fewer than `EACH` open, so that connections are used again.
 
     With every request that comes or goes httpcore walks its pool once for each idle connection: beside a thousand open
-    streams that is milliseconds, in the one thread that all streams pass through. One loop may use it, as any.
+    streams that is milliseconds, in the one thread that all streams pass through.
     """
 
     def __init__(self) -> None:

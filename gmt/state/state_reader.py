@@ -93,7 +93,7 @@ class StateReader:
             return News(version, gone, tuple(names(users, users.c.name)), tuple(names(models, models.c.name)))
 
     def took_back(self, since: int, last: int) -> bool:
-        """Tell whether what a reader knows counts no more: an event up to `last`, or a user, taken back since."""
+        """Tell whether an event up to `last`, or a user, was taken back after a version, so that readers begin anew."""
         with self._connection() as connection:
             gone = select(forgotten.c.hash).where(forgotten.c.run_id == self._run_id, forgotten.c.version > since)
             if connection.execute(gone.limit(1)).first() is not None:

@@ -1,0 +1,96 @@
+"""Check a gateway under crowds: every stream complete, no vote lost, and memory that stays what it is."""
+
+import asyncio
+import os
+
+import pytest
+
+from gmt.bench.gateway_load import gateway_under_load, many_streams, many_votes, request, soak, stream_load
+from gmt.bench.server_process import server_process
+from gmt.errors import RunError
+from gmt.serving.pretrained import Router
+
+MODELS = ("m0", "m1")
+MOST_GROWTH = 48.0
+"""MiB by which a process may grow between the first and the last tenth of a soak, its start left out."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state(request):
+    return request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
+
+
+def check_streams(home, count, rate, pause):
+    with gateway_under_load(home, pause=pause) as (gateway, upstream, _):
+        asyncio.run(many_streams(gateway.url, "gmt/auto", 5, 20.0))  # what is done once
+        found = asyncio.run(stream_load(gateway, upstream, "m1", count, rate))
+    print(found)
+    for name in ("upstream alone", "plain name", "routed"):
+        assert found[name]["complete"] == count, name
+    assert found["routed"]["together"] > count / 4
+    return found
+
+
+def check_votes(home, state, writers, votes):
+    """Every vote that was acknowledged is one event, and every one that was sent was acknowledged."""
+    with gateway_under_load(home, workers=2, state=state) as (gateway, _, run):
+        found = asyncio.run(many_votes(gateway.url, writers, votes, MODELS))
+        told = {user: asyncio.run(request(gateway.url, "/v1/route", {"user": user, "query": "query 1"}))
+                for user in found.taken}  # fmt: skip
+    print(f"{writers} x {votes}: sent again {found.sent_again}, seconds {sorted(found.seconds)[-5:]}")
+    router = Router.from_pretrained(run, state)
+    for user, taken in found.taken.items():
+        events = router.events(user)
+        assert {str(event.id) for event in events} == taken and len(events) == len(taken)
+        assert told[user]["votes"] == router.votes(user) == len(events)
+        keys = {event.key for event in events}
+        assert keys == {f"writer {w} {n}" for w in range(writers) for n in range(votes)
+                        if user == (f"writer {w}" if w % 2 == 0 else "writer shared")}  # fmt: skip
+    assert sum(map(len, found.taken.values())) == writers * votes
+    router.close()
+
+
+def check_soak(home, seconds, rate):
+    with gateway_under_load(home, pause=0.01, workers=2) as (gateway, _, _run):
+        found = asyncio.run(soak(gateway, seconds, MODELS, rate))
+    growth = found.growth()
+    print(f"{found.requests} requests in {seconds:.0f} s, MiB grown {growth}, {len(found.failed)} failed")
+    assert not found.failed, found.failed[:5]
+    assert found.requests > seconds * rate / 4
+    return growth
+
+
+def test_streams_that_are_open_together_are_all_complete(tmp_path):
+    check_streams(tmp_path, 40, 40.0, 0.1)
+
+
+def test_eight_writers_through_two_processes_lose_no_vote(tmp_path, state):
+    check_votes(tmp_path, state, 8, 5)
+
+
+def test_steady_work_is_all_answered(tmp_path):
+    check_soak(tmp_path, 6.0, 20.0)
+
+
+def test_a_server_that_cannot_start_is_said(tmp_path):
+    with pytest.raises(RunError, match="ended with 3"), server_process(["sh", "-c", "exit 3"]):
+        pass
+
+
+@pytest.mark.soak
+def test_a_thousand_streams_at_once_are_all_complete(tmp_path):
+    found = check_streams(tmp_path, 1000, 20.0, 5.0)
+    assert found["routed"]["together"] == 1000
+    assert found["memory, MiB"]["most"] - found["memory, MiB"]["before"] < 200
+
+
+@pytest.mark.soak
+def test_eight_writers_of_a_thousand_votes_through_two_processes_lose_none(tmp_path, state):
+    check_votes(tmp_path, state, 8, 1000)
+
+
+@pytest.mark.soak
+def test_memory_stays_what_it_is(tmp_path):
+    """`GMT_SOAK_MINUTES` says how long, an hour by default."""
+    growth = check_soak(tmp_path, 60 * float(os.environ.get("GMT_SOAK_MINUTES", "60")), 20.0)
+    assert growth and max(growth.values()) < MOST_GROWTH, growth
