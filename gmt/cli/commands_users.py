@@ -120,5 +120,7 @@ def _shown(event: Event) -> dict[str, Any]:
     said = ", ".join(
         f"{one.model} {'unrated' if one.rating is None else format(one.rating, 'g')}" for one in item.candidates
     )
-    query = " ".join(item.query.split())
+    from gmt.data.text_keys import readable
+
+    query = readable(item.query)
     return {"id": event.id, "time": f"{when:%Y-%m-%d %H:%M}", "source": event.source, "query": query, "said": said}

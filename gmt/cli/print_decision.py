@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 QUERY = 60
 """Characters of a query that a line shows."""
+WORDS = 32
+"""Characters of a remark that a line shows."""
 MOST = 12
 """Rounds that are shown, shared between the kinds; the others are counted."""
+LEAST = 3
+"""Rounds of a kind that are shown where none moves a hundredth."""
 WAYS = {
     "any query": "any question",
     "near query": "near question",
@@ -109,6 +113,8 @@ def _rows(explanation: Explanation) -> Iterator[list[str]]:
         # What rounding leaves over goes to the rounds that are only counted.
         group = round(100 * sum(one.effect for one in reasons))
         shown = reasons if len(reasons) <= each + 1 else reasons[:each]
+        # Of thousands of rounds hardly one moves a hundredth; a list of zeros says no more than their sum.
+        shown = [one for one in shown if round(100 * one.effect)] or shown[:LEAST]
         parts = [round(100 * one.effect) for one in shown]
         group = sum(parts) if len(shown) == len(reasons) else group
         yield [_signed(group), _title(kind, explanation.model, reasons), ""]
@@ -135,15 +141,19 @@ def _title(kind: str, model: str, reasons: Sequence[Reason]) -> str:
 
 def _round(reason: Reason) -> str:
     """Return a round as one line: who pleased more, and on what."""
-    query = " ".join(reason.query.split())
+    from gmt.data.text_keys import readable
+
+    query = readable(reason.query)
     return f"{judged(reason)}: {query if len(query) <= QUERY else query[: QUERY - 1] + '…'}"
 
 
 def judged(reason: Reason) -> str:
     """Say how the answers of a round were judged: `a over b`, `a = b`, `a 0.75`, `a “too long”`."""
+    from gmt.data.text_keys import readable
+
     said = reason.said or (None,) * len(reason.models)
     names = [
-        model if word is None else f"{model} “{' '.join(word.split())[:30]}”"
+        model if word is None else f"{model} “{readable(word)[:WORDS]}”"
         for model, word in zip(reason.models, said, strict=True)
     ]
     rated = [(value, name) for value, name in zip(reason.ratings, names, strict=True) if value is not None]
@@ -162,4 +172,4 @@ def _ways(reason: Reason) -> str:
     """Return the ways in which a round speaks about the question, the strongest first; what is slight is left out."""
     parts = sorted(reason.ways.items(), key=lambda item: -abs(item[1]))
     kept = [(way, part) for way, part in parts if abs(part) >= 0.1 * max(abs(parts[0][1]), 0.05)]
-    return ", ".join(f"{WAYS[way]} {part:+.2f}" for way, part in kept or parts[:1])
+    return ", ".join(f"{WAYS[way]} {_signed(round(100 * part))}" for way, part in kept or parts[:1])

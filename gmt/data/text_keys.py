@@ -61,6 +61,14 @@ def stand_in(text: str) -> str:
     return f"{WITHHELD}{key_of(text)}:{counts}"
 
 
+def readable(text: str) -> str:
+    """Return a text on one line, or in place of one that is not kept what is known of it."""
+    if stated_key(text) is None:
+        return " ".join(text.split())
+    words = form_of(text).words
+    return f"(a text of {words} words, not kept)" if words else "(a text that is not kept)"
+
+
 def stated_key(text: str) -> str | None:
     """Return the key that a stand-in states, None for a text."""
     found = STAND_IN.fullmatch(text)

@@ -9,6 +9,7 @@ import pytest
 from gmt import Router
 from gmt.cli.console import Terminal
 from gmt.cli.print_decision import _rows, judged, print_decision
+from gmt.data.text_keys import stand_in
 from gmt.serving.explain import OTHERS, SHOWN, WINNER, Explanation, Reason
 
 A, B, C = "atlas-90b", "telegram-8b", "scholar-34b"
@@ -94,6 +95,19 @@ def test_several_answers_are_named_in_the_order_of_their_ratings():
     reason = Reason("x", ("a", "b", "c", "d"), (0.5, 1.0, 0.5, None), 0.1)
     assert judged(reason) == "b over a = c"
     assert judged(Reason("x", ("a", "b"), (None, None), 0.1, said=(None, "copied"))) == "a, b “copied”"
+
+
+def test_a_text_that_is_not_kept_is_called_one():
+    gone = stand_in("How do I sort a list?")
+    reason = Reason(gone, ("a", "b"), (1.0, 0.0), 0.1, {"any query": 0.1}, (gone, None))
+    rows = list(_rows(Explanation.of("a", 0.1, [reason])))
+    assert rows[1][1].strip() == "a “(a text of 6 words, not kept)” over b: (a text of 6 words, not kept)"
+
+
+def test_of_thousands_of_rounds_no_list_of_zeros_is_printed():
+    reasons = [Reason("q", ("a", "b"), (1.0, 0.0), 1e-4, {"any query": 1e-4}) for _ in range(4000)]
+    rows = list(_rows(Explanation.of("a", 0.4, reasons)))
+    assert len(rows) < 7 and rows[-2][:2] == ["  +0.40", "  3997 others"]
 
 
 @pytest.mark.parametrize("seed", range(20))
