@@ -73,7 +73,7 @@ def asked_of(
             raise UserError(f"query {number} is {repr(one)[:60]}, no text; expected a list of texts")
     if user is None or isinstance(user, str):
         return [user] * len(queries), queries
-    users = list(user) if isinstance(user, Iterable) and not isinstance(user, bytes | Mapping) else [user]
+    users: list[Any] = list(user) if isinstance(user, Iterable) and not isinstance(user, bytes | Mapping) else [user]
     wrong = next((one for one in users if one is not None and not isinstance(one, str)), None)
     if wrong is not None:
         raise UserError(f"user is {repr(wrong)[:60]}; expected a name, None, or a list of these")

@@ -195,13 +195,25 @@ class RunData:
         new = [event for event in events if event.id > self.last_event]
         if not new:
             return self
-        rounds = [event.comparison for event in new if not event.revoked]
+        rounds = self._untrained([event.comparison for event in new if not event.revoked])
         last = max(event.id for event in new)
         if not rounds:
             return replace(self, last_event=last)
         data = self.data.append(rounds, TextSource(self.texts, state), self.data.models)
         router = self.router.grown(self.data, data)
         return replace(self, data=data, router=router, builder=self.builder.over(data), last_event=last)
+
+    def _untrained(self, rounds: Sequence[Comparison]) -> list[Comparison]:
+        """Return the rounds that training did not see: a run may be trained again on what was added to it before."""
+        trained: dict[str, set[str]] = {}
+        for user in dict.fromkeys(item.user for item in rounds):
+            trained[user] = {encode(item, stored_key).content for item in self.trained_history(user)}
+        # Most who add rounds are in no trained history, and theirs need not be hashed.
+        return [
+            item
+            for item in rounds
+            if not trained[item.user] or encode(item, stored_key).content not in trained[item.user]
+        ]
 
     def _offering(self, state: StateStore, names: Sequence[str]) -> Self:
         """Return the run with the cards that its state holds, and without the models that were removed.

@@ -46,6 +46,7 @@ class RunState:
         self.is_read_only = url is None and not os.access(folder.root, os.W_OK)
         self._store: StateStore | None = None
         self._opening = threading.Lock()
+        self._drop: Callable[[], object] | None = None  # deletes what is kept apart, once
         if self.is_read_only and (autosave or self._file.is_file()):
             warnings.warn(
                 f"{folder.root} cannot be written: what users added is neither read nor kept; make it writable or "
@@ -98,7 +99,7 @@ class RunState:
         from gmt.state.run_name import run_name
 
         apart = Path(tempfile.mkdtemp(prefix="gmt-"))
-        weakref.finalize(self, shutil.rmtree, apart, ignore_errors=True)
+        self._drop = weakref.finalize(self, shutil.rmtree, apart, ignore_errors=True)
         if not self._has_own():
             return self._opened(apart, None, str(uuid.uuid4()))
         name = run_name(self.folder.root, self.url)
@@ -129,3 +130,5 @@ class RunState:
         """Close all connections."""
         if self._store is not None:
             self._store.close()
+        if self._drop is not None:
+            self._drop()

@@ -191,6 +191,15 @@ class Change(ModelRows):
         values = {"offset_vector": None if offset is None else pack(offset), "version": self._touch()}
         self.connection.execute(update(users).where(users.c.id == user_id).values(values))
 
+    def drop_offsets(self) -> int:
+        """Drop the vectors of all users, which belong to a network that is replaced; return how many there were."""
+        mine = (users.c.run_id == self.run_id) & users.c.offset_vector.is_not(None)
+        values = {"offset_vector": None, "version": self.version}
+        gone = self.connection.execute(update(users).where(mine).values(values)).rowcount
+        if gone:
+            self._touch()
+        return gone
+
     def _replace(self, user_id: int, name: str, kept: Collection[str]) -> None:
         """Revoke what a user added, but not what came with the same keys: that is this request, sent again."""
         live = select(events.c.id, events.c.key).where(events.c.user_id == user_id, events.c.revoked.is_(None))

@@ -33,7 +33,7 @@ class ModelRows(RunRows):
             raise UserError("the model's name is empty; expected a name")
         found = self._card(name)
         is_offered = found is not None and found.removed is None
-        if is_offered and found.description != info.description:
+        if found is not None and is_offered and found.description != info.description:
             raise UserError(f"model {name[:60]} is already on offer with another description; choose another name")
         self._put(name, info, vector, None)
         return not is_offered

@@ -93,10 +93,26 @@ def train_run(
         processes.wait_for_everyone()
         store_belief(made, config, RunHistory.read(made, card).data, processes.is_main_process)
         processes.wait_for_everyone()
+        # Before the new network takes the old one's place: a kill in between loses what --steps had learned, and never
+        # adds it to states that it was not learned for.
+        gone = _drop_offsets(run, config) if users and processes.is_main_process else 0
     notes = [] if config.state.texts else [_without_texts(run, config, folder)]
     kept = f"The votes that {users} user{'s' if users > 1 else ''} added since the earlier training are kept."
     said = where_tracked(config, run)
+    if gone:
+        said.insert(
+            0, f"What gmt adapt --steps learned of {gone} user{'s' if gone > 1 else ''} went with the earlier network."
+        )
     return card | {"notes": [*card["notes"], *notes, *([kept] if users else []), *said]}
+
+
+def _drop_offsets(run: RunFolder, config: RunConfig) -> int:
+    """Drop what was learned of single users beside the earlier network; return of how many."""
+    gone = 0
+    for store in kept_states(run, config):
+        with store.change() as change:
+            gone += change.drop_offsets()
+    return gone
 
 
 def _without_texts(run: RunFolder, config: RunConfig, data: Path) -> str:

@@ -213,6 +213,15 @@ def test_a_run_with_its_people_goes_only_where_that_is_said(hub, told):
     assert json.loads((hub.root / "ana/everybody/card.json").read_text())["data"]["path"] == "not shared"
 
 
+def test_the_mixin_reads_a_folder_and_saves_no_run_that_it_only_read(shared, tmp_path):
+    found = hub_run.HubRun.from_pretrained(str(shared))
+    assert found.folder == shared and isinstance(found, hub_mixin.ModelHubMixin)
+    with pytest.raises(UserError, match="saved by Router.save_pretrained"):
+        found.save_pretrained(tmp_path / "again")
+    with pytest.raises(RunError, match="holds no config.yaml"):
+        hub_run.HubRun.from_pretrained(str(tmp_path))
+
+
 @pytest.mark.parametrize("include_users", [False, True])
 def test_where_the_database_is_stays_here(told, tmp_path, include_users):
     run = shutil.copytree(told, tmp_path / "run")
