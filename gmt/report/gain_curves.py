@@ -48,7 +48,7 @@ def draw_gains(
                 {
                     "name": one["label"] if metric == metrics[0] else "",
                     "axis": axis,
-                    "measure": f"gain in {AXES.get(metric, metric)}",
+                    "measure": f"gain in {AXES.get(metric, metric).removeprefix('pairwise ')}",
                     "points": shots,
                     "lines": {name: [one["gains"][shot].get(name, {}).get(metric) for shot in shots] for name in drawn},
                     "references": [{"value": 0.0, "label": router_label(one["over"])}],
