@@ -19,7 +19,9 @@ def test_what_is_no_address_stays(text):
 
 def test_runs_of_letters_without_a_font_are_counted_by_script(monkeypatch):
     monkeypatch.setattr(drawn_text, "_glyphs", lambda: frozenset(range(0x20, 0x500)))
-    assert drawable("in 東京 and こんにちは, 한국") == "in ‹2 CJK› and ‹5 Japanese›, ‹2 Korean›"
+    assert drawable("in 東京 and こんにちは, 한국") == "in [2 CJK] and [5 Japanese], [2 Korean]"
+    # Vowel signs and joiners belong to their letters, and are no letters of their own.
+    assert drawable("हिन्दी में") == "[3 Devanagari] [1 Devanagari]" and drawable("ok 🙂\u200d🙂!") == "ok [2 emoji]!"
     assert is_replaced("東") and not is_replaced("naïve façade, Ж")
 
 
