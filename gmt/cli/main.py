@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gmt import __version__
+from gmt.cli.commands_compare import compare_commands
 from gmt.cli.commands_data import data_commands
 from gmt.cli.commands_figures import figure_commands
 from gmt.cli.commands_gateway import gateway_commands
@@ -34,6 +35,7 @@ for commands in (
     gateway_commands,
     figure_commands,
     report_commands,
+    compare_commands,
     yardstick_commands,
 ):
     app.add_typer(commands)

@@ -1,4 +1,4 @@
-"""Read what figures draw out of results files, and say in words what was measured."""
+"""Read out of results files what figures, tables and pages show, under one name for each metric."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-NAMES = {"auc": "AUC", "user_auc": "AUC within a user", "accuracy": "pairwise accuracy", "log_loss": "log loss"}
-AXES = NAMES | {"lone_auc": "AUC of single ratings", "reward": "reward"}
+NAMES = {
+    "auc": "AUC",
+    "accuracy": "accuracy",
+    "user_auc": "AUC per user",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "reward": "reward",
+    "regret": "regret",
+    "lone_auc": "AUC of lone ratings",
+    "rank_correlation": "rank correlation",
+}
+"""Metric -> how everything that is read writes it."""
+EARLIER = {"user_auc": "user_auc_users", "rank_correlation": "rank_correlation_users"}
+"""Where results of earlier versions say how many users a metric covers."""
 CHANCE = ("auc", "user_auc", "accuracy", "lone_auc")
 """Metrics that a coin brings to one half."""
 PROTOCOLS = {
@@ -42,6 +54,24 @@ def end_of(metrics: Mapping[str, Any], metric: str, end: str) -> float:
 def number(value: float | None) -> float:
     """Return a number, NaN for none."""
     return math.nan if value is None else float(value)
+
+
+def covered_users(metric: str, found: Mapping[str, Any]) -> int | None:
+    """Return how many users a metric of one number of shots is computed from, None where an earlier version is mute."""
+    return (found.get("users") or {}).get(metric, found.get(EARLIER.get(metric, "")))
+
+
+def metric_head(metric: str, found: Mapping[str, Any], users: float) -> str:
+    """Head a column, with how many users its metric covers where these are not all.
+
+    Args:
+        metric: One of `NAMES`.
+        found: What a results file holds of one number of shots.
+        users: How many there are, a mean over seeds where several were joined.
+    """
+    covered = covered_users(metric, found)
+    # A metric of several seeds covers whoever stands in one of them at least, which may be more than the mean.
+    return NAMES[metric] if covered is None or covered >= users else f"{NAMES[metric]} ({covered:,} users)"
 
 
 def measured_on(result: Mapping[str, Any], with_shots: bool = True) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmt.report.drawn_text import wrapped
 from gmt.report.look import GREY, INK, NARROW, OURS, ROUTERS, WIDE, new_figure, plain, router_label, router_look
-from gmt.report.result_values import AXES, CHANCE, end_of, measured_on, routers_of, shots_of
+from gmt.report.result_values import CHANCE, NAMES, end_of, measured_on, routers_of, shots_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +38,7 @@ def draw_routers(
             panels.append(
                 {
                     "name": measured_on(result) if metric == metrics[0] else "",
-                    "axis": AXES.get(metric, metric),
+                    "axis": NAMES.get(metric, metric),
                     "rows": {name: table[name].get(metric) for name in reversed(order)},
                     **({"reference": 0.5, "reference_label": "chance"} if metric in CHANCE else {}),
                 }
