@@ -25,6 +25,9 @@ def figures(
         Path | None,
         typer.Option("--from", help="Draw from figures' own results files in this folder, without any run."),
     ] = None,
+    numbering: Annotated[
+        str, typer.Option(help="With --from: our own names, or those of the papers' tables and figures: own or papers.")
+    ] = "own",
     columns: Annotated[str, typer.Option(help="Columns of a page that a figure fills: one, two or both.")] = "two",
     save: Annotated[
         Path | None, typer.Option(help="Folder for the small results file of every figure, which --from reads.")
@@ -48,12 +51,14 @@ def figures(
     terminal = Terminal(quiet, as_json)
     if columns not in COLUMNS:
         raise UserError(f"--columns is {columns!r}; expected one of {', '.join(COLUMNS)}")
+    if numbering not in ("own", "papers") or (numbering == "papers" and stored is None):
+        raise UserError(f"--numbering is {numbering!r}; expected own, or papers together with --from")
     if bool(runs) == (stored is not None):
         raise typer.BadParameter("Name runs to draw, or a folder of figures' results files with --from, and not both.")
     if stored is not None and any(one is not None for one in (save, join, beside, truth)):
         raise UserError("--save, --join, --beside and --truth are about runs; --from has everything in its files")
     if stored is not None:
-        drawn = redraw(stored, out, COLUMNS[columns])
+        drawn = redraw(stored, out, COLUMNS[columns], numbering == "papers")
     else:
         drawn = make_figures(runs or [], out, COLUMNS[columns], save, join, _designs(beside or []), truth)
     terminal.result({"figures": [str(path) for path in drawn.paths], "notes": list(drawn.notes)})

@@ -37,9 +37,10 @@ def draw_curves(panels: Sequence[Mapping[str, Any]], columns: int = 2, width: fl
 
     Args:
         panels: Each with `axis` and `measure` (what runs to the right and upwards), `points` (numbers or words in
-            order) and `lines` (name -> `value`, `low`, `high` or null at every point). Where wanted `name`,
-            `logarithmic`, `spaced` (points stand at their numbers and not evenly), `limits` (lowest and highest value),
-            `references` (dotted lines, each with `value` and `label`), and `ours` (the line to draw strong).
+            order) and `lines` (name -> `value`, `low`, `high` or null at every point). Where wanted `name`;
+            `logarithmic`, `logarithmic_measure`; `spaced` (points stand at their numbers and not evenly); `limits`
+            (lowest and highest value); `references` (dashed lines, each with `value` and `label`); and `ours` (the
+            line to draw strong).
         columns: Panels beside each other on a wide figure.
         width: Inches.
     """
@@ -79,7 +80,7 @@ def _draw_panel(axes: Any, panel: Mapping[str, Any], looks: Mapping[str, Any], w
         axes.axhline(reference["value"], color=GREY, linewidth=0.9, linestyle=dash, zorder=1, label=label)
     # 1. A tenth of the way to the next point for the whole bundle, so that it still reads as one point.
     span = np.log10(places[-1] / places[0]) if logarithmic and len(places) > 1 else places[-1] - places[0]
-    step = 0.32 / max(len(panel["lines"]), 3) * (span / max(len(places) - 1, 1) if span else 1.0)
+    step = min(0.32 / max(len(panel["lines"]), 3) / max(len(places) - 1, 1), 0.016) * (span or 1.0)
     ours = panel.get("ours", OURS)
     for number, (name, cells) in enumerate(panel["lines"].items()):
         at = spread(places, number, len(panel["lines"]), step, logarithmic)
@@ -96,6 +97,9 @@ def _draw_panel(axes: Any, panel: Mapping[str, Any], looks: Mapping[str, Any], w
         # The points are the ticks; minor ones of a logarithm would be labelled between them.
         axes.minorticks_off()
     _ticks(axes, places, labels, width)
+    if panel.get("logarithmic_measure"):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
     if panel.get("limits"):
         axes.set_ylim(*panel["limits"])
     axes.set_xlabel(plain(panel["axis"]))
@@ -110,8 +114,9 @@ def _numbers(labels: Sequence[str]) -> bool:
 
 def _ticks(axes: Any, places: Sequence[float], labels: Sequence[str], width: float) -> None:
     """Name the points: below each other's words where these fit between two points, turned where they do not."""
+    labels = [f"{int(label):,}" if label.isdigit() else label for label in labels]
     letters = int(11 * width / len(labels))
     if max(map(len, " ".join(labels).split())) <= letters:
-        axes.set_xticks(places, [plain(wrapped(label, letters, 3)) for label in labels])
+        axes.set_xticks(places, [plain(wrapped(label, letters, 4)) for label in labels])
     else:
         axes.set_xticks(places, [plain(label) for label in labels], rotation=35, ha="right", rotation_mode="anchor")

@@ -16,7 +16,11 @@ MOST = 6
 
 
 def draw_decision(
-    ranking: Sequence[Mapping[str, Any]], reasons: Sequence[Mapping[str, Any]], query: str = "", width: float = WIDE
+    ranking: Sequence[Mapping[str, Any]],
+    reasons: Sequence[Mapping[str, Any]],
+    others: int = 0,
+    query: str = "",
+    width: float = WIDE,
 ) -> Figure:
     """Draw a decision: candidates with what moved them, and the rounds that moved the winner.
 
@@ -24,6 +28,7 @@ def draw_decision(
         ranking: Candidates, best first, each with `model`, `score` and `margin` as `Decision.to_json` has them.
         reasons: Past rounds with `query`, `models`, `ratings` and `effect` on the winner; all of them add up to its
             margin, and what is not shown by itself is drawn as one bar.
+        others: How many more rounds moved the winner that are not among the reasons.
         query: What was asked; empty keeps it out.
         width: Inches.
     """
@@ -35,7 +40,7 @@ def draw_decision(
     shape = {"width_ratios": [1.0, 1.35]} if beside else {"height_ratios": [len(candidates) + 1, len(shown) + 3]}
     left, right = figure.subplots(1 if beside else 2, 2 if beside else 1, gridspec_kw=shape)
     _candidates(left, candidates, 16 if beside else 14)
-    _rounds(right, candidates[0], shown, len(reasons) - len(shown), 40 if beside else 26)
+    _rounds(right, candidates[0], shown, len(reasons) - len(shown) + others, 40 if beside else 26)
     if query:
         asked = wrapped(drawable(masked(f"Asked: {query}")), int(width * 15), 2)
         figure.suptitle(plain(asked), fontsize=8, x=0.01, ha="left", family=font_families())
@@ -63,7 +68,7 @@ def _candidates(axes: Any, candidates: Sequence[Mapping[str, Any]], columns: int
     axes.margins(x=0.12)
     axes.axvline(0, color=GREY, linewidth=0.7)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("score; bar: for somebody unknown,\narrow: what the own votes add")
+    axes.set_xlabel("score; bar: somebody unknown,\narrow: what own votes add")
     panel_name(axes, "models on offer")
 
 

@@ -7,8 +7,8 @@ import unicodedata
 from functools import cache
 
 MAIL = re.compile(r"[^\s@<>()\[\],;:\"']+@[^\s@<>()\[\],;:\"']+\.[^\s@<>()\[\],;:\"']+")
-MASK = "‹e-mail›"
-MISSING_NOTE = "‹n …›: n characters of that script, which no font on this machine can draw"
+MASK = "[e-mail]"
+MISSING_NOTE = "[n …]: n characters of that script, which no font on this machine can draw"
 
 
 def masked(text: str) -> str:
@@ -17,14 +17,16 @@ def masked(text: str) -> str:
 
 
 def drawable(text: str) -> str:
-    """Return text whose every character a font here has: runs without one are replaced, such as 東京 by ‹2 CJK›."""
+    """Return text whose every character a font here has: runs without one are replaced, such as 東京 by [2 CJK]."""
     out, run = [], ""
     for sign in f"{text}\0":
-        if sign != "\0" and not _has_glyph(sign):
+        # Joiners and accents belong to the letter before them: on a bracket they would turn that into something else.
+        if sign != "\0" and (not _has_glyph(sign) or (run and unicodedata.category(sign) in ("Mn", "Mc", "Cf"))):
             run += sign
             continue
         if run:
-            out.append(f"‹{len(run)} {_script(run[0])}›")
+            letters = sum(unicodedata.category(one) not in ("Mn", "Mc", "Cf") for one in run) or len(run)
+            out.append(f"[{letters} {_script(run[0])}]")
             run = ""
         out.append(sign)
     return "".join(out)[:-1]
@@ -88,7 +90,9 @@ def _cut(text: str, width: int) -> str:
 def _script(sign: str) -> str:
     """Return the script of a letter, from its Unicode name."""
     name = unicodedata.name(sign, "unknown").split()[0]
-    return {"HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean", "CJK": "CJK"}.get(name, name.lower())
+    known = {"HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean", "CJK": "CJK"}
+    # A picture has a name of its own and no script.
+    return known.get(name, "emoji" if unicodedata.category(sign) == "So" else name.capitalize())
 
 
 @cache
@@ -102,7 +106,7 @@ def _glyphs() -> frozenset[int]:
 
 
 def _has_glyph(sign: str) -> bool:
-    return sign in "\n\t " or ord(sign) in _glyphs() or unicodedata.category(sign) in ("Mn", "Cf", "Cc")
+    return sign in "\n\t " or ord(sign) in _glyphs() or unicodedata.category(sign) in ("Cf", "Cc")
 
 
 @cache

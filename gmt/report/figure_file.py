@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ class FigureFile:
     data: Mapping[str, Any]
     caption: str = ""
     made_by: str = ""
-    paper: str = field(default="")
+    paper: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -78,6 +79,11 @@ class FigureFile:
     def draw(self, width: float = WIDE) -> Figure:
         """Draw it at a width in inches."""
         return drawing(self.kind)(**self.data, width=width)
+
+    def in_papers(self) -> FigureFile | None:
+        """Return it under the name of what it answers in a paper; None where it answers nothing there."""
+        stem = re.sub(r"[^a-z0-9]+", "-", self.paper.lower()).strip("-")
+        return replace(self, name=stem) if stem else None
 
     def write(
         self, out: Path, columns: tuple[str, ...] = ("two",), formats: tuple[str, ...] = ("png", "pdf")

@@ -67,8 +67,13 @@ def make_figures(
     return Drawn(_write(files, out, columns, save), tuple(notes))
 
 
-def redraw(folder: Path, out: Path, columns: Sequence[str] = COLUMNS) -> Drawn:
+def redraw(folder: Path, out: Path, columns: Sequence[str] = COLUMNS, papers: bool = False) -> Drawn:
     """Draw every figure whose results file lies in a folder.
+
+    Args:
+        folder: Where the results files lie.
+        out, columns: As in `make_figures`.
+        papers: Draw those that answer a table or figure of a paper, under its name there.
 
     Raises:
         DataError: The folder holds none, or one of them is no results file of a figure.
@@ -76,7 +81,10 @@ def redraw(folder: Path, out: Path, columns: Sequence[str] = COLUMNS) -> Drawn:
     paths = sorted(Path(folder).glob("*.json"))
     if not paths:
         raise DataError(f"{folder} holds no results files of figures; write some with gmt figures RUN --save {folder}")
-    return Drawn(_write([FigureFile.read(path) for path in paths], out, columns, None))
+    files = [FigureFile.read(path) for path in paths]
+    if papers:
+        files = [there for one in files if (there := one.in_papers()) is not None]
+    return Drawn(_write(files, out, columns, None))
 
 
 def _write(files: Sequence[FigureFile], out: Path, columns: Sequence[str], save: Path | None) -> tuple[Path, ...]:

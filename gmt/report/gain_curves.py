@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmt.report.curve_panels import draw_curves
 from gmt.report.look import NARROW, WIDE, router_label
-from gmt.report.result_values import AXES, OURS
+from gmt.report.result_values import NAMES, OURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ def draw_gains(
                 {
                     "name": one["label"] if metric == metrics[0] else "",
                     "axis": axis,
-                    "measure": f"gain in {AXES.get(metric, metric)}",
+                    "measure": f"gain in {NAMES.get(metric, metric)}",
                     "points": shots,
                     "lines": {name: [one["gains"][shot].get(name, {}).get(metric) for shot in shots] for name in drawn},
                     "references": [{"value": 0.0, "label": router_label(one["over"])}],

@@ -107,8 +107,8 @@ def _of_predictions(
     first = blocks_of_files(paths[:1], [OURS, OVER])[shots[-1]]
     if len(users := user_gains_of(first, OURS, OVER)) > 1:
         caption = (
-            f"{what}; first split. What every person gains by gmt over Bradley–Terry, which ranks models alike for "
-            "all: log loss saved per pair, people with five pairs or more, sorted; thin lines are 95 % intervals over "
+            f"{what}{'; first split' * (len(paths) > 1)}. What every person gains by gmt over Bradley–Terry, which "
+            "ranks models alike for all: log loss saved per pair, people with five pairs or more, sorted; thin lines are 95 % intervals over "
             "a person's own pairs."
         )
         data = {"sets": [{"label": what, "users": users}], "over": OVER}

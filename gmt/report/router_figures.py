@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmt.report.drawn_text import wrapped
 from gmt.report.look import GREY, INK, NARROW, OURS, ROUTERS, WIDE, new_figure, plain, router_label, router_look
-from gmt.report.result_values import AXES, CHANCE, end_of, measured_on, routers_of, shots_of
+from gmt.report.result_values import CHANCE, NAMES, end_of, measured_on, routers_of, shots_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +38,7 @@ def draw_routers(
             panels.append(
                 {
                     "name": measured_on(result) if metric == metrics[0] else "",
-                    "axis": AXES.get(metric, metric),
+                    "axis": NAMES.get(metric, metric),
                     "rows": {name: table[name].get(metric) for name in reversed(order)},
                     **({"reference": 0.5, "reference_label": "chance"} if metric in CHANCE else {}),
                 }
@@ -66,7 +66,7 @@ def draw_dots(panels: Sequence[Mapping[str, Any]], columns: int = 1, width: floa
         for place, axes in enumerate(axes_of_line):
             if place < len(line):
                 own = place == 0 or list(line[0]["rows"]) != list(line[place]["rows"])
-                _dots(axes, line[place], own, width)
+                _dots(axes, line[place], own, width, columns)
                 if line[place].get("name"):
                     # The first may begin over the names of its rows, where there is most room.
                     _heading(axes, line[place], width / names, at_left=place == 0)
@@ -76,7 +76,7 @@ def draw_dots(panels: Sequence[Mapping[str, Any]], columns: int = 1, width: floa
     return figure
 
 
-def _dots(axes: Any, panel: Mapping[str, Any], named: bool, width: float) -> None:
+def _dots(axes: Any, panel: Mapping[str, Any], named: bool, width: float, columns: int) -> None:
     rows = panel["rows"]
     places = range(len(rows) - 1, -1, -1)
     if panel.get("reference") is not None:
@@ -100,7 +100,7 @@ def _dots(axes: Any, panel: Mapping[str, Any], named: bool, width: float) -> Non
     for label, name in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if name in strong else "normal")
     axes.set_ylim(-0.7, len(rows) - 0.3)
-    axes.set_xlabel(plain(panel["axis"]))
+    axes.set_xlabel(plain(wrapped(panel["axis"], int(8.5 * width / columns), 2)))
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=5 if width > NARROW else 3)

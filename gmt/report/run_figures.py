@@ -45,7 +45,7 @@ def files_of_run(run: Path, truth: Path | None = None) -> Found:
             caption = (
                 "The longest conversation of the history as the graph that the network sees. A turn joins one "
                 "answer with its user, question, text and model; arrows lead to the model's next turn. The line from a "
-                "turn to a model has that model's colour: it wrote the answer."
+                "turn to a model has that model's colour: it wrote the answer. At most three rounds and eight answers."
             )
             made = f"gmt figures {name}"
             files.append(FigureFile("user-graph", f"{name}-user-graph", picture.to_json(), caption, made))

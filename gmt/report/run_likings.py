@@ -67,10 +67,16 @@ def map_of(likings: np.ndarray, votes: np.ndarray, models: list[str]) -> dict[st
     }
 
 
-def decision_of(router: Router, users: np.ndarray, likings: np.ndarray, most: int = 6) -> dict[str, Any] | None:
-    """Return a decision for the person whom the run knows to differ most, on a query that somebody else asked.
+def decision_of(
+    router: Router, users: np.ndarray, likings: np.ndarray, query: str | None = None, most: int = 6
+) -> dict[str, Any] | None:
+    """Return a decision for the person whom the run knows to differ most; names of people stay out.
 
-    Names of people stay out, and so do the queries of a run that keeps no texts.
+    Args:
+        router: The run.
+        users, likings: As `likings_of` returned them.
+        query: What is asked; by default what somebody else asked in the history.
+        most: How many candidates are kept.
     """
     table = router.data.table
     if not len(users):
@@ -78,7 +84,7 @@ def decision_of(router: Router, users: np.ndarray, likings: np.ndarray, most: in
     user = int(users[np.linalg.norm(likings, axis=1).argmax()])
     own = set(table.query[table.user == user].tolist())
     others = [code for code in np.unique(table.query).tolist() if code not in own] or sorted(own)
-    query = table.texts[others[len(others) // 2]]
+    query = query or table.texts[others[len(others) // 2]]
     try:
         ranked = router.rank(table.users[user], query)
         # Six at most, or the figure is a list: the best, and of the others those that the person's votes moved most.
@@ -88,4 +94,7 @@ def decision_of(router: Router, users: np.ndarray, likings: np.ndarray, most: in
         # A text without its vector and an encoder that is not here: there is nothing to ask with.
         return None
     found = decision.to_json()
-    return {"ranking": found["ranking"], "reasons": found["reasons"], "query": query}
+    # The strongest alone: a figure shows a handful, and a file of all would keep every round of a person.
+    kept = [{key: one[key] for key in ("query", "models", "ratings", "effect")} for one in found["reasons"][: 2 * most]]
+    shown = [{key: one[key] for key in ("model", "score", "margin")} for one in found["ranking"]]
+    return {"ranking": shown, "reasons": kept, "others": len(found["reasons"]) - len(kept), "query": query}

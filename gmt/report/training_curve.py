@@ -35,11 +35,11 @@ def draw_training(
     for axes, key, colour, marker in ((left, "loss", LOSS, "s"), (right, "valid_auc", AUC, "o")):
         values = [number(line.get(key)) for line in lines]
         axes.plot(steps, values, color=colour, marker=marker, markersize=3, linewidth=1.3)
-    left.set_ylabel("loss on training votes")
-    right.set_ylabel("AUC on validation votes")
+    left.set_ylabel("training loss")
+    right.set_ylabel("validation AUC")
     for axes in (left, right) if beside else (right,):
         axes.set_xlabel("training step")
-    panel_name(left, plain(part))
+    panel_name(left, plain(textwrap.fill(part, int(7 * width) if beside else int(13 * width))))
     scored = [(number(line.get("valid_auc")), line["step"]) for line in lines]
     # Without a pair to validate on there is no AUC, and no step to keep.
     scored = [pair for pair in scored if not math.isnan(pair[0])]

@@ -58,10 +58,11 @@ def draw_user_gains(
         axes.set_xlabel("people, sorted by what they gain")
         axes.set_ylabel(plain(f"{measure}\nover {router_label(over)}"))
         letters = int(15 * width / columns)
-        panel_name(axes, plain(f"{wrapped(one['label'], letters, 2)}\n"))
+        said = wrapped(said, int(1.1 * letters), 3)
+        panel_name(axes, plain(wrapped(one["label"], letters, 2)) + "\n" * (said.count("\n") + 1))
         # Over the panel: within it there is always somebody's bar.
         axes.annotate(
-            wrapped(said, int(1.1 * letters), 2),
+            said,
             (0.0, 1.0),
             xytext=(0, 2),
             xycoords="axes fraction",

@@ -52,7 +52,7 @@ def draw_user_map(
         axes.plot([tip[0], place[0]], [tip[1], place[1]], color="#D55E00", linewidth=0.4, zorder=2)
         axes.text(
             *place,
-            plain(wrapped(one["name"], 22 if width > NARROW else 14, 1)),
+            plain(wrapped(one["name"], 22 if width > NARROW else 17, 1)),
             fontsize=7,
             color="#A04000",
             ha="left" if tip[0] >= 0 else "right",

@@ -47,7 +47,15 @@ def test_a_router_keeps_its_look_in_every_panel_and_lines_differ_in_grey_too():
 def test_limits_and_reference_lines_are_drawn_as_asked():
     axes = draw_curves([panel(limits=[0.4, 1.0], references=[{"value": 0.5, "label": "chance"}])]).axes[0]
     assert axes.get_ylim() == (0.4, 1.0)
-    assert [text.get_text() for text in axes.texts] == ["chance"]
+    dotted = [line for line in axes.get_lines() if line.get_label() == "chance"]
+    assert [set(line.get_ydata()) for line in dotted] == [{0.5}]
+
+
+def test_reference_lines_of_a_panel_differ_in_dash():
+    two = [{"value": 0.5, "label": "chance"}, {"value": 0.9, "label": "oracle"}]
+    lines = draw_curves([panel(references=two)]).axes[0].get_lines()
+    dashes = [str(line._unscaled_dash_pattern) for line in lines if line.get_label() in ("chance", "oracle")]
+    assert len(set(dashes)) == 2
 
 
 def gains(routers=("gmt", "knn")):
@@ -59,8 +67,9 @@ def test_gains_are_drawn_over_a_named_line_with_another_design_beside_ours():
     wide, narrow = draw_gains(sets), draw_gains(sets, width=NARROW)
     assert (len(wide.axes), len(narrow.axes)) == (2, 1)
     axes = wide.axes[0]
-    assert [text.get_text() for text in axes.texts] == [ROUTERS["bradley_terry"].label]
-    assert {line.get_label() for line in axes.get_lines()} >= {ROUTERS["gmt"].label, ROUTERS["paper"].label}
+    named = {line.get_label(): line for line in axes.get_lines()}
+    assert named.keys() >= {ROUTERS[name].label for name in ("gmt", "paper", "bradley_terry")}
+    assert set(named[ROUTERS["bradley_terry"].label].get_ydata()) == {0.0}
     assert axes.get_ylabel() == "gain in AUC"
     assert wide.get_figwidth() == WIDE
 

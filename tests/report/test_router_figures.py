@@ -24,7 +24,7 @@ def test_routers_are_sorted_the_oracle_is_left_out_and_data_and_chance_are_named
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == [ROUTERS[name].label for name in ("gmt", "user_bradley_terry", "random")]
     assert {"demo: known people (36 people, 1,235 pairs)", "chance"} <= set(words(axes))
-    assert axes.get_title() == axes.get_title(loc="left") == "", "a caption says what a title would"
+    assert not (axes.get_title() + axes.get_title(loc="left")).strip(), "a caption says what a title would"
 
 
 def test_what_was_not_measured_is_said_and_is_no_error():
