@@ -20,11 +20,6 @@ NAMES = {
 """Metric -> how everything that is read writes it."""
 EARLIER = {"user_auc": "user_auc_users", "rank_correlation": "rank_correlation_users"}
 """Where results of earlier versions say how many users a metric covers."""
-<<<<<<< HEAD
-AXES = NAMES | {"user_auc": "AUC within a user", "accuracy": "pairwise accuracy", "lone_auc": "AUC of single ratings"}
-"""Metric -> how an axis of a figure writes it."""
-=======
->>>>>>> figures
 CHANCE = ("auc", "user_auc", "accuracy", "lone_auc")
 """Metrics that a coin brings to one half."""
 PROTOCOLS = {
