@@ -106,10 +106,11 @@ def _of_predictions(
     # One split: the test votes of several overlap, and a pair must not count twice for its person.
     first = blocks_of_files(paths[:1], [OURS, OVER])[shots[-1]]
     if len(users := user_gains_of(first, OURS, OVER)) > 1:
+        split = "; first split" if len(paths) > 1 else ""
         caption = (
-            f"{what}{'; first split' * (len(paths) > 1)}. What every person gains by gmt over Bradley–Terry, which "
-            "ranks models alike for all: log loss saved per pair, people with five pairs or more, sorted; thin lines are 95 % intervals over "
-            "a person's own pairs."
+            f"{what}{split}. What every person gains by gmt over Bradley–Terry, which ranks models alike for all: log "
+            "loss saved per pair, people with five pairs or more, sorted; thin lines are 95 % intervals over a "
+            "person's own pairs."
         )
         data = {"sets": [{"label": what, "users": users}], "over": OVER}
         files.append(FigureFile("user-gains", f"{name}-user-gains", data, caption, made))
