@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gmt.report.drawn_text import wrapped
-from gmt.report.look import GREY, NARROW, OURS, WIDE, new_figure, panel_name, router_label, router_look
+from gmt.report.look import GREY, NARROW, WIDE, new_figure, panel_name
+from gmt.report.result_values import OURS
+from gmt.report.router_looks import router_label, router_look
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

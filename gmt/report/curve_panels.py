@@ -8,20 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmt.report.drawn_text import wrapped
-from gmt.report.look import (
-    GREY,
-    NARROW,
-    OURS,
-    WIDE,
-    ends_of,
-    legend_rows,
-    looks_of,
-    new_figure,
-    panel_name,
-    plain,
-    shared_legend,
-    spread,
-)
+from gmt.report.look import GREY, NARROW, WIDE, ends_of, legend_rows, new_figure, panel_name, shared_legend, spread
+from gmt.report.result_values import OURS
+from gmt.report.router_looks import looks_of, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gmt.report.drawn_text import drawable, font_families, masked, wrapped
-from gmt.report.look import GREY, INK, NARROW, WIDE, new_figure, panel_name, plain
+from gmt.report.look import GREY, INK, NARROW, WIDE, new_figure, panel_name
+from gmt.report.router_looks import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

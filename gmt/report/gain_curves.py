@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gmt.report.curve_panels import draw_curves
-from gmt.report.look import NARROW, WIDE, router_label
+from gmt.report.look import NARROW, WIDE
 from gmt.report.result_values import NAMES, OURS
+from gmt.report.router_looks import router_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

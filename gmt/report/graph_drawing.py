@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from gmt.report.drawn_text import MISSING_NOTE, drawable, font_families, is_replaced, masked, wrapped
 from gmt.report.graph_layout import COLUMNS, Box, GraphLayout
-from gmt.report.look import GREY, INK, NARROW, SPARE, WIDE, plain
+from gmt.report.look import GREY, INK, NARROW, WIDE
+from gmt.report.router_looks import SPARE, plain
 from gmt.report.user_graph import GraphPicture
 
 if TYPE_CHECKING:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmt.report.drawn_text import wrapped
-from gmt.report.look import GREY, INK, NARROW, OURS, WIDE, new_figure, plain, router_look, shared_legend
+from gmt.report.look import GREY, INK, NARROW, WIDE, new_figure, shared_legend
+from gmt.report.result_values import OURS
+from gmt.report.router_looks import plain, router_look
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from gmt.evaluation.results import predictions_path
 from gmt.evaluation.summary import summarise
 from gmt.report.figure_file import FigureFile
 from gmt.report.prediction_numbers import blocks_of_files, calibration_of, gain_routers, gains_over, user_gains_of
-from gmt.report.result_values import OURS, PROTOCOLS, measured_on, shots_of
+from gmt.report.result_values import OURS, PROTOCOLS, measured_on, routers_of, shots_of
 from gmt.runs import read_run_json
 
 OVER = "bradley_terry"
@@ -36,21 +36,33 @@ def files_of_results(name: str, paths: Sequence[Path], beside: Mapping[str, Sequ
     head = results[0][1]
     made = f"gmt train DATA --run RUN; gmt eval --run RUN ({len(results)} split{'s' * (len(results) > 1)})"
     if not any(one.get("pairs") or one.get("lone_ratings") for _, one in results):
-        what = f"{name}: no two answers of a comparison were rated differently among the {head['comparisons']} asked"
+        asked = f"among the {head.get('comparisons', 0):,} asked"
+        what = f"{name}: no two answers of a comparison were rated differently {asked}"
         return [], [f"{what}, so there is nothing to draw; ask with more votes, or another split"]
     joined = _joined([path for path, _ in results]) if len(results) > 1 else dict(head)
-    joined |= {"protocol": head["protocol"], "data": _set_of(name, head)}
+    joined |= {"protocol": head.get("protocol", ""), "data": _set_of(name, head)}
     files = [_routers(name, joined, made)]
-    there = [path for path, _ in results if predictions_path(path).is_file()]
-    if not head.get("pairs") or len(there) < len(results):
-        return files, [f"{name}: its predictions or its pairs are missing, so gains and calibration are left out"]
-    return files + _of_predictions(name, joined, there, made, beside or {}), []
+    missing = _missing(head, joined, [path for path, _ in results])
+    if missing:
+        return files, [f"{name}: {missing}, so gains and calibration are left out"]
+    return files + _of_predictions(name, joined, [path for path, _ in results], made, beside or {}), []
+
+
+def _missing(head: Mapping[str, Any], joined: Mapping[str, Any], paths: Sequence[Path]) -> str:
+    """Say what the figures of predictions lack; empty where they lack nothing."""
+    if not head.get("pairs"):
+        return "no two answers of a comparison were rated differently"
+    if gone := [path for path in paths if not predictions_path(path).is_file()]:
+        return f"{predictions_path(gone[0]).name} is not beside {gone[0].name}"
+    there = joined["shots"][shots_of(joined)[-1]]["routers"]
+    absent = [one for one in (OURS, OVER) if one not in there]
+    return f"{absent[0]} was not measured (gmt eval --baselines all)" if absent else ""
 
 
 def _routers(name: str, result: Mapping[str, Any], made: str) -> FigureFile:
     shots = shots_of(result)
     # The oracle reads the answer: left out of the figure, and of its file.
-    routers = result["shots"][shots[-1]]["routers"]
+    routers = routers_of(result, shots[-1])
     metrics = [m for m in DRAWN if any((cells.get(m) or {}).get("value") is not None for cells in routers.values())][:2]
     kept = {key: result[key] for key in ("protocol", "data", "users", "pairs", "seeds") if key in result}
     cells = {r: {metric: found.get(metric) for metric in metrics} for r, found in routers.items()}
@@ -67,8 +79,6 @@ def _of_predictions(
 ) -> list[FigureFile]:
     shots = shots_of(result)
     there = result["shots"][shots[-1]]["routers"]
-    if OVER not in there or OURS not in there:
-        return []
     blocks = blocks_of_files(paths, gain_routers(there, OVER))
     what, files = measured_on(result, with_shots=False), []
     if len(shots) > 1:
@@ -106,10 +116,11 @@ def _of_predictions(
     # One split: the test votes of several overlap, and a pair must not count twice for its person.
     first = blocks_of_files(paths[:1], [OURS, OVER])[shots[-1]]
     if len(users := user_gains_of(first, OURS, OVER)) > 1:
+        split = "; first split" if len(paths) > 1 else ""
         caption = (
-            f"{what}{'; first split' * (len(paths) > 1)}. What every person gains by gmt over Bradley–Terry, which "
-            "ranks models alike for all: log loss saved per pair, people with five pairs or more, sorted; thin lines are 95 % intervals over "
-            "a person's own pairs."
+            f"{what}{split}. What every person gains by gmt over Bradley–Terry, which ranks models alike for all: log "
+            "loss saved per pair, people with five pairs or more, sorted; thin lines are 95 % intervals over a "
+            "person's own pairs."
         )
         data = {"sets": [{"label": what, "users": users}], "over": OVER}
         files.append(FigureFile("user-gains", f"{name}-user-gains", data, caption, made))

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gmt.report.drawn_text import wrapped
-from gmt.report.look import GREY, INK, NARROW, OURS, ROUTERS, WIDE, new_figure, plain, router_label, router_look
-from gmt.report.result_values import CHANCE, NAMES, end_of, measured_on, routers_of, shots_of
+from gmt.report.look import GREY, INK, NARROW, WIDE, new_figure
+from gmt.report.result_values import CHANCE, NAMES, OURS, end_of, measured_on, routers_of, shots_of
+from gmt.report.router_looks import ROUTERS, plain, router_label, router_look
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

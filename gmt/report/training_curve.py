@@ -7,8 +7,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gmt.report.look import GREY, NARROW, WIDE, new_figure, panel_name, plain
+from gmt.report.look import GREY, NARROW, WIDE, new_figure, panel_name
 from gmt.report.result_values import number
+from gmt.report.router_looks import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmt.report.drawn_text import wrapped
-from gmt.report.look import GREY, INK, NARROW, WIDE, new_figure, plain
+from gmt.report.look import GREY, INK, NARROW, WIDE, new_figure
+from gmt.report.router_looks import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -124,8 +124,8 @@ def courses_figure(panels: Mapping[str, Estimates]) -> FigureFile:
     """Return the figure of what is known after some votes, and what it cost: a row per world."""
     measures = {
         "order": "pairs in true order",
-        "regret": "utility lost on new questions",
-        "shown": "utility lost so far",
+        "regret": "lost on new questions",
+        "shown": "lost so far",
     }
     drawn: list[dict[str, Any]] = []
     for world, found in panels.items():
@@ -138,7 +138,6 @@ def courses_figure(panels: Mapping[str, Estimates]) -> FigureFile:
                     "axis": "votes of the new person",
                     "measure": title,
                     "points": [int(key.split("@")[1]) for key in keys],
-                    "spaced": True,
                     "ours": "best two",
                     "lines": {
                         way: [None if one is None else one.to_json() for one in cells]

@@ -3,7 +3,8 @@ import pytest
 
 from gmt.report.curve_panels import draw_curves
 from gmt.report.gain_curves import draw_gains
-from gmt.report.look import NARROW, ROUTERS, WIDE
+from gmt.report.look import NARROW, WIDE
+from gmt.report.router_looks import ROUTERS
 
 
 def cell(value):

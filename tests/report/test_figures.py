@@ -2,12 +2,18 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from gmt.data.interactions import TEST
 from gmt.errors import DataError, RunError
+from gmt.evaluation.evaluate import evaluate
 from gmt.report import figures
 from gmt.report.figure_file import FigureFile
 from gmt.report.figure_kinds import KINDS
+from gmt.rivals.registry import make_router
+from tests.factories import random_dataset
 from tests.report.test_router_figures import result
 from tests.report.test_user_graph import talk
 
@@ -87,3 +93,43 @@ def test_every_kind_draws_by_a_function_that_takes_a_width():
 def test_a_results_file_keeps_what_a_reader_needs(tmp_path):
     one = FigureFile("routers", "x", {"results": [result()]}, "What it shows.", "gmt eval --run RUN", "Paper, Figure 2")
     assert FigureFile.read(one.save(tmp_path)) == one
+
+
+def test_a_reference_that_was_not_measured_is_named(tmp_path):
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "seen.predictions.parquet")
+    (tmp_path / "seen.json").write_text(json.dumps({**result(), "comparisons": 12}))
+    drawn = figures.make_figures([tmp_path / "seen.json"], tmp_path / "out")
+    assert len(drawn.paths) == 2 and "bradley_terry was not measured" in drawn.notes[0]
+
+
+def split(folder, seed, ours="user_bradley_terry"):
+    """Write the results of one split of new people, with a router of another name in our place."""
+    data = random_dataset(seed, users=12, comparisons_per_user=25, protocol="new-users")
+    known = data.select(data.table.split != TEST)
+    gmt = make_router(ours).fit(known)
+    gmt.name = "gmt"
+    path = folder / f"{ours}-{seed}.json"
+    rivals = [make_router("bradley_terry").fit(known)]
+    evaluate(data, [gmt, *rivals], seed=seed, shots=[0, 5], draws=2, out=path)
+    return path
+
+
+def test_splits_are_joined_and_another_design_is_drawn_beside_ours(tmp_path):
+    ours = [split(tmp_path, seed) for seed in (0, 1)]
+    other = [split(tmp_path, seed, "model_mean") for seed in (0, 1)]
+    drawn = figures.make_figures(
+        ours, tmp_path / "out", save=tmp_path / "kept", join="set-new-users", beside={"paper": other}
+    )
+    assert not drawn.notes
+    kinds = {path.stem.removeprefix("set-new-users-"): FigureFile.read(path) for path in (tmp_path / "kept").iterdir()}
+    assert set(kinds) == {"routers", "cold-start", "calibration", "user-gains"}
+    assert "set: new people" in kinds["routers"].caption and "2 splits" in kinds["routers"].caption
+    (gains,) = kinds["cold-start"].data["sets"]
+    assert list(gains["gains"]) == ["0", "5"] and set(gains["gains"]["5"]) == {"gmt", "paper"}
+    assert gains["gains"]["5"]["paper"]["auc"]["low"] is not None
+    # One split each: the router is drawn once whichever it was.
+    alone = figures.make_figures(ours[:1], tmp_path / "alone", save=tmp_path / "one")
+    assert (
+        len(alone.paths) == 8
+        and "splits" not in FigureFile.read(tmp_path / "one" / f"{ours[0].stem}-routers.json").caption
+    )

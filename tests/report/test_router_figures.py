@@ -1,5 +1,6 @@
-from gmt.report.look import NARROW, ROUTERS
+from gmt.report.look import NARROW
 from gmt.report.router_figures import draw_dots, draw_routers
+from gmt.report.router_looks import ROUTERS
 
 
 def cell(value):
