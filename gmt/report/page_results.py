@@ -10,9 +10,9 @@ import numpy as np
 
 from gmt.evaluation.controls import OWNERS_SHUFFLED, SIMPLE_CONTROLS, UNKNOWN_USER
 from gmt.evaluation.summary import summarise
-from gmt.report.look import router_label
 from gmt.report.markdown import interval_cell
 from gmt.report.result_values import LEFT_OUT, OURS, covered_users, metric_head, shots_of
+from gmt.report.router_looks import router_label
 from gmt.report.run_facts import RunFacts
 from gmt.report.verdict_text import verdict_lines
 from gmt.rivals.registry import RIVALS

@@ -159,7 +159,7 @@ class _Section:
         results = shown_results(facts)
         self.progress("figures")
         private = self.options.texts and self.options.names and self.router.config.state.texts
-        figures = page_figures(facts, history, self.id, private)
+        figures = page_figures(facts, self.id, private)
         files = read_manifest(facts.folder.root).files if (facts.folder.root / MANIFEST).is_file() else {}
         size = sum(len(figure.svg) for figure in figures)
         users, known = self._users(limit - size)

@@ -20,6 +20,16 @@ NAMES = {
 """Metric -> how everything that is read writes it."""
 EARLIER = {"user_auc": "user_auc_users", "rank_correlation": "rank_correlation_users"}
 """Where results of earlier versions say how many users a metric covers."""
+CHANCE = ("auc", "user_auc", "accuracy", "lone_auc")
+"""Metrics that a coin brings to one half."""
+PROTOCOLS = {
+    "seen": "known people",
+    "new-users": "new people",
+    "new-questions": "known people, new questions",
+    "new-models": "a new model",
+    "drift": "people who change",
+    "given": "the split that the data came with",
+}
 OURS = "gmt"
 # The oracle reads the answer; a dot at 1 would only squeeze the others together.
 LEFT_OUT = ("oracle",)
@@ -64,10 +74,18 @@ def metric_head(metric: str, found: Mapping[str, Any], users: float) -> str:
     return NAMES[metric] if covered is None or covered >= users else f"{NAMES[metric]} ({covered:,} users)"
 
 
-def title_of(result: Mapping[str, Any], with_shots: bool = True) -> str:
-    """Say what was measured: protocol, shots, users and pairs."""
+def measured_on(result: Mapping[str, Any], with_shots: bool = True) -> str:
+    """Say on what a result was measured: data set, protocol, shots, people and pairs."""
     shots = shots_of(result)
-    parts = [str(result.get("protocol", "")), f"{shots[-1]} shots" if with_shots and shots[-1].isdigit() else ""]
-    if result.get("users"):
-        parts.append(f"{result['users']} users, {result.get('pairs', 0):,} pairs")
-    return ", ".join(part for part in parts if part)
+    protocol = str(result.get("protocol", ""))
+    what = PROTOCOLS.get(protocol, protocol)
+    if with_shots and shots[-1].isdigit():
+        what += f" after {shots[-1]} rated rounds"
+    parts = [part for part in (str(result.get("data") or ""), what) if part]
+    counts = [
+        f"{round(result[key]):,} {word}" for key, word in (("users", "people"), ("pairs", "pairs")) if result.get(key)
+    ]
+    seeds = result.get("seeds")
+    if isinstance(seeds, list) and len(seeds) > 1:
+        counts.append(f"{len(seeds)} splits")
+    return ": ".join(parts) + (f" ({', '.join(counts)})" if counts else "")
