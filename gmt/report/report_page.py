@@ -264,7 +264,8 @@ def _likings(card: UserCard) -> list[dict[str, Any]]:
     """Return what is drawn of a user's liking of models: scores about their mean, and bars of at most 50 units."""
     if not card.likings:
         return []
-    mean, unknown = (math.fsum(one[at] for one in card.likings) / len(card.likings) for at in (1, 2))
+    mean = math.fsum(score for _, score, _ in card.likings) / len(card.likings)
+    unknown = math.fsum(base for _, _, base in card.likings) / len(card.likings)
     rows = [(model, score - mean, of_unknown - unknown) for model, score, of_unknown in card.likings]
     largest = max(max(abs(score - base) for _, score, base in rows), 1e-9)
     out = []
