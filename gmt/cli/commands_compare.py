@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gmt.cli.console import Terminal
-from gmt.cli.options import AllowDownload, Json, Quiet, Seed, finite
+from gmt.cli.options import Json, Quiet, Seed, finite
 
 compare_commands = typer.Typer()
 
@@ -24,7 +24,6 @@ def report(
     megabytes: Annotated[
         float, typer.Option(help="Size that users are left out for.", min=1, max=1000, callback=finite)
     ] = 8.0,
-    allow_download: AllowDownload = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -41,9 +40,7 @@ def report(
     words += [part for name in user or () for part in ("--user", name)]
     words += ["--no-texts"] * no_texts + ["--no-names"] * no_names + ["--megabytes", f"{megabytes:g}"]
     with terminal.bar("reading", None, count=False) as advance:
-        found = write_report(
-            runs, out, options, words, progress=lambda what: advance(1, what), allow_download=allow_download
-        )
+        found = write_report(runs, out, options, words, progress=lambda what: advance(1, what))
     terminal.result(found)
     shown = ", ".join(f"{one['shown']:,} of {one['all']:,} users of {run}" for run, one in found["users"].items())
     terminal.text(f"{out}: {shown}; {found['bytes'] / 1e6:.1f} MB, opens in any browser without a network")

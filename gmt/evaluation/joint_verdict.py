@@ -79,5 +79,8 @@ def _mean(intervals: Sequence[Mapping[str, float | None] | None]) -> dict[str, f
     there = [one for one in intervals if one is not None]
     if len(there) < len(intervals):
         return None
-    columns = {end: [one[end] for one in there] for end in ("value", "low", "high")}
-    return {end: None if None in values else float(np.mean(values)) for end, values in columns.items()}
+    out: dict[str, float | None] = {}
+    for end in ("value", "low", "high"):
+        values = [value for one in there if (value := one[end]) is not None]
+        out[end] = float(np.mean(values)) if len(values) == len(there) else None
+    return out

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from gmt.evaluation.intervals import Interval
 from gmt.evaluation.predictions import blocks_of
@@ -51,8 +50,8 @@ def _pair(first: Result, second: Result, sides: list[pa.Table], seed: int) -> di
         asked["both"] += len(both)
         for side, (part, numbers) in enumerate(zip(parts, keys, strict=True)):
             asked[SIDES[side]] += len(numbers)
-            wanted = pa.array([numbers[key] for key in both], part["comparison"].type)
-            kept[side].append(part.filter(pc.is_in(part["comparison"], value_set=wanted)))
+            wanted = np.isin(part["comparison"].to_numpy(), [numbers[key] for key in both])
+            kept[side].append(part.filter(pa.array(wanted)))
     same = asked["both"] == asked["first"] == asked["second"]
     found: dict[str, Any] = {"asked": asked, "same": same, "routers": {}}
     if not asked["both"]:
@@ -109,8 +108,8 @@ def _targets(part: pa.Table) -> dict[Hashable, int]:
 
 
 def _values(table: pa.Table, column: str) -> list[Any]:
-    return pc.unique(table[column]).to_pylist()
+    return table[column].unique().to_pylist()
 
 
 def _where(table: pa.Table, column: str, value: Any) -> pa.Table:
-    return table.filter(pc.equal(table[column], pa.scalar(value, table[column].type)))
+    return table.filter(pa.array(table[column].to_numpy(zero_copy_only=False) == value))

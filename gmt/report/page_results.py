@@ -23,9 +23,10 @@ CONTROLS = (OWNERS_SHUFFLED, UNKNOWN_USER, *SIMPLE_CONTROLS)
 
 @dataclass(frozen=True)
 class TableRow:
-    """Hold a router of a table: its name, what it is, its cells and ours less its AUC."""
+    """Hold a router of a table: its name, the same for readers, what it is, its cells and ours less its AUC."""
 
     name: str
+    label: str
     kind: str
     cells: tuple[str, ...]
     ahead: str
@@ -129,7 +130,7 @@ def _table(shots: str, found: Mapping[str, Any], summary: Mapping[str, Any]) -> 
         cells = tuple(minus(interval_cell(found["routers"][name].get(metric))) for metric in metrics)
         ahead = (found["differences"].get(f"{OURS} - {name}") or {}).get(metrics[0]) if metrics else None
         ahead = minus(interval_cell(ahead, "+")) if ahead else ""
-        rows.append(TableRow(router_label(name), kind_of(name), cells, ahead))
+        rows.append(TableRow(name, router_label(name), kind_of(name), cells, ahead))
     title = "" if shots == "all" else f"after {shots} rated rounds of a user"
     return ResultTable(title, tuple(metric_head(metric, found, users) for metric in metrics), tuple(rows))
 

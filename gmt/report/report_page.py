@@ -62,7 +62,6 @@ def write_report(
     command: Sequence[str] = ("gmt", "report"),
     made: datetime | None = None,
     progress: Callable[[str], object] | None = None,
-    allow_download: bool = False,
 ) -> dict[str, Any]:
     """Write the page of some runs.
 
@@ -73,7 +72,6 @@ def write_report(
         command: What the receipt says the page was made by.
         made: When; now by default.
         progress: Called with what is being done.
-        allow_download: As in `Router.from_pretrained`.
 
     Returns:
         `page`, `bytes`, and `users`: run -> how many of how many users are shown.
@@ -91,7 +89,7 @@ def write_report(
         tell = (lambda what, name=facts.name: progress(f"{name}: {what}")) if progress is not None else None
         # A share each of what is left, so that the first run does not take all.
         share = left / (len(every) - number + 1)
-        section = _Section(facts, f"run-{number}", options, pages, tell, allow_download).fill(share, command)
+        section = _Section(facts, f"run-{number}", options, pages, tell).fill(share, command)
         left -= section.pop("size")
         sections.append(section)
     lost = [name for name in options.named if not any(name in section["known"] for section in sections)]
@@ -144,11 +142,10 @@ class _Section:
         options: PageOptions,
         pages: jinja2.Environment,
         progress: Callable[[str], object] | None,
-        allow_download: bool,
     ) -> None:
         self.facts, self.id, self.options, self.pages = facts, id, options, pages
         self.progress = progress or (lambda what: None)
-        self.router = Router.from_pretrained(facts.folder.root, allow_download=allow_download)
+        self.router = Router.from_pretrained(facts.folder.root)
 
     def fill(self, limit: float, command: Sequence[str]) -> dict[str, Any]:
         """Return what the template shows; users come last, as many as there is room for.
@@ -267,7 +264,8 @@ def _likings(card: UserCard) -> list[dict[str, Any]]:
     """Return what is drawn of a user's liking of models: scores about their mean, and bars of at most 50 units."""
     if not card.likings:
         return []
-    mean, unknown = (math.fsum(one[at] for one in card.likings) / len(card.likings) for at in (1, 2))
+    mean = math.fsum(score for _, score, _ in card.likings) / len(card.likings)
+    unknown = math.fsum(base for _, _, base in card.likings) / len(card.likings)
     rows = [(model, score - mean, of_unknown - unknown) for model, score, of_unknown in card.likings]
     largest = max(max(abs(score - base) for _, score, base in rows), 1e-9)
     out = []

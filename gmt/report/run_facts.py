@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from gmt.evaluation.summary import label_of
 from gmt.manifest import MANIFEST, read_manifest
 from gmt.runs import RunFolder, read_card, read_run_json
 
+# `//user:password@host` and `?password=…`; a password with a sign of these is written in percents there.
+SECRET = re.compile(r"(://[^/@:\s]*:)[^/@\s]*@|([?&](?:ssl)?password=)[^&\s]*")
+
 
 @dataclass(frozen=True, eq=False)
 class RunFacts:
@@ -23,7 +27,7 @@ class RunFacts:
     Args:
         folder: The run.
         card: Its card.
-        settings: Every setting by its full name, such as `train.lr`, defaults included.
+        settings: Every setting by its full name, such as `train.lr`, defaults included, passwords left out.
         made: When it was trained, as ISO 8601 in UTC; None of runs of earlier versions.
         data_card: The card of the data folder; None where that is gone or is not what the run was trained on.
         data_state: `unchanged`, `changed` or `gone`, of the data folder.
@@ -48,7 +52,7 @@ class RunFacts:
         folder = RunFolder(Path(run)).require()
         card = read_card(folder.card)
         made = read_manifest(folder.root).made if (folder.root / MANIFEST).is_file() else None
-        settings = flat(load_config(folder.config).to_dict())
+        settings = {name: shareable(value) for name, value in flat(load_config(folder.config).to_dict()).items()}
         data_card, state = _data_card(Path(card["data"]["path"]), card["data"]["sha256"])
         return cls(folder, card, settings, made, data_card, state, _results_of(folder))
 
@@ -73,6 +77,13 @@ def flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         nested = isinstance(value, Mapping) and value
         out |= flat(value, f"{before}{name}.") if nested else {f"{before}{name}": value}
     return out
+
+
+def shareable(value: Any) -> Any:
+    """Return a setting without the password that the address of a database may hold."""
+    if not isinstance(value, str):
+        return value
+    return SECRET.sub(lambda found: f"{found[1] or found[2]}***{'@' if found[1] else ''}", value)
 
 
 def _data_card(folder: Path, sha256: str) -> tuple[Mapping[str, Any] | None, str]:

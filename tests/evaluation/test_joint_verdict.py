@@ -47,7 +47,7 @@ def test_what_a_seed_lacks_cannot_be_told_of_all():
     assert together(judged(), results()) is None  # measured without controls
     found = together(judged(curve=CURVE), judged())
     assert found is not None and found["votes"] is None and found["people"] is None
-    few = {"votes": [], "people": {"users": 8, "loss": ends(0.01, None)}}
+    few = {"votes": [], "people": {"users": 8, "loss": {"value": 0.01, "low": None, "high": None}}}
     found = together(judged(curve=few), judged(curve=CURVE))
     assert found is not None and found["people"]["loss"]["low"] is None and found["people"]["helps"] is None
     assert joint_verdict({"users": 3, "shots": {}}, [judged()]) is None

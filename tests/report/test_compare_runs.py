@@ -7,7 +7,7 @@ import pytest
 
 from gmt.errors import RunError
 from gmt.report.compare_runs import compare_runs
-from gmt.report.run_facts import RunFacts, flat
+from gmt.report.run_facts import RunFacts, flat, shareable
 from tests.report.hostile_run import make_hostile_run, train_hostile_run
 from tests.trained import must
 
@@ -106,3 +106,19 @@ def test_a_longer_list_of_models_shows_what_was_added(runs, tmp_path, capsys):
 
 def test_settings_are_known_by_their_full_names():
     assert flat({"a": {"b": 1, "c": {"d": [2]}}, "e": {}}) == {"a.b": 1, "a.c.d": [2], "e": {}}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("postgresql://ana:s3cret@host:5432/name", "postgresql://ana:***@host:5432/name"),
+        ("postgresql://:s3cret@host/name", "postgresql://:***@host/name"),
+        ("postgresql://ana@host/name?password=s3cret&x=1", "postgresql://ana@host/name?password=***&x=1"),
+        ("postgresql://ana@host:5432/name", "postgresql://ana@host:5432/name"),
+        ("sqlite:///runs/state.db", "sqlite:///runs/state.db"),
+        (0.5, 0.5),
+        (None, None),
+    ],
+)
+def test_no_password_is_shown(value, shown):
+    assert shareable(value) == shown

@@ -70,7 +70,10 @@ def test_the_page_says_verdict_data_results_users_and_receipt(hostile, written):
     ids = {attributes["id"] for _, attributes in page.found if "id" in attributes}
     for part in ("verdict", "data", "results", "figures", "users", "receipt"):
         assert f"run-1-{part}" in ids and {"href": f"#run-1-{part}"} in page.of("a")
-    assert "routing by person" in page.said.lower() and "owners shuffled" in page.said
+    assert (
+        "routing by person" in page.said.lower()
+        and "owners_shuffled is gmt with each history handed to another user" in page.said
+    )
     auc = result["shots"]["all"]["routers"]["gmt"]["auc"]
     assert f"{auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}]" in page.said
     assert card["data"]["sha256"] in page.said and card["encoder"]["revision"] in page.said
