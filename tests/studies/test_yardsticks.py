@@ -168,3 +168,13 @@ def test_the_study_writes_accuracies_by_group_for_the_map(bench: Path, tmp_path:
         *("gmt", "gmt, user-blind", "ridge on answers", "ridge on answers, user-blind"),
     }
     assert found["groups"]["unseen"]["gmt"] == found["measured"][0]["accuracy"]
+
+
+def test_a_yardstick_is_a_part_of_the_map_too(bench: Path, tmp_path: Path, capsys: Any) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["reproduce", "p-check", "--input", str(bench), "--quick", "--out", str(tmp_path / "out"), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    (row,) = found["rows"]
+    assert found["parts"][0]["status"] == "done" and row["status"].startswith("quick, not a result")
+    assert row["rival"].startswith("ridge on answers") or row["rival"].startswith("gmt, user-blind")
+    assert "65.11 PRISM" in row["published"] and row["against"].endswith("the range")
