@@ -28,6 +28,8 @@ HUB_CONFIG = "config.json"
 """Lies in runs that come from the hub, which counts downloads by it."""
 STATE = "GMT_STATE"
 """Environment variable that names the database of the state."""
+DEMO = Path("runs/demo")
+"""The run that `gmt demo` makes, and commands ask where none is named."""
 STORE = ("vectors.npy", "keys.parquet", "encoder.json")
 """Files of the vectors."""
 CARD = {
@@ -158,6 +160,9 @@ class RunFolder:
         Raises:
             RunError: This is no finished run.
         """
+        if not self.root.exists():
+            made = "gmt demo makes one, " if self.root == DEMO else ""
+            raise RunError(f"there is no run {self.root}; {made}gmt train --run {self.root} trains one")
         for path in (self.config, self.card, self.models, self.history):
             if not path.is_file():
                 raise RunError(f"{self.root} holds no {path.name}; train it with gmt train --run {self.root}")

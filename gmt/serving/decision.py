@@ -145,6 +145,9 @@ def rank(
     Raises:
         UserError: A draw is asked for where there is no covariance, or costs are to count and are not known.
     """
+    # A weight below 0 would reward what is dear, and NaN rank nothing.
+    if not 0 <= cost_weight < np.inf:
+        raise UserError(f"the weight of cost is {cost_weight}; expected a finite number of logits from 0 on")
     if cost_weight and cost is None:
         raise UserError(
             "nothing is known of what some candidates cost; state prices with gmt models add --output-price, or leave "

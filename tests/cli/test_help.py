@@ -53,8 +53,8 @@ def test_no_help_has_a_hole(words):
     for word in words:
         command = command.commands[word]  # pyright: ignore[reportAttributeAccessIssue]
     texts = [command.help, command.epilog, *(getattr(one, "help", None) for one in command.params)]
-    texts += [one.show_default for one in command.params if isinstance(getattr(one, "show_default", None), str)]
-    assert [text for text in texts if text and re.search(r"<[a-zA-Z]", text)] == []
+    texts += [getattr(one, "show_default", None) for one in command.params]
+    assert [text for text in texts if isinstance(text, str) and re.search(r"<[a-zA-Z]", text)] == []
 
 
 @pytest.mark.parametrize("width", [40, 60])

@@ -105,7 +105,7 @@ def test_the_door_for_a_checkout_and_a_mistake_in_a_real_process(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "gmt: none holds no config.yaml; train it with gmt train --run none\n"
+    assert done.stderr == "gmt: there is no run none; gmt train --run none trains one\n"
 
 
 MISTAKES = {

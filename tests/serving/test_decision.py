@@ -24,6 +24,12 @@ def test_candidates_stand_best_first_with_their_chance_against_the_others():
     assert np.mean([choice.win_probability for choice in ranking]) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("weight", [-2.0, np.nan, np.inf])
+def test_a_weight_of_cost_that_is_none_is_refused(weight):
+    with pytest.raises(UserError, match="weight of cost is .*expected a finite number"):
+        rank(MODELS, np.zeros(3), np.zeros(3), 1.0, cost=np.ones(3), cost_weight=weight)
+
+
 def test_equal_scores_are_even_and_stand_by_name():
     ranking = rank(["c", "a", "b"], np.zeros(3), np.zeros(3), 1.0)
     assert [choice.model for choice in ranking] == MODELS
