@@ -108,7 +108,10 @@ def train_run(
 
 def _drop_offsets(run: RunFolder, config: RunConfig) -> int:
     """Drop what was learned of single users beside the earlier network; return of how many."""
-    gone = 0
+    kept = list(run.users.glob("*.safetensors"))  # of an older gmt
+    for path in kept:
+        path.unlink()
+    gone = len(kept)
     for store in kept_states(run, config):
         with store.change() as change:
             gone += change.drop_offsets()
