@@ -15,13 +15,22 @@ LEARNS_IN_FORKS = pytest.mark.skipif(
 )
 
 
+def share():
+    """Return the share of a soak that `GMT_SOAK_SHARE` names, all by default."""
+    return min(float(os.environ.get("GMT_SOAK_SHARE", "1")), 1.0)
+
+
+def count_of(most):
+    """Return the share of a count."""
+    return max(round(share() * most), 1)
+
+
 def share_of(points, seed="share"):
-    """Return the share of points that `GMT_SOAK_SHARE` names, drawn with a fixed seed, in order; all by default."""
+    """Return the share of points, drawn with a fixed seed, in order."""
     points = list(points)
-    share = float(os.environ.get("GMT_SOAK_SHARE", "1"))
-    if share >= 1:
+    if share() == 1:
         return points
-    return [points[at] for at in sorted(random.Random(seed).sample(range(len(points)), round(share * len(points))))]
+    return [points[at] for at in sorted(random.Random(seed).sample(range(len(points)), count_of(len(points))))]
 
 
 def is_change(event, args):

@@ -9,6 +9,7 @@ from gmt.bench.gateway_load import gateway_under_load, many_streams, many_votes,
 from gmt.bench.server_process import server_process
 from gmt.errors import RunError
 from gmt.serving.pretrained import Router
+from tests.crashes import count_of
 
 MODELS = ("m0", "m1")
 MOST_GROWTH = 48.0
@@ -86,7 +87,7 @@ def test_a_thousand_streams_at_once_are_all_complete(tmp_path):
 
 @pytest.mark.soak
 def test_eight_writers_of_a_thousand_votes_through_two_processes_lose_none(tmp_path, state):
-    check_votes(tmp_path, state, 8, 1000)
+    check_votes(tmp_path, state, 8, count_of(1000))
 
 
 @pytest.mark.soak

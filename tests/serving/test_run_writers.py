@@ -13,7 +13,7 @@ from gmt.bench.made_data import made_dataset, made_run
 from gmt.cli.main import main
 from gmt.runs import RunFolder
 from gmt.serving.pretrained import Router
-from tests.crashes import LEARNS_IN_FORKS
+from tests.crashes import LEARNS_IN_FORKS, count_of
 
 WRITERS, VOTES, AT_ONCE = 8, 50, 10
 pytestmark = LEARNS_IN_FORKS
@@ -147,9 +147,13 @@ def test_eight_writers_lose_nothing_while_two_ask(place):
 
 @pytest.mark.soak
 def test_eight_writers_of_a_thousand_votes_lose_nothing(place):
-    check(*place, 1000)
+    check(*place, count_of(1000))
 
 
 @pytest.mark.soak
 def test_eight_writers_with_a_command_for_every_vote_lose_nothing(place):
-    check(*place, 50, lambda run, url, n: [fork.Process(target=by_commands, args=(run, url, w, n)) for w in range(8)])
+    check(
+        *place,
+        count_of(50),
+        lambda run, url, n: [fork.Process(target=by_commands, args=(run, url, w, n)) for w in range(8)],
+    )

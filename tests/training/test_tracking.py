@@ -132,5 +132,5 @@ def test_a_training_may_go_on_with_another_tracker(demo_data, tmp_path):
     )
     again, _ = trained(demo_data, tmp_path / "run", resume=True)
     assert again["valid"] == card["valid"]
-    with pytest.raises(RunError, match="the run was trained with train = "):
+    with pytest.raises(RunError, match="train.lr 0.002 → 0.5"):
         trained(demo_data, tmp_path / "run", "train.lr=0.5", resume=True)
