@@ -6,8 +6,8 @@ import ast
 from pathlib import Path
 
 STUDIES = (
-    *("real_votes", "more_people", "leave_one_out", "lone_settings", "liked_forms"),
-    *("planted_users", "tables"),
+    *("real_votes", "more_people", "leave_one_out", "lone_settings", "lone_losses"),
+    *("liked_forms", "planted_users", "tables"),
     *("sweeps", "choice", "ablations", "turns", "follow_ups", "learned_parts", "personalized", "answer_rivals"),
     *("judged_users", "yardsticks"),
 )
