@@ -86,10 +86,13 @@ def _modes_of_effects(
     from gmt.posterior.placed_outcomes import PlacedOutcomes
     from gmt.posterior.placement import fetched, placed, solver_device
 
-    device = solver_device() if device is None else device
-    size, basis = np.linalg.eigh(covariance)
+    if device is None:
+        # P² T for every Zᵀ W Z, P³ for its factor.
+        (users, most), size = index.shape, len(covariance)
+        device = solver_device(float(users) * size**2 * (most + size))
+    spread, basis = np.linalg.eigh(covariance)
     # By eigenvalues, for a Cholesky factor does not exist where a term is off and S is singular.
-    factor = placed(basis * np.sqrt(np.maximum(size, 0.0)), device)
+    factor = placed(basis * np.sqrt(np.maximum(spread, 0.0)), device)
     at, mask = np.maximum(index, 0), placed(index >= 0, device)
     a, b, offset = (placed(part[at], device) for part in (votes.a, votes.b, known))
     lone, models = placed(votes.lone[at], device)[:, :, None], votes.models

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,9 +12,23 @@ DTYPE = torch.float64
 """Of every solve: the modes are wanted to nine digits, which single precision does not have."""
 
 
-def solver_device() -> torch.device:
-    """Return the GPU of this process where there is one, else the processor."""
-    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+WORTH_MOVING = 2e6
+"""Multiplications of a Newton step from which a GPU is faster than the processor.
+
+Measured on an H100 beside sixteen cores (docs/performance.md): 32 users of 16 votes each (1.3e5) take five times as
+long on the GPU, whose every operation costs a launch; 256 of them (1e6) the same; 256 of 40 votes (1.6e7) a quarter.
+"""
+
+
+def solver_device(work: float = math.inf) -> torch.device:
+    """Return the GPU of this process where there is one and the work is worth moving there, else the processor.
+
+    Args:
+        work: Multiplications of one step, about.
+    """
+    if work < WORTH_MOVING or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())
 
 
 def devices() -> list[torch.device]:

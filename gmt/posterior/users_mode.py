@@ -30,13 +30,14 @@ def users_mode(
     Args:
         kernel: (B, T, T) K.
         outcomes, offset, mask, start: (B, T), as `laplace_mode` has them.
-        device: Where to solve; by default this process's GPU, where there is one and torch is loaded.
+        device: Where to solve; by default this process's GPU, where one is at hand, torch is loaded and it is worth it.
     """
     # Loading torch takes longer than the few users whom a process without it solves for.
     if device is None and "torch" in sys.modules:
         from gmt.posterior.placement import solver_device
 
-        device = solver_device()
+        # T³ for factors of each of B systems.
+        device = solver_device(float(len(kernel)) * kernel.shape[1] ** 3)
     if device is None or device.type == "cpu":
         return laplace_mode(
             lambda x: (kernel @ x[:, :, None])[:, :, 0],
