@@ -24,6 +24,8 @@ def read_run_json(path: Path) -> Any:
 
 STATE_FILE = "state.db"
 """Holds what people told a run, unless another database is named."""
+HUB_CONFIG = "config.json"
+"""Lies in runs that come from the hub, which counts downloads by it."""
 STATE = "GMT_STATE"
 """Environment variable that names the database of the state."""
 STORE = ("vectors.npy", "keys.parquet", "encoder.json")
@@ -147,7 +149,7 @@ class RunFolder:
             self.metrics,
             self.conditioned,
         )
-        own = [path.name for path in (*files, self.metrics, self.trained)]
+        own = [path.name for path in (*files, self.metrics, self.trained)] + [HUB_CONFIG]
         return name in [*own, *(f"{self.embeddings.name}/{part}" for part in STORE)]
 
     def require(self) -> RunFolder:

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import typer
 
@@ -54,6 +56,7 @@ LEFT_OUT = {
     r"^gmt prep recipe:(?!llmfao)": "tests/data_prep/recipes/test_shelf.py reads made rows of the published shapes",
     r"^gmt serve": "serves until it is stopped; tests/gateway/test_processes.py starts it",
     r"^gmt replay": "reads what gmt serve --log wrote; tests/gateway/test_replay.py runs it",
+    r"^gmt train data/newer": "tests/training/test_retraining_keeps_people.py trains a run again",
     r"^gmt cut": "tests/data_prep/test_published_parts.py cuts made votes; the ids that ship are of published ones",
 }
 """Pattern -> why a command is parsed but not run here."""
@@ -164,6 +167,7 @@ def small_data(tmp_path, monkeypatch):
     (tmp_path / "log.csv").write_text("\n".join(["user;prompt;model;thumbs", *log, ""]))
     (tmp_path / "votes.csv").write_text((home / "crowd-comparisons.csv").read_text())
     write_rows(tmp_path / "FILE.jsonl", GOOD_ROWS)
+    pq.write_table(pa.Table.from_pylist(GOOD_ROWS), tmp_path / "rows.parquet")
     write_rows(tmp_path / "GMTROUTER.jsonl", RELEASED)
     write_rows(tmp_path / "MTBENCH.jsonl", JUDGED)
     write_rows(tmp_path / "ARENA.jsonl", BATTLES)

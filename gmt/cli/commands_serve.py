@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmt.cli.commands_users import models_app, users_app
+from gmt.cli.commands_models import models_app
+from gmt.cli.commands_users import users_app
 from gmt.cli.console import Terminal
 from gmt.cli.options import (
     DEMO_RUN,
@@ -141,10 +142,11 @@ def route(
             query,
             split_names(candidates),
             messages,
-            explain,
-            _generator(seed) if explore else None,
-            cost_weight,
-            task,
+            explain=explain,
+            explore=_generator(seed) if explore else None,
+            cost_weight=cost_weight,
+            task=task,
+            with_uncertainty=True,
             stay=stay,
         )
     )

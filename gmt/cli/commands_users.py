@@ -1,18 +1,15 @@
-"""Offer the commands that list, show and change what a run knows of users and models."""
+"""Offer the commands that list, show and change what a run knows of users."""
 
 from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gmt.cli.console import json_line
 from gmt.cli.on_run import OpenRun, on_run
-from gmt.cli.options import Price
-from gmt.errors import UserError
 
 if TYPE_CHECKING:
     from gmt.state.events import Event
@@ -23,7 +20,6 @@ users_app = typer.Typer(
     help="List, show, export, forget or rebuild the users a run knows; take back one event.",
     no_args_is_help=True,
 )
-models_app = typer.Typer(name="models", help="List the models a run offers, or add one.", no_args_is_help=True)
 
 
 @users_app.command("list", epilog="Example: `gmt users list --run runs/demo`")
@@ -124,45 +120,3 @@ def _shown(event: Event) -> dict[str, Any]:
     )
     query = " ".join(item.query.split())
     return {"id": event.id, "time": f"{when:%Y-%m-%d %H:%M}", "source": event.source, "query": query, "said": said}
-
-
-@models_app.command("list", epilog="Example: `gmt models list --run runs/demo`")
-@on_run()
-def models_list(opened: OpenRun) -> None:
-    """List the models a run offers."""
-    router, terminal = opened.router, opened.terminal
-    infos = {name: router.data.models[name].to_json() for name in router.models}
-    terminal.result({"models": infos})
-    rows = [
-        [name, *("–" if info[key] is None else f"{info[key]:g}" for key in ("input_price", "output_price")),
-         info["description"][:60]]
-        for name, info in infos.items()
-    ]  # fmt: skip
-    terminal.table("", ["model", "$/M in", "$/M out", "description"], rows)
-
-
-@models_app.command(
-    "add", epilog='Example: `gmt models add new-7b --description "A small fast model" --history votes.jsonl`'
-)
-@on_run(may_encode=True)
-def models_add(
-    opened: OpenRun,
-    name: Annotated[str, typer.Argument(help="Name of the model.")],
-    description: Annotated[str, typer.Option(help="What is known of it; the encoder reads this.")],
-    history: Annotated[Path | None, typer.Option(help="JSONL of rounds in which it was rated.")] = None,
-    input_price: Price = None,
-    output_price: Price = None,
-) -> None:
-    """Offer one more model, without retraining."""
-    from data_prep.sources.jsonl import read_history
-    from gmt.data.dataset import ModelInfo
-
-    router, terminal = opened.router, opened.terminal
-    read = read_history(history) if history is not None else None
-    if read is not None and read.rejected:
-        raise UserError(f"{read.rejected[0]}; mend the line and add the model again")
-    added = router.add_model(name, ModelInfo(description, input_price, output_price), read.comparisons if read else ())
-    ranking = router.preferences(None)
-    place = list(ranking).index(name) + 1
-    terminal.result({"model": name, "rounds": added, "place": place, "ranking": ranking})
-    terminal.text(f"{name}: on offer, {added} rounds added; place {place} of {len(ranking)} for an unknown user")

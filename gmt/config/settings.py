@@ -121,6 +121,9 @@ class TrainConfig(Section):
     """Steps whose gradients are added before an update."""
     precision: Annotated[Literal["no", "fp16", "bf16"], Name] = "no"
     """Mixed precision as Accelerate names it."""
+    tracker: Annotated[Literal["none", "tensorboard", "wandb", "mlflow"], Name] = "none"
+    """Where losses and validations are logged too, through Accelerate: a folder `tracking` beside the run, W&B or
+    MLflow. The tracker's package must be installed."""
 
     @model_validator(mode="after")
     def _together(self) -> Self:

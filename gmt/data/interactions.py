@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gmt.data.comparisons import Candidate, Comparison
+from gmt.data.frames import table_rows, to_dataset, to_pandas
 from gmt.data.signals import SIGNALS
 from gmt.data.stored_texts import StoredTexts
 from gmt.data.table_arrow import SCHEMA, arrow_of, arrow_parts, columns_of
@@ -24,6 +25,10 @@ from gmt.data.text_keys import stand_in
 from gmt.data.vocabulary import Names, Vocabulary
 from gmt.errors import DataError
 from gmt.files import replace_file
+
+if TYPE_CHECKING:
+    import datasets
+    import pandas
 
 __all__ = ["SPLITS", "TEST", "TRAIN", "VALID", "InteractionTable"]
 
@@ -74,6 +79,15 @@ class InteractionTable(TableColumns):
             for name, values in vocabularies.items()
         }
         return replace(self, rows_of=self, **longer)
+
+    def with_tasks_first(self, tasks: Sequence[str]) -> InteractionTable:
+        """Return the same rows with these tasks first among the task codes, whether rows name them or not."""
+        if tuple(self.tasks[: len(tasks)]) == tuple(tasks):
+            return self
+        named = Vocabulary.of(tasks).grown(self.tasks)
+        # One more for rows without a task: code -1 reads the last.
+        codes = np.array([*map(named.code, self.tasks), -1], np.int64)
+        return replace(self, tasks=tuple(named), task=codes[self.task])
 
     def of_user(self, user: int) -> np.ndarray:
         """Return the (N,) ascending positions of a user's rounds; a table that was grown does not search for them."""
@@ -195,6 +209,30 @@ class InteractionTable(TableColumns):
             DataError: A column is missing, or rows of one comparison disagree on user, turn or query.
         """
         return cls(**columns_of(table, models)).owned()
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return one row per candidate as a data frame, columns as in the data contract."""
+        return to_pandas(self.to_arrow())
+
+    def to_dataset(self) -> datasets.Dataset:
+        """Return one row per candidate as a `datasets.Dataset`, columns as in the data contract."""
+        return to_dataset(self.to_arrow())
+
+    @classmethod
+    def from_frame(cls, frame: Any, models: Sequence[str] = ()) -> InteractionTable:
+        """Read what `to_pandas`, `to_arrow` and `to_dataset` return, or any table with these columns, checked.
+
+        Args:
+            frame: A data frame of pandas or polars, an Arrow table, or a `datasets.Dataset`.
+            models: Names that take the first model codes, in this order.
+
+        Raises:
+            DataError: A column is missing, holds what it cannot, or rows of one comparison disagree.
+        """
+        return cls.from_arrow(table_rows(frame), models)
+
+    from_pandas = from_frame
+    from_dataset = from_frame
 
     def write(self, path: Path) -> None:
         """Write Parquet whole or not at all."""

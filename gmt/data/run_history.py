@@ -35,7 +35,8 @@ class RunHistory:
             RunError: A file is missing, damaged, or made by another encoder.
         """
         models = read_run_models(folder.models)
-        table = InteractionTable.read(folder.history, list(models))
+        # What was learned of tasks is known by their codes, and the rows that are left may begin with other ones.
+        table = InteractionTable.read(folder.history, list(models)).with_tasks_first(card.get("tasks", ()))
         store = EmbeddingStore.open(folder.embeddings)
         if store.encoder.id != card["encoder"]["id"] or store.encoder.revision != card["encoder"]["revision"]:
             raise RunError(

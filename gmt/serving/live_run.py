@@ -61,7 +61,8 @@ class LiveRun:
         self.folder, self.config, self.card, self.state = folder, config, card, state
         self.allow_download = allow_download
         self._lock = threading.RLock()
-        complete_forgetting(folder, state.existing())
+        if state.autosave:
+            complete_forgetting(folder, state.existing())
         self._texts: TextVectors | None = None
         self._now = self._load()
         self._texts = self._now.texts
@@ -129,6 +130,18 @@ class LiveRun:
         self.now()
         return found
 
+    def update_model(self, name: str, info: ModelInfo) -> None:
+        """Describe a model anew; what it was said of counts from now on for a model of this description."""
+        vector = self.now().texts.encode([info.description])[0]
+        self.state.made().update_model(name, info, vector)
+        self.now()
+
+    def remove_model(self, name: str) -> None:
+        """Offer a model no longer."""
+        info = self.now().data.models[name]
+        self.state.made().remove_model(name, info)
+        self.now()
+
     def revoke(self, event: int) -> bool:
         """Take back one event; return whether it still counted."""
         store = self.state.existing()
@@ -152,6 +165,11 @@ class LiveRun:
 
     def forget(self, user: str) -> Removed:
         """Remove a user from the state, the artefacts and the results."""
+        if not self.state.autosave:
+            raise UserError(
+                "this router keeps nothing in the run (autosave=False), and forgetting takes somebody out of it; open "
+                "the run without autosave=False"
+            )
         rounds = len(self.now().history(user))
         _, database = forget_everywhere(self.folder, self.state.made(), user)
         with self._lock:

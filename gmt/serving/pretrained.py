@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack, overload
 
 import numpy as np
 
 from gmt.config import RunConfig, load_config
-from gmt.data.comparisons import Comparison, check_text
-from gmt.data.dataset import Dataset, ModelInfo, Questions
+from gmt.data.comparisons import Comparison
+from gmt.data.dataset import NUMBERS, Dataset, ModelInfo
 from gmt.errors import UserError
 from gmt.hybrid.gmt_router import GmtRouter
-from gmt.routing.costs import price_shares
-from gmt.routing.staying import Staying, switch_costs, tokens_of
 from gmt.runs import STATE, RunFolder, read_card
 from gmt.serving.answer_ranking import offered_models, rank_answers
-from gmt.serving.conversation_question import conversation_question
-from gmt.serving.decision import Decision, Reason, Stay, rank
+from gmt.serving.decision import Decision
 from gmt.serving.live_run import LiveRun, Removed
-from gmt.serving.messages import UNNAMED, chat_rounds, last_answer, taken_answer
+from gmt.serving.model_ranking import RankOptions, Wanted, asked_of, rank_models
+from gmt.serving.people_free import PEOPLE
+from gmt.serving.rankings import Rankings
+from gmt.serving.rounds_given import read_rounds
 from gmt.serving.run_data import RunData
 from gmt.serving.run_state import RunState
+from gmt.serving.vote_groups import NOBODY
 from gmt.state.events import Event
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
+
+
+def is_hub_id(run: str) -> bool:
+    """Tell whether a name is one of the hub: `user/name`, where no folder `user` is here for it to be a path."""
+    return HUB_ID.fullmatch(run) is not None and not Path(run).parent.is_dir()
 
 
 class Router:
@@ -52,24 +62,53 @@ class Router:
         self.folder, self.config, self.card, self.live = folder, config, card, live
 
     @classmethod
-    def from_pretrained(cls, run: str | Path, state: str | None = None, allow_download: bool = False) -> Self:
-        """Load a run folder; nothing but the folder and, for new texts, its encoder is needed.
+    def from_pretrained(
+        cls,
+        run: str | Path,
+        state: str | None = None,
+        allow_download: bool = False,
+        *,
+        autosave: bool | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+    ) -> Self:
+        """Load a run folder, or a run of the hub; nothing but it and, for new texts, its encoder is needed.
 
         Args:
-            run: The folder. One that cannot be written is served without state, which is said once.
+            run: The folder, or `user/name` of the hub where no folder `user` is here; a `Path` is always a folder. One
+                that cannot be written is served without state, which is said once.
             state: Database of what was added after training, such as `postgresql://user@host/name`; that in $GMT_STATE
                 or the run's settings, else `state.db` in the folder, by default.
             allow_download: Let the run's encoder be fetched from the hub where a new text needs it and this machine
                 lacks it; $GMT_ALLOW_DOWNLOAD=1 does too.
+            autosave: Write what is added into the run's state at once, as the command line does. False keeps it in this
+                router alone, until `save_pretrained`: the run on disk stays as it is. By default true, and false for a
+                run of the hub, which lies in a cache, unless `state` names a database.
+            revision: Branch, tag or commit of a run of the hub.
+            token: Of the hub; the one that `hf auth login` kept by default.
 
         Raises:
-            RunError: A file is missing, damaged, or does not fit the others.
+            RunError: A file is missing, damaged, or does not fit the others, or neither disk nor hub has such a run.
         """
-        folder = RunFolder(Path(run)).require()
+        of_hub = isinstance(run, str) and is_hub_id(run)
+        if of_hub:
+            from gmt.serving.hub_run import downloaded
+
+            root = downloaded(str(run), revision, token)
+            named = state or os.environ.get(STATE)
+            if autosave and not named:
+                raise UserError(
+                    f"{run} lies in the hub's cache, where nothing is kept; name a database with state=, or "
+                    "save_pretrained it to a folder of your own"
+                )
+            autosave = bool(named) if autosave is None else autosave
+        else:
+            root, autosave = Path(run), autosave is None or autosave
+        folder = RunFolder(root).require()
         config, card = load_config(folder.config), read_card(folder.card)
         url = state or os.environ.get(STATE) or config.state.url
         encoder = f"{card['encoder']['id']}@{card['encoder']['revision']}"
-        kept = RunState(folder, url, encoder, config.state.texts)
+        kept = RunState(folder, url, encoder, config.state.texts, autosave)
         return cls(folder, config, card, LiveRun(folder, config, card, kept, allow_download))
 
     def save_pretrained(self, folder: str | Path) -> Path:
@@ -80,6 +119,61 @@ class Router:
         if target.exists() and any(target.iterdir()):
             raise UserError(f"{target} is not empty; name a new folder")
         return copy_run(self.folder, target, self.live.state)
+
+    def save_for_hub(self, folder: str | Path, *, include_users: bool = False, licence: str | None = None) -> Path:
+        """Write what `push_to_hub` would upload, to be looked at first.
+
+        Args:
+            folder: A new folder.
+            include_users, licence: As in `push_to_hub`.
+        """
+        from gmt.serving.hub_run import HubRun
+
+        target = Path(folder)
+        if target.exists() and any(target.iterdir()):
+            raise UserError(f"{target} is not empty; name a new folder")
+        HubRun.of(self, include_users, licence).save_pretrained(target)
+        return target
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        include_users: bool = False,
+        licence: str | None = None,
+        private: bool | None = True,
+        token: str | None = None,
+        commit_message: str = "A run of gmt",
+        branch: str | None = None,
+    ) -> str:
+        """Upload the run with a model card, from where `from_pretrained` loads it again.
+
+        By default nothing of people leaves this machine: no name, no text, no hash and no vector of a text, no history
+        of anybody, whether trained on or told since. In their place stand groups of at least five queries of at least
+        five people, with the mean of their vectors and the votes on them, which nobody's are any more
+        (`gmt.serving.people_free`). Whoever loads the run gets the ranking for somebody unknown, and adds own users.
+
+        Args:
+            repo_id: `user/name`.
+            include_users: Upload the run as it is, with everybody's name, texts and votes.
+            licence: Of what is uploaded, as the hub names licences, such as `mit` or `cc-by-4.0`.
+            private: Whether a repository that is made for this is private; None leaves it to the hub.
+            token: Of the hub; the one that `hf auth login` kept by default.
+            commit_message, branch: As the hub takes them.
+
+        Returns:
+            Address of the commit.
+
+        Raises:
+            UserError: The run ranks answers themselves, which cannot be shared without people's texts.
+            RunError: The hub refused, or cannot be reached.
+        """
+        from gmt.serving.hub_run import HubRun, one_line_hub_errors
+
+        with one_line_hub_errors(repo_id):
+            return HubRun.of(self, include_users, licence).push_to_hub(
+                repo_id, private=private, token=token, commit_message=commit_message, branch=branch
+            )
 
     def close(self) -> None:
         """Close the connections to the state; the router must not be used after that."""
@@ -107,9 +201,10 @@ class Router:
 
     @property
     def users(self) -> list[str]:
-        """Names of the users with visible history."""
+        """Names of the users with visible history; of a run that was shared without people, those added there."""
         table = self.data.table
-        return sorted(table.users[code] for code in np.unique(table.user))
+        names = sorted(table.users[code] for code in np.unique(table.user))
+        return [name for name in names if not name.startswith(NOBODY)] if PEOPLE in self.card else names
 
     @property
     def tasks(self) -> list[str]:
@@ -121,82 +216,95 @@ class Router:
         builder = self.live.now().builder
         return builder.votes(builder.users.code(user))
 
+    @overload
     def rank(
         self,
         user: str | None,
         query: str,
         candidates: Sequence[str] | None = None,
         conversation: Sequence[Mapping[str, Any]] | None = None,
+        **how: Unpack[RankOptions],
+    ) -> Decision: ...
+    @overload
+    def rank(
+        self,
+        user: str | None | Sequence[str | None],
+        query: Iterable[str],
+        candidates: Sequence[str] | None = None,
+        **how: Unpack[RankOptions],
+    ) -> Rankings: ...
+    def rank(
+        self,
+        user: str | None | Sequence[str | None],
+        query: str | Iterable[str],
+        candidates: Sequence[str] | None = None,
+        conversation: Sequence[Mapping[str, Any]] | None = None,
         explain: bool = False,
         explore: np.random.Generator | None = None,
         cost_weight: float = 0.0,
         task: str | None = None,
-        with_uncertainty: bool = True,
+        with_uncertainty: bool = False,
         stay: float | None = None,
-    ) -> Decision:
-        """Rank models for a user and a query.
+    ) -> Decision | Rankings:
+        """Rank models for a user and a query, or for each of many queries.
+
+        Many queries are all answered from the run as it is at one moment, each as if it were asked alone: their scores
+        are the same to the last digit.
 
         Args:
-            user: Who asks; an unknown user gets the ranking of one without history.
-            query: The text of the question.
+            user: Who asks; an unknown user gets the ranking of one without history. For many queries also a list of
+                users, one for each.
+            query: The text of the question, or a list of texts.
             candidates: Names of the models to choose from; all models of the run by default.
-            conversation: The rounds before, as OpenAI-style chat messages, where an assistant message may name its
-                `model`; or as rows of the jsonl form, whose ratings count for this question. Rounds that were added to
-                the user's history already should come without their ratings, or these count twice.
+            conversation: The rounds before one query, as OpenAI-style chat messages, where an assistant message may
+                name its `model`; or as rows of the jsonl form, whose ratings count for this question. Rounds that were
+                added to the user's history already should come without their ratings, or these count twice.
             explain: Also say which past rounds moved the winner.
             explore: Order by one draw from the posterior made with this generator, not by its mean.
             cost_weight: How many logits of preference the dearest answer's cost takes away, and others' their share.
             task: Name of the task the query belongs to, as the data of the run names it.
             with_uncertainty: Also return every score's standard deviation, which takes a hundred times as long as
-                the scores.
+                the scores; left out by default.
             stay: How many logits of preference one unit of a switch's cost takes away (`gmt.routing.staying`); the
                 run's `routing.stay` by default. It weighs only where the conversation says which model answered last.
 
-        Raises:
-            UserError: A candidate is unknown, there is none, the query is empty, there is no posterior
-                to explore with, costs are to count and are not known, or a row or message cannot be read.
-        """
-        # 1. Who asks for which models; a user without rounds is asked for as an unknown one.
-        now = self.live.now()
-        names, builder = _candidates(now, query, candidates), now.builder
-        code = builder.users.code(user) if user is not None else -1
-        known = user if code >= 0 and builder.rounds(code) else None
-        code = code if known is not None else -1
-        # 2. The question twice: from the user, and from an unknown one, whose scores the margin is taken from.
-        rounds = chat_rounds(conversation, user or UNNAMED) if conversation else []
-        if rounds:
-            data, questions = conversation_question(now, user, query, names, rounds, task)
-            questions = replace(questions, user=np.array([code, -1]))
-        else:
-            vector, codes = now.texts.encode([query])[0], [builder.models.code(name) for name in names]
-            data, questions = builder.build([code, -1], query, vector, codes, task)
-        first, shows = questions.select(np.array([0])), questions.earlier.says_anything
-        scores, unknown_scores = _scores(now, data, questions, known is not None)
-        # 3. Uncertainty costs a solve of its own, so only where it is shown or drawn from.
-        covariance = now.router.covariance(data, first) if with_uncertainty or explore is not None else None
-        temperature = float(self.card.get("temperature") or 1.0)
-        cost = _costs(now, data, first, names)
-        staying = self._staying(data, names, rounds, stay)
-        ranking = rank(names, scores, unknown_scores, temperature, covariance, explore, cost, cost_weight, staying)
-        # 4. What moved the winner: each past round's effect, the strongest first.
-        best = names.index(ranking[0].model)
-        reasons = _reasons(now, data, first, best) if explain and (known is not None or shows) else ()
-        kept = None
-        if staying is not None:
-            paid = scores - cost_weight * temperature * cost if cost is not None else scores
-            kept = Stay.of(staying, names, paid, temperature, ranking[0].model)
-        return Decision(known, query, ranking, 0 if known is None else builder.votes(code), reasons, kept)
+        Returns:
+            One decision, or for a list of queries a list of them.
 
-    def _staying(
-        self, data: Dataset, names: Sequence[str], rounds: Sequence[Comparison], stay: float | None
-    ) -> Staying | None:
-        """Return what a change of model within these rounds costs, None where nothing is to be weighed."""
-        routing, last = self.config.routing, last_answer(rounds)
-        weight = routing.stay if stay is None else stay
-        if last is None or not weight:
-            return None
-        said = [text for one in rounds for text in (one.query, getattr(taken_answer(one), "response", None))]
-        return Staying(last.model, weight, switch_costs(data.models, names, tokens_of(said), routing.switch_cost))
+        Raises:
+            UserError: A candidate is unknown or was removed, there is none, a query is no text or empty, there is no
+                posterior to explore with, costs are to count and are not known, a row or message cannot be read, or
+                users and queries are of different number.
+        """
+        users, queries = asked_of(user, query, conversation)
+        wanted = Wanted(candidates, conversation, explain, explore, cost_weight, task, with_uncertainty, stay)
+        now = self.live.now()
+        found = Rankings(
+            rank_models(now, self.config, self.card, who, what, wanted)
+            for who, what in zip(users, queries, strict=True)
+        )
+        return found[0] if isinstance(query, str) else found
+
+    @overload
+    async def arank(
+        self,
+        user: str | None,
+        query: str,
+        candidates: Sequence[str] | None = None,
+        conversation: Sequence[Mapping[str, Any]] | None = None,
+        **how: Unpack[RankOptions],
+    ) -> Decision: ...
+    @overload
+    async def arank(
+        self,
+        user: str | None | Sequence[str | None],
+        query: Iterable[str],
+        candidates: Sequence[str] | None = None,
+        **how: Unpack[RankOptions],
+    ) -> Rankings: ...
+    async def arank(self, user: Any, query: Any, *more: Any, **how: Any) -> Decision | Rankings:
+        """Rank as `rank` does, in a thread of its own, so that the event loop goes on; any number of tasks may."""
+        return await asyncio.to_thread(self.rank, user, query, *more, **how)
 
     def rank_answers(self, user: str | None, query: str, answers: Sequence[str], task: str | None = None) -> Decision:
         """Rank answers by what they look like and say, whoever wrote them, for a run that learned from such answers.
@@ -244,7 +352,7 @@ class Router:
     def add(
         self,
         user: str,
-        votes: Iterable[Comparison | Mapping[str, Any]],
+        votes: Any,
         replace_history: bool = False,
         keys: Sequence[str | None] | None = None,
         source: str = "api",
@@ -256,7 +364,8 @@ class Router:
 
         Args:
             user: Whose.
-            votes: `Comparison` objects or rows in the jsonl form of the data contract.
+            votes: Rows in the form of `gmt prep jsonl`, in any shape that `gmt.read_rounds` takes: dictionaries, a data
+                frame, an Arrow table, a `datasets.Dataset`, or `Comparison` objects.
             replace_history: Drop all earlier rounds of this user first, in the same transaction.
             keys: One idempotency key for each round, by which the same request, sent again, is known.
             source: Where the rounds come from.
@@ -269,16 +378,9 @@ class Router:
             UserError: The name is empty or has blanks around it.
             DataError: A row cannot be read.
         """
-        # Readers of rows are loaded where rows come, for a question needs none of them.
-        from data_prep.read.cells import label
-        from data_prep.sources.jsonl import read_rows
-
-        if label(user, "user") != user:
+        if _name(user, "user") != user:
             raise UserError(f"user is {user!r}; expected a name without blanks around it")
-        items = list(votes)
-        rows = [item for item in items if not isinstance(item, Comparison)]
-        rounds = [item for item in items if isinstance(item, Comparison)] + read_rows(rows, user)
-        rounds = [replace(item, user=user) for item in rounds]
+        rounds = [replace(item, user=user) for item in read_rounds(votes, user)]
         offsets = None if offset is None else {user: offset}
         found = self.live.add({user: rounds}, None, offsets, replace=replace_history, keys=keys, source=source)[user]
         models = {candidate.model for item in rounds for candidate in item.candidates} if found.added else set()
@@ -289,6 +391,10 @@ class Router:
             "events": [event for event in found.ids if event is not None],
             "unknown_models": sorted(models - set(self.models)),
         }
+
+    async def aadd(self, user: str, votes: Any, **how: Any) -> dict[str, Any]:
+        """Add rounds as `add` does, in a thread of its own, so that the event loop goes on."""
+        return await asyncio.to_thread(self.add, user, votes, **how)
 
     def refresh(self) -> None:
         """Let what is good for everybody take in all rounds that were added since the run was loaded."""
@@ -352,9 +458,7 @@ class Router:
         Raises:
             UserError: The name is empty, or the model is there already, under another description.
         """
-        from data_prep.read.cells import label
-
-        if label(name, "model") != name:
+        if _name(name, "model") != name:
             raise UserError(f"the model's name is {name!r}; expected a name without blanks around it")
         now = self.live.now()
         if name in now.offered and now.data.models[name].description != info.description:
@@ -365,47 +469,56 @@ class Router:
         found = self.live.add(by_user, model=(name, info))
         return sum(added.added for added in found.values())
 
+    def update_model(self, name: str, description: str | None = None, **prices: float | None) -> ModelInfo:
+        """Describe a model on offer anew, or state other prices; nothing is retrained.
 
-def _candidates(now: RunData, query: str, candidates: Sequence[str] | None) -> list[str]:
-    """Return the names of the models to choose from, each once."""
-    if not query.strip():
-        raise UserError("the query is empty; pass the question to route with --query")
-    check_text(query, "query")  # before an encoder reads it
-    names = list(dict.fromkeys(candidates)) if candidates is not None else offered_models(now)
-    unknown = [name for name in names if name not in now.builder.models]
-    if not names and now.offered and candidates is None:
-        raise UserError("this run ranks answers and names no models; hand it the answers, gmt route --answer TEXT …")
-    if unknown or not names:
-        offered = ", ".join(now.offered)
-        raise UserError(f"there is no model {', '.join(unknown) or 'to choose from'}; the run offers {offered}")
-    return names
+        What was said of the model counts from now on for one of the new description, for which the whole history is
+        conditioned on again at the next question. Prices move nothing but what answers cost.
+
+        Args:
+            name: Its name.
+            description: What is known of it; as it was by default.
+            prices: Any of `input_price`, `output_price`, `cached_input_price` ($ per million tokens) and `switch_cost`;
+                the others stay as they were, and None stands for one that is not known.
+
+        Returns:
+            The model's card as it is now.
+
+        Raises:
+            UserError: The model is not on offer, there is nothing to change, or a price is none.
+        """
+        unknown = sorted(set(prices) - set(NUMBERS))
+        if unknown:
+            raise UserError(f"a model has no {unknown[0]}; expected some of {', '.join(NUMBERS)}")
+        if description is None and not prices:
+            raise UserError(f"there is nothing to change of {name}; name a description or a price")
+        info = self._on_offer(name)
+        info = replace(info, **({} if description is None else {"description": description}), **prices)
+        self.live.update_model(name, info)
+        return info
+
+    def remove_model(self, name: str) -> None:
+        """Offer a model no longer; what was said of it stays, and `add_model` brings it back.
+
+        Raises:
+            UserError: The model is not on offer, or it is the only one.
+        """
+        self._on_offer(name)
+        if self.models == [name]:
+            raise UserError(f"{name} is the only model on offer; add another one before it is removed")
+        self.live.remove_model(name)
+
+    def _on_offer(self, name: str) -> ModelInfo:
+        """Return the card of a model on offer."""
+        now = self.live.now()
+        offered = offered_models(now)
+        if name not in offered:
+            raise UserError(f"there is no model {name}; the run offers {', '.join(offered)}")
+        return now.data.models[name]
 
 
-def _scores(now: RunData, data: Dataset, questions: Questions, known: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return (K,) scores of the first question, for the user, and those of the second, for an unknown one."""
-    if questions.earlier.says_anything:
-        # What was rated in the conversation is of who asks; an unknown user has only read it.
-        unrated = replace(questions.select(np.array([1])), earlier=questions.earlier.without_ratings())
-        return now.router.score(data, questions.select(np.array([0])))[0], now.router.score(data, unrated)[0]
-    scores = now.router.score(data, questions)
-    # Rounding may differ between equal rows of a batch; an unknown user has a margin of exactly 0.
-    return scores[0], scores[1] if known else scores[0]
+def _name(value: str, what: str) -> str | None:
+    """Return a name as the readers of rows would."""
+    from data_prep.read.cells import label
 
-
-def _costs(now: RunData, data: Dataset, question: Questions, names: list[str]) -> np.ndarray | None:
-    """Return (K,) what the candidates cost as shares of the dearest, from past costs, else from prices."""
-    learned = now.builder.costs
-    if learned is None:
-        return price_shares(data.models, names)
-    cost = np.maximum(learned.of_answers(data, question.query, question.task, question.candidates)[0], 0.0)
-    return cost / max(float(cost.max()), 1e-12)
-
-
-def _reasons(now: RunData, data: Dataset, question: Questions, best: int) -> tuple[Reason, ...]:
-    """Return the past rounds that moved the winner."""
-    effects = sorted(now.router.effects(data, question, best).items(), key=lambda item: -abs(item[1]))
-    # A round shown with the question stands under -1 less its place among those.
-    return tuple(
-        Reason.of(data.table, at, effect) if at >= 0 else Reason.of(question.earlier, -1 - at, effect)
-        for at, effect in effects
-    )
+    return label(value, what)

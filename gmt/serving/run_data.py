@@ -60,6 +60,7 @@ class RunData:
         trained: How many of the rounds are the trained history's.
         version: The state's version that this has seen.
         last_event: The newest event that this has seen.
+        removed: Names of models that were taken off the offer.
     """
 
     folder: RunFolder
@@ -72,6 +73,7 @@ class RunData:
     trained: int
     version: int = 0
     last_event: int = 0
+    removed: frozenset[str] = frozenset()
 
     @classmethod
     def load(
@@ -111,6 +113,9 @@ class RunData:
         # Without somebody who was forgotten since it is another history. Where much came since, what is good for
         # everybody takes it in; by a few rounds it would hardly move.
         if aside.any() or len(found.data.table) > (1 + MOST_TOLD) * found.trained:
+            return found
+        # What was believed of models under another description is of another prior.
+        if not np.array_equal(found.data.model_vectors[: len(data.model_vectors)], data.model_vectors):
             return found
         belief = stored_belief(folder, router.posterior, _marks(folder))
         return found if belief is None else found._knowing(data, belief)
@@ -183,7 +188,7 @@ class RunData:
         new = [event for event in events if event.id > self.last_event]
         if not new:
             return self
-        rounds = [event.comparison for event in new if not event.revoked]
+        rounds = self._untrained([event.comparison for event in new if not event.revoked])
         last = max(event.id for event in new)
         if not rounds:
             return replace(self, last_event=last)
@@ -191,22 +196,43 @@ class RunData:
         router = self.router.grown(self.data, data)
         return replace(self, data=data, router=router, builder=self.builder.over(data), last_event=last)
 
+    def _untrained(self, rounds: Sequence[Comparison]) -> list[Comparison]:
+        """Return the rounds that training did not see: a run may be trained again on what was added to it before."""
+        trained: dict[str, set[str]] = {}
+        for user in dict.fromkeys(item.user for item in rounds):
+            trained[user] = {encode(item, stored_key).content for item in self.trained_history(user)}
+        # Most who add rounds are in no trained history, and theirs need not be hashed.
+        return [
+            item
+            for item in rounds
+            if not trained[item.user] or encode(item, stored_key).content not in trained[item.user]
+        ]
+
     def _offering(self, state: StateStore, names: Sequence[str]) -> Self:
-        """Return the run with models on offer; one that so far only stood in a history gets its description."""
-        infos = state.models()
+        """Return the run with the cards that its state holds, and without the models that were removed.
+
+        A model that so far only stood in a history gets its description.
+        """
+        kept = state.kept_models()
         data, source = self.data, TextSource(self.texts, state)
         for name in names:
-            info, table, vectors = infos[name], data.table, data.model_vectors
+            info, table, vectors = kept[name].info, data.table, data.model_vectors
             vector = source.vectors([info.description])
             if name in table.models:
-                vectors = vectors.copy()
-                vectors[table.models.index(name)] = vector[0]
+                code = table.models.index(name)
+                if (vectors[code] != vector[0]).any():
+                    vectors = vectors.copy()
+                    vectors[code] = vector[0]
             else:
                 table = table.grown(models=Vocabulary.of(table.models).grown([name]))
                 vectors = np.concatenate([vectors, vector])
             data = replace(data, table=table, model_vectors=vectors, models={**data.models, name: info})
-        offered = tuple(dict.fromkeys([*self.offered, *names]))
-        return replace(self, data=data, builder=self.builder.over(data), offered=offered)
+        removed = frozenset(name for name, one in kept.items() if not one.is_offered)
+        # Those of the training in its order and others in theirs, whichever of them were removed and came back.
+        place = {name: at for at, name in enumerate(self.card["models"])}
+        every = [*(name for name in self.offered if name not in kept), *kept]
+        offered = sorted((name for name in every if name not in removed), key=lambda name: place.get(name, len(place)))
+        return replace(self, data=data, builder=self.builder.over(data), offered=tuple(offered), removed=removed)
 
 
 def _tensors(vectors: Mapping[str, np.ndarray]) -> dict[str, Tensor]:

@@ -10,12 +10,12 @@ import numpy as np
 from sqlalchemy import delete, insert, select, update
 
 from gmt.data.comparisons import Comparison
-from gmt.data.dataset import ModelInfo
 from gmt.data.text_keys import key_of
 from gmt.errors import DataError, UserError
-from gmt.state.database_tables import conversations, decisions, events, models, runs, users, uses
+from gmt.state.database_tables import conversations, decisions, events, runs, users, uses
 from gmt.state.events import COMPARISON, Encoded, encode, pack, payload_of, seal_of, storable, stored_key, user_hash
-from gmt.state.run_rows import RunRows, chunks
+from gmt.state.model_rows import ModelRows
+from gmt.state.run_rows import chunks
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Forgotten:
     remains: str | None = None
 
 
-class Change(RunRows):
+class Change(ModelRows):
     """Write to one run's state; `StateStore.change` makes one and commits it whole or not at all.
 
     Args:
@@ -184,34 +184,20 @@ class Change(RunRows):
         self.connection.execute(update(runs).where(runs.c.id == self.run_id).values(scrub=True))
         return Forgotten(gone, orphans)
 
-    def add_model(self, name: str, info: ModelInfo, vector: np.ndarray | None = None) -> bool:
-        """Offer one more model; return whether it was new.
-
-        Raises:
-            UserError: It is offered already, under another description.
-        """
-        storable(name, "the model's name")
-        if not name.strip():
-            raise UserError("the model's name is empty; expected a name")
-        same = (models.c.run_id == self.run_id) & (models.c.name == name)
-        found = self.connection.execute(select(models.c.description).where(same)).scalar()
-        if found is not None and found != info.description:
-            raise UserError(f"model {name[:60]} is already on offer with another description; choose another name")
-        prices = {"input_price": info.input_price, "output_price": info.output_price, "version": self._touch()}
-        if found is not None:
-            self.connection.execute(update(models).where(same).values(prices))
-            return False
-        key = key_of(storable(info.description, "the model's description"))
-        self._remember({key: info.description}, {} if vector is None else {info.description: vector})
-        row = {"run_id": self.run_id, "name": name, "description": info.description, "key": key, "created": self.now}
-        self.connection.execute(insert(models), row | prices)
-        return True
-
     def set_offset(self, user: str, offset: np.ndarray | None) -> None:
         """Keep the (D,) vector that is added to a user's state, or drop it."""
         user_id = self._user_id(_user_name(user))
         values = {"offset_vector": None if offset is None else pack(offset), "version": self._touch()}
         self.connection.execute(update(users).where(users.c.id == user_id).values(values))
+
+    def drop_offsets(self) -> int:
+        """Drop the vectors of all users, which belong to a network that is replaced; return how many there were."""
+        mine = (users.c.run_id == self.run_id) & users.c.offset_vector.is_not(None)
+        values = {"offset_vector": None, "version": self.version}
+        gone = self.connection.execute(update(users).where(mine).values(values)).rowcount
+        if gone:
+            self._touch()
+        return gone
 
     def _replace(self, user_id: int, name: str, kept: Collection[str]) -> None:
         """Revoke what a user added, but not what came with the same keys: that is this request, sent again."""

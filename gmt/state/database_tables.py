@@ -138,6 +138,9 @@ models = Table(
     Column("key", String(HASH), nullable=False),
     Column("input_price", Double),
     Column("output_price", Double),
+    Column("cached_input_price", Double),
+    Column("switch_cost", Double),
+    Column("removed", Double),  # when it was taken off the offer; votes on it stay
     Column("created", Double, nullable=False),
     Column("version", number, nullable=False),
     UniqueConstraint("run_id", "name"),

@@ -13,7 +13,11 @@ from gmt.state.user_files import UserFiles
 
 
 def import_user_files(
-    files: UserFiles, store: StateStore, trained: Callable[[str], list[Comparison]], names: Callable[[], list[str]]
+    files: UserFiles,
+    store: StateStore,
+    trained: Callable[[str], list[Comparison]],
+    names: Callable[[], list[str]],
+    delete: bool = True,
 ) -> bool:
     """Write the rounds and offsets of all files in one transaction, then delete the folder.
 
@@ -24,6 +28,7 @@ def import_user_files(
         store: The state they go into.
         trained: Returns the rounds of a user that the run was trained on.
         names: Returns the names of the users it was trained on.
+        delete: Delete the folder, for the store is the run's own.
 
     Returns:
         Whether there was anything to take in.
@@ -49,5 +54,6 @@ def import_user_files(
         for user, tensors in vectors.items():
             # Runs made before 0.2 call it a shift.
             change.set_offset(user, tensors["offset" if "offset" in tensors else "shift"].numpy())
-    shutil.rmtree(files.root)
+    if delete:
+        shutil.rmtree(files.root)
     return bool(added or vectors)

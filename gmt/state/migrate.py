@@ -13,7 +13,7 @@ from gmt.files import locked
 from gmt.state.engine import WRITE
 
 FOLDER = Path(__file__).parent / "migrations"
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in `migrations/versions`; a database that has it is opened without Alembic."""
 LOCK = 0x676D74
 """Number of the lock that keeps two upgrades of one PostgreSQL database apart."""

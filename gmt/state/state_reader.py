@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import URL, ColumnElement, Connection, Engine, Row, func, select, true
 
-from gmt.data.dataset import ModelInfo
+from gmt.data.dataset import NUMBERS, ModelInfo
 from gmt.errors import RunError
 from gmt.state.database_tables import events, forgotten, models, runs, texts, users, vectors
 from gmt.state.engine import WRITE, connect, one_line_errors
@@ -31,13 +31,26 @@ class News:
         forgotten: Hashes (`hash_of`) of users who were forgotten or replaced what they had added: readers drop all they
             know of them, trained rounds too, and read `events_of` those who are still there.
         users: Names of users who are new, who replaced their rounds, or whose offset changed.
-        models: Names of models that were added or changed.
+        models: Names of models that were added, changed or removed.
     """
 
     version: int
     forgotten: frozenset[str]
     users: tuple[str, ...]
     models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class KeptModel:
+    """Hold the card of a model as the state has it.
+
+    Args:
+        info: Its description and prices.
+        is_offered: It was not removed.
+    """
+
+    info: ModelInfo
+    is_offered: bool
 
 
 @dataclass(frozen=True)
@@ -153,11 +166,20 @@ class StateReader:
             return frozenset(connection.execute(query).scalars())
 
     def models(self) -> dict[str, ModelInfo]:
-        """Return the models that were added, in that order."""
+        """Return the models that were added or described anew and are on offer, in that order."""
+        return {name: kept.info for name, kept in self.kept_models().items() if kept.is_offered}
+
+    def kept_models(self) -> dict[str, KeptModel]:
+        """Return all models of which a card was written, also those that were removed, the oldest first."""
         query = select(models).where(models.c.run_id == self._run_id).order_by(models.c.id)
         with self._connection() as connection:
             rows = connection.execute(query).all()
-        return {row.name: ModelInfo(row.description, row.input_price, row.output_price) for row in rows}
+        return {
+            row.name: KeptModel(
+                ModelInfo(row.description, **{number: getattr(row, number) for number in NUMBERS}), row.removed is None
+            )
+            for row in rows
+        }
 
     def counts(self) -> Counts:
         """Count what the state holds."""

@@ -117,6 +117,16 @@ class StateStore(StateReader):
         with self.change() as change:
             return change.add_model(name, info, vector)
 
+    def update_model(self, name: str, info: ModelInfo, vector: np.ndarray | None = None) -> None:
+        """Describe a model anew; see `Change.update_model`."""
+        with self.change() as change:
+            change.update_model(name, info, vector)
+
+    def remove_model(self, name: str, info: ModelInfo) -> bool:
+        """Offer a model no longer; see `Change.remove_model`."""
+        with self.change() as change:
+            return change.remove_model(name, info)
+
     def set_offset(self, user: str, offset: np.ndarray | None) -> None:
         """Keep the (D,) vector that is added to a user's state, or drop it."""
         with self.change() as change:

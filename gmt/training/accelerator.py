@@ -11,7 +11,7 @@ from gmt.config import RunConfig
 
 def new_accelerator(config: RunConfig) -> Accelerator:
     """Return what places tensors and joins the processes of a training."""
-    _let_precision_change(config.train.precision)
+    let_precision_change(config.train.precision)
     return Accelerator(
         mixed_precision=config.train.precision,
         gradient_accumulation_steps=config.train.accumulate,
@@ -20,7 +20,7 @@ def new_accelerator(config: RunConfig) -> Accelerator:
     )
 
 
-def _let_precision_change(wanted: str) -> None:
+def let_precision_change(wanted: str) -> None:
     """Forget the precision of an earlier training of this process if it was another one.
 
     Accelerate (1.15) holds one precision per process and raises where a second `Accelerator` names another; it has no

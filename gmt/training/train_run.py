@@ -26,6 +26,7 @@ from gmt.runs import RunFolder, read_card
 from gmt.training.accelerator import new_accelerator
 from gmt.training.earlier_run import added_texts, check_data, check_place, finished_card, kept_states, writing
 from gmt.training.fit_parts import fit_parts
+from gmt.training.tracking import Tracked, check_tracker, tracked, where_tracked
 from gmt.training.train_network import Report
 from gmt.training.training_progress import resumable
 from gmt.training.write_run import card_hash, first_card, write_inputs
@@ -55,6 +56,7 @@ def train_run(
             command, or cannot be written.
     """
     # 1. Nothing is written before data and run are known to fit each other.
+    check_tracker(config)
     data = Dataset.load(folder)
     fingerprint = card_hash(folder)
     config = _learnable(data, config, folder)
@@ -77,8 +79,12 @@ def train_run(
             stack.enter_context(training(run.root, resume))
             write_inputs(data, config, card, made, added_texts(run) if users else None)
         processes.wait_for_everyone()
-        router, found = fit_parts(learn, config, made, resume, report)
-        card |= found | _validated(router, learn)
+        with tracked(config, run) as tracking:
+            log = None if tracking is None else Tracked(tracking, report)
+            router, found = fit_parts(learn, config, made, resume, log or report)
+            card |= found | _validated(router, learn)
+            if log is not None:
+                log.log(card["valid"] or {}, "valid")
         # 3. The run is whole once this block ends; until then its folder can be resumed.
         if processes.is_main_process:
             if router.posterior is not None:
@@ -87,9 +93,29 @@ def train_run(
         processes.wait_for_everyone()
         store_belief(made, config, RunHistory.read(made, card).data, processes.is_main_process)
         processes.wait_for_everyone()
+        # Before the new network takes the old one's place: a kill in between loses what --steps had learned, and never
+        # adds it to states that it was not learned for.
+        gone = _drop_offsets(run, config) if users and processes.is_main_process else 0
     notes = [] if config.state.texts else [_without_texts(run, config, folder)]
     kept = f"The votes that {users} user{'s' if users > 1 else ''} added since the earlier training are kept."
-    return card | {"notes": [*card["notes"], *notes, *([kept] if users else [])]}
+    said = where_tracked(config, run)
+    if gone:
+        said.insert(
+            0, f"What gmt adapt --steps learned of {gone} user{'s' if gone > 1 else ''} went with the earlier network."
+        )
+    return card | {"notes": [*card["notes"], *notes, *([kept] if users else []), *said]}
+
+
+def _drop_offsets(run: RunFolder, config: RunConfig) -> int:
+    """Drop what was learned of single users beside the earlier network; return of how many."""
+    kept = list(run.users.glob("*.safetensors"))  # of an older gmt
+    for path in kept:
+        path.unlink()
+    gone = len(kept)
+    for store in kept_states(run, config):
+        with store.change() as change:
+            gone += change.drop_offsets()
+    return gone
 
 
 def _without_texts(run: RunFolder, config: RunConfig, data: Path) -> str:

@@ -118,6 +118,7 @@ def check_settings(found: RunConfig, wanted: RunConfig) -> None:
         RunError: Settings differ; the first section that does is named.
     """
     before, now = found.to_dict(), wanted.to_dict()
+    before["train"]["tracker"] = now["train"]["tracker"]  # where it is logged makes no difference to what is trained
     for section in now:
         if now[section] != before.get(section):
             raise RunError(

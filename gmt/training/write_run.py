@@ -55,6 +55,7 @@ def first_card(data: Dataset, folder: Path, fingerprint: str, config: RunConfig)
         "encoder": {"id": data.encoder.id, "revision": data.encoder.revision, "width": data.encoder.width},
         "schema": {"node_types": list(schema.node_types), "edge_types": [list(edge) for edge in schema.edge_types]},
         "models": list(data.table.models),
+        "tasks": list(data.table.tasks),
         "versions": _versions(),
     }
 

@@ -33,7 +33,7 @@ def logits(decision):
 
 def test_a_decision_alone(started, good_run):
     found = route(started(), "bela", uncertainty=True)
-    direct = Router.from_pretrained(good_run).rank("bela", QUESTION, [A, B, C])
+    direct = Router.from_pretrained(good_run).rank("bela", QUESTION, [A, B, C], with_uncertainty=True)
     assert found["model"] == direct.model and found["known"] and found["votes"] == direct.votes
     by_name = {choice.model: choice for choice in direct.ranking}
     for row in found["ranking"]:

@@ -28,8 +28,8 @@ LATER = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade():
@@ -46,9 +46,9 @@ def later(monkeypatch, tmp_path_factory):
     def make(fail=""):
         folder = tmp_path_factory.mktemp("gmt") / "100% migrations"
         shutil.copytree(migrate.FOLDER, folder)
-        (folder / "versions" / "0003_mood.py").write_text(LATER.replace("FAIL", fail))
+        (folder / "versions" / "0004_mood.py").write_text(LATER.replace("FAIL", fail))
         monkeypatch.setattr(migrate, "FOLDER", folder)
-        monkeypatch.setattr(migrate, "HEAD", "0003")
+        monkeypatch.setattr(migrate, "HEAD", "0004")
 
     return make
 
@@ -70,7 +70,7 @@ def test_an_old_schema_is_upgraded_with_its_votes(own, later):
         store.add("ana", [vote(1)])
     later()
     with own.open() as store:
-        assert revision(store) == "0003" and len(store.events_of("ana")) == 1
+        assert revision(store) == "0004" and len(store.events_of("ana")) == 1
         with store._engine.connect() as connection:
             assert connection.execute(text("SELECT mood FROM events")).scalars().all() == ["fine"]
 
@@ -84,7 +84,7 @@ def test_an_upgrade_that_fails_leaves_the_old_schema(own, later, monkeypatch):
             own.open()
     monkeypatch.undo()
     with own.open() as store:
-        assert revision(store) == "0002" and len(store.events_of("ana")) == 1
+        assert revision(store) == "0003" and len(store.events_of("ana")) == 1
         assert "mood" not in {column["name"] for column in inspect(store._engine).get_columns("events")}
 
 
@@ -93,7 +93,7 @@ def test_a_newer_schema_is_refused_in_one_line_and_left_alone(own, later, monkey
     with own.open() as store:
         store.add("ana", [vote(1)])
     monkeypatch.undo()
-    with pytest.raises(RunError, match=r"the state has schema 0003 and this gmt knows 0002; install the gmt that last"):
+    with pytest.raises(RunError, match=r"the state has schema 0004 and this gmt knows 0003; install the gmt that last"):
         own.open()
     later()
     with own.open() as store:
