@@ -54,6 +54,7 @@ HEAVY = (
     "uvicorn",
     "httpx",
     "prometheus_client",
+    "jinja2",
 )
 
 

@@ -120,7 +120,7 @@ def evaluate(
     """Measure a run beside simple rivals and controls, and say in plain words whether routing by person is worth it."""
     from gmt.cli.results_tables import print_results
     from gmt.evaluation.measure import measure
-    from gmt.report.verdict_text import verdict_lines
+    from gmt.report.verdict_text import with_words
     from gmt.runs import RunFolder
 
     terminal = Terminal(quiet, as_json)
@@ -131,9 +131,7 @@ def evaluate(
             folder, data, split, split_numbers(shots, "--shots"), draws, names, seed, reveal_turns, out,
             lambda what: advance(1, what), allow_download, controls,
         )  # fmt: skip
-    verdict = result.summary.get("verdict")
-    said = {"verdict": {**verdict, "text": verdict_lines(verdict)}} if verdict else {}
-    terminal.result({**result.summary, **said})
+    terminal.result(with_words(result.summary))
     print_results(terminal, result.summary)
 
 
@@ -146,10 +144,11 @@ def summary(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Average runs over seeds, with users resampled jointly, and print the table of the README."""
+    """Average runs over seeds, with users resampled jointly; print the table of the README and the verdict."""
     from gmt.evaluation.summary import summarise
     from gmt.files import write_json, write_text
     from gmt.report.summary_table import summary_table
+    from gmt.report.verdict_text import with_words
     from gmt.runs import RunFolder
 
     terminal = Terminal(quiet, as_json)
@@ -159,5 +158,5 @@ def summary(
     if out is not None:
         write_text(out, text)
         write_json(out.with_suffix(".json"), found)
-    terminal.result(found)
+    terminal.result({label: with_words(one) for label, one in found.items()})
     terminal.text(text)

@@ -1,4 +1,4 @@
-"""Offer the commands that show what was found: figures, bench, demo."""
+"""Offer the commands that measure this machine and run the whole job: bench, demo."""
 
 from __future__ import annotations
 
@@ -12,23 +12,6 @@ from gmt.cli.options import DEMO_RUN, Json, Quiet, split_names
 from gmt.errors import UserError
 
 report_commands = typer.Typer()
-
-
-@report_commands.command(epilog="Example: `gmt figures runs/demo --out figures`")
-def figures(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
-    out: Annotated[Path, typer.Option(help="Folder for PNG and PDF.")] = Path("figures"),
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Draw results, cold-start and training curves, and a user's graph."""
-    from gmt.report.figures import make_figures
-
-    terminal = Terminal(quiet, as_json)
-    paths = make_figures(runs, out)
-    terminal.result({"figures": [str(path) for path in paths]})
-    for path in paths:
-        terminal.text(str(path))
 
 
 @report_commands.command(epilog="Example: `gmt bench --parts encoder,step --out bench`")

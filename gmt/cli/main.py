@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from gmt import __version__
+from gmt.cli.commands_compare import compare_commands
 from gmt.cli.commands_data import data_commands
+from gmt.cli.commands_figures import figure_commands
 from gmt.cli.commands_gateway import gateway_commands
 from gmt.cli.commands_learn import learn_commands
 from gmt.cli.commands_report import report_commands
@@ -31,7 +33,9 @@ for commands in (
     learn_commands,
     serve_commands,
     gateway_commands,
+    figure_commands,
     report_commands,
+    compare_commands,
     yardstick_commands,
 ):
     app.add_typer(commands)

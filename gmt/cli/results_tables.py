@@ -8,13 +8,12 @@ from typing import Any
 from gmt.cli.console import Terminal
 from gmt.evaluation.intervals import LEAST_USERS
 from gmt.report.markdown import interval_cell
+from gmt.report.result_values import NAMES, covered_users, metric_head
 from gmt.report.verdict_text import verdict_lines
 
-PAIR_METRICS = {"auc": "AUC", "accuracy": "accuracy", "user_auc": "AUC per user"}
-LONE_METRICS = {"lone_auc": "AUC of lone ratings", "rank_correlation": "rank correlation"}
+PAIR_METRICS = ("auc", "accuracy", "user_auc")
+LONE_METRICS = ("lone_auc", "rank_correlation")
 """What is printed beside the metrics of pairs where answers were rated alone."""
-EARLIER = {"user_auc": "user_auc_users", "rank_correlation": "rank_correlation_users"}
-"""Where results of earlier versions say how many users a metric covers."""
 
 
 def print_results(terminal: Terminal, summary: Mapping[str, Any]) -> None:
@@ -35,9 +34,9 @@ def print_results(terminal: Terminal, summary: Mapping[str, Any]) -> None:
         title = "" if shots == "all" else f"\n{shots} shots"
         _print_pairs(terminal, title, found, summary, shared.get(shots) or {})
         # A table of its own: with these beside the others no line would fit a terminal.
-        lone = {metric: name for metric, name in LONE_METRICS.items() if _covered(metric, found)}
+        lone = [metric for metric in LONE_METRICS if covered_users(metric, found)]
         if summary.get("lone_ratings") and lone:
-            heads = [_head(name, metric, found, summary) for metric, name in lone.items()]
+            heads = [metric_head(metric, found, summary["users"]) for metric in lone]
             rows = [
                 [name, *(interval_cell(metrics.get(metric)) for metric in lone)]
                 for name, metrics in found["routers"].items()
@@ -68,19 +67,8 @@ def _print_pairs(
         ]
         for name, metrics in found["routers"].items()
     ]
-    heads = [_head(name, metric, found, summary) for metric, name in PAIR_METRICS.items()]
+    heads = [metric_head(metric, found, summary["users"]) for metric in PAIR_METRICS]
     terminal.table(title, ["router", *heads, "log loss", *(["of the votes cast by several"] if beside else [])], rows)
-
-
-def _covered(metric: str, found: Mapping[str, Any]) -> int | None:
-    """Return how many users a metric is computed from, None where an earlier version did not say."""
-    return (found.get("users") or {}).get(metric, found.get(EARLIER.get(metric, "")))
-
-
-def _head(name: str, metric: str, found: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
-    """Head a column, with the number of users it covers where these are not all that the line above counts."""
-    users = _covered(metric, found)
-    return name if users is None or users == summary["users"] else f"{name} ({users:,} users)"
 
 
 def _without_interval(found: Mapping[str, Any], metrics: list[str]) -> str:
@@ -90,5 +78,4 @@ def _without_interval(found: Mapping[str, Any], metrics: list[str]) -> str:
         for metric in metrics
         if any(row.get(metric) and row[metric]["low"] is None for row in found["routers"].values())
     ]
-    names = PAIR_METRICS | LONE_METRICS
-    return ", ".join(f"{names[metric]}: {_covered(metric, found)}" for metric in bare)
+    return ", ".join(f"{NAMES[metric]}: {covered_users(metric, found)}" for metric in bare)

@@ -102,7 +102,11 @@ def impersonal_ceiling(shared: SharedVotes) -> dict[str, Any] | None:
     """
     if not len(shared):
         return None
-    agreement = float(np.mean(shared.share))
+    return ceiling_of(float(np.mean(shared.share)), len(shared))
+
+
+def ceiling_of(agreement: float, votes: int) -> dict[str, Any]:
+    """Return the bounds of `impersonal_ceiling` for a share of agreement in so many votes."""
     # If every pair splits p to 1 - p, two users agree by A = p² + (1 - p)²; this is its larger root.
     top = (1 + np.sqrt(max(2 * agreement - 1, 0.0))) / 2
-    return {"agreement": agreement, "votes": len(shared), "low": max(agreement, 0.5), "high": float(top)}
+    return {"agreement": agreement, "votes": votes, "low": max(agreement, 0.5), "high": float(top)}

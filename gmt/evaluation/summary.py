@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gmt.errors import DataError
+from gmt.evaluation.joint_verdict import joint_verdict
 from gmt.evaluation.predictions import blocks_of
 from gmt.evaluation.results import Result, report
 from gmt.evaluation.score_blocks import ScoreBlock, bootstrap
@@ -29,7 +30,8 @@ def summarise(paths: Iterable[Path], reference: str = "gmt", seed: int = 0) -> d
         seed: Chooses the resamples.
 
     Returns:
-        Label of the protocol -> seeds, mean counts, and `shots` as in a results file.
+        Label of the protocol -> seeds, mean counts, `shots` as in a results file, and `verdict` of all seeds together,
+        None where one was measured without controls.
 
     Raises:
         DataError: A file is missing, or two files of a protocol were made with one seed.
@@ -72,9 +74,10 @@ def _join(label: str, results: Sequence[Result], reference: str, seed: int) -> d
         left_out |= {name for blocks in read for name in blocks[key]} - set(names)
         joined[key] = {name: [block for blocks in read for block in blocks[key][name]] for name in names}
     counts = {name: float(np.mean([result.summary[name] for result in results])) for name in COUNTS}
-    return {
+    found = {
         "seeds": seeds,
         **counts,
         "left_out": sorted(left_out),
         "shots": {key: report(bootstrap(blocks, seed), reference) for key, blocks in joined.items()},
     }
+    return found | {"verdict": joint_verdict(found, [result.summary for result in results], reference)}

@@ -1,23 +1,18 @@
-"""State how all figures look, and write them as files."""
+"""State how all figures look: widths, type, legends and headings; `router_looks` says how a router does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-from gmt.files import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe-Ito, told apart by marker and dash as well, so that a print in grey still reads.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 3)), (0, (1, 1)))
+WIDE, NARROW = 6.9, 3.35
+"""Inches: across both columns of a page, and one column of it."""
 STYLE: dict[Any, Any] = {
     "font.size": 8,
-    "axes.titlesize": 9,
+    "axes.titlesize": 8,
     "axes.labelsize": 8,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
@@ -28,48 +23,70 @@ STYLE: dict[Any, Any] = {
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
+    "axes.linewidth": 0.7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
     "pdf.fonttype": 42,  # TrueType: many publishers refuse Type 3 fonts
+    "svg.fonttype": "none",
     "svg.hashsalt": "gmt",
 }
-GREY = "#555555"
+INK, GREY, PALE = "#222222", "#555555", "#BBBBBB"
 
 
-def router_label(router: str) -> str:
-    """Return the name of a router as figures write it."""
-    return router.replace("_", " ").replace("bradley terry", "Bradley–Terry")
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure; heights are those that fit the width given."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
-def line_of(place: int) -> dict[str, Any]:
-    """Return colour, marker and dash of the line at a place, told apart in grey too."""
-    return {
-        "color": COLOURS[place % len(COLOURS)],
-        "marker": MARKERS[place % len(MARKERS)],
-        "linestyle": DASHES[place % len(DASHES)],
-    }
+def legend_rows(labels: Iterable[str], width: float) -> int:
+    """Return how many rows a legend of these names takes below a figure."""
+    names = list(dict.fromkeys(labels))
+    return -(-len(names) // _legend_columns(names, width)) if names else 0
 
 
-def shared_legend(figure: Figure) -> None:
-    """Put the legend of the first panel below all panels."""
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, handlelength=3.2)
+def _legend_columns(names: Sequence[str], width: float) -> int:
+    # About 0.062 inches a letter of 8 points, and 0.55 for the sample of the line.
+    return max(1, min(len(names), int(width / (max(map(len, names)) * 0.062 + 0.55))))
 
 
-def draw_interval(axes: Any, place: float, metric: Mapping[str, float | None], ours: bool) -> None:
-    """Draw a value with its interval as a dot on a row; ours stands out by colour and shape."""
-    colour = COLOURS[0] if ours else GREY
-    if metric["low"] is not None:
-        axes.plot([metric["low"], metric["high"]], [place, place], color=colour, linewidth=2.2 if ours else 1.2)
-    face = colour if ours else "white"
-    shape = "D" if ours else "o"
-    axes.plot([metric["value"]], [place], shape, color=colour, markerfacecolor=face, markersize=4.5)
+def shared_legend(figure: Figure, width: float) -> None:
+    """Put one legend of all panels below them, as many names in a row as fit."""
+    handles: dict[str, Any] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if not handles:
+        return
+    columns = _legend_columns([*handles], width)
+    figure.legend(
+        [*handles.values()], [*handles], loc="outside lower center", ncols=columns, frameon=False, handlelength=3.4
+    )
 
 
-def save_figure(figure: Figure, stem: Path) -> list[Path]:
-    """Write a figure as PNG and PDF beside each other; equal figures give equal files."""
-    written = []
-    # Versions and dates are left out, so that a figure changes only where its numbers do.
-    for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
-        path = stem.with_name(f"{stem.name}.{kind}")
-        replace_file(path, lambda part: figure.savefig(part, format=kind, dpi=200, metadata=metadata))  # noqa: B023
-        written.append(path)
-    return written
+def panel_name(axes: Any, text: str) -> None:
+    """Write what a panel shows over its left corner; a figure itself has no title, for its caption says that."""
+    axes.set_title(text, loc="left", fontsize=8, fontweight="bold")
+
+
+def spread(places: Sequence[float], line: int, lines: int, step: float, logarithmic: bool = False) -> list[float]:
+    """Shift the points of one of several lines a little sideways, so that equal values do not hide each other."""
+    shift = step * (line - (lines - 1) / 2)
+    return [place * 10**shift if logarithmic else place + shift for place in places]
+
+
+def ends_of(cells: Sequence[Mapping[str, float | None] | None]) -> tuple[list[float], list[float], list[float]]:
+    """Return values, lower and upper ends of intervals; NaN where something was not measured."""
+
+    def one(cell: Mapping[str, float | None] | None, end: str) -> float:
+        found = None if cell is None else cell.get(end)
+        return float("nan") if found is None else float(found)
+
+    return (
+        [one(cell, "value") for cell in cells],
+        [one(cell, "low") for cell in cells],
+        [one(cell, "high") for cell in cells],
+    )

@@ -6,19 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from gmt.report.markdown import comparison_table
+from gmt.report.result_values import NAMES, metric_head
+from gmt.report.verdict_text import verdict_lines
 
-HEADINGS = {
-    "auc": "AUC",
-    "accuracy": "accuracy",
-    "user_auc": "AUC per user",
-    "log_loss": "log loss",
-    "calibration_error": "calibration error",
-    "reward": "reward",
-}
+SHOWN = ("auc", "accuracy", "user_auc", "log_loss", "calibration_error", "reward")
 
 
 def summary_table(summary: Mapping[str, Any]) -> str:
-    """Print a summary as Markdown: routers as rows, then the reference's differences to each rival.
+    """Print a summary as Markdown: routers as rows, the reference's differences to each rival, and the verdict.
 
     A protocol with one kind of trial gets one table over metrics; one with shots gets a table over
     shots for AUC and one for accuracy.
@@ -38,17 +33,12 @@ def summary_table(summary: Mapping[str, Any]) -> str:
         # Metrics as columns, or shots as columns: both at once would not fit a page.
         if len(shots) == 1:
             (only,) = shots.values()
-            columns = {_head(metric, only, found["users"]): (only, metric) for metric in HEADINGS}
+            columns = {metric_head(metric, only, found["users"]): (only, metric) for metric in SHOWN}
             parts.append(comparison_table("router", columns))
         else:
             for metric in ("auc", "accuracy"):
                 columns = {f"{key} shots": (part, metric) for key, part in shots.items()}
-                parts.append(comparison_table(HEADINGS[metric], columns))
+                parts.append(comparison_table(NAMES[metric], columns))
+        if found.get("verdict"):
+            parts.append(f"**Verdict.** {' '.join(verdict_lines(found['verdict']))}\n")
     return "\n".join(parts)
-
-
-def _head(metric: str, found: Mapping[str, Any], users: float) -> str:
-    """Head a column, with how many users its metric covers where these are not all."""
-    covered = (found.get("users") or {}).get(metric, users)
-    # Counts are means over seeds, while a metric covers whoever stands in one of them at least.
-    return HEADINGS[metric] if covered >= users else f"{HEADINGS[metric]} ({covered:,} people)"

@@ -1,30 +1,16 @@
-"""Draw what one user's history looks like as a graph: user, turn, query, response and model nodes in columns."""
+"""Read one person's history as the graph that the network sees: user, query, turn, response and model nodes."""
 
 from __future__ import annotations
 
-import textwrap
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from gmt.data.interactions import InteractionTable
 from gmt.errors import DataError
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 KINDS = ("user", "turn", "query", "response", "llm")
-# Okabe-Ito tints; the shape of the frame repeats the kind for prints without colour.
-LOOKS = {
-    "user": ("#CC79A7", "circle,pad=0.3"),
-    "turn": ("#E69F00", "round,pad=0.25"),
-    "query": ("#56B4E9", "square,pad=0.25"),
-    "response": ("#009E73", "round4,pad=0.25"),
-    "llm": ("#999999", "sawtooth,pad=0.25"),
-}
-COLUMNS = {"user": 0.0, "turn": 1.1, "query": 2.45, "response": 4.15, "llm": 5.8}
 
 
 @dataclass(frozen=True)
@@ -41,7 +27,7 @@ class GraphPicture:
 
     Args:
         nodes: In drawing order, from top to bottom within a kind.
-        edges: Pairs of node numbers; a pair of turns is drawn as an arrow from the earlier to the later.
+        edges: Pairs of node numbers; a pair of turns runs from the earlier to the later.
 
     Raises:
         DataError: A kind is unknown or an edge leads nowhere.
@@ -57,6 +43,20 @@ class GraphPicture:
         if any(not 0 <= end < len(self.nodes) for edge in self.edges for end in edge):
             raise DataError(f"an edge leads outside the {len(self.nodes)} nodes of the picture; number nodes from 0")
 
+    @classmethod
+    def of(cls, nodes: Any, edges: Any) -> GraphPicture:
+        """Read what `to_json` wrote."""
+        return cls(tuple(Node(**node) for node in nodes), tuple((int(a), int(b)) for a, b in edges))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, the arguments of `draw_user_graph`."""
+        return {"nodes": [asdict(node) for node in self.nodes], "edges": [list(edge) for edge in self.edges]}
+
+    def joined(self, node: int, kind: str) -> list[int]:
+        """Return the nodes of a kind that share an edge with a node, in order."""
+        ends = [b if a == node else a for a, b in self.edges if node in (a, b)]
+        return sorted({end for end in ends if self.nodes[end].kind == kind})
+
 
 def longest_talk(table: InteractionTable) -> str:
     """Return the user with the longest conversation, the one whose graph shows most."""
@@ -66,8 +66,10 @@ def longest_talk(table: InteractionTable) -> str:
     return table.users[table.user[int(np.argmax(table.turn))]]
 
 
-def picture_of(table: InteractionTable, user: str, rounds: int = 3) -> GraphPicture:
-    """Return the graph of the user's longest conversation, cut after some rounds.
+def picture_of(table: InteractionTable, user: str, rounds: int = 3, answers: int = 8) -> GraphPicture:
+    """Return the graph of the user's longest conversation, cut after some rounds and answers.
+
+    The user is drawn as "the user": whose graph it is stays out of a figure.
 
     Raises:
         DataError: The table holds nothing of that user.
@@ -78,16 +80,18 @@ def picture_of(table: InteractionTable, user: str, rounds: int = 3) -> GraphPict
     talk = table.conversation[own[np.argmax(table.turn[own])]]
     chosen = own[table.conversation[own] == talk]
     chosen = chosen[np.argsort(table.turn[chosen], kind="stable")][:rounds]
-    nodes, edges = [Node("user", user)], []
+    nodes, edges = [Node("user", "the user")], []
     # Models are shared by all turns, so each is one node; the last turn of each is where its next one is joined.
     llms: dict[str, int] = {}
     last: dict[str, int] = {}
     for c in chosen:
+        # Two answers of a round at least, however many rounds there are; of more than fit the first are drawn.
+        fit = max(2, answers // len(chosen))
         query = _put(nodes, "query", table.texts[table.query[c]])
-        for row in range(table.start[c], table.start[c + 1]):
+        for row in range(table.start[c], min(table.start[c + 1], table.start[c] + fit)):
             rating, name = table.rating[row], table.models[table.model[row]]
-            rated = "unrated" if np.isnan(rating) else f"rated {rating:g}"
-            turn = _put(nodes, "turn", f"turn {table.turn[c]}\n{rated}")
+            rated = "unrated" if np.isnan(rating) else f"rated {rating:.2g}"
+            turn = _put(nodes, "turn", f"round {table.turn[c] + 1}\n{rated}")
             if name not in llms:
                 llms[name] = _put(nodes, "llm", name)
             edges += [(0, turn), (turn, query), (turn, llms[name])]
@@ -104,72 +108,3 @@ def _put(nodes: list[Node], kind: str, label: str) -> int:
     """Add a node and return its number."""
     nodes.append(Node(kind, label))
     return len(nodes) - 1
-
-
-def user_graph_figure(picture: GraphPicture) -> Figure:
-    """Draw a graph in five columns, turns from top to bottom."""
-    from matplotlib.figure import Figure
-
-    turns = sum(node.kind == "turn" for node in picture.nodes)
-    figure = Figure(figsize=(6.8, max(1.8, 0.5 * turns + 0.5)), layout="constrained")
-    axes = figure.add_subplot()
-    places = _places(picture)
-    for source, target in picture.edges:
-        _draw_edge(axes, picture.nodes[source].kind == picture.nodes[target].kind, places[source], places[target])
-    for node, (x, y) in zip(picture.nodes, places, strict=True):
-        colour, frame = LOOKS[node.kind]
-        width = {"query": 22, "response": 22}.get(node.kind, 16)
-        axes.text(
-            x,
-            y,
-            _short(node.label, width),
-            ha="center",
-            va="center",
-            fontsize=8,
-            zorder=3,
-            bbox={"boxstyle": frame, "facecolor": _tint(colour), "edgecolor": colour, "linewidth": 1.0},
-        )
-    present = {node.kind for node in picture.nodes}
-    for kind in (kind for kind in KINDS if kind in present):  # a set has another order in each process
-        axes.text(COLUMNS[kind], 0.55, kind, ha="center", va="bottom", fontsize=9, fontweight="bold")
-    axes.set_xlim(-0.35, 6.35)
-    axes.set_ylim(-max(turns, 1) + 0.4, 0.85)
-    axes.axis("off")
-    return figure
-
-
-def _places(picture: GraphPicture) -> list[tuple[float, float]]:
-    """Return (x, y) of every node: turns on a row each, the others beside the turns they belong to."""
-    kinds = [node.kind for node in picture.nodes]
-    rows = {node: -float(row) for row, node in enumerate(n for n, kind in enumerate(kinds) if kind == "turn")}
-    heights = []
-    for number in range(len(kinds)):
-        others = [b if a == number else a for a, b in picture.edges if number in (a, b)]
-        near = [rows[node] for node in others if node in rows]
-        heights.append(rows[number] if number in rows else float(np.mean(near)) if near else 0.0)
-    llms = sorted((n for n, kind in enumerate(kinds) if kind == "llm"), key=lambda n: -heights[n])
-    for place, node in enumerate(llms):
-        # Models shared by many turns would fall on one spot; spread them over the whole height.
-        heights[node] = -(place + 0.5) * max(len(rows), 1) / len(llms) + 0.5
-    return [(COLUMNS[kind], height) for kind, height in zip(kinds, heights, strict=True)]
-
-
-def _draw_edge(axes: Axes, between_turns: bool, start: tuple[float, float], end: tuple[float, float]) -> None:
-    if between_turns:
-        arrow = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=0.35", "color": "#D55E00", "linewidth": 1.2}
-        # The arrow swings out beside the boxes, where no other edge runs along it.
-        ends = [(x - 0.36, y) for x, y in (start, end)]
-        axes.annotate("", xy=ends[1], xytext=ends[0], arrowprops={**arrow, "shrinkA": 0, "shrinkB": 0}, zorder=2)
-    else:
-        axes.plot([start[0], end[0]], [start[1], end[1]], color="#777777", linewidth=0.7, zorder=1)
-
-
-def _short(label: str, width: int) -> str:
-    if "\n" in label and len(label) < width:
-        return label
-    return "\n".join(textwrap.wrap(" ".join(label.split()), width, max_lines=2, placeholder=" …")).replace("$", r"\$")
-
-
-def _tint(colour: str) -> tuple[float, float, float]:
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    return (1 - 0.25 * (1 - red), 1 - 0.25 * (1 - green), 1 - 0.25 * (1 - blue))

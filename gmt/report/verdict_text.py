@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gmt.report.markdown import interval_cell
+from gmt.report.result_values import NAMES
 
 OPENINGS = {
     ("worth_it", None): "Routing by person is worth it here.",
@@ -28,7 +29,6 @@ NEXT = {
     "collect_more": "collect more people, better than more votes of the same ones, then measure again; the interval "
     "narrows with the root of their number.",
 }
-NAMES = {"auc": "AUC", "lone_auc": "AUC of lone ratings", "accuracy": "accuracy", "log_loss": "log loss"}
 
 
 def verdict_lines(verdict: Mapping[str, Any]) -> list[str]:
@@ -42,6 +42,12 @@ def verdict_lines(verdict: Mapping[str, Any]) -> list[str]:
         lines.append(_shuffled(verdict))
     lines += [_ceiling(verdict), _votes(verdict["votes"]), _people(verdict["people"])]
     return [*lines, "Next: " + NEXT[verdict["next"]]]
+
+
+def with_words(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what holds a verdict, such as a results file, with the verdict's sentences under `verdict.text`."""
+    verdict = found.get("verdict")
+    return {**found, **({"verdict": {**verdict, "text": verdict_lines(verdict)}} if verdict else {})}
 
 
 def _gain(verdict: Mapping[str, Any]) -> str:

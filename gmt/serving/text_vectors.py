@@ -56,6 +56,17 @@ class TextVectors:
         found = self._encoded(missing)
         return np.stack([found[text] if text in found else self.store.vectors([text])[0] for text in texts])
 
+    def remember(self, texts: Sequence[str], vectors: np.ndarray) -> None:
+        """Take (T, D) vectors that the run's own encoder made elsewhere, as if these texts had just been encoded.
+
+        Args:
+            texts: T texts, of which the last `RECENT` are remembered.
+            vectors: Theirs.
+        """
+        with self._encoding:
+            fresh = zip(texts[-RECENT:], vectors[-RECENT:], strict=True)
+            self._keep({key_of(text): np.asarray(vector) for text, vector in fresh})
+
     def has(self, texts: Sequence[str]) -> bool:
         """Tell whether the vectors of all these texts are at hand, so that none has to be encoded."""
         return all(key_of(text) in self._recent for text in self.store.missing(texts))
@@ -112,10 +123,14 @@ class TextVectors:
             return found
         with self._encoding:  # encoders are not made for several threads
             found |= dict(zip(left, self._loaded().encode(left), strict=True))
-            self._recent |= {keys[text]: found[text] for text in left[-RECENT:]}
-            for key in list(self._recent)[: max(len(self._recent) - RECENT, 0)]:  # the oldest stand first
-                del self._recent[key]
+            self._keep({keys[text]: found[text] for text in left[-RECENT:]})
         return found
+
+    def _keep(self, vectors: dict[str, np.ndarray]) -> None:
+        """Remember vectors by key in place of the oldest ones; the caller holds the lock."""
+        self._recent |= vectors
+        for key in list(self._recent)[: max(len(self._recent) - RECENT, 0)]:  # the oldest stand first
+            del self._recent[key]
 
     def _loaded(self) -> TextEncoder:
         if self._encoder is None:

@@ -14,10 +14,10 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gmt.files import write_json, write_text
-from gmt.report.look import STYLE, save_figure
 from gmt.studies.choice_explore import WORLDS, explored
 from gmt.studies.choice_regret import regret
 from gmt.studies.choice_replay import replayed
@@ -26,8 +26,6 @@ from gmt.studies.entry import run_study
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one study and write what it found."""
-    import matplotlib
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     studies = parser.add_subparsers(dest="study", required=True)
     same = argparse.ArgumentParser(add_help=False)
@@ -48,14 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     part.add_argument("--no-traits", action="store_true", help="leave the learned traits out, which is faster")
     options = parser.parse_args(arguments)
     run = {"regret": regret, "replay": replayed, "explore": explored}[options.study]
-    # Around drawing and saving, for a figure reads some settings only when it is saved.
-    with matplotlib.rc_context(STYLE):
-        card, text, figure = run(options)
-        # The number of users names the files, as a study of planted users is run at several.
-        stem = options.name or "-".join([options.study, str(getattr(options, "users", "votes"))])
-        save_figure(figure, options.out / stem)
+    card, text, figure = run(options)
+    # The number of users names the files, as a study of planted users is run at several.
+    stem = options.name or "-".join([options.study, str(getattr(options, "users", "votes"))])
     # The command goes beside its numbers, so that whoever doubts them can run it again.
     command = f"python -m gmt.studies.choice {shlex.join(sys.argv[1:] if arguments is None else arguments)}"
+    figure = replace(figure, name=stem, made_by=command)
+    figure.save(options.out / "figures")
+    figure.write(options.out)
     write_json(options.out / f"{stem}.json", {"command": command, **card})
     write_text(options.out / f"{stem}.md", f"`{command}`\n\n{text.rstrip()}\n")
     print(f"{text.rstrip()}\n\n{command}")

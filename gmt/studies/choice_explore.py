@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +18,9 @@ from gmt.evaluation.intervals import Estimates, Interval
 from gmt.evaluation.new_users import LearningCurve, NewUsers
 from gmt.evaluation.score_blocks import bootstrap
 from gmt.evaluation.shares import bootstrap_shares
-from gmt.report.look import line_of, shared_legend
+from gmt.report.figure_file import FigureFile
 from gmt.report.markdown import table
 from gmt.studies.choice_harness import fitted_posterior, joined_shares, measures, shown
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 WORLDS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -31,10 +28,17 @@ WORLDS: dict[str, dict[str, Any]] = {
     "one-topic": {"topics": 1, "modulation": 0.0, "questions": 80},  # a taste is a fixed preference among models
     "many-models": {"models": 40},
 }
+SUBJECTS = {
+    "default": "simulated newcomers, ten models, many subjects",
+    "sparse": "simulated newcomers, only 20 known people",
+    "one-topic": "simulated newcomers, one subject",
+    "many-models": "simulated newcomers, forty models",
+}
+"""Worlds as figures name them."""
 AFTER, PRINTED = (0, 1, 2, 5, 10, 15, 20, 30, 40), (2, 5, 10, 20, 40)
 
 
-def explored(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
+def explored(options: argparse.Namespace) -> tuple[dict[str, Any], str, FigureFile]:
     """Meet planted users whom the router has not met, and propose answers to them in several ways."""
     card: dict[str, Any] = {}
     lines, panels = [], {}
@@ -116,26 +120,34 @@ def _explore_lines(world: str, found: Estimates, auc: Mapping[int, Estimates], u
     return lines
 
 
-def courses_figure(panels: Mapping[str, Estimates]) -> Figure:
-    """Draw what is known after some votes, and what it cost, a row per world."""
-    from matplotlib.figure import Figure
-
+def courses_figure(panels: Mapping[str, Estimates]) -> FigureFile:
+    """Return the figure of what is known after some votes, and what it cost: a row per world."""
     measures = {
         "order": "pairs in true order",
-        "regret": "regret, held-out (logits)",
-        "shown": "regret so far (logits)",
+        "regret": "lost on new questions",
+        "shown": "lost so far",
     }
-    figure = Figure(figsize=(6.8, 2.3 * len(panels) + 0.4), layout="constrained")
-    grid = figure.subplots(len(panels), len(measures), squeeze=False)
-    for row, (world, found) in zip(grid, panels.items(), strict=True):
-        for axes, (metric, title) in zip(row, measures.items(), strict=True):
-            for i, way in enumerate(found.samples):
-                keys = [key for key in found.samples[way] if key.startswith(f"{metric}@")]
-                votes = [int(key.split("@")[1]) for key in keys]
-                values = [found.samples[way][key][0] for key in keys]
-                axes.plot(votes, values, linewidth=1.2, markersize=3, label=way, **line_of(i))
-            axes.set_xlabel("votes of the new user")
-            axes.set_ylabel(title)
-        row[0].set_title(world, loc="left")
-    shared_legend(figure)
-    return figure
+    drawn: list[dict[str, Any]] = []
+    for world, found in panels.items():
+        for metric, title in measures.items():
+            keys = [key for key in next(iter(found.samples.values())) if key.startswith(f"{metric}@")]
+            intervals = {way: [found.interval(way, key) for key in keys] for way in found.samples}
+            drawn.append(
+                {
+                    "name": SUBJECTS[world] if metric == "order" else "",
+                    "axis": "votes of the new person",
+                    "measure": title,
+                    "points": [int(key.split("@")[1]) for key in keys],
+                    "ours": "best two",
+                    "lines": {
+                        way: [None if one is None else one.to_json() for one in cells]
+                        for way, cells in intervals.items()
+                    },
+                }
+            )
+    caption = (
+        "Which two answers to show somebody new? Left: share of pairs of models put in their true order; middle: "
+        "utility (in logits) lost by choosing on questions not asked yet; right: utility lost by what was shown up to "
+        "then. 95 % intervals over people; showing two answers at random learns fast and costs most."
+    )
+    return FigureFile("curves", "explore", {"panels": drawn, "columns": 3}, caption)

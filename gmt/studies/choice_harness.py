@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,14 +17,10 @@ from gmt.evaluation.top_choice import with_all_models
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
-from gmt.report.look import draw_interval
 from gmt.report.markdown import interval_cell
 from gmt.rivals.registry import make_router
 from gmt.routing.protocol import RoutingMethod
 from gmt.training.learn_traits import learn_traits
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 RIVALS = ("hierarchical_bradley_terry", "user_bradley_terry", "bradley_terry", "best_single", "random")
 
@@ -80,17 +76,12 @@ def measures(found: Estimates) -> dict[str, Any]:
     return out
 
 
-def dots(found: Estimates, names: Sequence[str], metrics: Sequence[str], heads: Mapping[str, str]) -> Figure:
-    """Draw routers as dots with their intervals, a panel per metric."""
-    from matplotlib.figure import Figure
+def dots(found: Estimates, names: Sequence[str], metrics: Sequence[str], heads: Mapping[str, str]) -> dict[str, Any]:
+    """Return what `draw_dots` takes: routers with their intervals, a panel per metric."""
 
-    figure = Figure(figsize=(6.8, 0.24 * len(names) + 0.6), layout="constrained")
-    for axes, metric in zip(figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0], metrics, strict=True):
-        # Reversed, for the first router belongs on top and the axis counts from below.
-        for place, name in enumerate(reversed(names)):
-            interval = found.interval(name, metric)
-            if interval is not None:
-                draw_interval(axes, place, interval.to_json(), name == "gmt")
-        axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in reversed(names)])
-        axes.set_xlabel(f"{heads[metric]},\n95 % interval over users")
-    return figure
+    def cell(name: str, metric: str) -> dict[str, Any] | None:
+        interval = found.interval(name, metric)
+        return None if interval is None else interval.to_json()
+
+    panels = [{"axis": heads[metric], "rows": {name: cell(name, metric) for name in names}} for metric in metrics]
+    return {"panels": panels, "columns": len(metrics)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +12,12 @@ from data_prep.simulate.planted_table import planted_dataset
 from gmt.data.interactions import TEST
 from gmt.evaluation.shares import bootstrap_shares
 from gmt.evaluation.top_choice import choice_shares
+from gmt.report.figure_file import FigureFile
 from gmt.report.markdown import table
 from gmt.studies.choice_harness import dots, fitted_routers, joined_shares, measures, scores_of_all, shown
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
-
-def regret(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
+def regret(options: argparse.Namespace) -> tuple[dict[str, Any], str, FigureFile]:
     """Choose among all models for every test question of planted users."""
     parts = []
     for seed in options.seeds:
@@ -43,4 +41,9 @@ def regret(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
     for rival in ("hierarchical_bradley_terry", "user_bradley_terry", "bradley_terry"):
         rows[f"gmt − {rival}"] = [shown(found.difference("gmt", rival, metric), "+") for metric in heads]
     text = table(f"{options.users} × {options.votes}", list(heads.values()), rows)
-    return {"routers": measures(found)}, text, dots(found, list(found.samples), ("regret", "lost"), heads)
+    caption = (
+        f"Choosing one of all ten models for {options.users} simulated people whose true utilities are known. Left: "
+        "utility lost against the best model; right: how much less likely the choice is to be preferred than the best."
+    )
+    data = dots(found, list(found.samples), ("regret", "lost"), heads)
+    return {"routers": measures(found)}, text, FigureFile("dots", "regret", data, caption)

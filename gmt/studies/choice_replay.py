@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +13,9 @@ from gmt.data.interactions import TEST, TRAIN, InteractionTable
 from gmt.evaluation.metrics import pairs_of
 from gmt.evaluation.replay import replay, shown_chances
 from gmt.evaluation.shares import Share, bootstrap_shares
+from gmt.report.figure_file import FigureFile
 from gmt.report.markdown import table
 from gmt.studies.choice_harness import dots, fitted_routers, joined_shares, measures, scores_of_all, shown
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 HEADS = (
     "votes matched",
@@ -27,7 +25,7 @@ HEADS = (
 )
 
 
-def replayed(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
+def replayed(options: argparse.Namespace) -> tuple[dict[str, Any], str, FigureFile]:
     """Replay routers on the test votes of data folders, one for each seed."""
     plain, weighed, full, votes = [], [], [], 0
     effective: dict[str, float] = {}
@@ -64,7 +62,12 @@ def replayed(options: argparse.Namespace) -> tuple[dict[str, Any], str, Figure]:
             less += [shown(found.difference("gmt", rival, metric), "+"), plain_number(float(np.nanstd(gap[1:])))]
     text = table(f"{options.name or Path(options.data[0]).name}, {votes} votes", HEADS, rows)
     card = {"votes": votes, "replay": measures(first), "weighed": measures(second), "pairs": measures(third)}
-    return card, text, dots(first, names, ("reward",), {"reward": "reward of matched votes"})
+    caption = (
+        "Replay on logged votes: a vote counts where the router's choice among all models was one of the two shown, "
+        "and earns 1 where that answer won."
+    )
+    data = dots(first, names, ("reward",), {"reward": "reward of matched votes"})
+    return card, text, FigureFile("dots", "replay", data, caption)
 
 
 def _accuracy(table: InteractionTable, scores: np.ndarray) -> Share:

@@ -16,7 +16,7 @@ from gmt.config import RunConfig
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST
 from gmt.evaluation.score_blocks import ScoreBlock
-from gmt.report.look import COLOURS, STYLE, save_figure
+from gmt.report.figure_file import FigureFile
 from gmt.report.markdown import interval_cell, table
 from gmt.rivals.registry import make_router
 from gmt.studies.harness import Blocks, add, block, fit, joined, score_targets, write
@@ -53,32 +53,41 @@ def depth(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence
         }
         # After each depth, with the figure, so that a course can be watched.
         write(out, "depth", found, f"Seeds {', '.join(map(str, seeds))}.\n\n{table('layers', list(found), rows)}")
-        depth_figure(found, out)
+        chosen = " ".join(map(str, seeds))
+        command = f"python -m gmt.studies.personalized --scores FOLDER --out OUT --studies depth --seeds {chosen}"
+        figure = depth_figure(found, command)
+        figure.save(out / "figures")
+        figure.write(out)
         print(f"depth {layers} done", flush=True)
 
 
-def depth_figure(found: Mapping[str, Mapping[str, Any]], out: Path) -> None:
-    """Draw reward and AUC over the number of layers."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(STYLE):
-        drawn = Figure(figsize=(6.4, 2.6), layout="constrained")
-        panels = drawn.subplots(1, 2)
-        for axes, (name, metric, label) in zip(
-            panels, (("cost users", "reward", "reward"), ("trait users", "auc", "AUC")), strict=True
-        ):
-            values = [one[name][metric] for one in found.values() if name in one]
-            at = [int(layers) for layers, one in found.items() if name in one]
-            if values:
-                low, high = ([value[key] for value in values] for key in ("low", "high"))
-                axes.fill_between(at, low, high, color=COLOURS[0], alpha=0.15, linewidth=0)
-                axes.plot(at, [value["value"] for value in values], marker="o", color=COLOURS[0])
-            axes.set_xlabel("layers")
-            axes.set_ylabel(label)
-            axes.set_title(name)
-            axes.set_xticks(range(6))
-        save_figure(drawn, out / "depth")
+def depth_figure(found: Mapping[str, Mapping[str, Any]], made_by: str) -> FigureFile:
+    """Return the figure of reward and AUC over the number of layers, on axes from chance to the most there is."""
+    groups = {
+        "cost users": ("people who weigh quality against cost", "reward", "reward", [0.0, 0.45]),
+        "trait users": ("people who weigh traits of answers", "auc", "AUC", [0.45, 1.0]),
+    }
+    panels = []
+    for group, (name, metric, measure, limits) in groups.items():
+        cells = {layers: one[group][metric] for layers, one in found.items() if group in one}
+        panel = {
+            "name": name,
+            "axis": "layers of the graph network",
+            "measure": measure,
+            "points": list(cells),
+            "lines": {"personalized_network": list(cells.values())},
+            "limits": limits,
+            "ours": "personalized_network",
+        }
+        if metric == "auc":
+            panel["references"] = [{"value": 0.5, "label": "chance"}]
+        panels += [panel] if cells else []
+    caption = (
+        "How many layers of messages the single-turn network needs (0: no graph). Left: simulated people who weigh "
+        "quality against cost and state the reward of every model; right: simulated people who weigh traits of real "
+        "answers (length, rare words, cost, quality) and vote between two. 95 % intervals over people."
+    )
+    return FigureFile("curves", "depth", {"panels": panels}, caption, made_by, "PersonalizedRouter, Figure 2")
 
 
 def designs(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:

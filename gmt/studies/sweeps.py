@@ -20,7 +20,6 @@ from gmt.data.interactions import TEST
 from gmt.errors import DataError
 from gmt.files import read_json
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
-from gmt.report.look import STYLE, save_figure
 from gmt.report.markdown import interval_cell, table
 from gmt.rivals.registry import make_router
 from gmt.routing.protocol import RoutingMethod
@@ -100,13 +99,13 @@ def markdown(name: str, points: Mapping[str, Any]) -> str:
 
 def write_all(out: Path) -> None:
     """Write the Markdown and the figure of every sweep whose points stand in the folder."""
-    import matplotlib
-
     found = {name: _read(path) for name in SWEEPS if (path := out / f"sweep-{name}.json").is_file()}
     for name, points in found.items():
         write(out, f"sweep-{name}", points, markdown(name, points))
-    with matplotlib.rc_context(STYLE):
-        save_figure(sweep_figure(found, SWEEPS, ROUTERS), out / "sweeps")
+    seeds = " ".join(str(seed) for seed in next(iter(next(iter(found.values())).values()))["seeds"])
+    figure = sweep_figure(found, SWEEPS, ROUTERS, f"python -m gmt.studies.sweeps --out OUT --seeds {seeds}")
+    figure.save(out / "figures")
+    figure.write(out)
 
 
 def _read(path: Path) -> dict[str, Any]:

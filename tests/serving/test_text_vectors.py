@@ -54,3 +54,13 @@ def test_a_new_text_is_encoded_once_and_few_are_remembered(monkeypatch, tmp_path
     assert (again[[1, 0]] == first).all() and asked == ["a", "b", "c"]
     vectors.encode(["d"])
     assert not vectors.has(["a"]) and vectors.has(["b", "c", "d"])  # the oldest goes
+
+
+def test_a_vector_that_was_made_elsewhere_is_not_made_again(vectors, monkeypatch):
+    monkeypatch.setattr(text_vectors, "RECENT", 2)
+    monkeypatch.setattr(vectors, "_loaded", lambda: pytest.fail("the encoder was asked"))
+    made = np.arange(96, dtype=np.float32).reshape(3, 32)
+    vectors.remember(["a", "b", "c"], made)
+    assert np.array_equal(vectors.encode(["c", "b"]), made[[2, 1]]) and vectors.has(["b", "known"])
+    assert not vectors.has(["a"])  # no more than the most recent ones
+    assert np.array_equal(vectors.encode(["known"])[0], vectors.store.vectors(["known"])[0])

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from gmt.report.figure_file import FigureFile
 from gmt.studies import choice, choice_harness
 
 
@@ -17,7 +18,8 @@ def test_regret_of_planted_users_is_least_for_the_oracle(tmp_path):
     assert found["command"] == "python -m gmt.studies.choice " + " ".join(arguments)
     regret = {name: metrics["regret"]["value"] for name, metrics in found["routers"].items()}
     assert regret["oracle"] == 0 and regret["gmt"] < regret["random"]
-    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".md", ".png", ".pdf"}
+    assert {path.name for path in tmp_path.iterdir()} == {"r.json", "r.md", "r.png", "r.pdf", "figures"}
+    assert FigureFile.read(tmp_path / "figures/r.json").made_by == found["command"]
     assert "| gmt − bradley_terry |" in (tmp_path / "r.md").read_text()
 
 

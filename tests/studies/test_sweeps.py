@@ -6,6 +6,7 @@ import pytest
 
 from data_prep.simulate.planted import PlantedSettings
 from gmt.data.interactions import TEST, VALID
+from gmt.report.figure_file import FigureFile
 from gmt.rivals.registry import make_router
 from gmt.studies import sweeps
 from gmt.studies.harness import Alone, block, score_targets, targets_of
@@ -48,7 +49,8 @@ def test_a_sweep_writes_numbers_tables_and_figures_and_keeps_what_stands(tmp_pat
     assert found["text only"]["routers"]["bradley_terry"]["auc"]["value"] == 0.5
     assert found["votes"]["routers"]["oracle"]["auc"]["value"] > 0.8 and found["votes"]["seeds"] == [0, 1]
     assert {path.name for path in tmp_path.iterdir()} == {
-        "sweep-feedback.json", "sweep-feedback.md", "sweeps.png", "sweeps.pdf"}  # fmt: skip
+        "sweep-feedback.json", "sweep-feedback.md", "sweeps.png", "sweeps.pdf", "figures"}  # fmt: skip
+    assert FigureFile.read(tmp_path / "figures/sweeps.json").kind == "curves"
     monkeypatch.setattr(sweeps, "measure", lambda *_: pytest.fail("a point that stands was measured again"))
     sweeps.main(arguments)
 
