@@ -51,7 +51,9 @@ LEFT_OUT = {
         "tests/data_prep/sources reads made rows of the published shapes"
     ),
     r"^gmt prep arena FILE_OR": "the same",
-    r"^gmt (?:reproduce|export)": "tests/studies/test_yardsticks.py and tests/serving/test_routerarena.py run them",
+    r"^gmt reproduce": "tests/cli/test_commands_reproduce.py and tests/studies/test_yardsticks.py run it",
+    r"^gmt export": "tests/serving/test_routerarena.py runs it",
+    r"^python -m gmt\.reproduce\.record": "tests/reproduce/test_part_map.py records numbers",
     r"--answer ONE": "tests/serving/test_answer_ranking.py ranks answers",
     r"^gmt prep recipe:(?!llmfao)": "tests/data_prep/recipes/test_shelf.py reads made rows of the published shapes",
     r"^gmt serve": "serves until it is stopped; tests/gateway/test_processes.py starts it",

@@ -35,6 +35,7 @@ LAYERS = [
     ("gmt.gateway",),
     ("gmt.report", "gmt.bench"),
     ("gmt.studies",),
+    ("gmt.reproduce",),
     ("gmt.cli",),
     ("cli", "gmt.__main__"),
 ]

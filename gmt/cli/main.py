@@ -13,10 +13,11 @@ from gmt.cli.commands_figures import figure_commands
 from gmt.cli.commands_gateway import gateway_commands
 from gmt.cli.commands_learn import learn_commands
 from gmt.cli.commands_report import report_commands
+from gmt.cli.commands_reproduce import reproduce_commands
 from gmt.cli.commands_runs import runs_app
 from gmt.cli.commands_serve import serve_commands
 from gmt.cli.commands_simulate import simulate
-from gmt.cli.commands_yardsticks import export_app, yardstick_commands
+from gmt.cli.commands_yardsticks import export_app
 from gmt.cli.failures import guarded
 
 app = typer.Typer(
@@ -36,7 +37,7 @@ for commands in (
     figure_commands,
     report_commands,
     compare_commands,
-    yardstick_commands,
+    reproduce_commands,
 ):
     app.add_typer(commands)
 app.add_typer(runs_app)

@@ -8,6 +8,7 @@ from pathlib import Path
 STUDIES = (
     *("real_votes", "planted_users", "tables"),
     *("sweeps", "choice", "ablations", "turns", "follow_ups", "learned_parts", "personalized", "answer_rivals"),
+    *("judged_users", "yardsticks"),
 )
 
 

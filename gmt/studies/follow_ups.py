@@ -1,6 +1,6 @@
 """Measure what reading the conversation pays where follow-ups say nothing of their subject, and what staying costs.
 
-Usage: python -m gmt.studies.follow_ups --out FOLDER [--seeds 0 1 2 3 4] [--users 200]
+Usage: python -m gmt.studies.follow_ups --out FOLDER [--seeds 0 1 2 3 4] [--users 200] [--no-staying]
        [--set posterior.network=false traits.enabled=false …]
 
 Planted people whose taste depends on the subject have conversations of four rounds, six in ten of the later ones mere
@@ -125,6 +125,8 @@ def markdown(found: dict[str, Any]) -> str:
         f"{weight:g}": [f"{value:.{digits}f}" for value, digits in zip(np.mean(one, axis=0), (2, 2, 4), strict=True)]
         for weight, one in found["staying"].items()
     }
+    if not kept:
+        return f"seeds {', '.join(map(str, found['seeds']))}\n\n{said}"
     seeds = f"seeds {', '.join(map(str, found['seeds']))}"
     stayed = table("weight of a switch", ["changes in 20 rounds", "one at most", "accuracy of the choice"], kept)
     return f"{seeds}\n\n{said}\n\n{stayed}"
@@ -136,6 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--set", nargs="+", default=[])
+    parser.add_argument("--no-staying", action="store_true", help="leave out what staying costs")
     chosen = parser.parse_args(arguments)
     blocks: dict[str, Blocks] = {}
     found: dict[str, Any] = {"seeds": [], "set": chosen.set, "agreement": {}, "staying": {}, "notes": []}
@@ -147,10 +150,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found["agreement"].setdefault(name, []).append(agreement(data, routers[name]))
             found["notes"].append(f"{seed}, {name}: {' '.join(notes)}")
         measure(data, routers, blocks, seed)
-        long, world = planted_dataset(replace(LONG, users=max(20, chosen.users * 3 // 10), seed=seed))
-        router, _ = fit(long, load_config(None, chosen.set, seed))
-        for weight, one in staying(long, world, router).items():
-            found["staying"].setdefault(weight, []).append(one)
+        # Twenty rounds of every person take longer than all else together.
+        if not chosen.no_staying:
+            long, world = planted_dataset(replace(LONG, users=max(20, chosen.users * 3 // 10), seed=seed))
+            router, _ = fit(long, load_config(None, chosen.set, seed))
+            for weight, one in staying(long, world, router).items():
+                found["staying"].setdefault(weight, []).append(one)
         found["seeds"].append(seed)
         found |= {part: joined(several, next(iter(VARIANTS))) for part, several in blocks.items()}
         write(chosen.out, "follow-ups", found, markdown(found))

@@ -15,7 +15,7 @@ from data_prep.sources.score_matrix import ScoreMatrix
 from gmt.data.interactions import TEST
 from gmt.rivals.registry import make_router
 from gmt.studies.harness import fit, score_targets, write
-from gmt.studies.personalized_data import NINE, THOUSAND, config_of, cost_users
+from gmt.studies.personalized_data import NINE, THOUSAND, WHOLE, Extent, config_of, cost_users
 from gmt.studies.rewards import (
     READ_PAIRS,
     Rewards,
@@ -41,7 +41,12 @@ PARTIAL = (
 
 
 def compare(
-    matrix: ScoreMatrix, settings: CostSettings, seeds: Sequence[int], rivals: Sequence[str], config: str
+    matrix: ScoreMatrix,
+    settings: CostSettings,
+    seeds: Sequence[int],
+    rivals: Sequence[str],
+    config: str,
+    extent: Extent = WHOLE,
 ) -> dict[str, Any]:
     """Return every router's reward on the test questions over seeds, gmt's paired differences, and times."""
     rewards: Rewards = {}
@@ -49,7 +54,7 @@ def compare(
     alphas = []
     for seed in seeds:
         # 1. The truth is read for the oracle and for the correlation only; no router gets it.
-        data, truth = cost_users(matrix, settings, seed)
+        data, truth = cost_users(matrix, settings, seed, extent)
         learn, scores = data.select(data.table.split != TEST), {"oracle": oracle_scores(data)}
         # 2. gmt, fitted as `gmt train` would.
         started = time.monotonic()
@@ -69,27 +74,29 @@ def compare(
         earn(rewards, data, scores, seed)
     return {
         "seeds": list(seeds),
-        "settings": vars(settings),
+        "settings": vars(extent.of(settings)),
         "alpha": alphas,
         "seconds": {name: float(np.median(values)) for name, values in seconds.items()},
         **compared(rewards),
     }
 
 
-def nine(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+def nine(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str], extent: Extent = WHOLE) -> None:
     """Nine users, full feedback on all training questions."""
-    found = {"nine users, full feedback": compare(matrix, NINE, seeds, rivals, "personalized_9")}
+    found = {"nine users, full feedback": compare(matrix, NINE, seeds, rivals, "personalized_9", extent)}
     write(out, "nine", found, reward_table(found))
 
 
-def thousand(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+def thousand(
+    matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str], extent: Extent = WHOLE
+) -> None:
     """1,000 users, thirty questions each, and less and less feedback."""
     found: dict[str, dict[str, Any]] = {}
     # All rivals stand in the table of pairs alone: other feedback is no food for most of them.
-    for feedback in ("pair", "full", "random", "chosen"):
+    for feedback in extent.feedback:
         settings = replace(THOUSAND, feedback=feedback)
         some = rivals if feedback == "pair" else [name for name in rivals if name in PARTIAL]
-        found[feedback] = compare(matrix, settings, seeds, some, "personalized_1000")
+        found[feedback] = compare(matrix, settings, seeds, some, "personalized_1000", extent)
         alphas = {key: one["alpha"] for key, one in found.items()}
         # Written after each form, for one takes hours.
         write(out, "thousand", found, f"{reward_table(found)}\nRank correlation of inferred and true α: {alphas}\n")

@@ -20,7 +20,7 @@ from gmt.report.figure_file import FigureFile
 from gmt.report.markdown import interval_cell, table
 from gmt.rivals.registry import make_router
 from gmt.studies.harness import Blocks, add, block, fit, joined, score_targets, write
-from gmt.studies.personalized_data import ENCODER, NINE, THOUSAND, config_of, cost_users
+from gmt.studies.personalized_data import ENCODER, NINE, THOUSAND, WHOLE, Extent, config_of, cost_users
 from gmt.studies.rewards import Rewards, compared, earn, oracle_scores, reward_table
 
 
@@ -29,20 +29,22 @@ def scored_alone(data: Dataset, config: RunConfig, seed: int) -> dict[str, Score
     return {"gmt": block(data, score_targets(data, {"gmt": fit(data, config)[0]})["gmt"], f"{seed}:")}
 
 
-def depth(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+def depth(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str], extent: Extent = WHOLE) -> None:
     """Train the single-turn network with 0 to 5 layers, on cost users and on users who weigh traits of real answers."""
     # Optional, for real answers have to be downloaded; cost users need the matrix only.
     answers = read_responses(Path(os.environ["GMT_REAL_DATA"]) / "gsm8k") if "GMT_REAL_DATA" in os.environ else None
     found: dict[str, dict[str, Any]] = {}
-    for layers in range(6):
-        changes = [f"model.layers={layers}", "train.steps=300"]
+    for layers in extent.layers:
+        changes = [f"model.layers={layers}", *extent.trained(300)]
         blocks: dict[str, Blocks] = {"cost users": {}, "trait users": {}}
         for seed in seeds:
             # A tenth of the users, and few steps: six depths are compared with each other and with nothing else.
-            data, _ = cost_users(matrix, replace(THOUSAND, users=100), seed)
+            data, _ = cost_users(matrix, replace(THOUSAND, users=100), seed, extent)
             add(blocks["cost users"], scored_alone(data, config_of("personalized_network", seed, *changes), seed))
             if answers is not None:
-                data, _ = trait_dataset(answers, TraitSettings(seed=seed), ENCODER)
+                people = TraitSettings(seed=seed)
+                people = people if extent.users is None else replace(people, users=extent.users)
+                data, _ = trait_dataset(answers, people, extent.encoder or ENCODER)
                 pairwise = ("train.loss=pairwise", "train.select=auc")  # votes, where cost users state rewards
                 config = config_of("personalized_network", seed, *changes, *pairwise)
                 add(blocks["trait users"], scored_alone(data, config, seed))
@@ -90,7 +92,9 @@ def depth_figure(found: Mapping[str, Mapping[str, Any]], made_by: str) -> Figure
     return FigureFile("curves", "depth", {"panels": panels}, caption, made_by, "PersonalizedRouter, Figure 2")
 
 
-def designs(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+def designs(
+    matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str], extent: Extent = WHOLE
+) -> None:
     """The published single-turn design and ours, trained at full length, beside the utility head."""
     # Full feedback, for the published design learns from the rewards of all models.
     groups = {"nine users, full feedback": NINE, "1,000 users, full feedback": replace(THOUSAND, feedback="full")}
@@ -98,7 +102,7 @@ def designs(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequen
     for label, settings in groups.items():
         rewards: Rewards = {}
         for seed in seeds:
-            data, _ = cost_users(matrix, settings, seed)
+            data, _ = cost_users(matrix, settings, seed, extent)
             scores = {"oracle": oracle_scores(data)}
             for name, config in (
                 ("gmt", "personalized_1000"),
@@ -106,7 +110,8 @@ def designs(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequen
                 ("personalized_paper.yaml", "personalized_paper"),
             ):
                 started = time.monotonic()
-                router, _ = fit(data, config_of(config, seed))
+                steps = [] if name == "gmt" else extent.trained()
+                router, _ = fit(data, config_of(config, seed, *steps))
                 scores |= score_targets(data, {name: router})
                 print(f"{label} seed {seed} {name}: {time.monotonic() - started:.0f} s", flush=True)
             # The least that a design has to beat: one model for all, and a mean for each user and task.

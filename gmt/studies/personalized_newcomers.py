@@ -16,22 +16,25 @@ from gmt.errors import ConfigError
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.rivals.registry import make_router
 from gmt.studies.harness import fit, score_targets, write
-from gmt.studies.personalized_data import ENCODER, THOUSAND, config_of, cost_users
+from gmt.studies.personalized_data import ENCODER, THOUSAND, WHOLE, Extent, config_of, cost_users
 from gmt.studies.rewards import Rewards, compared, earn, reward_table
 
 SHOTS = (0, 1, 2, 5, 10, 20)
 
 
-def newcomers(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+def newcomers(
+    matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str], extent: Extent = WHOLE
+) -> None:
     """Train on 800 of 1,000 users; score the others at k votes, beside gmt trained with all of their votes."""
     rows: dict[str, Rewards] = {str(shots): {} for shots in SHOTS}
     for seed in seeds:
         # 1. One router with all users, and one that has not met two hundred of them.
-        data, _ = cost_users(matrix, replace(THOUSAND, feedback="pair"), seed)
+        data, _ = cost_users(matrix, replace(THOUSAND, feedback="pair"), seed, extent)
         config = config_of("personalized_1000", seed)
         whole, _ = fit(data, config)
         table = data.table
-        fresh = np.random.default_rng([seed, 3]).permutation(len(table.users))[:200]
+        # Two hundred of a thousand; of another number as large a share.
+        fresh = np.random.default_rng([seed, 3]).permutation(len(table.users))[: max(1, len(table.users) // 5)]
         new = np.isin(table.user, fresh)
         part, _ = fit(data.select(~new | (table.split == TEST)), config)
         # 2. What more votes could come to at most: a router that was trained on all of them, with all of them visible.
@@ -48,7 +51,7 @@ def newcomers(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequ
     write(out, "newcomers", found, reward_table(found))
 
 
-def models(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+def models(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str], extent: Extent = WHOLE) -> None:
     """Train without one model; let it join with k outcomes, beside gmt trained with all of them."""
     counts = (0, 5, 20, 50)
     rows: dict[str, Rewards] = {str(shots): {} for shots in counts}
@@ -63,7 +66,7 @@ def models(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequenc
             score=matrix.score[:, columns],
             cost=matrix.cost[:, columns],
         )
-        data, _ = cost_users(ordered, replace(THOUSAND, feedback="pair"), seed)
+        data, _ = cost_users(ordered, replace(THOUSAND, feedback="pair"), seed, extent)
         # 2. One router is trained with every outcome of it, the other without a trace of it.
         config = config_of("personalized_1000", seed)
         whole, _ = fit(data, config)
@@ -85,13 +88,13 @@ def models(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequenc
     write(out, "models", found, reward_table(found))
 
 
-def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str]) -> None:
+def drift(matrix: ScoreMatrix, out: Path, seeds: Sequence[int], rivals: Sequence[str], extent: Extent = WHOLE) -> None:
     """Let users change after thirty votes; score them after n more, with and without a half-life."""
     lives, since = (0.0, 3.0, 10.0, 30.0), (0, 1, 2, 5, 10, 20, 30)
     rows: dict[str, Rewards] = {f"{count} votes after": {} for count in since}
     for seed in seeds:
-        settings = replace(THOUSAND, users=300, per_user=60, feedback="random", drift_at=0.5, seed=seed)
-        data, _ = cost_dataset(matrix, settings, ENCODER, (0.8, 0.0, 0.2))
+        settings = extent.of(replace(THOUSAND, users=300, per_user=60, feedback="random", drift_at=0.5, seed=seed))
+        data, _ = cost_dataset(matrix, settings, extent.encoder or ENCODER, (0.8, 0.0, 0.2))
         table = data.table
         router, _ = fit(data, config_of("personalized_1000", seed))
         # A half-life weighs votes in the posterior's solve; the network has nothing like it.

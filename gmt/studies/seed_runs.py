@@ -31,7 +31,7 @@ def measured_run(data: Path, run: Path, seed: int, chosen: argparse.Namespace) -
         data: Data folder.
         run: Run folder.
         seed: Of training and of what is drawn in measuring.
-        chosen: `config`, `set` and `baselines`, as `run_options` reads them.
+        chosen: `config`, `set`, `baselines` and `no_controls`, as `run_options` reads them.
     """
     folder = RunFolder(run)
     # Results come after training: without them a run may be half of one, and is made anew.
@@ -40,7 +40,7 @@ def measured_run(data: Path, run: Path, seed: int, chosen: argparse.Namespace) -
         train_run(data, load_config(shipped_config(chosen.config), chosen.set, seed), folder)
         # `measure` takes None for all, an option needs a word.
         rivals = None if chosen.baselines == ["all"] else chosen.baselines
-        measure(folder, baselines=rivals, seed=seed)
+        measure(folder, baselines=rivals, seed=seed, controls=not chosen.no_controls)
     return run
 
 
@@ -67,4 +67,5 @@ def run_options(description: str | None, out: str, baselines: Sequence[str]) -> 
     parser.add_argument("--set", nargs="+", default=[], help="settings, e.g. traits.networks=1 to be quicker")
     parser.add_argument("--encoder", default="minilm", help="as of gmt prep")
     parser.add_argument("--baselines", nargs="*", default=list(baselines), help="names of rivals, or all")
+    parser.add_argument("--no-controls", action="store_true", help="leave out shuffled owners and unknown users")
     return parser

@@ -1,6 +1,7 @@
 """Sweep planted users: label noise, votes per user, users, and forms of feedback, with the oracle known.
 
 Usage: python -m gmt.studies.sweeps --out FOLDER [--sweeps noise votes users feedback] [--seeds 0 1 2]
+       [--users 200] [--points 0 20 …] [--set section.key=value …]
 
 Whatever feedback users gave, each then casts eight clean votes, so that all points of a sweep are measured
 alike. One eighth of what they gave is VALID. Planted users are drawn by `gmt simulate planted`.
@@ -113,18 +114,34 @@ def _read(path: Path) -> dict[str, Any]:
     return read_json(path, DataError, "delete it and measure the sweep again")
 
 
+def _wanted(names: Sequence[str], points: Sequence[str] | None) -> set[str]:
+    """Return the points to measure.
+
+    Raises:
+        DataError: A point stands in none of the sweeps.
+    """
+    known = {label for name in names for label in SWEEPS[name].points}
+    if points is not None and (unknown := set(points) - known):
+        raise DataError(f"there is no point {sorted(unknown)[0]!r}; expected some of {', '.join(sorted(known))}")
+    return known if points is None else set(points)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the sweeps chosen; the points of one that stand in the folder with these seeds are kept."""
     parser = study_parser(__doc__)
     parser.add_argument("--sweeps", nargs="+", choices=list(SWEEPS), default=list(SWEEPS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--users", type=int, default=200, help="users, where that is not what is swept")
+    parser.add_argument("--points", nargs="+", help="points of the sweeps chosen, by name; all by default")
     parser.add_argument("--set", nargs="+", default=[], help="settings, e.g. traits.networks=1 to be quicker")
     chosen = parser.parse_args(arguments)
+    wanted = _wanted(chosen.sweeps, chosen.points)
     for name in chosen.sweeps:
         path = chosen.out / f"sweep-{name}.json"
         points = _read(path) if path.is_file() else {}
         for label, changes in SWEEPS[name].points.items():
+            if label not in wanted:
+                continue
             kept = points.get(label, {})
             # Only a point of the same seeds and settings is the same measurement.
             if (kept.get("seeds"), kept.get("set")) == (chosen.seeds, chosen.set):

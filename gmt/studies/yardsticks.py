@@ -1,8 +1,12 @@
-"""Run the published protocols of personal preference, and set what is found beside the published rows."""
+"""Run the published protocols of personal preference, and set what is found beside the published rows.
+
+Usage: python -m gmt.studies.yardsticks personal-reward-bench|mrm|p-check INPUT --out FOLDER [--encoder minilm]
+       [--seed 0]
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -14,10 +18,12 @@ from data_prep.prepare import PrepOptions, prepare
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN, VALID
 from gmt.errors import DataError
+from gmt.files import write_json
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.rivals.ridge_on_answers import RidgeAnswers
 from gmt.routing.protocol import RoutingMethod
 from gmt.studies.both_orders import right_in_both_orders
+from gmt.studies.entry import run_study, study_parser
 from gmt.studies.published_rows import MRM, P_CHECK, P_GENRM, SYNTHESIZE_ME, PublishedRow
 
 LEAST_DIALOGUES = 6
@@ -205,3 +211,23 @@ def _doubts(stick: Yardstick) -> list[str]:
     if stick.cut is unseen_people:
         return ["Which people are unseen is drawn here; the paper's own draw is not published."]
     return []
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one protocol and write what it found: accuracies by group of people and method, and the published rows."""
+    parser = study_parser(__doc__)
+    parser.add_argument("yardstick", choices=list(YARDSTICKS))
+    parser.add_argument("input", help="the published set: file, folder or hub:<dataset id>")
+    parser.add_argument("--encoder", default="minilm", help="as of gmt prep")
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args(arguments)
+    found = reproduce(chosen.yardstick, chosen.input, chosen.out / "data", chosen.encoder, chosen.seed)
+    groups: dict[str, dict[str, float]] = {}
+    for row in found["measured"]:
+        groups.setdefault(row["column"], {})[row["method"]] = row["accuracy"]
+    write_json(chosen.out / "yardstick.json", {**found, "groups": groups})
+    print(f"{chosen.out / 'yardstick.json'} written", flush=True)
+
+
+if __name__ == "__main__":
+    run_study(main)

@@ -21,3 +21,9 @@ def test_the_study_writes_what_reading_pays_and_what_staying_costs(tmp_path):
     assert all(0 < one[2] < 1 for one in kept.values()) and np.isfinite(changes).all()
     text = (tmp_path / "follow-ups.md").read_text()
     assert "conversation read, ratings shown" in text and "changes in 20 rounds" in text
+
+
+def test_what_staying_costs_may_be_left_out(tmp_path):
+    follow_ups.main(["--out", str(tmp_path), "--seeds", "0", "--users", "6", "--no-staying", "--set", *CLOSED])
+    assert json.loads((tmp_path / "follow-ups.json").read_text())["staying"] == {}
+    assert "changes in 20 rounds" not in (tmp_path / "follow-ups.md").read_text()

@@ -62,3 +62,21 @@ def test_a_half_life_is_measured_after_users_changed(scores, tmp_path):
         "gmt",
         *(f"half-life {n}" for n in (3, 10, 30)),
     }
+
+
+def test_a_study_of_any_extent_is_of_these_people_and_questions(scores, tmp_path):
+    arguments = ["--scores", str(scores), "--out", str(tmp_path), "--seeds", "0", "--rivals", "best_single"]
+    arguments += ["--users", "6", "--questions", "80", "--encoder", "hash:16", "--feedback", "full", "--steps", "2"]
+    personalized.main([*arguments, "--layers", "0", "2", "--studies", "nine", "thousand", "newcomers", "depth"])
+    found = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
+    assert list(found["thousand"]) == ["full"] and found["thousand"]["full"]["settings"]["users"] == 6
+    assert found["nine"]["nine users, full feedback"]["settings"]["users"] == 6
+    assert "trained on them" in found["newcomers"]["0 votes"]["routers"] and list(found["depth"]) == ["0", "2"]
+
+
+def test_fewer_questions_are_the_same_ones_whatever_the_seed(scores):
+    matrix = personalized.matrix_from(scores, [])
+    few = personalized_data.Extent(questions=20).part_of(matrix)
+    assert len(few.queries) == 20 and set(few.queries) <= set(matrix.queries)
+    assert few.queries == personalized_data.Extent(questions=20).part_of(matrix).queries
+    assert personalized_data.WHOLE.part_of(matrix) is matrix

@@ -6,6 +6,7 @@ import pytest
 
 from data_prep.simulate.planted import PlantedSettings
 from gmt.data.interactions import TEST, VALID
+from gmt.errors import DataError
 from gmt.report.figure_file import FigureFile
 from gmt.rivals.registry import make_router
 from gmt.studies import sweeps
@@ -68,3 +69,12 @@ def test_alone_nobody_elses_votes_are_read():
     assert np.array_equal(score_targets(others, {"alone": Alone(router)})["alone"][mine], scores["alone"][mine])
     assert not np.allclose(scores["alone"][mine], scores["all"][mine])
     assert set(block(data, scores["all"], "0:").users) == {f"0:{name}" for name in table.users}
+
+
+def test_single_points_of_a_sweep_can_be_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeps, "KNOWN", 8)
+    arguments = ["--out", str(tmp_path), "--sweeps", "noise", "--seeds", "0", "--users", "8", "--points"]
+    sweeps.main([*arguments, "0", "40", "--set", "traits.enabled=false"])
+    assert list(json.loads((tmp_path / "sweep-noise.json").read_text())) == ["0", "40"]
+    with pytest.raises(DataError, match="there is no point '41'; expected some of 0, 10, 20, 30, 40"):
+        sweeps.main([*arguments, "41"])

@@ -159,3 +159,22 @@ def test_what_cannot_be_measured_is_said(bench: Path, tmp_path: Path) -> None:
     path = jsonl(tmp_path / "utterances.jsonl", dialogues(3))
     with pytest.raises(DataError, match="3 people have 6 dialogues or more; expected 4"):
         yardsticks.reproduce("mrm", path, tmp_path / "out", "hash:16")
+
+
+def test_the_study_writes_accuracies_by_group_for_the_map(bench: Path, tmp_path: Path) -> None:
+    yardsticks.main(["p-check", str(bench), "--out", str(tmp_path / "out"), "--encoder", "hash:16", "--seed", "1"])
+    found = json.loads((tmp_path / "out/yardstick.json").read_text())
+    assert set(found["groups"]["unseen"]) == {
+        *("gmt", "gmt, user-blind", "ridge on answers", "ridge on answers, user-blind"),
+    }
+    assert found["groups"]["unseen"]["gmt"] == found["measured"][0]["accuracy"]
+
+
+def test_a_yardstick_is_a_part_of_the_map_too(bench: Path, tmp_path: Path, capsys: Any) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["reproduce", "p-check", "--input", str(bench), "--quick", "--out", str(tmp_path / "out"), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    (row,) = found["rows"]
+    assert found["parts"][0]["status"] == "done" and row["status"].startswith("quick, not a result")
+    assert row["rival"].startswith("ridge on answers") or row["rival"].startswith("gmt, user-blind")
+    assert "65.11 PRISM" in row["published"] and row["against"].endswith("the range")
