@@ -32,7 +32,7 @@ def test_its_blocks_run_one_after_the_other(page, good_run, demo_data, tmp_path,
     monkeypatch.setattr(hub_run, "snapshot_download", hub.snapshot_download)
     names = {}
     for number, code in enumerate(blocks(page), start=1):
-        exec(compile(code, f"{page}, block {number}", "exec"), names)  # noqa: S102
+        exec(compile(code, f"{page}, block {number}", "exec"), names)
     if page == "docs/python.md":
         assert "guest" not in gmt.Router.from_pretrained("runs/demo").users
         assert names["same"].to_arrow().equals(names["data"].table.to_arrow())
