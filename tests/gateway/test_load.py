@@ -62,14 +62,17 @@ def check_soak(home, seconds, rate):
     return growth
 
 
+@pytest.mark.slow
 def test_streams_that_are_open_together_are_all_complete(tmp_path):
     check_streams(tmp_path, 40, 40.0, 0.1)
 
 
+@pytest.mark.slow
 def test_eight_writers_through_two_processes_lose_no_vote(tmp_path, state):
     check_votes(tmp_path, state, 8, 5)
 
 
+@pytest.mark.slow
 def test_steady_work_is_all_answered(tmp_path):
     check_soak(tmp_path, 6.0, 20.0)
 
