@@ -37,6 +37,8 @@ async def app(scope, receive, send):
 import uvicorn
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[3]), log_level="critical", access_log=False)
 """
+PEOPLE = 40
+"""Users of a soak."""
 AT_ONCE = 64
 """Requests of a soak under way together at most."""
 RETRIES = 5
@@ -181,6 +183,11 @@ class SoakFound:
     requests: int = 0
     failed: list[str] = field(default_factory=list)
 
+    def course(self) -> dict[int, list[float]]:
+        """Return process -> medians of the five fifths of its looks, MiB."""
+        return {pid: [float(np.median(part)) for part in np.array_split(seen, 5) if len(part)]
+                for pid, seen in self.memory.items()}  # fmt: skip
+
     def growth(self) -> dict[int, float]:
         """Return process -> MiB by which its last tenth of looks lies above its first, medians."""
         out = {}
@@ -195,8 +202,8 @@ async def soak(
 ) -> SoakFound:
     """Ask, stream, vote, take back and forget at a steady rate, and look at every process's memory.
 
-    Of twenty requests eight are decisions, six streams and six votes of users who come back; now and then a vote is
-    taken back, and each user is forgotten and begins again, so that what must be remembered does not grow.
+    Of twenty requests eight are decisions, six streams and six votes of users who come back. Of a hundred one takes a
+    vote back, and one forgets a user, who begins again: what must be remembered does not grow.
 
     Args:
         server: The gateway.
@@ -210,10 +217,12 @@ async def soak(
     begin, open_ones, number, next_look = time.monotonic(), set(), 0, warm * seconds
 
     async def work(number: int) -> None:
-        user = f"soak {number % 40}"
+        # Every twenty requests are one user's; who is forgotten has asked nothing for a while, and will not soon.
+        user = f"soak {number // 20 % PEOPLE}"
         try:
-            if number % 2000 == 1999:
-                await request(server.url, f"/v1/users/{user.replace(' ', '%20')}", None, "DELETE")
+            if number % 100 == 99:
+                gone = number // 20 + PEOPLE // 2
+                await request(server.url, f"/v1/users/soak%20{gone % PEOPLE}", None, "DELETE")
             elif (kind := number % 20) < 8:
                 # New texts too: half of the questions were never asked.
                 text = f"query {number % 50}" if number % 2 else f"question {rng.integers(1 << 60)}"
@@ -228,7 +237,7 @@ async def soak(
                 asked = await request(server.url, "/v1/route", {"user": user, "query": f"query {number % 50}"})
                 said = {"decision": asked["decision"], "winner": models[0], "loser": models[1]}
                 told = await request(server.url, "/v1/feedback", said | {"words": f"remark {number}"})
-                if number % 100 == 99:
+                if number % 100 == 38:
                     await request(server.url, f"/v1/feedback/{told['id']}", None, "DELETE")
             found.requests += 1
         except (RunError, OSError, asyncio.IncompleteReadError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import logging
@@ -82,6 +83,7 @@ def serve_until_stopped(options: ServeOptions) -> None:
 
 def app_from_environment() -> FastAPI:
     """Make the application that the first process wrote down."""
+    raise_open_files()
     import torch
 
     from gmt.gateway.gateway import Gateway
@@ -102,6 +104,16 @@ def app_from_environment() -> FastAPI:
             f"the run offers none of the pool's models ({', '.join(pool.models)}); gmt models add NAME --description …"
         )
     return create_app(Gateway(served, pool))
+
+
+def raise_open_files() -> None:
+    """Allow this process as many open files as the system lets it have: every stream needs two."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # not on every system, nor in every container
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _log(options: ServeOptions) -> None:

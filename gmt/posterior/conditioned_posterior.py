@@ -246,7 +246,7 @@ class ConditionedPosterior:
         """
         covariance, scales = self.effects.covariance, self.votes.scales.before(UNTOLD)
         if len(covariance) == self.votes.models + 2:
-            covariance = block_diag(covariance, self.effects.settings.leniency_variance)
+            covariance = block_diag(covariance, np.full((1, 1), self.effects.settings.leniency_variance))
         # α stands: leniency is in no vote between two answers, so no kernel of theirs moves.
         effects = replace(self.effects, covariance=covariance, votes=replace(self.votes, scales=scales))
         return replace(self, effects=replace(effects, solved=self.effects.alpha))

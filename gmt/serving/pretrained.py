@@ -49,7 +49,8 @@ class Router:
         60 s is refused, with nothing written. State in a folder needs a local disk; use PostgreSQL across machines.
         `add` moves the user's own ranking at once; what is good for everybody takes the rounds in at `refresh`, at a
         retraining, and at a loading where they are more than a tenth of those trained on, or bring a form of feedback
-        that the training had none of. What answers cost takes them in at every loading.
+        that the training had none of, whose thresholds are neutral until then. What answers cost takes them in at
+        every loading.
 
     Args:
         folder: The run.

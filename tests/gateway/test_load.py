@@ -8,6 +8,7 @@ import pytest
 from gmt.bench.gateway_load import gateway_under_load, many_streams, many_votes, request, soak, stream_load
 from gmt.bench.server_process import server_process
 from gmt.errors import RunError
+from gmt.gateway.worker import raise_open_files
 from gmt.serving.pretrained import Router
 from tests.crashes import count_of
 
@@ -55,20 +56,23 @@ def check_soak(home, seconds, rate):
     with gateway_under_load(home, pause=0.01, workers=2) as (gateway, _, _run):
         found = asyncio.run(soak(gateway, seconds, MODELS, rate))
     growth = found.growth()
-    print(f"{found.requests} requests in {seconds:.0f} s, MiB grown {growth}, {len(found.failed)} failed")
+    print(f"{found.requests} requests in {seconds:.0f} s, MiB {found.course()}, {len(found.failed)} failed")
     assert not found.failed, found.failed[:5]
     assert found.requests > seconds * rate / 4
     return growth
 
 
+@pytest.mark.slow
 def test_streams_that_are_open_together_are_all_complete(tmp_path):
     check_streams(tmp_path, 40, 40.0, 0.1)
 
 
+@pytest.mark.slow
 def test_eight_writers_through_two_processes_lose_no_vote(tmp_path, state):
     check_votes(tmp_path, state, 8, 5)
 
 
+@pytest.mark.slow
 def test_steady_work_is_all_answered(tmp_path):
     check_soak(tmp_path, 6.0, 20.0)
 
@@ -76,6 +80,17 @@ def test_steady_work_is_all_answered(tmp_path):
 def test_a_server_that_cannot_start_is_said(tmp_path):
     with pytest.raises(RunError, match="ended with 3"), server_process(["sh", "-c", "exit 3"]):
         pass
+
+
+def test_a_process_may_open_as_many_files_as_the_system_lets_it():
+    resource = pytest.importorskip("resource")
+    soft, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        raise_open_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.soak

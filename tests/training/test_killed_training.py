@@ -93,7 +93,8 @@ def points(work, most):
     count = count_changes(work)
     assert count > 60
     if most >= count:
-        found = sorted({*share_of(range(count)), 0, count - 1})
+        # Evenly spread ones too, so that the smallest share holds points before the switch and after it.
+        found = sorted({*share_of(range(count)), *range(0, count, max(1, count // 8)), count - 1})
         print(f"{len(found)} of {count} points")
         return found
     return sorted({*range(0, count, max(1, count // most)), *range(max(0, count - most // 4), count)})
