@@ -58,7 +58,10 @@ def measure(paths: Sequence[Path], seed: int) -> dict[str, Any]:
             if name != ORACLE:
                 pairs.setdefault(name, []).append(pair_losses(block, temperature))
     names, weights = resamples([users for users, _ in pairs["gmt"]], seed, DRAWS)
-    losses = {name: _mean(*zip(*one, strict=True), names, weights) for name, one in pairs.items()}
+    losses = {
+        name: _mean([users for users, _ in one], [values for _, values in one], names, weights)
+        for name, one in pairs.items()
+    }
     found = Estimates({name: {"log_loss": values} for name, values in losses.items()}, len(names))
     routers = {name: found.interval(name, "log_loss") for name in losses}
     gaps = {f"gmt - {name}": found.difference("gmt", name, "log_loss") for name in losses if name != "gmt"}
