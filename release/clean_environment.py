@@ -87,6 +87,8 @@ class CleanEnvironment:
         gmt = self.program("gmt")
         if f"gmt {version}" not in (said := called([gmt, "--version"], **how)):
             raise ReleaseError(f"gmt --version says {said.strip()}; expected {version}")
+        for words in ([], ["prep"], ["route"], ["users"]):
+            called([gmt, *words, "--help"], **how)
         settings = [word for setting in TINY for word in ("--set", setting)]
         called([gmt, "prep", "demo", "--quiet"], **how)
         called([gmt, "train", "--quiet", "--set", "posterior.network=true", *settings], **how)
