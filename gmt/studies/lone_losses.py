@@ -58,22 +58,18 @@ def measure(paths: Sequence[Path], seed: int) -> dict[str, Any]:
             if name != ORACLE:
                 pairs.setdefault(name, []).append(pair_losses(block, temperature))
     names, weights = resamples([users for users, _ in pairs["gmt"]], seed, DRAWS)
-    losses = {
-        name: _mean([users for users, _ in one], [values for _, values in one], names, weights)
-        for name, one in pairs.items()
-    }
+    losses = {name: _mean(one, names, weights) for name, one in pairs.items()}
     found = Estimates({name: {"log_loss": values} for name, values in losses.items()}, len(names))
     routers = {name: found.interval(name, "log_loss") for name in losses}
     gaps = {f"gmt - {name}": found.difference("gmt", name, "log_loss") for name in losses if name != "gmt"}
     return {name: None if one is None else one.to_json() for name, one in (routers | gaps).items()}
 
 
-def _mean(
-    users: Sequence[np.ndarray], losses: Sequence[np.ndarray], names: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
-    """Return (B,) means over the pairs of all results under (B, U) weights of users."""
-    code = np.searchsorted(names, np.concatenate(users))
-    total, count = np.bincount(code, np.concatenate(losses), len(names)), np.bincount(code, minlength=len(names))
+def _mean(found: Sequence[tuple[np.ndarray, np.ndarray]], names: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return (B,) means over the pairs of all results, users and losses of each, under (B, U) weights of users."""
+    code = np.searchsorted(names, np.concatenate([users for users, _ in found]))
+    total = np.bincount(code, np.concatenate([losses for _, losses in found]), len(names))
+    count = np.bincount(code, minlength=len(names))
     return (weights @ total) / np.maximum(weights @ count, 1)
 
 

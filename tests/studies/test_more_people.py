@@ -10,8 +10,9 @@ from data_prep.prepare import PrepOptions, prepare
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, VALID
 from gmt.errors import DataError
+from gmt.evaluation.score_blocks import ScoreBlock
 from gmt.posterior.hierarchical import LONE_STANDING
-from gmt.studies import leave_one_out, lone_settings, more_people
+from gmt.studies import leave_one_out, lone_losses, lone_settings, more_people
 from gmt.studies.sweep_population import PlantedSettings, population
 
 
@@ -48,6 +49,21 @@ def test_a_set_is_measured_over_seeds_and_its_table_names_what_was_measured(tmp_
     assert "accuracy" not in text
     found = json.loads((out / "tables" / "default-checkmate-seen.json").read_text())
     assert [one["metric"] for one in found["verdicts"]] == ["lone_auc"] * 2
+    # What stands can be asked for the log loss of pairs; a constant is a coin, and everybody likes c best.
+    results = [str(out / "runs" / "default" / f"checkmate-seen-{seed}" / "results" / "seen.json") for seed in (0, 1)]
+    lone_losses.main([*results, "--out", str(out)])
+    losses = json.loads((out / "lone-losses.json").read_text())
+    assert losses["constant"]["value"] == pytest.approx(np.log(2)) and losses["gmt"]["value"] < 0.68
+    gap = losses["gmt"]["value"] - losses["constant"]["value"]
+    assert losses["gmt - constant"]["value"] == pytest.approx(gap) and "oracle" not in losses
+
+
+def test_a_pair_is_of_one_person_and_of_different_ratings():
+    users, ratings = np.array(["a", "b", "a", "a"]), np.array([[1.0], [0.0], [0.0], [1.0]])
+    block = ScoreBlock(users, np.array([[2.0], [9.0], [0.0], [-1.0]]), ratings)
+    who, losses = lone_losses.pair_losses(block, 2.0)
+    assert who.tolist() == ["a", "a"]
+    assert losses == pytest.approx([np.log1p(np.exp(-1.0)), np.log1p(np.exp(0.5))])
 
 
 @pytest.mark.parametrize("study", [more_people])
