@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import signal
 import time
@@ -26,6 +27,8 @@ from gmt.gateway.user_routes import user_routes
 log = logging.getLogger("gmt.gateway")
 WATCHED = 2.0
 """Seconds between two looks at what the run's path names."""
+TRIMMED = 20.0
+"""Seconds between two times that freed memory is given back."""
 SAFE = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -66,9 +69,25 @@ def create_app(gateway: Gateway, watch: float = WATCHED) -> FastAPI:
 
 
 async def _watch(gateway: Gateway, seconds: float) -> None:
+    trimmed, loop = time.monotonic(), asyncio.get_running_loop()
     while True:
         await asyncio.sleep(seconds)
-        await asyncio.get_running_loop().run_in_executor(None, gateway.served.swap_if_newer)
+        await loop.run_in_executor(None, gateway.served.swap_if_newer)
+        if time.monotonic() - trimmed > TRIMMED:
+            trimmed = time.monotonic()
+            await loop.run_in_executor(None, give_back_memory)
+
+
+def give_back_memory() -> bool:
+    """Give memory that was freed back to the system, which glibc keeps in pieces; return whether it could be asked to.
+
+    Whenever something is taken back the run is read anew; what was held before is freed in the arenas of many threads.
+    """
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError, TypeError):  # another C library
+        return False
+    return True
 
 
 async def _said(_: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ import pytest
 from gmt.bench.gateway_load import gateway_under_load, many_streams, many_votes, request, soak, stream_load
 from gmt.bench.server_process import server_process
 from gmt.errors import RunError
+from gmt.gateway.gateway_app import give_back_memory
 from gmt.gateway.worker import raise_open_files
 from gmt.serving.pretrained import Router
 from tests.crashes import count_of
@@ -91,6 +92,14 @@ def test_a_process_may_open_as_many_files_as_the_system_lets_it():
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_freed_memory_is_given_back_where_the_system_can(monkeypatch):
+    asked = []
+    monkeypatch.setattr("ctypes.CDLL", lambda name: type("C", (), {"malloc_trim": staticmethod(asked.append)}))
+    assert give_back_memory() and asked == [0]
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    assert not give_back_memory()
 
 
 @pytest.mark.soak
