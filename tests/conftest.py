@@ -2,6 +2,8 @@
 
 import logging
 import os
+from contextlib import suppress
+from importlib import import_module
 
 import pytest
 from hypothesis import settings
@@ -46,6 +48,11 @@ def pytest_configure():
         "HF_HUB_OFFLINE": "1",
     }.items():
         os.environ.setdefault(name, value)
+    # Readline tells the programs that are started how wide it takes the terminal to be, and they would fold what they say.
+    with suppress(ImportError):
+        import_module("readline")
+    os.environ.pop("COLUMNS", None)
+    os.unsetenv("COLUMNS")
     for name in ("accelerate", "transformers", "torch.distributed"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

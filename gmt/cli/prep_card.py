@@ -50,7 +50,7 @@ def _print_card(terminal: Terminal, out: Path, card: dict[str, Any]) -> None:
             "together must name their comparison, or their user and query alike."
         )
     if card.get("bad_rows"):
-        terminal.text(f"{card['bad_rows']:,} bad rows dropped, listed in {out / 'rejected.csv'}")
+        terminal.text(f"{card['bad_rows']:,} bad rows dropped, listed in {out / 'rejected.csv'}", whole=True)
 
 
 def _unrated(counts: dict[str, int]) -> str:
