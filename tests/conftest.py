@@ -48,7 +48,7 @@ def pytest_configure():
         "HF_HUB_OFFLINE": "1",
     }.items():
         os.environ.setdefault(name, value)
-    # Readline tells the programs that are started how wide it takes the terminal to be, and they would fold what they say.
+    # Readline tells whatever is started how wide it takes the terminal to be, and that would fold what it says.
     with suppress(ImportError):
         import_module("readline")
     os.environ.pop("COLUMNS", None)

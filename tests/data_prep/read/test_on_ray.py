@@ -64,7 +64,9 @@ def test_the_command_starts_a_ray_of_one_worker_and_stops_it(tmp_path):
         shown[engine] = [part.decode().replace(str(out), "out") for part in (done.stdout, done.stderr)]
     assert shown["local"][0] == shown["ray"][0]
     lines = shown["ray"][1].splitlines()  # Ray may have lines of its own there
-    assert [line for line in lines if line.startswith(("rows.jsonl", "Note: "))] == shown["local"][1].splitlines() != []
+    said = shown["local"][1].splitlines()
+    assert said.pop().startswith("written to out in ") and any(line.startswith("written to out in ") for line in lines)
+    assert [line for line in lines if line.startswith(("rows.jsonl", "Note: "))] == said != []
     for name in ("interactions.parquet", "embeddings/vectors.npy", "embeddings/keys.parquet", "rejected.csv"):
         assert (tmp_path / "local" / name).read_bytes() == (tmp_path / "ray" / name).read_bytes()
 
