@@ -245,7 +245,7 @@ def test_what_is_not_there_is_one_line(hub, tmp_path):
     assert len(str(error.value).splitlines()) == 1
     # A path whose folder is here is never asked of the hub, nor is a Path.
     (tmp_path / "runs").mkdir()
-    with pytest.raises(RunError, match="runs/missing holds no config.yaml"):
+    with pytest.raises(RunError, match="there is no run runs/missing"):
         Router.from_pretrained("runs/missing")
 
 
