@@ -27,7 +27,7 @@ TABLE_LINE = re.compile(r"gmt(?: less)? +[-+.\d`]")
 
 LEFT_OUT = {
     r"^make (demo|test|check|format|docs|release|soak|mutants)$": "the Makefile's own targets",
-    r"^GMT_SOAK_SHARE=\S+ make soak$|^python -m pytest -m soak ": "the long form of tests, for hours",
+    r"^GMT_SOAK_SHARE=\S+ make soak$|python -m pytest -m soak ": "the long form of tests, for hours",
     r"^python -m tests\.readme_demo$": "tests/test_readme.py calls what it calls",
     r"^python docs/pictures\.py$": "tests/test_docs.py draws the pictures",
     r"^gmt (?:users|models) [a-z]+ NAME": "NAME stands for a user or a model; tests/state and tests/serving run them",
