@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from clean_environment import CleanEnvironment, ReleaseError, called
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
@@ -162,7 +163,9 @@ def main() -> None:
                 installed = environment.install(wheel, list(constraints))
                 (home / f"{kind}-job").mkdir()
                 auc = environment.try_job(home / f"{kind}-job", number)
-                print(f"{kind}: " + ", ".join(f"{name} {installed.get(name, '–')}" for name in names))
+                print(
+                    f"{kind}: " + ", ".join(f"{name} {installed.get(canonicalize_name(name), '–')}" for name in names)
+                )
                 print(f"{kind}: prep, train, eval, adapt, route and figures run; test AUC {auc:.3f}", flush=True)
             if options.only != "lowest":
                 counts = licences(environment)

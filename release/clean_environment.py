@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 TINY = ("traits.steps=10", "traits.networks=1", "train.steps=10", "model.width=16", "model.hidden=16", "model.heads=2")
 """Settings under which every part is trained, and none for long."""
 
@@ -66,7 +68,7 @@ class CleanEnvironment:
         called([*words, f"{wheel}[offline]"])
         called([self.program("python"), "-m", "pip", "check"])
         listed = called([self.program("python"), "-m", "pip", "list", "--format", "json"])
-        return {one["name"].lower(): one["version"] for one in json.loads(listed)}
+        return {canonicalize_name(one["name"]): one["version"] for one in json.loads(listed)}
 
     def try_job(self, folder: Path, version: str) -> float:
         """Run prep, train, eval, adapt, route and figures on the demo's data with small networks; return the test AUC.

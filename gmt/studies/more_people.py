@@ -11,20 +11,18 @@ where it was. Tables and their numbers lie in OUT/tables.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data_prep.prepare import PrepOptions, prepare
+from data_prep.prepare import PrepOptions
 from gmt.errors import DataError
 from gmt.evaluation.summary import summarise
 from gmt.files import read_json, write_json, write_text
 from gmt.report.markdown import comparison_table
 from gmt.runs import RunFolder
 from gmt.studies.entry import run_study
-from gmt.studies.seed_runs import measured_run, prepared, run_options
+from gmt.studies.seed_runs import public_data, run_options, runs_of_seeds
 
 SETS = {
     "crowdrag": "crowdrag",
@@ -75,21 +73,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--shots", type=int, nargs="+", default=[0, 5, 10], help="of new users")
     chosen = parser.parse_args(arguments)
     # Before any work, for a run takes minutes.
-    if "GMT_REAL_DATA" not in os.environ:
-        raise DataError("GMT_REAL_DATA is not set; set it to the folder with crowdrag/, llm_rubric/ and the others")
-    real, out = Path(os.environ["GMT_REAL_DATA"]), chosen.out
+    real = public_data("crowdrag/, llm_rubric/ and the others")
     for name in chosen.sets:
         for protocol in chosen.protocols:
-            runs = []
-            for seed in chosen.seeds:
-                # A data folder for each seed, for the seed also draws the split.
-                label = f"{name}-{protocol}-{seed}"
-                source = f"recipe:{name}", str(real / SETS[name])
-                options = PrepOptions(source[0], out / "data" / label, source[1], chosen.encoder, protocol, seed=seed)
-                data = prepared(options.out, partial(prepare, options))
-                shots = chosen.shots if protocol == "new-users" else None
-                runs.append(measured_run(data, out / "runs" / chosen.config / label, seed, chosen, shots))
-            _join(name, protocol, runs, out / "tables" / f"{chosen.config}-{name}-{protocol}.md")
+            runs = runs_of_seeds(
+                chosen,
+                name,
+                protocol,
+                lambda out, seed, name=name, protocol=protocol: PrepOptions(
+                    f"recipe:{name}", out, str(real / SETS[name]), chosen.encoder, protocol, seed=seed
+                ),
+                chosen.shots if protocol == "new-users" else None,
+            )
+            _join(name, protocol, runs, chosen.out / "tables" / f"{chosen.config}-{name}-{protocol}.md")
 
 
 def _join(name: str, protocol: str, runs: Sequence[Path], out: Path) -> None:

@@ -4,21 +4,18 @@ Usage: GMT_REAL_DATA=FOLDER python -m gmt.studies.real_votes [--out bench] [--se
        [--protocols seen new-users] [--seeds 0 1 2 3 4] [--config default] [--set section.key=value …]
        [--encoder minilm] [--baselines all]
 
-FOLDER holds llmfao/ and mtbench_human/; the README says where each is downloaded. What stands in --out is kept, so a
+FOLDER holds llmfao/ and mtbench_human/; docs/data.md says where each is downloaded. What stands in --out is kept, so a
 call that was stopped goes on where it was. `python -m gmt.studies.tables` lays out what several calls wrote.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-from data_prep.prepare import PrepOptions, prepare
-from gmt.errors import DataError
+from data_prep.prepare import PrepOptions
 from gmt.studies.entry import run_study
-from gmt.studies.seed_runs import join_runs, measured_run, prepared, run_options
+from gmt.studies.seed_runs import join_runs, public_data, run_options, runs_of_seeds
 
 SETS = ("llmfao", "mtbench")
 PROTOCOLS = ("seen", "new-users", "new-questions", "new-models")
@@ -46,21 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--protocols", nargs="+", choices=PROTOCOLS, default=["seen", "new-users"])
     chosen = parser.parse_args(arguments)
     # Before any work, for a run takes hours.
-    if "GMT_REAL_DATA" not in os.environ:
-        raise DataError("GMT_REAL_DATA is not set; set it to the folder with llmfao/ and mtbench_human/")
-    real, out = Path(os.environ["GMT_REAL_DATA"]), chosen.out
+    real = public_data("llmfao/ and mtbench_human/")
     for name in chosen.sets:
         for protocol in chosen.protocols:
-            runs = []
-            for seed in chosen.seeds:
-                # A data folder for each seed, for the seed also draws the split.
-                label = f"{name}-{protocol}-{seed}"
-                options = prep_options(name, real, out / "data" / label, protocol, seed, chosen.encoder)
-                data = prepared(options.out, partial(prepare, options))
-                run = out / "runs" / chosen.config / label
-                runs.append(measured_run(data, run, seed, chosen))
+            runs = runs_of_seeds(
+                chosen,
+                name,
+                protocol,
+                lambda out, seed, name=name, protocol=protocol: prep_options(
+                    name, real, out, protocol, seed, chosen.encoder
+                ),
+            )
             # Under the name by which `gmt.studies.tables` finds config, set and protocol.
-            join_runs(runs, out / "tables" / f"{chosen.config}-{name}-{protocol}.md")
+            join_runs(runs, chosen.out / "tables" / f"{chosen.config}-{name}-{protocol}.md")
 
 
 if __name__ == "__main__":

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
+from data_prep.prepare import PrepOptions, prepare
 from gmt.config import load_config, shipped_config
+from gmt.errors import DataError
 from gmt.evaluation.measure import measure
 from gmt.evaluation.summary import summarise
 from gmt.files import write_json, write_text
@@ -45,6 +49,45 @@ def measured_run(
         rivals = None if chosen.baselines == ["all"] else chosen.baselines
         measure(folder, shots=shots, baselines=rivals, seed=seed, controls=not chosen.no_controls)
     return run
+
+
+def runs_of_seeds(
+    chosen: argparse.Namespace,
+    name: str,
+    protocol: str,
+    options: Callable[[Path, int], PrepOptions],
+    shots: Sequence[int] | None = None,
+) -> list[Path]:
+    """Return the run of every seed on a set, prepared, trained and measured where it does not stand yet.
+
+    Args:
+        chosen: As `run_options` reads it; folders lie in `out`.
+        name, protocol: Of the set and of its split.
+        options: Given a data folder and a seed, says how the published files are read into it.
+        shots: As of `measured_run`.
+    """
+    runs = []
+    for seed in chosen.seeds:
+        # A data folder for each seed, for the seed also draws the split.
+        label = f"{name}-{protocol}-{seed}"
+        read = options(chosen.out / "data" / label, seed)
+        data = prepared(read.out, partial(prepare, read))
+        runs.append(measured_run(data, chosen.out / "runs" / chosen.config / label, seed, chosen, shots))
+    return runs
+
+
+def public_data(holds: str) -> Path:
+    """Return the folder of public data.
+
+    Args:
+        holds: What it holds, for whoever has not named it.
+
+    Raises:
+        DataError: $GMT_REAL_DATA is not set.
+    """
+    if "GMT_REAL_DATA" not in os.environ:
+        raise DataError(f"GMT_REAL_DATA is not set; set it to the folder with {holds}")
+    return Path(os.environ["GMT_REAL_DATA"])
 
 
 def join_runs(runs: Iterable[Path], out: Path) -> None:

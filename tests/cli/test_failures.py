@@ -90,7 +90,9 @@ def test_advice_is_about_commands_that_there_are():
     for name in GO_ON:
         found = command
         for word in name.split():
-            found = found.commands[word]  # pyright: ignore[reportAttributeAccessIssue]
+            known = found.commands  # pyright: ignore[reportAttributeAccessIssue]
+            assert word in known, name
+            found = known[word]
 
 
 def test_a_fault_of_ours_keeps_its_traceback():
