@@ -10,6 +10,7 @@ import numpy as np
 from gmt.data.dataset import Dataset, Questions
 from gmt.posterior.answer_reader import ANSWER_COMPONENTS, AnswerReader
 from gmt.posterior.stored_fields import NOT_STORED
+from gmt.posterior.style import styles_of
 from gmt.routing.conversation_reading import ReadQueries
 from gmt.routing.kernels import model_kernels
 from gmt.routing.query_keys import QueryKeys
@@ -54,8 +55,10 @@ class KnownAnswers:
                 components of its vector.
         """
         table = history.table
-        reader = AnswerReader.of(history, texts)
-        rows = reader.features(history, table.query[table.row_comparison], table.response)
+        # Texts are read once: to read a million takes longer than all that is then learned from their form.
+        forms = styles_of(history, table.response)
+        reader = AnswerReader.of(history, texts, forms)
+        rows = reader.features(history, table.query[table.row_comparison], table.response, forms)
         keys, query = QueryKeys.of(table).distinct()
         written, models = table.response >= 0, len(table.models)
         # One number stands for a query and a model, so that one sorted search finds an answer.

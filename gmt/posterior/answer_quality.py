@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 
 from gmt.posterior.answer_precision import AnswerPrecision, answer_curvature, shared_directions
 from gmt.posterior.answer_space import AnswerSpace, answers_are_fewer
+from gmt.posterior.block_low_rank import BlockLowRank
 from gmt.posterior.conjugate_gradients import conjugate_gradients
 from gmt.posterior.laplace import laplace_mode
 from gmt.posterior.likelihood import Outcomes
@@ -136,7 +137,8 @@ class QualityFit:
             own = own + prior.answer_variance * features @ features.T
         if self._over_votes:
             # Where models are many, G · M · K numbers are too many to hold.
-            return own - self._kernel.learned(self._towards(similarity, candidates, features), self.curvature)
+            root, near = self._preconditioned
+            return own - self._kernel.learned(self._towards(similarity, candidates, features), root, near)
         # (G, M, K) prior covariance of every known answer with every candidate.
         cross = prior.strength_variance * prior.strength_kernel[:, candidates][None] + (
             prior.quality_variance * similarity[:, None, None] * prior.answer_kernel[:, candidates][None]
@@ -170,6 +172,12 @@ class QualityFit:
     @cached_property
     def _kernel(self) -> VoteKernel:
         return self.prior.kernel(*self._votes, self.scale)
+
+    @cached_property
+    def _preconditioned(self) -> tuple[np.ndarray, BlockLowRank]:
+        """(V, 1) W^½ and what is near I + W^½ K W^½, kept for all questions: it costs as much as many products."""
+        root = np.sqrt(self.curvature)[:, None]
+        return root, self._kernel.near(root)
 
     @cached_property
     def _answer_precision(self) -> AnswerPrecision:

@@ -225,7 +225,10 @@ class HierarchicalModel:
         )
         covariance = self.user_covariance(history, self.lenient or bool(votes.lone.any()))
         reading = replace(self.reading, gaps=votes.scales.gap_cuts is not None)
-        return PreparedHistory(votes, features, covariance, self._described(history, features), reading)
+        # The features of all answers are kept only where they fit in memory, and else not even read.
+        answers = len(votes.queries.keys) * votes.models
+        described = self._described(history, features) if answers <= MOST_DESCRIBED else None
+        return PreparedHistory(votes, features, covariance, described, reading)
 
     def _described(self, history: Dataset, features: tuple[CandidateFeatures, ...]) -> QualityFeatures | None:
         """Return what the prior of f reads of answers: their own features, and learned traits where it reads these."""
@@ -242,11 +245,9 @@ class HierarchicalModel:
         """Return the prior of f over the queries of a history."""
         strength_kernel, answer_kernel = self._kernels(history)
         queries, described = prepared.votes.queries, None
-        answers = len(queries.keys) * len(strength_kernel)
         weighed = isinstance(prepared.answers, WeighedFeatures)  # by their own variances, so that theirs together is 1
         variance = 1.0 if weighed else settings.answer_variance
-        # The features of all answers are kept only where they fit in memory.
-        if variance and prepared.answers is not None and answers <= MOST_DESCRIBED:
+        if variance and prepared.answers is not None:
             # φ stands by query, then model, as the answers of the prior do.
             every_model = np.tile(np.arange(len(strength_kernel)), (len(queries.keys), 1))
             read, _ = read_voted(history, prepared.votes.comparison, settings.reading)

@@ -50,11 +50,16 @@ class AnswerStyle:
     means: np.ndarray
 
     @classmethod
-    def of(cls, history: Dataset) -> AnswerStyle:
-        """Learn the units and the models' means from the visible answers."""
+    def of(cls, history: Dataset, read: np.ndarray | None = None) -> AnswerStyle:
+        """Learn the units and the models' means from the visible answers.
+
+        Args:
+            history: The visible comparisons.
+            read: (R, F) raw features of every row where `styles_of` has read them already.
+        """
         table = history.table
         written = table.response >= 0  # a row without text says nothing of its model's style
-        found, model = _styles(history)[written], table.model[written]
+        found, model = (_styles(history) if read is None else read)[written], table.model[written]
         centre = found.mean(axis=0) if len(found) else np.zeros(len(STYLE))
         # A feature that all answers share stays 0 and is not blown up by the division.
         deviation = np.maximum(found.std(axis=0), 1e-3) if len(found) else np.ones(len(STYLE))

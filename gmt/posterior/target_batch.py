@@ -126,7 +126,10 @@ class LargeTargets:
         """Return the (C, K, K) variance that votes take off the scores, and (C,) the user's posterior mean of ρ."""
         theirs, kernel = alpha[self.index[0]], self.user.kernel(settings)
         weight = self.user.votes.observed.curvature(kernel.apply(theirs[:, None])[:, 0] + self.user.offset)
+        root = np.sqrt(weight)[:, None]
+        near = kernel.near(root)
         # One target at a time, for K · T numbers of each are large where T is.
-        found = [kernel.learned(blended(self._towards(target), settings)[0], weight) for target in range(len(self.at))]
+        each = (blended(self._towards(target), settings)[0] for target in range(len(self.at)))
+        found = [kernel.learned(towards, root, near) for towards in each]
         mean = settings.prior_scale * self.user.mean(theirs)[self.user.models + 1]
         return np.stack(found), np.full(len(self.at), mean)

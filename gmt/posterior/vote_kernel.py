@@ -224,16 +224,16 @@ class VoteKernel:
         begin = None if start is None else start[None]
         return laplace_mode(lambda x: self.apply(x.T).T, steps.solve, outcomes[None], offset[None], shown, begin)[0]
 
-    def learned(self, towards: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Return (K, K) K_* (W⁻¹ + K)⁻¹ K_*ᵀ, what (T,) curvatures W take off the variance of K targets.
+    def learned(self, towards: np.ndarray, root: np.ndarray, near: BlockLowRank) -> np.ndarray:
+        """Return (K, K) K_* (W⁻¹ + K)⁻¹ K_*ᵀ, what curvatures W take off the variance of K targets.
 
         Args:
             towards: (K, T) kernel between the targets and the votes.
-            weight: (T,) W.
+            root: (T, 1) W^½.
+            near: What `near` returns for it, which serves every target.
         """
-        root = np.sqrt(weight)[:, None]
         seen = root * towards.T
-        return seen.T @ self.solved(root, seen, EXACT_TOLERANCE, self.near(root))
+        return seen.T @ self.solved(root, seen, EXACT_TOLERANCE, near)
 
     def solved(self, root: np.ndarray, right: np.ndarray, tolerance: float, near: BlockLowRank) -> np.ndarray:
         """Return (I + W^½ K W^½)⁻¹ times (T, N) numbers, given (T, 1) W^½ and what is near the matrix."""

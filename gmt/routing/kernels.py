@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +11,7 @@ from scipy.sparse import csr_matrix
 
 from gmt.routing.conversation_reading import ReadQueries
 from gmt.routing.query_keys import QueryKeys
+from gmt.routing.row_parts import row_parts
 
 # The parts of K_q add up to 1 for a query with itself, so that quality_variance is the variance of one answer.
 SAME_QUERY = 0.5
@@ -93,13 +95,19 @@ class QueryKernel:
         These are on `QUERY_COMPONENTS` axes where the queries are more than `DENSE_QUERIES` or models than
         `MANY_MODELS`.
         """
-        coordinates, basis = centred(read.vectors, centre), None
         # A kernel that is kept as a matrix has whole coordinates; `basis` is thus what says which form it has.
-        if len(read) > DENSE_QUERIES or models > MANY_MODELS:
-            # Not centred again: products of coordinates are to stay the cosines, as near as few axes allow.
-            basis = np.linalg.eigh(coordinates.T @ coordinates)[1][:, -QUERY_COMPONENTS:]
-            coordinates = coordinates @ basis
-        return cls(read.keys, coordinates, centre, basis)
+        if len(read) <= DENSE_QUERIES and models <= MANY_MODELS:
+            return cls(read.keys, centred(read.vectors, centre), centre)
+        cuts = row_parts(len(read), len(centre))
+        whole = [centred(read.vectors, centre)] if len(cuts) == 1 else None
+
+        def parts() -> Iterable[np.ndarray]:
+            # The vectors of very many queries are read twice, for in double precision they would not fit in memory.
+            return whole or (centred(read.select(cut).vectors, centre) for cut in cuts)
+
+        # Not centred again: products of coordinates are to stay the cosines, as near as few axes allow.
+        basis = np.linalg.eigh(sum(part.T @ part for part in parts()))[1][:, -QUERY_COMPONENTS:]
+        return cls(read.keys, np.concatenate([part @ basis for part in parts()]), centre, basis)
 
     def select(self, codes: np.ndarray) -> QueryKernel:
         """Return the kernel of some of the known queries, which get new codes."""
