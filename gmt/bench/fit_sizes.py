@@ -1,4 +1,4 @@
-"""Time the closed form on planted data of ever more users."""
+"""Time the closed form on planted data of ever more users, and of ever more distinct queries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gmt.bench.made_data import MODELS, made_dataset
+from gmt.bench.made_data import MODELS, made_dataset, unit
 from gmt.bench.timing import peak_memory
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TRAIN, VALID
@@ -17,6 +17,10 @@ from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 
 TASTES = 3
 """Directions in which users of planted data differ."""
+VOTES_OF_USER, WIDTH = 50, 64
+"""Of data of distinct queries: votes of every user, and numbers in a text's vector."""
+ASKED, DOUBTED = 200, 3
+"""Questions that are scored, and those whose covariances are asked for too."""
 
 
 def planted_dataset(users: int, votes: int, seed: int = 0) -> Dataset:
@@ -60,6 +64,58 @@ def fit_of(data: Dataset) -> dict[str, Any]:
     }
 
 
+def distinct_queries(votes: int, seed: int = 0) -> Dataset:
+    """Return users of `VOTES_OF_USER` votes as `planted_dataset` does, each vote on a query that nobody else saw.
+
+    Args:
+        votes: V, a multiple of `VOTES_OF_USER`; as many queries.
+        seed: Chooses everything.
+    """
+    data = planted_dataset(votes // VOTES_OF_USER, VOTES_OF_USER, seed)
+    rng, count = np.random.default_rng([seed, 2]), len(data.table)
+    own = np.arange(count)
+    texts, questions = tuple(f"query {number}" for number in own), tuple(f"q{number}" for number in own)
+    table = replace(data.table, texts=texts, questions=questions, query=own, question=own)
+    return replace(data, table=table, vectors=unit(rng, count, WIDTH), model_vectors=unit(rng, MODELS, WIDTH))
+
+
+def fit_of_queries(data: Dataset) -> dict[str, Any]:
+    """Time the search for settings, conditioning on all votes, and questions about the first ones.
+
+    Returns:
+        Processor seconds of each, whether every number found is finite, peak GiB of the process.
+    """
+    marks = [time.process_time()]
+    router = AnswerAwareBradleyTerry().fit(data)
+    marks.append(time.process_time())
+    posterior = router.condition(data)
+    # Everybody's own part is solved when it is first read.
+    finite = bool(np.isfinite(posterior.effects.alpha).all())
+    marks.append(time.process_time())
+    questions = data.questions(np.arange(min(ASKED, len(data.table))))
+    finite &= bool(np.isfinite(posterior.score(data, questions)).all())
+    marks.append(time.process_time())
+    doubt = posterior.covariances(data, questions.select(np.arange(min(DOUBTED, len(questions)))))
+    marks.append(time.process_time())
+    names = ("search", "condition", f"score {ASKED}", f"{DOUBTED} covariances")
+    spent = {f"{name} CPU s": later - mark for name, mark, later in zip(names, marks, marks[1:], strict=False)}
+    found = {"queries": len(data.table.texts), **spent, "CPU s": marks[-1] - marks[0]}
+    return {**found, "finite": finite and bool(np.isfinite(doubt).all()), "peak GiB": peak_memory()}
+
+
+def query_sizes(votes: Sequence[int]) -> list[dict[str, Any]]:
+    """Time the closed form on ever more votes, each on a query of its own."""
+    return [fit_of_queries(distinct_queries(count)) for count in votes]
+
+
 def fit_sizes(users: Sequence[int], votes: int = 40) -> list[dict[str, Any]]:
     """Time the closed form on planted data of ever more users, each with the given number of votes."""
     return [{"users": count, **fit_of(planted_dataset(count, votes))} for count in users]
+
+
+if __name__ == "__main__":
+    import json
+    import sys
+
+    # A process of its own, for the most memory it ever held is that of this size alone.
+    print(json.dumps(query_sizes([int(number) for number in sys.argv[1:]]), indent=1))

@@ -25,6 +25,7 @@ class Sizes:
         repeats: Rounds of every timing.
         scale: (users, votes each) of the scaling series.
         fit: Users, of 40 votes each, that the closed form is fitted to.
+        queries: Votes, each on a query of its own, that it is fitted to.
         votes: Sizes of a history that one more vote joins.
         rows: Votes prepared.
         decisions: Single decisions timed.
@@ -37,6 +38,7 @@ class Sizes:
     repeats: int = 9
     scale: tuple[tuple[int, int], ...] = ((1000, 10), (10_000, 10), (100_000, 10))
     fit: tuple[int, ...] = (1000, 4000)
+    queries: tuple[int, ...] = (10_000,)
     votes: tuple[int, ...] = (10, 40, 160, 1000)
     rows: int = 50_000
     decisions: int = 300
@@ -45,9 +47,12 @@ class Sizes:
 
 
 # QUICK shows that everything runs; its sizes are too small to say how fast.
-QUICK = Sizes(1_000, 64, 3, ((200, 10), (2000, 10)), (20,), (10, 40), 2_000, 30, 2_000, 50)
+QUICK = Sizes(1_000, 64, 3, ((200, 10), (2000, 10)), (20,), (200,), (10, 40), 2_000, 30, 2_000, 50)
 FULL = Sizes(
-    scale=((1000, 10), (10_000, 10), (100_000, 10), (1_000_000, 5)), fit=(1000, 4000, 16_000, 100_000), rows=200_000
+    scale=((1000, 10), (10_000, 10), (100_000, 10), (1_000_000, 5)),
+    fit=(1000, 4000, 16_000, 100_000),
+    queries=(10_000, 100_000, 1_000_000),
+    rows=200_000,
 )
 
 
@@ -75,7 +80,10 @@ def run_bench(
             "configs/default.yaml": training_speed.step(200, 40, training_speed.step_config(True), 2 * sizes.repeats),
         },
         "scale": lambda: training_speed.scaling(sizes.scale, 2 * sizes.repeats),
-        "fit": lambda: fit_sizes.fit_sizes(sizes.fit),
+        "fit": lambda: {
+            "queries": fit_sizes.query_sizes(sizes.queries),
+            "users": fit_sizes.fit_sizes(sizes.fit),
+        },
         # A decision can only be timed on a trained run; all other parts make their data themselves.
         "route": lambda: None if run is None else routing_speed.routing(run, sizes.decisions),
         "adapt": lambda: routing_speed.adapting(sizes.votes, sizes.others, 10 * sizes.repeats),
@@ -109,7 +117,11 @@ def rows_of(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         out += _steps("step", f"{name}, {one['asked']} target pairs", one)
     for one in found.get("scale", ()):
         out += _steps("scale", f"{one['users']:,} users, {one['turns']:,} turns", one)
-    for one in found.get("fit", ()):
+    for one in (found.get("fit") or {}).get("queries", ()):
+        spent = ", ".join(f"{name} {value:.1f}" for name, value in one.items() if name.endswith(" CPU s"))
+        rate = f"{spent}; {one['peak GiB']:.2f} GiB at most so far; {'' if one['finite'] else 'NOT '}finite"
+        out.append(("fit", f"closed form, {one['queries']:,} distinct queries", rate))
+    for one in (found.get("fit") or {}).get("users", ()):
         rate = f"{one['CPU s']:.1f} CPU s, {one['us a comparison']:.0f} us a comparison, {one['peak GiB']:.2f} GiB"
         out.append(("fit", f"closed form, {one['users']:,} users, {one['comparisons']:,} comparisons", rate))
     # 3. Serving and preparing.
