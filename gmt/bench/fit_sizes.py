@@ -17,8 +17,8 @@ from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 
 TASTES = 3
 """Directions in which users of planted data differ."""
-VOTES_OF_USER, WIDTH = 50, 64
-"""Of data of distinct queries: votes of every user, and numbers in a text's vector."""
+VOTES_OF_USER, TOPICS, WIDTH = 50, 20, 64
+"""Of data of distinct queries: votes of every user, what queries are about, and numbers in a text's vector."""
 ASKED, DOUBTED = 200, 3
 """Questions that are scored, and those whose covariances are asked for too."""
 
@@ -65,18 +65,31 @@ def fit_of(data: Dataset) -> dict[str, Any]:
 
 
 def distinct_queries(votes: int, seed: int = 0) -> Dataset:
-    """Return users of `VOTES_OF_USER` votes as `planted_dataset` does, each vote on a query that nobody else saw.
+    """Return users of `VOTES_OF_USER` votes, each on a query that nobody else saw.
+
+    A vote follows what its query's topic asks of a model, and what its user prefers; texts are near those of their
+    topic. A tenth of the votes is VALID, the rest TRAIN.
 
     Args:
         votes: V, a multiple of `VOTES_OF_USER`; as many queries.
         seed: Chooses everything.
     """
-    data = planted_dataset(votes // VOTES_OF_USER, VOTES_OF_USER, seed)
-    rng, count = np.random.default_rng([seed, 2]), len(data.table)
-    own = np.arange(count)
+    data = made_dataset(votes // VOTES_OF_USER, VOTES_OF_USER, WIDTH, seed)
+    rng, table = np.random.default_rng([seed, 2]), data.table
+    own, topic = np.arange(len(table)), rng.integers(TOPICS, size=len(table))
+    # 1. Half of a text's vector is its topic's, half its own.
+    vectors = unit(rng, TOPICS, WIDTH)[topic] + unit(rng, len(table), WIDTH)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    # 2. One who votes sees the answers' quality on this topic and has a taste of their own.
+    quality, taste = rng.normal(size=(TOPICS, MODELS)), rng.normal(size=(len(table.users), MODELS))
+    (a, b), user = table.model.reshape(-1, 2).T, table.user
+    gap = quality[topic, a] - quality[topic, b] + taste[user, a] - taste[user, b]
+    won = (rng.random(len(gap)) < 1 / (1 + np.exp(-gap))).astype(float)
+    split = np.where(rng.random(len(gap)) < 0.1, VALID, TRAIN).astype(table.split.dtype)
     texts, questions = tuple(f"query {number}" for number in own), tuple(f"q{number}" for number in own)
-    table = replace(data.table, texts=texts, questions=questions, query=own, question=own)
-    return replace(data, table=table, vectors=unit(rng, count, WIDTH), model_vectors=unit(rng, MODELS, WIDTH))
+    rating = np.stack([won, 1 - won], axis=1).reshape(-1)
+    table = replace(table, texts=texts, questions=questions, query=own, question=own, rating=rating, split=split)
+    return replace(data, table=table, vectors=vectors, model_vectors=unit(rng, MODELS, WIDTH))
 
 
 def fit_of_queries(data: Dataset) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gmt.bench.busy_machine import memory_group, run_together
-from gmt.bench.fit_sizes import fit_sizes, planted_dataset
+from gmt.bench.fit_sizes import VOTES_OF_USER, distinct_queries, fit_sizes, planted_dataset
 from gmt.bench.large_table import write_large_folder
 from gmt.bench.made_data import made_dataset
 from gmt.bench.routing_speed import adapting, preparing, routing
@@ -107,6 +107,19 @@ def test_planted_votes_follow_tastes_and_their_fit_is_measured():
     (one,) = fit_sizes((20,), 10)
     assert one["CPU s"] == pytest.approx(one["search CPU s"] + one["condition and score CPU s"])
     assert one["us a comparison"] == pytest.approx(1e6 * one["CPU s"] / one["comparisons"]) and one["users"] == 20
+
+
+def test_every_vote_on_a_query_of_its_own_is_made_and_its_fit_measured():
+    data = distinct_queries(200, seed=1)
+    assert len(set(data.table.query.tolist())) == len(data.table) == len(data.vectors) == 200
+    assert (np.bincount(data.table.user) == VOTES_OF_USER).all()
+    found = run_bench(["fit"], QUICK, None)
+    (one,) = found["fit"]["queries"]
+    assert one["queries"] == 200 and one["finite"]
+    parts = [value for name, value in one.items() if name.endswith(" CPU s")]
+    assert len(parts) == 4 and sum(parts) == pytest.approx(one["CPU s"])
+    said = [value for _, what, value in rows_of(found) if "distinct queries" in what]
+    assert len(said) == 1 and "NOT" not in said[0] and f"{one['peak GiB']:.2f} GiB" in said[0]
 
 
 def test_a_training_is_measured_under_a_limit_of_memory(tmp_path):
