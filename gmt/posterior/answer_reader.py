@@ -51,7 +51,7 @@ class AnswerReader:
         # 2. Axes are those of the distinct answers: a text shown a hundred times is one text.
         codes = np.unique(table.response[written])
         cuts = row_parts(len(codes), history.vectors.shape[1])
-        centre = sum(history.vectors[codes[cut]].astype(float).sum(axis=0) for cut in cuts) / len(codes)
+        centre = np.asarray(sum(history.vectors[codes[cut]].astype(float).sum(axis=0) for cut in cuts)) / len(codes)
         covariance = sum(_square(history.vectors[codes[cut]].astype(float), centre) for cut in cuts) / len(codes)
         size, basis = np.linalg.eigh(covariance)
         # 3. `eigh` orders axes by size, ascending. One scale for all of them leaves the small ones small, and makes the

@@ -60,7 +60,8 @@ class HierarchicalModel:
     (2006), section 3.4, for the posterior.
 
     Limitations: one thread at a time; the history last scored is kept. Beyond `MANY_MODELS` models S is not learned,
-    for votes cannot tell its M² entries; beyond `MOST_DESCRIBED` answers f does not read their features.
+    for votes cannot tell its M² entries; beyond `MOST_DESCRIBED` answers f does not read their features, and beyond
+    `DENSE_QUERIES` queries texts are read on few axes. Time and memory grow with votes and queries.
 
     Args:
         settings: The variances; a term whose variance is 0 is off.
