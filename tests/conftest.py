@@ -17,6 +17,7 @@ from tests.trained import (
     network_copy,
     network_run,
     run_copy,
+    short_demo,
     tiny_run,
     unchecked_data,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "network_copy",
     "network_run",
     "run_copy",
+    "short_demo",
     "tiny_run",
     "unchecked_data",
 ]

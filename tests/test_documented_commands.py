@@ -149,7 +149,7 @@ def test_a_study_takes_its_options(line, monkeypatch):
 
 
 @pytest.fixture
-def small_data(tmp_path, monkeypatch):
+def small_data(tmp_path, short_demo, monkeypatch):
     """Make, in an empty folder, small files of the names that the pages use."""
     monkeypatch.chdir(tmp_path)
     names = [f"m{n}" for n in range(4)]
@@ -199,7 +199,7 @@ def small(line: str) -> list[str]:
         words = [file if word == stands else word for word in words]
         words += [] if "--encoder" in words else ["--encoder", "hash:16"]
     if words[0] == "train":
-        words += settings([*TINY, "train.steps=2", "train.eval_every=1"])
+        words += settings([*TINY, "train.steps=2", "train.eval_every=1", "traits.steps=2"])
     if words[:2] == ["simulate", "cost"]:
         words = ["12" if word == "1000" else word for word in words]
     return words

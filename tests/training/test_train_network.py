@@ -1,10 +1,7 @@
 """Check that training is repeatable, resumable, honest about TEST, and the same in two processes."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +21,7 @@ from gmt.serving.pretrained import Router
 from gmt.training.train_network import learning_rate
 from gmt.training.train_run import train_run
 from tests.trained import TINY
+from tests.two_processes import LEARNS_IN_FORKS, in_two_processes
 
 
 def config_of(*more: str, seed: int | None = None) -> RunConfig:
@@ -313,37 +311,18 @@ def test_data_without_valid_rows_keeps_the_last_weights(small, tmp_path):
 PLAIN = ("model.dropout=0", "model.residual_dropout=0", "train.steps=6", "train.eval_every=3")
 
 
-@pytest.mark.slow
-def test_two_processes_learn_the_same_as_one(small, tmp_path):
-    """Train with many users, and with one, so that a process has no target."""
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from gmt.config import load_config\n"
-        "from gmt.runs import RunFolder\n"
-        "from gmt.training.train_run import train_run\n"
-        "for users in (12, 1):\n"
-        "    config = load_config(None, [*sys.argv[3:], f'episode.users={users}'])\n"
-        "    train_run(Path(sys.argv[1]), config, RunFolder(Path(sys.argv[2]) / str(users)))\n"
-    )
-    sets = [*TINY, *PLAIN]
+def trained_for(data, out, sets):
     for users in (12, 1):
         config = load_config(None, [*sets, f"episode.users={users}"])
-        train_run(small[0], config, RunFolder(tmp_path / "one" / str(users)))
-    here = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
-        + [str(small[0]), str(tmp_path / "two"), *sets],
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(here)},
-        capture_output=True,
-        text=True,
-        timeout=600,  # a guard against a process that waits for ever, not a measure of speed
-        cwd=tmp_path,
-    )
-    if done.returncode and not (tmp_path / "two").exists():
-        pytest.skip(f"torchrun cannot start here: {done.stderr.strip().splitlines()[-1]}")
-    assert done.returncode == 0, done.stderr
+        train_run(data, config, RunFolder(out / str(users)))
+
+
+@pytest.mark.slow
+@LEARNS_IN_FORKS
+def test_two_processes_learn_the_same_as_one(small, tmp_path):
+    """Train with many users, and with one, so that a process has no target."""
+    trained_for(small[0], tmp_path / "one", [*TINY, *PLAIN])
+    in_two_processes(trained_for, small[0], tmp_path / "two", [*TINY, *PLAIN])
     for users in ("12", "1"):
         one, two = tmp_path / "one" / users, tmp_path / "two" / users
         for a, b in zip(lines(one), lines(two), strict=True):
