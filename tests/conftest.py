@@ -59,6 +59,12 @@ def pytest_configure():
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
+def pytest_collection_modifyitems(items):
+    # Modules with slow tests first, whole, so that no process is left alone with them at the end.
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_session(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:

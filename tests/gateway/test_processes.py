@@ -178,9 +178,9 @@ def test_a_run_that_cannot_be_loaded_leaves_the_old_one(started, good_copy, tmp_
     assert mark_of(link) == mark_of(good_copy)
 
 
-def test_what_cannot_be_served_is_one_line(good_run, tmp_path, capsys):
+def test_what_cannot_be_served_is_one_line(good_copy, tmp_path, capsys):
     pool = tmp_path / "pool.yaml"
-    words = ["serve", "--run", str(good_run), "--pool", str(pool)]
+    words = ["serve", "--run", str(good_copy), "--pool", str(pool)]  # a state is begun there
 
     def refused(*options):
         with pytest.raises(SystemExit) as stop:
