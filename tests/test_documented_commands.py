@@ -149,7 +149,7 @@ def test_a_study_takes_its_options(line, monkeypatch):
 
 
 @pytest.fixture
-def small_data(tmp_path, short_demo, monkeypatch):
+def small_data(tmp_path, monkeypatch):
     """Make, in an empty folder, small files of the names that the pages use."""
     monkeypatch.chdir(tmp_path)
     names = [f"m{n}" for n in range(4)]

@@ -86,7 +86,8 @@ def test_streams_that_are_open_together_are_all_complete(loaded):
 
 @pytest.mark.slow
 def test_eight_writers_through_two_processes_lose_no_vote(voted_on):
-    check_votes(*voted_on, 8, 5)
+    running, state = voted_on
+    check_votes(running, state, 8, 5)
 
 
 @pytest.mark.slow
