@@ -21,7 +21,7 @@ demo: $(READY)
 	@.venv/bin/gmt demo
 
 test: $(READY)
-	.venv/bin/python -m pytest -n 2
+	.venv/bin/python -m pytest -n 2 --dist worksteal
 
 soak: $(READY)
 	.venv/bin/python -m pytest -m soak -v

@@ -17,6 +17,7 @@ from tests.trained import (
     network_copy,
     network_run,
     run_copy,
+    short_demo,
     tiny_run,
     unchecked_data,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "network_copy",
     "network_run",
     "run_copy",
+    "short_demo",
     "tiny_run",
     "unchecked_data",
 ]
@@ -55,6 +57,12 @@ def pytest_configure():
     os.unsetenv("COLUMNS")
     for name in ("accelerate", "transformers", "torch.distributed"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def pytest_collection_modifyitems(items):
+    # Modules with slow tests first, whole, so that no process is left alone with them at the end.
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

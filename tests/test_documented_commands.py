@@ -200,7 +200,7 @@ def small(line: str) -> list[str]:
         words = [file if word == stands else word for word in words]
         words += [] if "--encoder" in words else ["--encoder", "hash:16"]
     if words[0] == "train":
-        words += settings([*TINY, "train.steps=2", "train.eval_every=1"])
+        words += settings([*TINY, "train.steps=2", "train.eval_every=1", "traits.steps=2"])
     if words[:2] == ["simulate", "cost"]:
         words = ["12" if word == "1000" else word for word in words]
     return words

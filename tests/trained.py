@@ -13,7 +13,7 @@ from gmt.cli.main import main
 TINY = (
     *("model.width=16", "model.hidden=16", "model.heads=2"),
     *("train.steps=30", "train.eval_every=10", "episode.users=12"),
-    *("posterior.network=true", "traits.steps=20"),
+    *("posterior.network=true", "traits.steps=5"),
 )
 GOOD = ("model.width=32", "model.hidden=32", "train.steps=100", "train.eval_every=25", "traits.steps=40")
 NETWORK = (*GOOD, "train.steps=50", "posterior.enabled=false", "posterior.network=true")
@@ -30,6 +30,12 @@ def must(arguments: list[str]) -> None:
         main(arguments)
     except SystemExit as stop:
         assert stop.code in (0, None), f"gmt {' '.join(arguments)} ended with {stop.code}"
+
+
+@pytest.fixture
+def short_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `gmt prep demo` make eight conversations of every user, for tests that walk through every command."""
+    monkeypatch.setattr(demo, "CONVERSATIONS", 8)
 
 
 @pytest.fixture(scope="session")

@@ -50,8 +50,8 @@ def test_a_command_that_fails_ends_the_demo(tmp_path):
     assert stop.value.code == 2
 
 
-def test_the_whole_chain_runs(tmp_path, monkeypatch, capsys):
-    """Run what the demo runs, but with fewer steps and the hashing encoder."""
+def test_the_whole_chain_runs(tmp_path, short_demo, monkeypatch, capsys):
+    """Run what the demo runs, but with fewer conversations and steps and the hashing encoder."""
     monkeypatch.setattr(demo_run, "find_spec", lambda name: None)
 
     def quick(words: list[str]) -> None:

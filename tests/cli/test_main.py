@@ -272,7 +272,7 @@ def test_what_does_not_parse_exits_2_too(capsys, arguments):
     assert (code, out) == (2, "") and err.startswith("gmt: ") and err.count("\n") == 1 and "--help" in err
 
 
-def test_json_is_one_object_and_quiet_is_quiet(capsys, demo_data, tmp_path):
+def test_json_is_one_object_and_quiet_is_quiet(capsys, short_demo, tmp_path):
     """Walk through a whole job; every command prints one object on stdout and, with --quiet, nothing beside it."""
     data, folder, run_ = tmp_path / "data", tmp_path / "figures", ("--run", tmp_path / "run")
     history = rows(tmp_path / "kim.jsonl", VOTE, {**VOTE, "query": "y"})

@@ -23,10 +23,27 @@ def state(request):
     return request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
 
 
-def check_streams(home, count, rate, pause):
-    with gateway_under_load(home, pause=pause) as (gateway, upstream, _):
-        asyncio.run(many_streams(gateway.url, "gmt/auto", 5, 20.0))  # what is done once
-        found = asyncio.run(stream_load(gateway, upstream, "m1", count, rate))
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    """Start one gateway of two processes, on SQLite, for all short tests; each has users of its own."""
+    with gateway_under_load(tmp_path_factory.mktemp("loaded"), pause=0.05, workers=2) as running:
+        yield running
+
+
+@pytest.fixture
+def voted_on(state, request, tmp_path):
+    """Give a gateway of two processes for short tests on either database, and the database."""
+    if state is None:
+        yield request.getfixturevalue("loaded"), None
+        return
+    with gateway_under_load(tmp_path, workers=2, state=state) as running:
+        yield running, state
+
+
+def check_streams(running, count, rate):
+    gateway, upstream, _ = running
+    asyncio.run(many_streams(gateway.url, "gmt/auto", 5, 20.0))  # what is done once
+    found = asyncio.run(stream_load(gateway, upstream, "m1", count, rate))
     print(found)
     for name in ("upstream alone", "plain name", "routed"):
         assert found[name]["complete"] == count, name
@@ -34,12 +51,12 @@ def check_streams(home, count, rate, pause):
     return found
 
 
-def check_votes(home, state, writers, votes):
+def check_votes(running, state, writers, votes):
     """Every vote that was acknowledged is one event, and every one that was sent was acknowledged."""
-    with gateway_under_load(home, workers=2, state=state) as (gateway, _, run):
-        found = asyncio.run(many_votes(gateway.url, writers, votes, MODELS))
-        told = {user: asyncio.run(request(gateway.url, "/v1/route", {"user": user, "query": "query 1"}))
-                for user in found.taken}  # fmt: skip
+    gateway, _, run = running
+    found = asyncio.run(many_votes(gateway.url, writers, votes, MODELS))
+    told = {user: asyncio.run(request(gateway.url, "/v1/route", {"user": user, "query": "query 1"}))
+            for user in found.taken}  # fmt: skip
     print(f"{writers} x {votes}: sent again {found.sent_again}, seconds {sorted(found.seconds)[-5:]}")
     router = Router.from_pretrained(run, state)
     for user, taken in found.taken.items():
@@ -53,9 +70,8 @@ def check_votes(home, state, writers, votes):
     router.close()
 
 
-def check_soak(home, seconds, rate):
-    with gateway_under_load(home, pause=0.01, workers=2) as (gateway, _, _run):
-        found = asyncio.run(soak(gateway, seconds, MODELS, rate))
+def check_soak(running, seconds, rate):
+    found = asyncio.run(soak(running[0], seconds, MODELS, rate))
     growth = found.growth()
     print(f"{found.requests} requests in {seconds:.0f} s, MiB {found.course()}, {len(found.failed)} failed")
     assert not found.failed, found.failed[:5]
@@ -64,18 +80,19 @@ def check_soak(home, seconds, rate):
 
 
 @pytest.mark.slow
-def test_streams_that_are_open_together_are_all_complete(tmp_path):
-    check_streams(tmp_path, 40, 40.0, 0.1)
+def test_streams_that_are_open_together_are_all_complete(loaded):
+    check_streams(loaded, 40, 80.0)
 
 
 @pytest.mark.slow
-def test_eight_writers_through_two_processes_lose_no_vote(tmp_path, state):
-    check_votes(tmp_path, state, 8, 5)
+def test_eight_writers_through_two_processes_lose_no_vote(voted_on):
+    running, state = voted_on
+    check_votes(running, state, 8, 5)
 
 
 @pytest.mark.slow
-def test_steady_work_is_all_answered(tmp_path):
-    check_soak(tmp_path, 6.0, 20.0)
+def test_steady_work_is_all_answered(loaded):
+    check_soak(loaded, 3.0, 40.0)
 
 
 def test_a_server_that_cannot_start_is_said(tmp_path):
@@ -104,18 +121,22 @@ def test_freed_memory_is_given_back_where_the_system_can(monkeypatch):
 
 @pytest.mark.soak
 def test_a_thousand_streams_at_once_are_all_complete(tmp_path):
-    found = check_streams(tmp_path, 1000, 20.0, 5.0)
+    with gateway_under_load(tmp_path, pause=5.0) as running:
+        found = check_streams(running, 1000, 20.0)
     assert found["routed"]["together"] == 1000
     assert found["memory, MiB"]["most"] - found["memory, MiB"]["before"] < 200
 
 
 @pytest.mark.soak
 def test_eight_writers_of_a_thousand_votes_through_two_processes_lose_none(tmp_path, state):
-    check_votes(tmp_path, state, 8, count_of(1000))
+    with gateway_under_load(tmp_path, workers=2, state=state) as running:
+        check_votes(running, state, 8, count_of(1000))
 
 
 @pytest.mark.soak
 def test_memory_stays_what_it_is(tmp_path):
     """`GMT_SOAK_MINUTES` says how long, an hour by default."""
-    growth = check_soak(tmp_path, 60 * float(os.environ.get("GMT_SOAK_MINUTES", "60")), 20.0)
+    seconds = 60 * float(os.environ.get("GMT_SOAK_MINUTES", "60"))
+    with gateway_under_load(tmp_path, pause=0.01, workers=2) as running:
+        growth = check_soak(running, seconds, 20.0)
     assert growth and max(growth.values()) < MOST_GROWTH, growth

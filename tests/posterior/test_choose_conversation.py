@@ -14,7 +14,7 @@ from gmt.routing.grid import ValidationVotes
 from gmt.studies.harness import block, score_targets
 from tests.factories import random_dataset
 
-FOLLOWING = PlantedSettings(users=60, votes=40, turns=4, topic_taste=0.8, follow_ups=0.6, seed=1)
+FOLLOWING = PlantedSettings(users=30, votes=40, turns=4, topic_taste=0.8, follow_ups=0.6, seed=1)
 
 
 def test_single_rounds_are_fitted_to_the_last_digit_as_without(monkeypatch):

@@ -8,7 +8,7 @@ CLOSED = ["posterior.network=false", "traits.enabled=false"]
 
 
 def test_the_study_writes_what_reading_pays_and_what_staying_costs(tmp_path):
-    follow_ups.main(["--out", str(tmp_path), "--seeds", "0", "--users", "20", "--set", *CLOSED])
+    follow_ups.main(["--out", str(tmp_path), "--seeds", "0", "--users", "8", "--set", *CLOSED])
     found = json.loads((tmp_path / "follow-ups.json").read_text())
     names = {name + more for name in follow_ups.VARIANTS for more in ("", follow_ups.REVEALED)}
     for part in ("all", "later", "follow-ups"):

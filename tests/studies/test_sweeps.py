@@ -74,7 +74,7 @@ def test_alone_nobody_elses_votes_are_read():
 def test_single_points_of_a_sweep_can_be_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(sweeps, "KNOWN", 8)
     arguments = ["--out", str(tmp_path), "--sweeps", "noise", "--seeds", "0", "--users", "8", "--points"]
-    sweeps.main([*arguments, "0", "40", "--set", "traits.enabled=false"])
+    sweeps.main([*arguments, "0", "40", "--set", "traits.steps=4", "traits.networks=1", "traits.count=2"])
     assert list(json.loads((tmp_path / "sweep-noise.json").read_text())) == ["0", "40"]
     with pytest.raises(DataError, match="there is no point '41'; expected some of 0, 10, 20, 30, 40"):
         sweeps.main([*arguments, "41"])

@@ -1,10 +1,7 @@
 """Check that training is repeatable, resumable, honest about TEST, and the same in two processes."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +21,7 @@ from gmt.serving.pretrained import Router
 from gmt.training.train_network import learning_rate
 from gmt.training.train_run import train_run
 from tests.trained import TINY
+from tests.two_processes import LEARNS_IN_FORKS, in_two_processes
 
 
 def config_of(*more: str, seed: int | None = None) -> RunConfig:
@@ -43,6 +41,10 @@ def lines(run: Path) -> list[dict]:
     """Return the lines of metrics.jsonl without what a clock decides."""
     read = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [{key: value for key, value in line.items() if key != "seconds"} for line in read]
+
+
+# Of the network alone, no trait is learned beside it.
+NO_TRAITS = "traits.enabled=false"
 
 
 class Interrupted(Exception):
@@ -92,7 +94,7 @@ def last_checkpoint(small, run: Path, step: int, *more: str) -> Path:
 def test_halves_train_nearly_the_same(small, tmp_path, more):
     found = {}
     for precision in ("no", "bf16"):
-        config = config_of(*more, "train.steps=3", f"train.precision={precision}")
+        config = config_of(*more, NO_TRAITS, "train.steps=3", f"train.precision={precision}")
         train_run(small[0], config, RunFolder(tmp_path / precision))
         found[precision] = [line["loss"] for line in lines(tmp_path / precision)]
     assert found["bf16"] != found["no"]
@@ -111,7 +113,7 @@ def test_equal_seeds_give_equal_weights_and_metrics(small, tmp_path):
     assert equal(small[1], again) and lines(small[1]) == lines(again)
     assert [line["step"] for line in lines(again)] == [10, 20]
     assert {"step", "loss", "valid_auc", "valid_accuracy", "valid_reward", "lr"} == set(lines(again)[0])
-    assert not equal(small[1], train(small, tmp_path / "other", seed=1))
+    assert not equal(small[1], train(small, tmp_path / "other", NO_TRAITS, seed=1))
 
 
 def test_a_resumed_run_equals_one_that_never_stopped(tiny_run, demo_data, tmp_path):
@@ -132,6 +134,7 @@ def test_a_resumed_run_equals_one_that_never_stopped(tiny_run, demo_data, tmp_pa
 
 @pytest.mark.parametrize("more", [("train.accumulate=2",), ("model.dropout=0.5", "train.schedule=constant")])
 def test_options_of_training_survive_an_interruption(small, tmp_path, more):
+    more = (*more, NO_TRAITS)
     whole = train(small, tmp_path / "whole", *more)
     with pytest.raises(Interrupted):
         train(small, tmp_path / "parts", *more, report=stop_at(10))
@@ -224,7 +227,7 @@ def test_the_validation_auc_can_be_recomputed(tiny_run, demo_data):
     ],
 )
 def test_every_setting_does_something(small, tmp_path, change):
-    other = train(small, tmp_path, "train.steps=10", change)
+    other = train(small, tmp_path, NO_TRAITS, "train.steps=10", change)
     a, b = weights(small[1]), weights(other)
     first = [(one[0]["loss"], one[0]["valid_auc"]) for one in (lines(small[1]), lines(other))]
     assert first[0] != first[1] or a.keys() != b.keys() or any(a[name].shape != b[name].shape for name in a)
@@ -232,7 +235,8 @@ def test_every_setting_does_something(small, tmp_path, change):
 
 def test_the_schedule_does_something(small, tmp_path):
     runs = [
-        train(small, tmp_path / name, "train.warmup=2", f"train.schedule={name}") for name in ("cosine", "constant")
+        train(small, tmp_path / name, NO_TRAITS, "train.warmup=2", f"train.schedule={name}")
+        for name in ("cosine", "constant")
     ]
     assert not equal(*runs)
     assert [line["lr"] for line in lines(runs[1])] == [2e-3, 2e-3] != [line["lr"] for line in lines(runs[0])]
@@ -240,7 +244,7 @@ def test_the_schedule_does_something(small, tmp_path):
 
 def test_patience_stops_early_and_none_never_does(small, tmp_path):
     # a learning rate of nearly nothing leaves the AUC where it is
-    still = ("train.lr=1e-30", "train.weight_decay=0", "train.steps=12", "train.eval_every=2")
+    still = (NO_TRAITS, "train.lr=1e-30", "train.weight_decay=0", "train.steps=12", "train.eval_every=2")
     assert len(lines(train(small, tmp_path / "one", *still, "train.patience=1"))) == 2
     assert len(lines(train(small, tmp_path / "none", *still, "train.patience=0"))) == 6
 
@@ -313,37 +317,18 @@ def test_data_without_valid_rows_keeps_the_last_weights(small, tmp_path):
 PLAIN = ("model.dropout=0", "model.residual_dropout=0", "train.steps=6", "train.eval_every=3")
 
 
-@pytest.mark.slow
-def test_two_processes_learn_the_same_as_one(small, tmp_path):
-    """Train with many users, and with one, so that a process has no target."""
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from gmt.config import load_config\n"
-        "from gmt.runs import RunFolder\n"
-        "from gmt.training.train_run import train_run\n"
-        "for users in (12, 1):\n"
-        "    config = load_config(None, [*sys.argv[3:], f'episode.users={users}'])\n"
-        "    train_run(Path(sys.argv[1]), config, RunFolder(Path(sys.argv[2]) / str(users)))\n"
-    )
-    sets = [*TINY, *PLAIN]
+def trained_for(data, out, sets):
     for users in (12, 1):
         config = load_config(None, [*sets, f"episode.users={users}"])
-        train_run(small[0], config, RunFolder(tmp_path / "one" / str(users)))
-    here = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
-        + [str(small[0]), str(tmp_path / "two"), *sets],
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(here)},
-        capture_output=True,
-        text=True,
-        timeout=600,  # a guard against a process that waits for ever, not a measure of speed
-        cwd=tmp_path,
-    )
-    if done.returncode and not (tmp_path / "two").exists():
-        pytest.skip(f"torchrun cannot start here: {done.stderr.strip().splitlines()[-1]}")
-    assert done.returncode == 0, done.stderr
+        train_run(data, config, RunFolder(out / str(users)))
+
+
+@pytest.mark.slow
+@LEARNS_IN_FORKS
+def test_two_processes_learn_the_same_as_one(small, tmp_path):
+    """Train with many users, and with one, so that a process has no target."""
+    trained_for(small[0], tmp_path / "one", [*TINY, *PLAIN])
+    in_two_processes(trained_for, small[0], tmp_path / "two", [*TINY, *PLAIN])
     for users in ("12", "1"):
         one, two = tmp_path / "one" / users, tmp_path / "two" / users
         for a, b in zip(lines(one), lines(two), strict=True):

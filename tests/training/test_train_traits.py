@@ -1,15 +1,11 @@
 """Check that traits are learned from votes they are not shown, through an f that has not seen them either."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from data_prep.simulate.planted import PlantedSettings
 from data_prep.simulate.planted_table import planted_dataset
@@ -27,6 +23,7 @@ from gmt.training.trait_folds import FOLDS, fold_votes, folds_of
 from gmt.training.trait_loss import Shard, TraitLoss
 from gmt.training.trait_start import initial_traits
 from tests.factories import random_dataset
+from tests.two_processes import LEARNS_IN_FORKS, in_two_processes
 
 CONFIG = TraitsConfig(count=4, networks=1, steps=2, width=8, heads=2)
 
@@ -244,42 +241,21 @@ def test_training_stops_where_valid_gains_nothing_more_and_keeps_the_best(router
     assert len(said) == 3  # never below what it had to beat
 
 
-SCRIPT = """
-import sys
-from safetensors.torch import save_file
-from gmt.config import TraitsConfig
-from gmt.data.interactions import TEST
-from gmt.posterior.hierarchical import HierarchicalBradleyTerry
-from gmt.training.train_traits import train_traits
-from tests.factories import random_dataset
-
-data = random_dataset(0, users=7, comparisons_per_user=20, max_turns=3, ties=0.0)
-data = data.select(data.table.split != TEST)
-router = HierarchicalBradleyTerry().fit(data)
-for users in (5, 1):
-    found = train_traits(router, data, TraitsConfig(count=3, steps=12, users=users, width=8, heads=2), 0)
-    save_file(found.state_dict(), f"{sys.argv[1]}-{users}")
-"""
+def learn_and_save(start):
+    data = random_dataset(0, users=7, comparisons_per_user=20, max_turns=3, ties=0.0)
+    data = data.select(data.table.split != TEST)
+    router = HierarchicalBradleyTerry().fit(data)
+    for users in (5, 1):
+        found = train_traits(router, data, TraitsConfig(count=3, steps=12, users=users, width=8, heads=2), 0)
+        save_file(found.state_dict(), f"{start}-{users}")
 
 
 @pytest.mark.slow
+@LEARNS_IN_FORKS
 def test_two_processes_learn_the_same_traits_as_one(tmp_path):
     """Train with several users a step, and with one, so that a process has nobody to solve for."""
-    script, here = tmp_path / "train.py", Path(__file__).resolve().parents[2]
-    script.write_text(SCRIPT)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script), "two"]
-    for command in ([sys.executable, str(script), "one"], launch):
-        done = subprocess.run(
-            command,
-            env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(here)},
-            capture_output=True,
-            text=True,
-            timeout=600,  # a guard against a process that waits for ever, not a measure of speed
-            cwd=tmp_path,
-        )
-        if done.returncode and command is launch and not (tmp_path / "two-5").exists():
-            pytest.skip(f"torchrun cannot start here: {done.stderr.strip().splitlines()[-1]}")
-        assert done.returncode == 0, done.stderr
+    learn_and_save(tmp_path / "one")
+    in_two_processes(learn_and_save, tmp_path / "two")
     for users in (5, 1):
         one, two = (load_file(tmp_path / f"{name}-{users}") for name in ("one", "two"))
         assert two["residual"].abs().max() > 0.1
