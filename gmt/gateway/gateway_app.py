@@ -59,7 +59,8 @@ def create_app(gateway: Gateway, watch: float = WATCHED) -> FastAPI:
 
     app = FastAPI(title="gmt", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.gateway = gateway
-    for routes in (status_routes, chat_routes, feedback_routes, user_routes, page_routes):
+    # What is asked for most stands first, for routes are looked through in their order.
+    for routes in (chat_routes, feedback_routes, status_routes, user_routes, page_routes):
         app.include_router(routes)
     app.add_middleware(Counted, gateway=gateway)
     app.add_exception_handler(ApiError, _said)
