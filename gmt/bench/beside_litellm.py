@@ -91,15 +91,25 @@ def beside_litellm(executable: Path, users: int, requests: int, seconds: float =
     Raises:
         UserError: There is no such executable.
     """
+    found = found_executable(executable)
+    version = version_of(found)
+    with tempfile.TemporaryDirectory() as folder, _started(Path(folder), found, users) as turns:
+        return {"LiteLLM": version, **asyncio.run(_measured(turns, users, requests, seconds))}
+
+
+def found_executable(executable: Path) -> str:
+    """Return the path of LiteLLM's command.
+
+    Raises:
+        UserError: There is none.
+    """
     found = shutil.which(executable)
     if found is None:
         raise UserError(
             f"{executable} is no executable; install 'litellm[proxy]' in an environment of its own and name its "
             "bin/litellm"
         )
-    version = version_of(found)
-    with tempfile.TemporaryDirectory() as folder, _started(Path(folder), found, users) as turns:
-        return {"LiteLLM": version, **asyncio.run(_measured(turns, users, requests, seconds))}
+    return found
 
 
 def version_of(executable: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from gmt.bench import fit_sizes, gateway_speed, routing_speed, training_speed
-from gmt.bench.beside_litellm import beside_litellm, rows_beside_litellm
+from gmt.bench.beside_litellm import beside_litellm, found_executable, rows_beside_litellm
 from gmt.bench.timing import machine
 from gmt.files import write_json, write_text
 
@@ -70,6 +70,8 @@ def run_bench(
         progress: Called with the name of every part that begins.
         litellm: Its executable, beside whose proxy `serve` times the gateway; `serve` times it alone without one.
     """
+    if litellm is not None:
+        found_executable(litellm)  # before the parts in front of it have taken minutes
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     found: dict[str, Any] = {"machine": machine()}
     # Each part behind a function, so that only the chosen ones are run, in the order chosen.
