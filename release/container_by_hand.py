@@ -115,9 +115,10 @@ def prepare_root(root: Path, python: Path, carried: Sequence[Path]) -> None:
     for path in (Path("/etc/resolv.conf"), *carried):
         target = root / str(path).lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if path.is_dir() else shutil.copy)(
-            path, target, **({"dirs_exist_ok": True} if path.is_dir() else {})
-        )
+        if path.is_dir():
+            shutil.copytree(path, target, dirs_exist_ok=True)
+        else:
+            shutil.copy(path, target)
     # The network of a compose file has its services' names.
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.0.1 database\n")
 

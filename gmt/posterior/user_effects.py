@@ -111,8 +111,9 @@ class UserEffects:
         votes.since[own] = since[np.searchsorted(rated, votes.comparison[own])]
         # Everybody else's α is taken over: their votes are the same, and f did not move. Nobody asked since the votes
         # before where these are not solved for yet.
-        unasked = self.solved is not None and self.behind and "alpha" not in vars(self)
-        known, behind = (self.solved, self.behind) if unasked else (self.alpha, ())
+        known, behind = self.solved, self.behind
+        if known is None or not behind or "alpha" in vars(self):
+            known, behind = self.alpha, ()
         return replace(
             self,
             votes=votes,
