@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,19 +61,25 @@ class Turn:
         server: Whom the request is sent to.
         model: The name it asks for.
         connections: To that server.
+        failed: What was said of requests that were not answered.
     """
 
     name: str
     server: Server
     model: str
     connections: KeptConnections
+    failed: list[str] = field(default_factory=list)
 
     async def ask(self, number: int, kind: str, users: int) -> float:
-        """Return the seconds until a whole answer, or the first byte of a stream that then comes whole."""
+        """Return the seconds until a whole answer, or the first byte of a stream that then comes whole; NaN if none."""
         streams = kind != KINDS[0]
         asked = {"role": "user", "content": f"query {number % QUESTIONS}"}
         body = {"model": self.model, "user": f"u{number % users}", "stream": streams, "messages": [asked]}
-        found = await self.connections.ask(body)
+        try:
+            found = await self.connections.ask(body)
+        except (RunError, OSError, asyncio.IncompleteReadError) as error:
+            self.failed.append(str(error)[:200])
+            return float("nan")
         if found.body.count(WORD.encode()) != WORDS or streams != (b"data: [DONE]" in found.body):
             raise RunError(f"{self.name} gave another answer than the upstream: {found.body[:200]!r}")
         return found.first if streams else found.last
@@ -188,6 +194,7 @@ async def _measured(turns: Sequence[Turn], users: int, requests: int, seconds: f
     out["answers a second, as many as go"] = {name: answered for name, (answered, _) in mean.items()}
     out["processor ms an answer"] = {name: worked for name, (_, worked) in mean.items()}
     out["memory after, MiB"] = {_server_of(turn): sum(turn.server.memory().values()) for turn in turns[:3]}
+    out["not answered"] = {turn.name: len(turn.failed) for turn in turns}
     for turn in turns:
         turn.connections.close()
     return out
@@ -210,7 +217,7 @@ async def _at_rate(turns: Sequence[Turn], rate: int, kind: str, users: int, seco
                 await asyncio.sleep(max(due - time.perf_counter(), 0))
                 under_way.append(asyncio.create_task(one(turn, number, due)))
             await asyncio.gather(*under_way)
-    base = float(np.median(took[UPSTREAM]))
+    base = float(np.nanmedian(took[UPSTREAM]))
     return {name: _percentiles(np.array(some) - (0 if name == UPSTREAM else base)) for name, some in took.items()}
 
 
@@ -235,7 +242,7 @@ def _server_of(turn: Turn) -> str:
 
 
 def _percentiles(seconds: np.ndarray) -> dict[str, float]:
-    middle, high, last = np.quantile(seconds * 1e3, [0.5, 0.9, 0.99])
+    middle, high, last = np.nanquantile(seconds * 1e3, [0.5, 0.9, 0.99])
     return {"p50": float(middle), "p90": float(high), "p99": float(last)}
 
 

@@ -64,8 +64,9 @@ def test_all_are_asked_the_same_and_every_way_is_in_the_report(tmp_path):
     assert all(value > 0 for value in found["answers a second, as many as go"].values())
     for part in ("start, s", "memory before, MiB", "memory after, MiB"):
         assert set(found[part]) == {UPSTREAM, "gmt", LITELLM} and all(np.array(list(found[part].values())) > 0)
+    assert found["not answered"] == dict.fromkeys((UPSTREAM, PLAIN, LITELLM, ROUTED), 0)
     rows = rows_beside_litellm(found)
-    assert len(rows) == 1 + 2 * 4 * (1 + len(RATES)) + 2 * 4 + 3 * 3 and len({what for what, _ in rows}) == len(rows)
+    assert len(rows) == 1 + 2 * 4 * (1 + len(RATES)) + 3 * 4 + 3 * 3 and len({what for what, _ in rows}) == len(rows)
 
 
 def test_what_is_no_litellm_is_said_in_one_line(tmp_path, capsys):
