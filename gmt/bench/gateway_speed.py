@@ -23,19 +23,6 @@ RATE = 200
 """Decisions asked for per second."""
 VOTES = 5
 """Of every user of the made run."""
-UPSTREAM = """
-import asyncio, sys
-WORD = b'data: {"choices": [{"index": 0, "delta": {"content": "word"}}]}\\n\\n'
-BODY = 20 * WORD + b"data: [DONE]\\n\\n"
-async def app(scope, receive, send):
-    if scope["type"] != "http": return
-    while (await receive()).get("more_body"): pass
-    head = [(b"content-type", b"text/event-stream")]
-    await send({"type": "http.response.start", "status": 200, "headers": head})
-    await send({"type": "http.response.body", "body": BODY})
-import uvicorn
-uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="critical", access_log=False)
-"""
 
 
 def gateway_speed(users: int, requests: int) -> dict[str, Any]:
@@ -52,7 +39,7 @@ def gateway_speed(users: int, requests: int) -> dict[str, Any]:
         root = Path(folder)
         data = made_dataset(users, VOTES, width=64)
         made_run(RunFolder(root / "run"), data)
-        upstream = stack.enter_context(server_process([sys.executable, "-c", UPSTREAM], "/")).url
+        upstream = stack.enter_context(server_process([sys.executable, "-m", "gmt.bench.instant_upstream"], "/")).url
         pool = {"models": {name: {"url": f"{upstream}/v1"} for name in data.models}}
         (root / "pool.yaml").write_text(json.dumps(pool))  # JSON is YAML
         command = [sys.executable, "-m", "gmt.bench.gateway_speed", str(root / "run"), str(root / "pool.yaml")]

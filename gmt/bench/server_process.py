@@ -14,13 +14,21 @@ from pathlib import Path
 
 from gmt.errors import RunError
 
+LONGEST_START = 300.0
+"""Seconds within which a server must answer."""
+
 
 @dataclass(frozen=True)
 class Server:
-    """Hold where a server answers, and the number of its process."""
+    """Hold where a server answers, the number of its process, and the seconds from its start to its first answer."""
 
     url: str
     pid: int
+    start_seconds: float = 0.0
+
+    def processor_seconds(self) -> float:
+        """Return the processor time that this server and every process it started have taken; 0 beside Linux."""
+        return sum(_processor(pid) for pid in _family(self.pid))
 
     def memory(self) -> dict[int, float]:
         """Return process -> MiB in memory of this server and of every process it started; empty beside Linux."""
@@ -36,7 +44,7 @@ def server_process(
     Args:
         command: Of the server, without the port.
         path: What it answers with 200 when it is ready.
-        environment: Added to this process's own.
+        environment: Added to this process's own; an empty `PYTHONPATH` is for a server of another installation.
 
     Raises:
         RunError: It ended before it answered, or did not answer within five minutes.
@@ -49,16 +57,16 @@ def server_process(
     added = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", **(environment or {})}
     nowhere = subprocess.DEVNULL
     process = subprocess.Popen([*command, str(port)], env={**os.environ, **added}, stdout=nowhere, stderr=nowhere)
-    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 300
+    url, began = f"http://127.0.0.1:{port}", time.monotonic()
     try:
         while True:
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(url + path, timeout=60).status_code == 200:
                     break
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RunError(f"a server to be timed ended with {process.poll()} before it answered; see gmt serve")
+            if process.poll() is not None or time.monotonic() > began + LONGEST_START:
+                raise RunError(f"a server to be timed ended with {process.poll()} before it answered: {command[0]}")
             time.sleep(0.2)
-        yield Server(url, process.pid)
+        yield Server(url, process.pid, time.monotonic() - began)
     finally:
         process.terminate()
         process.wait(60)
@@ -70,6 +78,14 @@ def _family(pid: int) -> list[int]:
         with contextlib.suppress(OSError):
             found += [int(child) for child in Path(f"/proc/{one}/task/{one}/children").read_text().split()]
     return found
+
+
+def _processor(pid: int) -> float:
+    with contextlib.suppress(OSError):
+        # A name stands in brackets and may hold blanks; user and system time are the 12th and 13th behind it.
+        behind = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(behind[11]) + int(behind[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _resident(pid: int) -> float | None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from gmt.bench import fit_sizes, gateway_speed, routing_speed, training_speed
+from gmt.bench.beside_litellm import beside_litellm, found_executable, rows_beside_litellm
 from gmt.bench.timing import machine
 from gmt.files import write_json, write_text
 
@@ -31,6 +32,7 @@ class Sizes:
         decisions: Single decisions timed.
         others: Votes of others beside those that one more vote joins.
         served: Known people of the gateway's run.
+        turn_seconds: Of each turn at a rate beside LiteLLM.
     """
 
     turns: int = 20_000
@@ -44,10 +46,11 @@ class Sizes:
     decisions: int = 300
     others: int = 1_000_000
     served: int = 10_000
+    turn_seconds: float = 2.0
 
 
 # QUICK shows that everything runs; its sizes are too small to say how fast.
-QUICK = Sizes(1_000, 64, 3, ((200, 10), (2000, 10)), (20,), (200,), (10, 40), 2_000, 30, 2_000, 50)
+QUICK = Sizes(1_000, 64, 3, ((200, 10), (2000, 10)), (20,), (200,), (10, 40), 2_000, 30, 2_000, 50, 0.3)
 FULL = Sizes(
     scale=((1000, 10), (10_000, 10), (100_000, 10), (1_000_000, 5)),
     fit=(1000, 4000, 16_000, 100_000),
@@ -57,7 +60,11 @@ FULL = Sizes(
 
 
 def run_bench(
-    parts: Iterable[str], sizes: Sizes, run: Path | None, progress: Callable[[str], object] | None = None
+    parts: Iterable[str],
+    sizes: Sizes,
+    run: Path | None,
+    progress: Callable[[str], object] | None = None,
+    litellm: Path | None = None,
 ) -> dict[str, Any]:
     """Measure the parts and return everything found.
 
@@ -66,7 +73,10 @@ def run_bench(
         sizes: How much.
         run: The run that `route` asks; it is left out without one.
         progress: Called with the name of every part that begins.
+        litellm: Its executable, beside whose proxy `serve` times the gateway; `serve` times it alone without one.
     """
+    if litellm is not None:
+        found_executable(litellm)  # before the parts in front of it have taken minutes
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     found: dict[str, Any] = {"machine": machine()}
     # Each part behind a function, so that only the chosen ones are run, in the order chosen.
@@ -88,7 +98,11 @@ def run_bench(
         "route": lambda: None if run is None else routing_speed.routing(run, sizes.decisions),
         "adapt": lambda: routing_speed.adapting(sizes.votes, sizes.others, 10 * sizes.repeats),
         "prep": lambda: routing_speed.preparing(sizes.rows),
-        "serve": lambda: gateway_speed.gateway_speed(sizes.served, sizes.decisions),
+        "serve": lambda: (
+            gateway_speed.gateway_speed(sizes.served, sizes.decisions)
+            if litellm is None
+            else {"beside LiteLLM": beside_litellm(litellm, sizes.served, sizes.decisions, sizes.turn_seconds)}
+        ),
     }
     for part in parts:
         if progress is not None:
@@ -139,7 +153,9 @@ def rows_of(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         rate = f"{one['rows/s']:,.0f} rows/s, {one['peak GiB']:.2f} GiB at most so far"
         out.append(("prep", f"{one['rows']:,} votes, hashed texts", rate))
     for name, one in (found.get("serve") or {}).items():
-        if isinstance(one, dict):
+        if name == "beside LiteLLM":
+            out += [("beside LiteLLM", what, value) for what, value in rows_beside_litellm(one)]
+        elif isinstance(one, dict):
             out.append(("serve", f"{name}, ms", ", ".join(f"{key} {value:.2f}" for key, value in one.items())))
         elif name != "users":
             out.append(("serve", name, f"{one:.2f}"))

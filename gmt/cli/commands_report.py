@@ -21,6 +21,10 @@ def bench(
     ] = "all",
     run: Annotated[Path | None, typer.Option(help="Run that `route` asks; left out where it does not exist.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for bench.md and bench.json.")] = Path("bench"),
+    beside_litellm: Annotated[
+        Path | None,
+        typer.Option(help="LiteLLM's executable, of its own environment: `serve` times the gateway beside its proxy."),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for a look.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Up to a million users.")] = False,
     quiet: Quiet = False,
@@ -33,9 +37,11 @@ def bench(
     there = (asked / "card.json").is_file()
     if run is not None and not there:
         raise UserError(f"{run} holds no card.json; train it with gmt train --run {run}")
+    if beside_litellm is not None and "serve" not in wanted:
+        raise UserError("--beside-litellm is for the part serve; add it to --parts")
     sizes = QUICK if quick else FULL if full else Sizes()
     with terminal.bar("measuring", len(wanted)) as advance:
-        found = run_bench(wanted, sizes, asked if there else None, lambda part: advance(1, part))
+        found = run_bench(wanted, sizes, asked if there else None, lambda part: advance(1, part), beside_litellm)
     if "route" in wanted and not there:
         terminal.note(f"{asked} does not exist, so routing was not measured; name a run with --run.")
     paths = write_bench(found, out)

@@ -25,6 +25,7 @@ from gmt.gateway.pool_settings import Pool, RouterVariant
 from gmt.gateway.rate_limit import RateLimit
 from gmt.gateway.served_run import LoadedRun, ServedRun
 from gmt.serving.decision import Decision as Ranking
+from gmt.serving.model_ranking import Wanted, rank_models
 from gmt.state.kept_decisions import KeptDecision
 
 log = logging.getLogger("gmt.gateway")
@@ -142,9 +143,9 @@ class Gateway:
             # The pool's prices weigh where it states them all; otherwise what the run knows of costs.
             weight = variant.cost_weight if not _all_priced(self.pool, candidates) else 0.0
             last = None if before is None else run.writer.last_of(before)
-            ranking = run.router.rank(
-                user, request.query, candidates, rounds, cost_weight=weight, with_uncertainty=with_uncertainty
-            )
+            # From `now`, as the router itself would, but that it looks for news again, which takes as long as to rank.
+            wanted = Wanted(candidates, rounds, cost_weight=weight, with_uncertainty=with_uncertainty)
+            ranking = rank_models(now, run.router.config, run.router.card, user, request.query, wanted)
             self.metrics.deciding.observe(time.perf_counter() - start)
             return ranking, None if last is None else last.payload.get("model")
 

@@ -8,7 +8,7 @@ import ctypes
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -59,7 +59,8 @@ def create_app(gateway: Gateway, watch: float = WATCHED) -> FastAPI:
 
     app = FastAPI(title="gmt", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.gateway = gateway
-    for routes in (status_routes, chat_routes, feedback_routes, user_routes, page_routes):
+    # What is asked for most stands first, for routes are looked through in their order.
+    for routes in (chat_routes, feedback_routes, status_routes, user_routes, page_routes):
         app.include_router(routes)
     app.add_middleware(Counted, gateway=gateway)
     app.add_exception_handler(ApiError, _said)
@@ -135,7 +136,15 @@ class Counted:
             if not status:
                 await ApiError(500, "the gateway failed; its log says with what").response()(scope, receive, counted)
         finally:
-            route = scope.get("route")
-            path = getattr(route, "path", "other")
+            path = _pattern(scope)
             self.gateway.metrics.requests.labels(path, str(status)).inc()
             log.info("%s %s %d %.0f ms", scope["method"], path, status, 1e3 * (time.perf_counter() - began))
+
+
+def _pattern(scope: Mapping[str, Any]) -> str:
+    """Return the pattern of the route that a request took, which no text of a request can be part of."""
+    if (route := scope.get("route")) is not None:
+        return getattr(route, "path", "other")
+    # A plain route leaves its endpoint alone behind; without parameters in it, the path is its pattern.
+    plain = scope.get("endpoint") is not None and not scope.get("path_params")
+    return scope["path"] if plain else "other"

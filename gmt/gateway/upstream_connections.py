@@ -9,6 +9,9 @@ import httpx
 
 EACH = 8
 """Requests that one pool has open at most, and connections that it keeps for the next ones."""
+IDLE = 2.5
+"""Seconds after which an idle connection is given up: many servers do so after five, and one that closes a connection
+just as a request goes out on it loses the request."""
 
 
 @dataclass
@@ -48,7 +51,7 @@ class PooledConnections(httpx.AsyncBaseTransport):
             await pool.transport.aclose()
 
     def _added(self) -> SmallPool:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=EACH)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=IDLE)
         found = SmallPool(httpx.AsyncHTTPTransport(verify=self._verified, limits=limits, trust_env=False))
         self._pools.append(found)
         return found

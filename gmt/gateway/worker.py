@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import MutableMapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from gmt.errors import RunError, UserError
 from gmt.gateway.gateway_metrics import SHARED
 from gmt.gateway.pool_settings import Pool
+from gmt.threads import COUNTS, THREADS
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -84,15 +86,13 @@ def serve_until_stopped(options: ServeOptions) -> None:
 def app_from_environment() -> FastAPI:
     """Make the application that the first process wrote down."""
     raise_open_files()
-    import torch
-
+    one_thread_each(os.environ)
     from gmt.gateway.gateway import Gateway
     from gmt.gateway.gateway_app import create_app
     from gmt.gateway.served_run import ServedRun
 
     # A decision takes a millisecond of processor time; at Python's 5 ms between threads, the loop would wait for it.
     sys.setswitchinterval(0.0005)
-    torch.set_num_threads(1)  # many small solves at once gain nothing from threads of their own
     options = ServeOptions(**json.loads(os.environ[OPTIONS]))
     _log(options)
     pool = Pool.read(Path(options.pool))
@@ -104,6 +104,18 @@ def app_from_environment() -> FastAPI:
             f"the run offers none of the pool's models ({', '.join(pool.models)}); gmt models add NAME --description …"
         )
     return create_app(Gateway(served, pool))
+
+
+def one_thread_each(environment: MutableMapping[str, str]) -> None:
+    """Let libraries of numbers start one thread each, unless `GMT_THREADS` says otherwise, before one is loaded.
+
+    Many small solves at once gain nothing from threads of their own. Torch reads the number when it is loaded, which
+    most runs never do: it would hold 150 MiB of every process.
+    """
+    if not environment.get(THREADS):
+        environment.update(dict.fromkeys(COUNTS, "1"))
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
 
 
 def raise_open_files() -> None:

@@ -44,7 +44,7 @@ def store_belief(folder: RunFolder, config: RunConfig, data: Dataset, write: boo
     if not isinstance(belief, ConditionedPosterior):
         return False
     # α is solved when it is first needed, hence now.
-    belief = replace(belief, effects=replace(belief.effects, solved=belief.effects.alpha))
+    belief = replace(belief, effects=belief.effects.settled())
     if not write:
         return True
     writer = FieldWriter(_outside(posterior))

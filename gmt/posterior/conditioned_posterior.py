@@ -201,7 +201,7 @@ class ConditionedPosterior:
 
         What it costs to observe more rounds of this user does not grow with the votes of others.
         """
-        own, effects = self.votes.of_user(user), self.effects
+        own, effects = self.votes.of_user(user), self.effects.settled()
         asked, query = np.unique(self.votes.query[own], return_inverse=True)
         votes = self.votes.select(np.arange(own.start, own.stop))
         votes = replace(votes, query=query.reshape(-1), queries=self.votes.queries.select(asked))
@@ -248,8 +248,8 @@ class ConditionedPosterior:
         if len(covariance) == self.votes.models + 2:
             covariance = block_diag(covariance, np.full((1, 1), self.effects.settings.leniency_variance))
         # α stands: leniency is in no vote between two answers, so no kernel of theirs moves.
-        effects = replace(self.effects, covariance=covariance, votes=replace(self.votes, scales=scales))
-        return replace(self, effects=replace(effects, solved=self.effects.alpha))
+        solved = self.effects.settled()
+        return replace(self, effects=replace(solved, covariance=covariance, votes=replace(self.votes, scales=scales)))
 
     def reads(self, seen: Observations) -> np.ndarray:
         """Return (V,) whether each observation has its thresholds here, and its leniency if one answer was judged."""

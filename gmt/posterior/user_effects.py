@@ -33,6 +33,7 @@ class UserEffects:
         votes: The votes.
         offset: (V,) Δf, what everybody's f says of each vote.
         solved: (V,) α where it is known already.
+        behind: Codes of users who voted since; what `solved` has of them is where their solve begins.
     """
 
     settings: HierarchicalSettings
@@ -40,15 +41,21 @@ class UserEffects:
     votes: VoteHistory
     offset: np.ndarray
     solved: np.ndarray | None = None
+    behind: tuple[int, ...] = ()
 
     @cached_property
     def alpha(self) -> np.ndarray:
         """(V,) weight α of every vote in what its voter adds."""
         if self.solved is not None:
-            return self.solved
+            # A copy, for the effects before may be asked while this is written into.
+            return self._solved_for(np.array(self.behind), self.solved.copy()) if self.behind else self.solved
         # Several processes solve for a share of the users each; an α of 0 is what the others' votes have here.
         users = np.unique(self.votes.user)
         return total(self._solved_for(users[own_share(len(users))], np.zeros(len(self.votes))))
+
+    def settled(self) -> UserEffects:
+        """Return the same with α solved, from which effects of other votes may be made."""
+        return replace(self, solved=self.alpha, behind=())
 
     @cached_property
     def most_votes(self) -> int:
@@ -86,7 +93,9 @@ class UserEffects:
             yield TargetBatch(at, row, index, batch, towards)
 
     def with_votes(self, more: VoteHistory, offset: np.ndarray, since: np.ndarray, rated: np.ndarray) -> UserEffects:
-        """Put new votes behind those of their users, and solve for these users alone.
+        """Put new votes behind those of their users, for whom alone it is solved when somebody next asks.
+
+        Of votes that come one behind the other without a question between them only the last is solved for.
 
         Args:
             more: The new votes, ordered by user; their `queries` hold the known ones and those new with them.
@@ -100,23 +109,35 @@ class UserEffects:
         # What was rated before is now older by the new rounds; only their own users' votes are.
         own = np.flatnonzero(np.isin(votes.user, users))
         votes.since[own] = since[np.searchsorted(rated, votes.comparison[own])]
-        # Everybody else's α is taken over: their votes are the same, and f did not move.
-        grown = replace(self, votes=votes, offset=np.insert(self.offset, place, offset), solved=None)
-        return replace(grown, solved=grown._solved_for(users, np.insert(self.alpha, place, 0.0)))
+        # Everybody else's α is taken over: their votes are the same, and f did not move. Nobody asked since the votes
+        # before where these are not solved for yet.
+        known, behind = self.solved, self.behind
+        if known is None or not behind or "alpha" in vars(self):
+            known, behind = self.alpha, ()
+        return replace(
+            self,
+            votes=votes,
+            offset=np.insert(self.offset, place, offset),
+            solved=np.insert(known, place, 0.0),
+            behind=tuple(sorted({*behind, *users.tolist()})),
+        )
 
     def _solved_for(self, users: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Return (V,) α with that of some users solved anew; `alpha` is written into."""
+        theirs, before = np.flatnonzero(np.isin(self.votes.user, users)), alpha.copy()
         # Votes that are too old to be solved for must not keep what they had.
-        theirs = np.flatnonzero(np.isin(self.votes.user, users))
-        before, alpha[theirs] = alpha[theirs], 0.0
+        alpha[theirs] = 0.0
         for _, index in self._user_batches(users):
+            # Who was solved before is near their mode.
+            start = before[index[0]] if before[index[0]].any() else None
             if index.shape[1] > MOST_DENSE_VOTES:
-                alpha[index[0]] = self.large(index[0]).solve(self.settings)
+                alpha[index[0]] = self.large(index[0]).solve(self.settings, start)
                 continue
-            # One user alone who was solved before is near their mode, and products find it; a batch shares its solves,
-            # and the kernel of effects that drift has no products.
-            if len(users) == 1 and index.shape[1] > FEW_VOTES and before.any() and not self.votes.half_life:
-                alpha[index[0]] = self.large(index[0]).solve(self.settings, before)
+            # Products find the mode of one user alone from there; a batch shares its solves, and the kernel of effects
+            # that drift has no products.
+            alone = len(users) == 1 and index.shape[1] > FEW_VOTES and not self.votes.half_life
+            if alone and start is not None:
+                alpha[index[0]] = self.large(index[0]).solve(self.settings, start)
                 continue
             batch = self.batch(index)
             alpha[index[index >= 0]] = batch.solve(blended(batch.among(), self.settings))[index >= 0]

@@ -37,14 +37,14 @@ class RankOptions(TypedDict, total=False):
 class Wanted:
     """Hold how models are to be ranked; `Router.rank` says what its arguments are."""
 
-    candidates: Sequence[str] | None
-    conversation: Sequence[Mapping[str, Any]] | None
-    explain: bool
-    explore: np.random.Generator | None
-    cost_weight: float
-    task: str | None
-    with_uncertainty: bool
-    stay: float | None
+    candidates: Sequence[str] | None = None
+    conversation: Sequence[Mapping[str, Any]] | None = None
+    explain: bool = False
+    explore: np.random.Generator | None = None
+    cost_weight: float = 0.0
+    task: str | None = None
+    with_uncertainty: bool = False
+    stay: float | None = None
 
 
 def asked_of(

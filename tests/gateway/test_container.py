@@ -1,13 +1,17 @@
 """Check that the container's files name what is there, and run its entry point's command where no docker is needed."""
 
+import importlib
 import json
 import re
 from pathlib import Path
 
+import pytest
 import typer
 import yaml
 
 from gmt.cli.main import app
+from gmt.gateway.worker import one_thread_each
+from gmt.threads import COUNTS, THREADS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
@@ -38,3 +42,27 @@ def test_the_database_of_the_container_is_one_that_the_state_takes():
     url = re.sub(r"\$\{.*?\}", "pw", compose["services"]["gateway"]["environment"]["GMT_STATE"])
     assert database_url(ROOT, url).host == "database"
     assert not compose["services"]["database"].get("ports")  # nobody but the gateway reaches it
+
+
+def test_the_dockerfile_is_read_as_docker_reads_it(monkeypatch, tmp_path):
+    """`release/container_by_hand.py` carries out every instruction, and refuses what it would pass over."""
+    monkeypatch.syspath_prepend(str(ROOT / "release"))
+    reader = importlib.import_module("dockerfile")
+    found = reader.read_dockerfile(ROOT / "Dockerfile")
+    assert [one.keyword for one in found][:2] == ["FROM", "WORKDIR"] and found[-1].words == arguments_of("CMD")
+    run = [one for one in found if one.keyword == "RUN"]
+    assert len(run) == len(re.findall(r"^RUN ", DOCKERFILE, re.M))
+    # A line that goes on is one instruction, without its backslash.
+    assert run[-1].text.endswith("&& useradd --create-home --uid 10001 gmt") and "\\" not in run[-1].text
+    health = next(one for one in found if one.keyword == "HEALTHCHECK")
+    assert reader.health_command(health)[:2] == ["python", "-c"]
+    (tmp_path / "Dockerfile").write_text("FROM a\nVOLUME /b\n")
+    with pytest.raises(reader.ReleaseError, match="VOLUME is not known"):
+        reader.read_dockerfile(tmp_path / "Dockerfile")
+
+
+def test_processes_start_one_thread_unless_told_otherwise():
+    told, default = {THREADS: "4", "OMP_NUM_THREADS": "4"}, {"OMP_NUM_THREADS": "2"}
+    for environment in (told, default):
+        one_thread_each(environment)
+    assert told == {THREADS: "4", "OMP_NUM_THREADS": "4"} and default == dict.fromkeys(COUNTS, "1")

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from gmt.gateway.upstream_connections import EACH, PooledConnections
+from gmt.gateway.upstream_connections import EACH, IDLE, PooledConnections
 from tests.gateway.upstreams import serving
 
 
@@ -98,3 +98,9 @@ def test_what_ends_badly_is_counted_out_too(url, how):
 
     left, after = run(work)
     assert left == [0] and after == 200
+
+
+def test_idle_connections_are_given_up_before_servers_close_them():
+    """At five seconds, as httpx keeps them and uvicorn too, a request could go out just as the server closes."""
+    transport = PooledConnections()._added().transport
+    assert transport._pool._keepalive_expiry == IDLE < 5
