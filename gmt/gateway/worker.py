@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmt.data.encoder_by_name import ENCODER_RUNTIME, encoder_runtime
 from gmt.errors import RunError, UserError
 from gmt.gateway.gateway_metrics import SHARED
 from gmt.gateway.pool_settings import Pool
@@ -36,6 +37,7 @@ class ServeOptions:
         journal: File to append decisions and feedback to.
         allow_download: The run's encoder may be fetched.
         quiet: Log warnings alone.
+        encoder_runtime: What encodes new texts, of `RUNTIMES`; `$GMT_ENCODER_RUNTIME` by default.
     """
 
     run: str
@@ -47,6 +49,7 @@ class ServeOptions:
     journal: str | None = None
     allow_download: bool = False
     quiet: bool = False
+    encoder_runtime: str | None = None
 
 
 def serve_until_stopped(options: ServeOptions) -> None:
@@ -57,6 +60,9 @@ def serve_until_stopped(options: ServeOptions) -> None:
     """
     import uvicorn
 
+    if options.encoder_runtime is not None:
+        os.environ[ENCODER_RUNTIME] = options.encoder_runtime  # read where a run's encoder is loaded, in every process
+    encoder_runtime()
     # Read here as well, so that a mistake is one line and not one of every process.
     pool = Pool.read(Path(options.pool))
     refuse_open_doors(options.host, pool)
