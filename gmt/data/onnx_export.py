@@ -19,7 +19,7 @@ import numpy as np
 
 from gmt.data.encoders import unit_length
 from gmt.data.local_encoder import LocalEncoder, weights_sha256
-from gmt.data.pretrained_encoders import READ
+from gmt.data.pretrained_encoders import READ, silent_loading
 from gmt.errors import UserError, one_line
 from gmt.files import locked, replace_file, write_json
 
@@ -153,7 +153,7 @@ def _export(source: LocalEncoder, encoder: TransformerEncoder, path: Path) -> No
     # The tracing exporter, where torch offers two: the other one needs a third package.
     which: dict[str, Any] = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), silent_loading():
             warnings.simplefilter("ignore")  # of every branch that tracing makes constant; vectors are compared instead
             # Written out as products: the fused attention is traced wrongly by some versions.
             model = AutoModel.from_pretrained(source.folder, use_safetensors=True, attn_implementation="eager", **READ)
