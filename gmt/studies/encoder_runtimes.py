@@ -80,7 +80,8 @@ def ranked_by(
     nowhere = np.full(count, -1)
     elsewhere = replace(
         data.questions(np.zeros(0, np.int64)), comparison=np.arange(count), user=users.reshape(-1),
-        conversation=nowhere, turn=np.zeros(count, np.int64), question=nowhere, task=nowhere, timestamp=np.full(count, np.nan),
+        conversation=nowhere, turn=np.zeros(count, np.int64), question=nowhere, task=nowhere,
+        timestamp=np.full(count, np.nan),
         query=np.repeat(len(old.texts) + np.arange(len(asked)), users.shape[1]), candidates=np.tile(models, (count, 1)),
     )  # fmt: skip
     away = router.score(history, elsewhere) if count else np.zeros((0, len(models)))
