@@ -69,7 +69,7 @@ def ranked_by(
         vectors[code] = way(old.texts[code])
     added = np.array([way(text) for text in asked], np.float32).reshape(-1, vectors.shape[1])
     # A name of its own makes each a text of its own, whether the history has the same one or not.
-    grown = old.grown(texts=[*old.texts, *(f"asked {at}: {text}" for at, text in enumerate(asked))])
+    grown = old.grown(texts=(*old.texts, *(f"asked {at}: {text}" for at, text in enumerate(asked))))
     data = replace(data, table=grown, vectors=np.concatenate([vectors, added]))
     history = data.select(np.flatnonzero(grown.split == TRAIN))
     # 2. All models for every question of TEST, and for queries of elsewhere outside of any conversation.
