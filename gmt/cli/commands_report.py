@@ -17,7 +17,8 @@ report_commands = typer.Typer()
 @report_commands.command(epilog="Example: `gmt bench --parts encoder,step --out bench`")
 def bench(
     parts: Annotated[
-        str, typer.Option(help="encoder, step, scale, fit, route, adapt, prep, serve, separated by commas, or all.")
+        str,
+        typer.Option(help="encoder, step, scale, fit, route, adapt, prep, encode, serve, by commas, or all."),
     ] = "all",
     run: Annotated[Path | None, typer.Option(help="Run that `route` asks; left out where it does not exist.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for bench.md and bench.json.")] = Path("bench"),
@@ -30,7 +31,7 @@ def bench(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Measure encoder, training steps, scaling, routing, adaptation, prep and the gateway on this machine."""
+    """Measure encoder, training steps, scaling, routing, adaptation, prep, text vectors and the gateway here."""
     from gmt.bench.speed_report import FULL, QUICK, Sizes, rows_of, run_bench, write_bench
 
     terminal, wanted, asked = Terminal(quiet, as_json), _parts(parts), run if run is not None else DEMO_RUN

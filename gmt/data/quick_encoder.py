@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from gmt.errors import UserError
 from gmt.files import read_json
 
 FEW = 16
-"""Texts up to which NumPy encodes; more are worth loading torch for."""
+"""Texts up to which they are encoded one by one; more are worth loading torch for."""
 
 
 class QuickBert:
@@ -86,8 +86,19 @@ class QuickBert:
         return centred / scale * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
 
 
+class OneByOne(Protocol):
+    """Average the last hidden states over the tokens of a text."""
+
+    @property
+    def width(self) -> int: ...
+
+    def vector(self, text: str) -> np.ndarray:
+        """Return the (D,) mean, before it is scaled."""
+        ...
+
+
 class QuickEncoder:
-    """Encode a few texts in NumPy, and many with an encoder that is loaded when they come.
+    """Encode a few texts one by one, and many with an encoder that is loaded when they come.
 
     Args:
         id: Name that `load_encoder` accepts.
@@ -96,7 +107,7 @@ class QuickEncoder:
         full: Loads what encodes many.
     """
 
-    def __init__(self, id: str, revision: str, quick: QuickBert, full: Callable[[], TextEncoder]) -> None:
+    def __init__(self, id: str, revision: str, quick: OneByOne, full: Callable[[], TextEncoder]) -> None:
         self.id, self.revision, self.width = id, revision, quick.width
         self._quick, self._load = quick, full
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmt.data.encoder_by_name import ENCODER_RUNTIME, encoder_runtime
 from gmt.errors import RunError, UserError
 from gmt.gateway.gateway_metrics import SHARED
 from gmt.gateway.pool_settings import Pool
@@ -38,6 +39,7 @@ class ServeOptions:
         journal: File to append decisions and feedback to.
         allow_download: The run's encoder may be fetched.
         quiet: Log warnings alone.
+        encoder_runtime: What encodes new texts, of `RUNTIMES`; `$GMT_ENCODER_RUNTIME` by default.
     """
 
     run: str
@@ -49,6 +51,7 @@ class ServeOptions:
     journal: str | None = None
     allow_download: bool = False
     quiet: bool = False
+    encoder_runtime: str | None = None
 
 
 def serve_until_stopped(options: ServeOptions) -> None:
@@ -59,6 +62,9 @@ def serve_until_stopped(options: ServeOptions) -> None:
     """
     import uvicorn
 
+    if options.encoder_runtime is not None:
+        os.environ[ENCODER_RUNTIME] = options.encoder_runtime  # read where a run's encoder is loaded, in every process
+    encoder_runtime()
     # Read here as well, so that a mistake is one line and not one of every process.
     pool = Pool.read(Path(options.pool))
     refuse_open_doors(options.host, pool)

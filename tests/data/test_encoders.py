@@ -49,11 +49,9 @@ def test_bad_hash_width_is_refused(name):
         load_encoder(name)
 
 
-@pytest.fixture
-def tiny_transformer(tmp_path):
+def write_tiny_transformer(folder: Path) -> Path:
     """Write a small random transformer with its tokenizer, as a hub snapshot would lie on disk."""
     transformers = pytest.importorskip("transformers")
-    folder = tmp_path / "tiny"
     folder.mkdir()
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghij", *(f"##{c}" for c in "abcdefghij")]
     (folder / "vocab.txt").write_text("\n".join(words))
@@ -68,6 +66,11 @@ def tiny_transformer(tmp_path):
     )
     transformers.BertModel(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def tiny_transformer(tmp_path):
+    return write_tiny_transformer(tmp_path / "tiny")
 
 
 def test_transformer_folder_is_averaged_over_tokens(tiny_transformer):

@@ -12,7 +12,7 @@ from gmt.gateway.api_errors import ApiError
 from gmt.gateway.api_keys import ApiKeys, Caller, hash_of, new_key
 from gmt.gateway.pool_settings import ApiKeyEntry, Pool
 from gmt.gateway.rate_limit import RateLimit
-from gmt.gateway.worker import refuse_open_doors
+from gmt.gateway.worker import ServeOptions, refuse_open_doors, serve_until_stopped
 from tests.gateway.conftest import A, B
 from tests.gateway.upstreams import SECRET, http
 
@@ -283,3 +283,9 @@ def test_every_threat_has_its_test():
     from tests.gateway import test_feedback
 
     assert len(named) >= 12 and named <= here | set(dir(test_feedback))
+
+
+def test_an_unknown_encoder_runtime_is_refused_before_anything_starts(tmp_path, monkeypatch):
+    monkeypatch.setenv("GMT_ENCODER_RUNTIME", "default")
+    with pytest.raises(UserError, match="the encoder runtime is 'onx'.*expected default or onnx"):
+        serve_until_stopped(ServeOptions(str(tmp_path), str(tmp_path / "no pool"), encoder_runtime="onx"))
