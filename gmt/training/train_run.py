@@ -67,6 +67,7 @@ def train_run(
     if resume and not made.root.is_dir():
         return finished_card(run, config, fingerprint)
     users = check_place(run, data, config)
+    unread = out_of_sight(run, config)  # while the earlier settings still say where votes are
     if resume and resumable(made, config) is not None:
         check_data(run, read_card(made.card), fingerprint)
     learn = data.select(data.table.split != TEST)
@@ -107,7 +108,7 @@ def train_run(
         said.insert(
             0, f"What gmt adapt --steps learned of {gone} user{'s' if gone > 1 else ''} went with the earlier network."
         )
-    return card | {"notes": [*card["notes"], *notes, *([kept] if users else []), *out_of_sight(run, config), *said]}
+    return card | {"notes": [*card["notes"], *notes, *([kept] if users else []), *unread, *said]}
 
 
 def _drop_offsets(run: RunFolder, config: RunConfig) -> int:
