@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -165,7 +166,7 @@ def test_votes_stay_where_the_earlier_settings_keep_them(data, first, tmp_path):
 def test_what_steps_learned_goes_though_all_votes_were_taken_back(data, first, tmp_path):
     run = shutil.copytree(first[True], tmp_path / "run")
     router = Router.from_pretrained(run)
-    router.add("newt", TOLD[:1], offset=[0.5] * 4)
+    router.add("newt", TOLD[:1], offset=np.full(4, 0.5, np.float32))
     router.revoke(router.events("newt")[0].id)
     router.close()
     notes = trained(data["red"], run)["notes"]
