@@ -179,7 +179,8 @@ class RunInUse(RuleBasedStateMachine):
         if held:  # a process that still answers from the earlier run is told something
             self.routers[0].add("newt", rows := votes_of("newt", *some))
             found = {content(item): row for row, item in zip(rows, read_rounds(rows, "newt"), strict=True)}
-            self.told["newt"] = {**found, **self.told.get("newt", {})}
+            mine = self.told.setdefault("newt", {})
+            mine |= {key: row for key, row in found.items() if key not in mine}  # in the order of the log
         self.close()
         self.open()
 
@@ -265,6 +266,21 @@ def in_any_sequence(data, first, url, trainings, **options):
 
 def test_a_run_knows_what_it_was_told(data, first):
     in_any_sequence(data, first, None, 1, max_examples=4, stateful_step_count=8)
+
+
+@pytest.mark.xfail(strict=True, reason="open: told without texts, then trained with texts on the same data")
+def test_a_run_that_keeps_texts_again_scores_as_a_rebuilt_state(data, first):
+    """Replay what the long form found: all is known, and scores differ from a rebuilt state's by up to .04."""
+    state = type("Replayed", (RunInUse,), {"data": data, "first": first, "url": None, "trainings": 2})()
+    state.begin(kept=False)
+    try:
+        state.replace(some=("blue", 17, 4), user="u1", which=1)
+        state.train_again(held=True, kept=False, some=("red", 26, 1), word="blue")
+        state.change_model(name="late", which=0, words="small")
+        state.train_again(held=True, kept=True, some=("red", 11, 1), word="blue")
+        state.all_is_known()
+    finally:
+        state.teardown()
 
 
 @pytest.mark.soak
