@@ -28,6 +28,11 @@ class EncoderCard:
     revision: str
     width: int
 
+    @property
+    def full_name(self) -> str:
+        """Name the encoder with its whole revision, as states of runs name whose vectors they keep."""
+        return f"{self.id}@{self.revision}"
+
     def __str__(self) -> str:
         return f"{self.id}@{self.revision[:12]} (width {self.width})"
 

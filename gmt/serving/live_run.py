@@ -13,6 +13,7 @@ from gmt.artefacts import open_run
 from gmt.config import RunConfig
 from gmt.data.comparisons import Comparison
 from gmt.data.dataset import Dataset, ModelInfo
+from gmt.data.text_keys import stated_key
 from gmt.errors import UserError
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.runs import RunFolder
@@ -68,6 +69,8 @@ class LiveRun:
         self._texts = self._now.texts
         if state.take_in(self._now.trained_history, lambda: trained_users(folder)):
             self._now = self._load()
+        if not state.keep_texts:
+            self._drop_waiting_texts()
 
     def now(self) -> RunData:
         """Return the run with all that was added up to this call."""
@@ -120,7 +123,8 @@ class LiveRun:
         texts = [text for rounds in rounds_of.values() for item in rounds for text in texts_of(item)]
         named = {one.model for rounds in rounds_of.values() for item in rounds for one in item.candidates}
         unmet = sorted(named - set(now.data.models))
-        vectors = now.texts.new([*texts, *unmet], all_of_them=not self.state.keep_texts)
+        # Also of texts that the run was trained on: once it is trained on others, nothing else may hold their vectors.
+        vectors = now.texts.new([*texts, *unmet], all_of_them=True)
         described = None if model is None else now.texts.encode([model[1].description])[0]
         with self.state.made().change() as change:
             if model is not None:
@@ -179,6 +183,15 @@ class LiveRun:
         with self._lock:
             self._now = self._load()
         return Removed(rounds, tuple(what_remains(self.folder, self.card, self._now.texts.store, database)))
+
+    def _drop_waiting_texts(self) -> None:
+        """Give texts that were told while the run kept them their vectors, for which alone they were still kept."""
+        store = self.state.existing()
+        left = store.without_vector() if store is not None else {}
+        waiting = {key: text for key, text in left.items() if stated_key(text) is None}
+        if store is not None and waiting:
+            found = self._now.texts.of_added(list(waiting.values()), store)
+            store.keep_vectors(dict(zip(waiting, found, strict=True)))
 
     def _load(self) -> RunData:
         store = self.state.existing()

@@ -15,6 +15,7 @@ import numpy as np
 from gmt.config import RunConfig, load_config
 from gmt.data.comparisons import Comparison
 from gmt.data.dataset import NUMBERS, Dataset, ModelInfo
+from gmt.data.encoders import EncoderCard
 from gmt.errors import UserError
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.runs import STATE, RunFolder, read_card
@@ -108,7 +109,7 @@ class Router:
         folder = RunFolder(root).require()
         config, card = load_config(folder.config), read_card(folder.card)
         url = state or os.environ.get(STATE) or config.state.url
-        encoder = f"{card['encoder']['id']}@{card['encoder']['revision']}"
+        encoder = EncoderCard(**card["encoder"]).full_name
         kept = RunState(folder, url, encoder, config.state.texts, autosave)
         return cls(folder, config, card, LiveRun(folder, config, card, kept, allow_download))
 

@@ -110,7 +110,7 @@ class TextVectors:
         if lost:
             raise RunError(
                 f"{len(lost)} texts that were added have no vector of encoder {self.store.encoder.id} and are not kept "
-                "themselves; train the run again with the encoder it had"
+                "themselves; train the run again on data of that encoder that holds them"
             )
         out |= self._encoded(missing) if missing else {}
         return np.stack([out[text] for text in texts]) if texts else np.zeros((0, self.store.encoder.width), np.float32)

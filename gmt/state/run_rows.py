@@ -120,8 +120,12 @@ class RunRows:
         kept = found if self.keep_texts else {key: stand_in(text) for key, text in found.items()}
         rows = [{"run_id": self.run_id, "key": key, "text": text.encode("utf-8")} for key, text in kept.items()]
         self.connection.execute(self._insert(texts).on_conflict_do_nothing(), rows)
+        self.keep_vectors({key: given[text] for key, text in found.items() if text in given})
+
+    def keep_vectors(self, found: Mapping[str, np.ndarray]) -> None:
+        """Keep vectors of texts that are kept, or stood for, by key; no ranking changes by that."""
         shared = {"run_id": self.run_id, "encoder": self.encoder}
-        rows = [shared | {"key": key, "vector": pack(given[text])} for key, text in found.items() if text in given]
+        rows = [shared | {"key": key, "vector": pack(vector)} for key, vector in found.items()]
         if rows:
             self.connection.execute(self._insert(vectors).on_conflict_do_nothing(), rows)
 

@@ -13,7 +13,7 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, Row, func, select
 
 from gmt.data.dataset import NUMBERS, ModelInfo
 from gmt.errors import RunError
-from gmt.state.database_tables import events, forgotten, models, runs, texts, users, vectors
+from gmt.state.database_tables import events, forgotten, models, runs, texts, users, uses, vectors
 from gmt.state.engine import WRITE, connect, one_line_errors
 from gmt.state.events import Event, decode, read_text, seal_of, short_hash, text_keys, unpack, user_hash
 from gmt.state.run_rows import chunks
@@ -177,6 +177,21 @@ class StateReader:
                 query = select(vectors.c.key, vectors.c.vector).where(mine, vectors.c.key.in_(some))
                 found |= {row.key: unpack(row.vector, f"text {row.key}") for row in connection.execute(query)}
         return found
+
+    def without_vector(self) -> dict[str, str]:
+        """Return key -> text, or its stand-in, of those in rounds that count and have no vector of this encoder."""
+        mine = (texts.c.run_id == self._run_id) & ~self._has_vector() & self._is_told()
+        query = select(texts.c.key, texts.c.text).where(mine).order_by(texts.c.key)
+        with self._connection() as connection:
+            return {row.key: read_text(row.key, row.text) for row in connection.execute(query)}
+
+    def _has_vector(self) -> ColumnElement[bool]:
+        same = (vectors.c.run_id == texts.c.run_id) & (vectors.c.key == texts.c.key)
+        return select(vectors.c.key).where(same, vectors.c.encoder == self._encoder).exists()
+
+    def _is_told(self) -> ColumnElement[bool]:
+        same = (uses.c.run_id == texts.c.run_id) & (uses.c.key == texts.c.key) & (events.c.id == uses.c.event_id)
+        return select(uses.c.key).where(same, events.c.revoked.is_(None)).exists()
 
     def text_keys(self) -> frozenset[str]:
         """Return the keys of all texts that were added, whether they are kept or not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -132,6 +132,16 @@ class StateStore(StateReader):
         with self.change() as change:
             change.set_offset(user, offset)
 
+    def keep_vectors(self, found: Mapping[str, np.ndarray]) -> None:
+        """Keep key -> (D,) vector of texts that were added, so that these can be read whatever the run is trained on.
+
+        Where no texts are kept, those that waited for their vectors are dropped.
+        """
+        with self.change() as change:
+            change.keep_vectors(found)
+        if not self.keep_texts:
+            self._drop_texts()
+
     def rebuild(self, user: str) -> list[Event]:
         """Drop what was derived from a user's events, check every one of them, and return those that count.
 
@@ -156,9 +166,14 @@ class StateStore(StateReader):
         return found
 
     def _drop_texts(self) -> None:
-        """Put stand-ins in the place of texts that were kept before the run was trained to keep none."""
+        """Put stand-ins in the place of texts that were kept before the run was trained to keep none.
+
+        A text of a round that counts waits until its vector is kept, for nothing could make it again.
+        """
         begin = func.substr(texts.c.text, 1, len(WITHHELD) + HASH)
-        query = select(texts.c.key, begin).where(texts.c.run_id == self._run_id, texts.c.text.is_not(None))
+        query = select(texts.c.key, begin).where(
+            texts.c.run_id == self._run_id, texts.c.text.is_not(None), self._has_vector() | ~self._is_told()
+        )
         with self._connection() as connection:
             rows = connection.execute(query).all()
         kept = [key for key, found in rows if bytes(found) != f"{WITHHELD}{key}".encode()]

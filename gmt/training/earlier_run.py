@@ -12,25 +12,23 @@ import numpy as np
 
 from gmt.artefacts import unfinished
 from gmt.config import RunConfig, load_config
-from gmt.data.encoders import EncoderCard
+from gmt.data.dataset import Dataset
 from gmt.data.store import EmbeddingStore
-from gmt.errors import RunError, UserError
-from gmt.manifest import MANIFEST, artefacts_of
-from gmt.runs import STATE, RunFolder, read_card
+from gmt.errors import RunError
+from gmt.manifest import artefacts_of
+from gmt.runs import RunFolder, read_card
 from gmt.serving.run_data import texts_of
-from gmt.state.engine import FILE
-from gmt.state.run_name import run_name
-from gmt.state.state_store import StateStore
 from gmt.state.user_files import UserFiles
+from gmt.training.kept_states import kept_states, lost_texts
 from gmt.training.training_progress import check_settings
 
 
-def check_place(run: RunFolder, encoder: EncoderCard, config: RunConfig) -> int:
+def check_place(run: RunFolder, data: Dataset, config: RunConfig) -> int:
     """Check that a run may be trained here: nothing foreign is replaced, and votes that stay can still be read.
 
     Args:
         run: Where to.
-        encoder: Of the data it is to be trained on.
+        data: What it is to be trained on.
         config: The settings it is to be trained with, which may name a database of votes.
 
     Returns:
@@ -38,7 +36,7 @@ def check_place(run: RunFolder, encoder: EncoderCard, config: RunConfig) -> int:
 
     Raises:
         RunError: The folder is none, cannot be written, or holds what is not a run's; or users' votes in it have
-            vectors of another encoder.
+            vectors of another encoder, or texts of which neither they nor their vectors are kept anywhere.
     """
     if run.root.exists() and not run.root.is_dir():
         raise RunError(f"{run.root} is a file; name a folder with --run")
@@ -55,11 +53,17 @@ def check_place(run: RunFolder, encoder: EncoderCard, config: RunConfig) -> int:
         raise RunError(f"{above} cannot be written; make it writable, or name another folder with --run")
     users = added_votes(run, config) if run.card.is_file() else 0
     if users:
-        found = read_card(run.card)["encoder"]
+        found, encoder = read_card(run.card)["encoder"], data.encoder
         if (found["id"], found["revision"]) != (encoder.id, encoder.revision):
             raise RunError(
                 f"{run.root} keeps votes that {users} users added, encoded by {found['id']}, and this data is encoded "
                 f"by {encoder.id}; prepare it with --encoder {found['id']}, or name another folder with --run"
+            )
+        lost = sum(lost_texts(store, run, data) for store in kept_states(run, config, data.encoder))
+        if lost:
+            raise RunError(
+                f"{run.root} keeps votes with {lost} texts that are neither kept nor in this data, and no vectors of "
+                f"them; train on data of encoder {encoder.id} that holds them, or name another folder with --run"
             )
     return users
 
@@ -98,33 +102,6 @@ def added_votes(run: RunFolder, config: RunConfig) -> int:
     for store in kept_states(run, config):
         users |= {name for name, votes in store.users().items() if votes}
     return len(users)
-
-
-def kept_states(run: RunFolder, config: RunConfig, keep_texts: bool = True) -> Iterator[StateStore]:
-    """Yield each state that keeps votes of an earlier run, open until the next is asked for.
-
-    That is `state.db` in its folder, and the database that $GMT_STATE, the earlier settings or the new ones name.
-
-    Args:
-        run: The run.
-        config: The settings it is to be trained with.
-        keep_texts: As in `StateStore`, which drops texts where it is false.
-
-    Raises:
-        RunError: A database cannot be read; training without it might lose sight of votes.
-    """
-    if not run.card.is_file():
-        return
-    named = [os.environ.get(STATE), config.state.url]
-    with contextlib.suppress(UserError):  # settings that cannot be read are those of a run to be replaced
-        named.append(load_config(run.config).state.url)
-    own = [None] if (run.root / FILE).is_file() else []
-    for url in [*own, *dict.fromkeys(filter(None, named))]:
-        # An older run without a manifest has no name under which a database elsewhere could know it.
-        if url is not None and not (run.root / MANIFEST).is_file():
-            continue
-        with StateStore.open(run.root, url, run=run_name(run.root, url), keep_texts=keep_texts) as store:
-            yield store
 
 
 def added_texts(run: RunFolder) -> tuple[list[str], np.ndarray] | None:

@@ -24,8 +24,9 @@ from gmt.hybrid.stored_belief import store_belief
 from gmt.routing.pairwise import fit_temperature
 from gmt.runs import RunFolder, read_card
 from gmt.training.accelerator import new_accelerator
-from gmt.training.earlier_run import added_texts, check_data, check_place, finished_card, kept_states, writing
+from gmt.training.earlier_run import added_texts, check_data, check_place, finished_card, writing
 from gmt.training.fit_parts import fit_parts
+from gmt.training.kept_states import carry_vectors, kept_states, out_of_sight, with_earlier_state
 from gmt.training.tracking import Tracked, check_tracker, tracked, where_tracked
 from gmt.training.train_network import Report
 from gmt.training.training_progress import resumable
@@ -59,13 +60,14 @@ def train_run(
     check_tracker(config)
     data = Dataset.load(folder)
     fingerprint = card_hash(folder)
-    config = _learnable(data, config, folder)
+    config = with_earlier_state(run, _learnable(data, config, folder))
     made = RunFolder(unfinished(run.root))
     with writing(run):
         recover(run.root)
     if resume and not made.root.is_dir():
         return finished_card(run, config, fingerprint)
-    users = check_place(run, data.encoder, config)
+    users = check_place(run, data, config)
+    unread = out_of_sight(run, config)  # while the earlier settings still say where votes are
     if resume and resumable(made, config) is not None:
         check_data(run, read_card(made.card), fingerprint)
     learn = data.select(data.table.split != TEST)
@@ -95,15 +97,18 @@ def train_run(
         processes.wait_for_everyone()
         # Before the new network takes the old one's place: a kill in between loses what --steps had learned, and never
         # adds it to states that it was not learned for.
-        gone = _drop_offsets(run, config) if users and processes.is_main_process else 0
-    notes = [] if config.state.texts else [_without_texts(run, config, folder)]
+        gone = 0
+        if processes.is_main_process:
+            carry_vectors(run, data, config)
+            gone = _drop_offsets(run, config)
+    notes = [] if config.state.texts else [_without_texts(run, data, config, folder)]
     kept = f"The votes that {users} user{'s' if users > 1 else ''} added since the earlier training are kept."
     said = where_tracked(config, run)
     if gone:
         said.insert(
             0, f"What gmt adapt --steps learned of {gone} user{'s' if gone > 1 else ''} went with the earlier network."
         )
-    return card | {"notes": [*card["notes"], *notes, *([kept] if users else []), *said]}
+    return card | {"notes": [*card["notes"], *notes, *([kept] if users else []), *unread, *said]}
 
 
 def _drop_offsets(run: RunFolder, config: RunConfig) -> int:
@@ -118,13 +123,13 @@ def _drop_offsets(run: RunFolder, config: RunConfig) -> int:
     return gone
 
 
-def _without_texts(run: RunFolder, config: RunConfig, data: Path) -> str:
+def _without_texts(run: RunFolder, data: Dataset, config: RunConfig, folder: Path) -> str:
     """Drop the texts that an earlier run's state may hold, and say where texts still are."""
-    for _ in kept_states(run, config, keep_texts=False):
+    for _ in kept_states(run, config, data.encoder, keep_texts=False):
         pass  # a state that is opened to keep no texts drops those it holds
     return (
-        f"The run keeps no texts of users, only vectors, hashes and lengths; the data folder {data} still holds them, "
-        "and descriptions of models stay readable."
+        f"The run keeps no texts of users, only vectors, hashes and lengths; the data folder {folder} still holds "
+        "them, and descriptions of models stay readable."
     )
 
 

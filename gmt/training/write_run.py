@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -91,18 +91,18 @@ def write_inputs(
     used = used[used >= 0]
     # In parts, for texts and vectors of a large table do not fit in memory together.
     for part in np.array_split(used, len(used) // TEXTS_AT_ONCE + 1):
-        store.add_keys(_keys_of(table.texts, part), data.vectors[part])
+        store.add_keys(keys_of_texts(table.texts, part.tolist()), data.vectors[part])
     store.add([data.models[name].description for name in table.models], data.model_vectors)
     if more is not None:
         store.add(*more)
     store.save()
 
 
-def _keys_of(texts: Names, codes: np.ndarray) -> list[str]:
+def keys_of_texts(texts: Names, codes: Sequence[int]) -> list[str]:
     """Return the keys by which a store knows some texts."""
     if isinstance(texts, StoredTexts):
-        return texts.keys(codes.tolist())
-    return [key_of(texts[code]) for code in codes.tolist()]
+        return texts.keys(codes)
+    return [key_of(texts[code]) for code in codes]
 
 
 def seen_rounds(data: Dataset) -> TrainedRounds:

@@ -357,13 +357,35 @@ def test_any_sequence_of_changes_does_what_a_plain_list_does(place):
 
 
 def test_a_state_that_is_to_keep_no_texts_drops_those_it_kept(place):
+    every = ("question 1", "question 1: yes", "question 2", "question 2: yes", "too long")
     with place.open() as store:
-        store.add("ana", [vote(1), vote(2)], vectors={"question 1": np.ones(2)})
+        (event, _) = store.add("ana", [vote(3), vote(1)], vectors=dict.fromkeys(every, np.ones(2))).ids
+        store.add("ana", [vote(2)], vectors=dict.fromkeys(every, np.ones(2)))
+        store.revoke(event)  # what no longer counts needs no vector
     with place.open(keep_texts=False) as store:
-        found = [event.comparison for event in store.events_of("ana")]
-        assert {item.query for item in found} == {stand_in("question 1"), stand_in("question 2")}
+        found = [event.comparison for event in store.events_of("ana", revoked=True)]
+        assert {item.query for item in found} == {stand_in(f"question {n}") for n in (1, 2, 3)}
+        assert {one.feedback for item in found for one in item.candidates} == {None, stand_in("too long")}
         assert set(store.vectors([key_of("question 1")])) == {key_of("question 1")}
         version = store.version()
     with place.open(keep_texts=False) as store:  # once is enough
         assert store.version() == version
         assert store.add("ana", [vote(1)]).repeats == 1
+
+
+def test_a_text_whose_vector_nothing_holds_waits_for_it(place):
+    with place.open(encoder="old@1") as store:
+        store.add("ana", [vote(1), vote(2)], vectors={"question 1": np.ones(2)})
+    waiting = {"question 1", "question 1: yes", "question 2", "question 2: yes", "too long"}
+    with place.open(encoder="new@1", keep_texts=False) as store:
+        left = store.without_vector()
+        assert set(left.values()) == waiting
+        store.keep_vectors({key: np.full(3, 0.5) for key, text in left.items() if text != "question 2"})
+        assert set(store.without_vector().values()) == {"question 2"}
+        assert {event.comparison.query for event in store.events_of("ana")} == {stand_in("question 1"), "question 2"}
+        store.keep_vectors({key_of("question 2"): np.full(3, 0.5)})
+        assert {event.comparison.query for event in store.events_of("ana")} == {
+            stand_in("question 1"),
+            stand_in("question 2"),
+        }
+        assert store.without_vector() == {} and store.vectors([key_of("question 1")])[key_of("question 1")][0] == 0.5
