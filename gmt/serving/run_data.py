@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +18,7 @@ from gmt.hybrid.stored_belief import stored_belief
 from gmt.manifest import MANIFEST, read_manifest
 from gmt.routing.protocol import Conditioned
 from gmt.runs import RunFolder
+from gmt.serving.history_texts import HistoryTexts
 from gmt.serving.question_builder import QuestionBuilder
 from gmt.serving.text_vectors import TextVectors
 from gmt.state.events import Event, encode, stored_key
@@ -62,6 +63,7 @@ class RunData:
         version: The state's version that this has seen.
         last_event: The newest event that this has seen.
         removed: Names of models that were taken off the offer.
+        history_texts: The texts of the trained history.
     """
 
     folder: RunFolder
@@ -75,6 +77,7 @@ class RunData:
     version: int = 0
     last_event: int = 0
     removed: frozenset[str] = frozenset()
+    history_texts: HistoryTexts = field(default_factory=lambda: HistoryTexts(()))
 
     @classmethod
     def load(
@@ -109,7 +112,10 @@ class RunData:
         # Growing by nothing lays the table out so that more rounds cost no walk over it.
         data = data.append([], run.store, run.models)
         router = router_of(data)
-        found = cls(folder, card, data, router, QuestionBuilder(data), texts, tuple(run.models), len(data.table))
+        offered, own = tuple(run.models), HistoryTexts(data.table.texts)
+        found = cls(
+            folder, card, data, router, QuestionBuilder(data), texts, offered, len(data.table), history_texts=own
+        )
         found = found if state is None else found.caught_up(state)
         # Without somebody who was forgotten since it is another history. Where much came since, what is good for
         # everybody takes it in; by a few rounds it would hardly move.
@@ -199,6 +205,7 @@ class RunData:
         last = max(event.id for event in new)
         if not rounds:
             return replace(self, last_event=last)
+        rounds = [self.history_texts.named_as_here(item) for item in rounds]
         data = self.data.append(rounds, TextSource(self.texts, state), self.data.models)
         router = self.router.grown(self.data, data)
         return replace(self, data=data, router=router, builder=self.builder.over(data), last_event=last)
