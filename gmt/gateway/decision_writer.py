@@ -64,6 +64,8 @@ class DecisionWriter:
         if lost:
             log.error("%d decisions are lost: more than %d wait for the database", len(lost), HELD)
         self._something.set()
+        if self._ended.is_set():
+            self.flush()  # the run was swapped twice while an upstream was waited for, so the thread is gone
 
     def get(self, id: str) -> KeptDecision | None:
         """Return a decision, wherever it was made.

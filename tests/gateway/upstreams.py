@@ -61,6 +61,9 @@ class Upstream:
             return self.compressed(model, fault, body)
         if fault == "long error":  # the key stands across the end of what is passed on
             return Response(SECRET * 20 + "x" * (64_000 - 21 * len(SECRET)) + SECRET * 20, 400)
+        if fault == "wait":
+            while not self.go_on.is_set():
+                await asyncio.sleep(0.01)
         if fault == "slow":
             await asyncio.sleep(20)
         if body.get("stream"):
