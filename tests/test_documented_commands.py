@@ -45,7 +45,7 @@ LEFT_OUT = {
     r"^python -m gmt\.bench\.large_table": "needs a control group and gigabytes; tests/bench writes a small folder",
     r"^python -m gmt\.bench\.vote_cost$": "takes minutes; tests/bench runs it with a few votes",
     r"^python -m threadpoolctl": "another package's command, which names the processor's products",
-    r"^python release/container_by_hand\.py": "needs root and a Debian; tests/gateway/test_container.py reads its files",
+    r"^python release/container_by_hand\.py": "needs root of a Debian; tests/gateway/test_container.py reads all",
     r"^python -m gmt\.bench\.fit_sizes": "takes minutes and gigabytes; tests/bench runs it with 200 queries",
     r"^gmt demo$": "tests/cli/test_demo_run.py runs it with fewer steps",
     r"^python docs/house\.py": "counts and draws the whole tree; tests/test_house.py runs its parts",
