@@ -13,19 +13,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gmt.data.encoders import unit_length
 from gmt.data.local_encoder import LocalEncoder, weights_sha256
-from gmt.data.pretrained_encoders import READ, silent_loading
+from gmt.data.pretrained_encoders import READ, TransformerEncoder, silent_loading
 from gmt.errors import UserError, one_line
 from gmt.files import locked, replace_file, write_json
-
-if TYPE_CHECKING:
-    from gmt.data.local_encoder import LocalEncoder, weights_sha256
-from gmt.data.pretrained_encoders import TransformerEncoder
 
 NEEDED = ("onnxruntime", "onnx")
 OPSET = 17

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from gmt.gateway.chat_request import ROUTED, read_chat, read_object
 from gmt.gateway.model_choice import choose, price_shares_of
-from gmt.gateway.request_body import body_of, caller_of, gateway_of
+from gmt.gateway.request_body import body_of, caller_of, gateway_of, text_header
 
 chat_routes = APIRouter()
 
@@ -17,7 +17,7 @@ chat_routes = APIRouter()
 async def chat_completions(request: Request) -> Response:
     """Answer as OpenAI's endpoint does, by the model that was named or, for `gmt/auto`, chosen."""
     gateway, caller = gateway_of(request), caller_of(request)
-    asked = read_chat(await body_of(request), request.headers.get("x-gmt-user"), request.headers.get("x-session-id"))
+    asked = read_chat(await body_of(request), text_header(request, "x-gmt-user"), text_header(request, "x-session-id"))
     answer, headers = await gateway.answer(asked, caller)
     headers = {**answer.headers, **headers}
     if asked.streams and answer.status < 300:
@@ -38,8 +38,8 @@ async def route_only(request: Request) -> JSONResponse:
         body["messages"] = [{"role": "user", "content": body["query"]}]
     asked = read_chat(
         json.dumps({"model": ROUTED, **body}).encode(),
-        request.headers.get("x-gmt-user"),
-        request.headers.get("x-session-id"),
+        text_header(request, "x-gmt-user"),
+        text_header(request, "x-session-id"),
     )
     run, user, variant = gateway.served.now(), caller.scoped(asked.user), gateway.variant(asked.variant)
     ranking, current = await gateway.ranked(run, asked, caller, user, variant, body.get("uncertainty") is True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -57,15 +58,42 @@ def read_log(path: Path) -> LoggedRounds:
         if not line.strip():
             continue
         try:
-            entry = parse_json(line)
-            if not isinstance(entry, dict) or not {"decision", "feedback", "revoked"} & set(entry):
-                raise ValueError("neither a decision nor feedback")
+            entry = _checked(parse_json(line))
         except ValueError as error:
             if number == len(lines):
                 break  # a process was killed while it wrote
             raise DataError(f"{path} line {number}: {str(error)[:120]}; expected a log of gmt serve") from None
         entries.append(entry)
     return logged_rounds(entries)
+
+
+def _checked(entry: Any) -> Mapping[str, Any]:
+    """Return a line of a log, where it has all that `logged_rounds` reads.
+
+    Raises:
+        ValueError: It has not.
+    """
+    if not isinstance(entry, dict) or not {"decision", "feedback", "revoked"} & set(entry):
+        raise ValueError("neither a decision nor feedback")
+    if "revoked" in entry:
+        fine = isinstance(entry["revoked"], int)
+    elif "feedback" in entry:
+        # Feedback that states its question itself names no decision.
+        fine = isinstance(entry["feedback"], int) and isinstance(entry.get("decision", 0), (str, NoneType))
+        fine = fine and _is_table(entry.get("ratings"), or_none=True)
+    else:
+        names = [entry.get(name) for name in ("decision", "mode", "model", "best")]
+        fine = all(isinstance(name, str) for name in names) and isinstance(entry.get("user", 0), (str, NoneType))
+        fine = fine and isinstance(entry.get("fell_back"), bool) and _is_table(entry.get("propensities"))
+    if not fine:
+        raise ValueError("a field is missing, or of another kind than gmt serve writes")
+    return entry
+
+
+def _is_table(value: Any, or_none: bool = False) -> bool:
+    """Tell whether a value gives a number for each name."""
+    kinds = (int, float, NoneType) if or_none else (int, float)
+    return isinstance(value, dict) and all(isinstance(number, kinds) for number in value.values())
 
 
 def logged_rounds(entries: Iterable[Mapping[str, Any]]) -> LoggedRounds:

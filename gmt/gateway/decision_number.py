@@ -30,7 +30,9 @@ def is_young(number: str, run: str, seconds: float, now: float | None = None) ->
     made to wait for what somebody made up.
     """
     moment = number[len(PREFIX) : -4]
-    if len(number) != LENGTH or not number.startswith(PREFIX) or _mark(run, moment) != number[-4:]:
+    if len(number) != LENGTH or not number.isascii() or not number.startswith(PREFIX):
+        return False
+    if _mark(run, moment) != number[-4:]:
         return False
     age = (int(1e3 * (time.time() if now is None else now)) - int(moment[:8], 16)) % WRAP
     return min(age, WRAP - age) < 1e3 * seconds

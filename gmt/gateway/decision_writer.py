@@ -64,13 +64,17 @@ class DecisionWriter:
         if lost:
             log.error("%d decisions are lost: more than %d wait for the database", len(lost), HELD)
         self._something.set()
+        if self._ended.is_set():
+            self.flush()  # the run was swapped twice while an upstream was waited for, so the thread is gone
 
     def get(self, id: str) -> KeptDecision | None:
-        """Return a decision, wherever it was made."""
+        """Return a decision, wherever it was made.
+
+        What is written is asked of the database, however fresh: its user may have been forgotten by another process.
+        """
         with self._lock:
-            found = self._recent.get(id)
-            held = found is not None and self._holds(found)
-        return found if held else self.kept.get(id)
+            found = self._unwritten.get(id)
+        return self.kept.get(id) if found is None else found
 
     def last_of(self, conversation: str) -> KeptDecision | None:
         """Return the newest decision of a conversation, wherever it was made."""

@@ -66,4 +66,8 @@ def upstream_body(pool: Pool, request: ChatRequest, name: str) -> bytes:
             body.pop("user", None)
         # Clients may say which model gave an earlier answer; upstreams refuse fields that they do not know.
         body["messages"] = [{k: v for k, v in one.items() if k != "model"} for one in request.messages]
-    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    try:
+        # Plain ASCII, for half a character may stand in JSON as an escape and nowhere in UTF-8.
+        return json.dumps(body, allow_nan=False).encode()
+    except ValueError:
+        raise ApiError(400, "a number of the request is too large for JSON's readers") from None

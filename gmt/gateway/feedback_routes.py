@@ -50,7 +50,7 @@ async def revoke_feedback(request: Request, id: str) -> dict:
     run = gateway.served.now()
 
     def work() -> bool:
-        owner = run.writer.kept.store.owner_of(int(id)) if id.isdigit() and len(id) < 16 else None
+        owner = run.writer.kept.store.owner_of(int(id)) if is_number(id) else None
         if not caller.owns(owner):  # the same answer as where there is none: numbers of others tell nothing
             raise ApiError(404, f"there is no feedback {id[:40]!r}")
         gone = run.router.revoke(int(id))
@@ -60,12 +60,19 @@ async def revoke_feedback(request: Request, id: str) -> dict:
     return {"id": id, "revoked": await gateway.in_thread(work)}
 
 
+def is_number(id: str) -> bool:
+    """Tell whether a text may be the number of an event; there are digits of other scripts that Python takes too."""
+    return id.isascii() and id.isdigit() and len(id) < 16
+
+
 async def _decision(gateway: Gateway, run: LoadedRun, id: str) -> KeptDecision | None:
     """Return a decision; one of another process that was made a moment ago is waited for, which holds no thread.
 
     Raises:
         ApiError: It was made a moment ago and is not written; the client is to send its feedback again.
     """
+    if not id.isascii() or not id.isprintable():
+        return None  # no number of ours, nor anything that a database could look for
     run_name = run.writer.kept.store.run
     # What is not kept for so long may have gone since, and is no more to be waited for.
     longest = min(WRITTEN_WITHIN, 3600.0 * gateway.pool.gateway.keep_hours)
@@ -86,7 +93,7 @@ def _taken(gateway: Gateway, run: LoadedRun, caller: Caller, said: Said, decisio
     try:
         found = run.router.add(round.user, [round], keys=[said.key], source=said.shape)
     except UserError as error:
-        if "idempotency key" in str(error):
+        if "stands for another vote" in str(error):
             raise ApiError(409, one_line(str(error)), "idempotency_conflict") from error
         raise ApiError(400, one_line(str(error))) from error
     event = found["events"][0] if found["events"] else None

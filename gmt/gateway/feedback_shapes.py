@@ -153,6 +153,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _won(winner: str, loser: str, tie: Any) -> dict[str, float | None]:
+    if tie is not None and not isinstance(tie, bool):
+        raise ApiError(400, "tie is neither true nor false")  # a tie that is written otherwise is no victory
     if winner == loser:
         raise ApiError(400, "winner and loser are one model; a comparison needs two")
     return {winner: TIE, loser: TIE} if tie is True else {winner: 1.0, loser: 0.0}

@@ -15,6 +15,8 @@ from gmt.gateway.upstream_connections import PooledConnections
 PASSED_ON = ("content-type", "retry-after", "x-request-id", "openai-processing-ms", "openai-version")
 """Headers of upstreams that clients see; others may name what is behind the gateway."""
 ERROR_BYTES = 64_000
+DECODED = ("", "identity", "gzip", "deflate")
+"""Encodings of answers that are undone, for an upstream may compress though it is asked not to."""
 HIDDEN = b"[key hidden]"
 
 
@@ -66,7 +68,7 @@ async def open_answer(client: httpx.AsyncClient, name: str, model: UpstreamModel
         UpstreamFault: There is none, it is too slow, breaks off before it begins, or says to try again later.
     """
     key = model.key()
-    # No encoding: what comes is passed on as it is, and a client of ours has not said what it can decode.
+    # No encoding: a client of ours has not said what it can decode, and decoding takes time.
     headers = {"content-type": "application/json", "accept-encoding": "identity"}
     if key:
         headers["authorization"] = f"Bearer {key}"
@@ -87,20 +89,27 @@ async def open_answer(client: httpx.AsyncClient, name: str, model: UpstreamModel
 async def _begun(response: httpx.Response, name: str, streams: bool, key: str | None) -> Opened:
     status = response.status_code
     passed = {header: response.headers[header] for header in PASSED_ON if header in response.headers}
+    broken = UpstreamFault("broken", ApiError(502, f"{name} broke off its answer", "upstream_broken"))
+    if response.headers.get("content-encoding", "").strip().lower() not in DECODED:
+        raise broken  # nobody could read it, nor could a key be found in it
     try:
         if status >= 300:
-            said = (await _at_most(response, ERROR_BYTES)).replace((key or "\0").encode(), HIDDEN)
+            said = await _error_text(response, key)
             raise _refusal(status, name, Opened(status, passed, _once(said)))
         if not streams:
-            whole = b"".join([part async for part in response.aiter_raw()])
+            whole = b"".join([part async for part in response.aiter_bytes()])
             await response.aclose()
+            if not whole:
+                raise broken
             return Opened(status, passed, _once(whole))
-        parts = response.aiter_raw()
+        parts = response.aiter_bytes()
         first = await anext(parts, b"")
     except httpx.TimeoutException:
         raise UpstreamFault("timeout", ApiError(504, f"{name} did not answer in time", "upstream_timeout")) from None
     except httpx.HTTPError:
-        raise UpstreamFault("broken", ApiError(502, f"{name} broke off its answer", "upstream_broken")) from None
+        raise broken from None
+    if not first:
+        raise broken  # a good status and then nothing, as of 204, is no answer
     return Opened(status, passed, _passed_on(response, first, parts, name))
 
 
@@ -125,14 +134,18 @@ class PassedOn(Exception):
         self.answer = answer
 
 
-async def _at_most(response: httpx.Response, size: int) -> bytes:
-    found = b""
-    async for part in response.aiter_raw():
+async def _error_text(response: httpx.Response, key: str | None) -> bytes:
+    """Return what an upstream says of an error, up to `ERROR_BYTES`, the gateway's key cut out of it."""
+    hidden = (key or "\0").encode()
+    found, enough = b"", ERROR_BYTES + len(hidden)
+    async for part in response.aiter_bytes():
         found += part
-        if len(found) >= size:
+        if len(found) >= enough:
             break
     await response.aclose()
-    return found[:size]
+    said = found[:enough].replace(hidden, HIDDEN)
+    # Of a longer text the end goes, for half a key may stand there.
+    return (said[: -len(hidden)] if len(found) >= enough else said)[:ERROR_BYTES]
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
@@ -143,19 +156,21 @@ async def _passed_on(
     response: httpx.Response, first: bytes, parts: AsyncIterator[bytes], name: str
 ) -> AsyncIterator[bytes]:
     """Yield an answer's bytes in whole lines; where it breaks off, say so in an event that clients raise."""
-    line = b""
+    # The line that has begun, in pieces: joined with every part, a line of some megabytes would be copied for minutes.
+    whole, begun = _cut(first)
+    line = [begun]
     try:
         async with aclosing(parts):  # pyright: ignore[reportArgumentType]
-            for data in (first,):
-                whole, line = _cut(data)
-                if whole:
-                    yield whole
+            if whole:
+                yield whole
             async for data in parts:
-                whole, line = _cut(line + data)
+                whole, begun = _cut(data)
                 if whole:
-                    yield whole
-        if line:
-            yield line
+                    yield b"".join([*line, whole])
+                    line.clear()
+                line.append(begun)
+        if rest := b"".join(line):
+            yield rest
     except httpx.TimeoutException:
         # Half a line is dropped; a blank line ends the event before, if one was open.
         yield b"\n" + ApiError(504, f"{name} stopped in the middle of its answer", "upstream_timeout").as_event()

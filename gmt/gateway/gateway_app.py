@@ -57,7 +57,9 @@ def create_app(gateway: Gateway, watch: float = WATCHED) -> FastAPI:
             watcher.cancel()
         await gateway.close()
 
-    app = FastAPI(title="gmt", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="gmt", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=lifespan
+    )
     app.state.gateway = gateway
     # What is asked for most stands first, for routes are looked through in their order.
     for routes in (chat_routes, feedback_routes, status_routes, user_routes, page_routes):

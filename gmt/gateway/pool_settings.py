@@ -24,6 +24,8 @@ MaybePrice = Annotated[
     BeforeValidator(lambda v: float(v) if isinstance(v, int) and not isinstance(v, bool) else v),
     "0 or more ($ per million tokens)",
 ]
+TENANT = "[A-Za-z0-9_.-]{1,60}"
+"""Pattern of the names of tenants."""
 FORM = "expected models: {NAME: {url, key_env, …}}, and optionally variants, gateway and keys"
 
 
@@ -106,9 +108,7 @@ class ApiKeyEntry(Section):
 
     name: ClassVar[str] = "keys"
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), "64 hex digits; gmt serve --new-key makes a key"]
-    tenant: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$"), "1 to 60 letters, digits, '.', '_' or '-'"] = (
-        "main"
-    )
+    tenant: Annotated[str, Field(pattern=f"^{TENANT}$"), "1 to 60 letters, digits, '.', '_' or '-'"] = "main"
     admin: bool = False
     """May see the run's own users, and any tenant's."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import logging
 import os
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from gmt.data.encoder_by_name import ENCODER_RUNTIME, encoder_runtime
 from gmt.errors import RunError, UserError
 from gmt.gateway.gateway_metrics import SHARED
+from gmt.gateway.loopback import is_loopback
 from gmt.gateway.pool_settings import Pool
 from gmt.threads import COUNTS, THREADS
 
@@ -147,9 +147,5 @@ def refuse_open_doors(host: str, pool: Pool) -> None:
     Raises:
         UserError: The address is no loopback, and the pool names no key.
     """
-    try:
-        is_here = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_here = host == "localhost"
-    if not is_here and not pool.keys:
+    if not is_loopback(host) and not pool.keys:
         raise UserError(f"--host {host} can be reached from elsewhere and the pool has no keys; add some by --new-key")

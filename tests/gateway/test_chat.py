@@ -3,9 +3,11 @@
 import asyncio
 import json
 
+import httpx
 import openai
 import pytest
 
+from gmt.gateway.forwarding import _passed_on
 from gmt.serving.pretrained import Router
 from tests.gateway.conftest import A, B, C
 from tests.gateway.upstreams import http
@@ -104,7 +106,8 @@ def test_tools_and_several_answers_pass(started, upstream):
     assert [choice.message.tool_calls[0].function.name for choice in found.choices] == ["weather"] * 2
 
 
-FAULTS = [(fault, stream) for fault in (429, 500, 503, 401, "slow", "redirect") for stream in (False, True)]
+KINDS = (429, 500, 503, 401, 204, "nothing", "unreadable", "slow", "redirect")
+FAULTS = [(fault, stream) for fault in KINDS for stream in (False, True)]
 
 
 @pytest.mark.parametrize(("fault", "stream"), [*FAULTS, ("half", False)])  # half a stream cannot be taken back
@@ -149,6 +152,55 @@ def test_a_stream_that_breaks_says_so(started, upstream, fault, said):
         list(stream)
 
 
+@pytest.mark.parametrize("model", [A, "gmt/auto"])
+def test_answers_that_come_compressed_are_read(started, upstream, model):
+    upstream.faults = dict.fromkeys((A, B, "c-inside"), "gzip")
+    talk = client(started()).chat.completions
+    assert "says hello" in (talk.create(model=model, messages=ASK).choices[0].message.content or "")
+    assert text_of(talk.create(model=model, messages=ASK, stream=True)) == "zipped"
+
+
+def test_a_line_in_many_pieces_passes_once_and_is_not_copied_for_each():
+    async def pieces():
+        yield b"two\nda"
+        for _ in range(40_000):  # with a copy for each it would be 800 GB
+            yield b"x" * 1000
+        yield b"\nlast"
+
+    async def passed():
+        response = httpx.Response(200, stream=httpx.ByteStream(b""))
+        return [part async for part in _passed_on(response, b"one\n", pieces(), A)]
+
+    found = asyncio.run(passed())
+    assert found == [b"one\n", b"two\n", b"da" + b"x" * 40_000_000 + b"\n", b"last"]
+
+
+@pytest.mark.parametrize("text", [r'"half \ud800 of one"', "[1, -0.5e3]", r'{"a\ud800": "\u0000"}', '"日本"'])
+def test_what_an_upstream_is_sent_is_json_that_everybody_reads(started, upstream, text):
+    raw = f'{{"model": "gmt/auto", "messages": [{{"role": "user", "content": "x"}}], "extra": {text}}}'
+    assert http.post(f"{started()}/v1/chat/completions", content=raw.encode()).status_code == 200
+    upstream.seen[-1]["raw"].decode("utf-8")
+    assert upstream.last["extra"] == json.loads(text)
+
+
+def test_a_name_in_a_header_is_the_one_in_a_body(started, upstream):
+    url = started()
+    for name in ("José", "青木", "ana"):
+        got = http.post(f"{url}/v1/chat/completions", json={"model": "gmt/auto", "messages": ASK},
+                        headers=[(b"x-gmt-user", name.encode())])  # fmt: skip
+        assert got.status_code == 200
+        same = http.post(f"{url}/v1/route", json={"user": name, "messages": ASK}).json()["decision"]
+        rows = http.get(f"{url}/v1/users/{name}").json()["decisions"]
+        assert {row["id"] for row in rows} == {got.headers["x-gmt-decision"], same}
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "OPTIONS", "HEAD"])
+def test_a_method_that_a_path_lacks_is_the_clients_mistake(started, method):
+    got = http.request(method, f"{started()}/v1/chat/completions")
+    assert got.status_code == 405
+    assert method == "HEAD" or got.json()["error"]["type"] == "invalid_request_error"
+
+
 def test_who_leaves_ends_the_upstream_too(started, upstream):
     upstream.faults = dict.fromkeys((A, B, "c-inside"), "hold")
     stream = client(started(answer_seconds=30.0)).chat.completions.create(model="gmt/auto", messages=ASK, stream=True)
@@ -174,6 +226,7 @@ def test_an_upstream_that_is_not_there(started, upstream, pool):
         (b'{"model":"gmt/auto","messages":[1]}', "messages is missing"),
         (b'{"model":"gmt/auto","messages":[{"role":"user"}]}', "no question in words"),
         (b'{"model":"gmt/auto","messages":[{"role":"user","content":"\\ud800"}]}', "half a character"),
+        (b'{"model":"gmt/auto","temperature":1e999,"messages":[{"role":"user","content":"x"}]}', "too large"),
         (b'{"model":"gmt/auto","user":4,"messages":[{"role":"user","content":"x"}]}', "user is no text"),
         (b'{"model":"gmt/auto","user":" x","messages":[{"role":"user","content":"x"}]}', "user is no name"),
     ],

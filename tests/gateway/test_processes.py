@@ -178,6 +178,21 @@ def test_a_run_that_cannot_be_loaded_leaves_the_old_one(started, good_copy, tmp_
     assert mark_of(link) == mark_of(good_copy)
 
 
+def test_an_answer_that_outlasts_two_swaps_keeps_its_decision(started, upstream):
+    url = started(answer_seconds=60.0)
+    upstream.faults = dict.fromkeys((A, B, "c-inside"), "wait")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(http.post, f"{url}/v1/chat/completions", json={**ASK, "user": "patient"})
+        while not upstream.seen:
+            time.sleep(0.01)
+        assert all(started.gateway.served.swap_if_newer(always=True) for _ in range(2))
+        upstream.go_on.set()
+        got = waiting.result()
+    assert got.status_code == 200
+    said = http.post(f"{url}/v1/feedback", json={"decision": got.headers["x-gmt-decision"], "thumb": "up"})
+    assert said.status_code == 200 and said.json()["votes"] == 1, said.text
+
+
 def test_what_cannot_be_served_is_one_line(good_copy, tmp_path, capsys):
     pool = tmp_path / "pool.yaml"
     words = ["serve", "--run", str(good_copy), "--pool", str(pool)]  # a state is begun there

@@ -112,6 +112,14 @@ def test_a_damaged_log_is_named_by_its_line(tmp_path):
     path.write_text(f"{good}\n{{\n{good}\n")
     with pytest.raises(DataError, match="line 2"):
         read_log(path)
+    odd = [{"decision": "d"}, {"decision": 5}, {"feedback": 1}, {"revoked": [1]}, {"feedback": [], "decision": "d"}, []]
+    wrong = {"propensities": {A: "x"}, "fell_back": 1, "model": None, "user": 3, "best": [], "mode": {}}
+    odd += [json.loads(good) | {name: value} for name, value in wrong.items()]
+    odd += [{"feedback": 1, "decision": "d", "ratings": value} for value in (None, [1.0], {A: "good"})]
+    for entry in odd:
+        path.write_text(f"{good}\n{json.dumps(entry)}\n{good}\n")
+        with pytest.raises(DataError, match="line 2"):
+            read_log(path)
     path.write_text(f'{good}\n{{"decis')
     assert read_log(path).decisions == 1
 

@@ -86,6 +86,8 @@ def test_tenants_do_not_see_each_other_and_an_admin_sees_all(started, good_copy)
     assert {row["id"] for row in acting["decisions"]} == ids[ONE]
     stolen = http.get(f"{url}/v1/users/ana", headers=head(TWO, **{"x-gmt-tenant": "one"}))
     assert stolen.status_code == 403
+    for odd in ("one:", "one::ana", "a b", "x" * 61):
+        assert http.get(f"{url}/v1/users/ana", headers=head(ROOT, **{"x-gmt-tenant": odd})).status_code == 400
     for name in ("one::ana", "two::ana"):
         assert http.get(f"{url}/v1/users/{name}", headers=head(TWO)).status_code == 400
         assert chat(url, ROOT, user=name).status_code == 400
@@ -173,6 +175,15 @@ def test_logs_hold_texts_where_that_is_asked_for(started, caplog):
     assert QUESTION in caplog.text
 
 
+@pytest.mark.parametrize("fault", ["long error", "gzip of an error"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_upstreams_key_is_cut_out_of_long_and_compressed_errors(started, upstream, fault, stream):
+    upstream.faults[A] = fault
+    got = chat(started(fallback=False), model=A, stream=stream)
+    assert got.status_code == 400 and "[key hidden]" in got.text
+    assert SECRET[:12] not in got.text and len(got.content) <= 64_000
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_upstreams_key_is_in_no_answer_and_in_no_file(started, upstream, good_copy, tmp_path, stream):
     url = started(fallback=False, journal=tmp_path / "log.jsonl")
@@ -218,6 +229,31 @@ def test_paths_lead_nowhere(started):
         "/openapi.json",
     ):
         assert http.get(url + path).status_code in (404, 405)
+
+
+def test_nobody_is_sent_to_a_host_that_a_request_names(started):
+    url = started(keys=KEYS)
+    for path in ("/v1/chat/completions/", "/v1/route/", "/v1/users/ana/", "/health/"):
+        got = http.post(url + path, content=b"{}", headers={"host": "evil.example"})
+        assert got.status_code in (404, 405) and "evil" not in got.text + repr(got.headers)
+
+
+def test_pages_of_other_sites_cannot_use_a_gateway_without_keys(started, upstream):
+    url = started()
+    here = url.removeprefix("http://")
+    refused = [
+        {"origin": "https://evil.example"}, {"origin": "null"}, {"origin": "http://127.0.0.1:1"}, {"origin": "["},
+        {"host": "evil.example"}, {"host": "127.0.0.1.evil.example"}, {"host": "["},
+        {"host": "evil.example", "origin": "http://evil.example"},  # its name came to stand for this machine
+    ]  # fmt: skip
+    for headers in refused:
+        got = http.post(f"{url}/v1/chat/completions", json=ASK, headers={"content-type": "text/plain", **headers})
+        assert got.status_code == 403, headers
+    assert not upstream.seen
+    for headers in ({}, {"origin": url}, {"host": "localhost:1234"}, {"host": "[::1]"}, {"host": here, "origin": url}):
+        assert http.post(f"{url}/v1/chat/completions", json=ASK, headers=headers).status_code == 200, headers
+    # With keys a page of another site lacks one, and others may name the machine as they like.
+    assert http.get(f"{started(keys=KEYS)}/v1/models", headers=head(ONE, host="gmt.example")).status_code == 200
 
 
 def test_redirects_of_upstreams_are_not_followed(started, upstream):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import json
 import socket
 import threading
@@ -11,7 +12,7 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 http = httpx.Client(timeout=60)  # busy machines take their time
@@ -45,11 +46,24 @@ class Upstream:
         self.seen.append({"body": body, "raw": raw, "headers": dict(request.headers)})
         model = body["model"]
         fault = self.faults.get(model)
-        if isinstance(fault, int):
+        if isinstance(fault, int) and fault >= 400:
             said = {"error": {"message": f"no, your key is {SECRET}", "type": "t", "param": None, "code": "c"}}
             return JSONResponse(said, fault, headers={"retry-after": "7"})
         if fault == "redirect":
             return RedirectResponse("http://127.0.0.1:1/elsewhere")
+        if fault == "nothing":
+            return Response(b"", media_type="application/json")
+        if fault == 204:
+            return Response(status_code=204)
+        if fault == "unreadable":
+            return Response(b"\x1b\x03", headers={"content-encoding": "br"})
+        if fault in ("gzip", "gzip of an error"):
+            return self.compressed(model, fault, body)
+        if fault == "long error":  # the key stands across the end of what is passed on
+            return Response(SECRET * 20 + "x" * (64_000 - 21 * len(SECRET)) + SECRET * 20, 400)
+        if fault == "wait":
+            while not self.go_on.is_set():
+                await asyncio.sleep(0.01)
         if fault == "slow":
             await asyncio.sleep(20)
         if body.get("stream"):
@@ -77,6 +91,16 @@ class Upstream:
             "choices": choices,
             "usage": usage,
         }
+
+    def compressed(self, model, fault, body):
+        """Answer compressed, which nobody asked for."""
+        if fault != "gzip":
+            said, status, kind = f'{{"error": {{"message": "your key is {SECRET}"}}}}'.encode(), 400, "application/json"
+        elif body.get("stream"):
+            said, status, kind = event(model, content="zipped") + b"data: [DONE]\n\n", 200, "text/event-stream"
+        else:
+            said, status, kind = json.dumps(self.whole(model, body)).encode(), 200, "application/json"
+        return Response(gzip.compress(said), status, {"content-encoding": "gzip", "content-type": kind})
 
     async def half(self):
         yield b'{"id": "c1", "object'
