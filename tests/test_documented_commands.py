@@ -43,7 +43,7 @@ LEFT_OUT = {
     r"^python -m gmt$": "the command itself; tests/cli/test_start.py starts it",
     r"^python -m gmt\.bench\.large_table": "needs a control group and gigabytes; tests/bench writes a small folder",
     r"^python -m gmt\.bench\.fit_sizes": "takes minutes and gigabytes; tests/bench runs it with 200 queries",
-    r"^gmt demo$": "tests/cli/test_demo_run.py runs it with fewer steps",
+    r"^gmt demo$": "tests/cli/test_demo_run.py runs it",
     r"^python docs/house\.py": "counts and draws the whole tree; tests/test_house.py runs its parts",
     r"^python -m tests\.mutants": "runs tests for minutes; tests/test_mutants.py tries one fault",
     r"python -m gmt\.studies": "needs public data or hours; its options are parsed",
