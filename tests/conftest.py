@@ -20,6 +20,7 @@ from tests.trained import (
     short_demo,
     tiny_run,
     unchecked_data,
+    whole_demo,
 )
 
 # Fixtures for all tests.
@@ -34,6 +35,7 @@ __all__ = [
     "short_demo",
     "tiny_run",
     "unchecked_data",
+    "whole_demo",
 ]
 __all__ += ["postgres_database", "postgres_server", "postgres_shared"]
 

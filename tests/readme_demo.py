@@ -26,12 +26,11 @@ def shown() -> list[str]:
     return lines[first:]
 
 
-def demo() -> list[str]:
-    """Return what the demo prints in an empty folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, str(README.parent / "cli.py"), "demo"], cwd=folder, capture_output=True, text=True
-        )
+def demo(folder: Path) -> list[str]:
+    """Run the demo in an empty folder and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, str(README.parent / "cli.py"), "demo"], cwd=folder, capture_output=True, text=True
+    )
     if done.returncode:
         raise SystemExit(f"the demo ended with {done.returncode}: {done.stderr[-2000:]}")
     return done.stdout.splitlines()
@@ -43,7 +42,11 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the numbers that are printed into README.md")
     parser.add_argument("--from", dest="printed", type=Path, help="a file of what the demo printed, in place of a run")
     options = parser.parse_args()
-    printed = demo() if options.printed is None else options.printed.read_text("utf-8").splitlines()
+    if options.printed is None:
+        with tempfile.TemporaryDirectory() as folder:
+            printed = demo(Path(folder))
+    else:
+        printed = options.printed.read_text("utf-8").splitlines()
     if options.write:
         lines, lost = renewed(shown(), printed)
         text = README.read_text("utf-8")

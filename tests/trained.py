@@ -1,14 +1,19 @@
-"""Share one small prepared demo and three trained runs among all tests that need them; `conftest.py` takes them in."""
+"""Share one small prepared demo, three trained runs and a whole demo among all tests and their processes."""
 
+import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from data_prep.sources import demo
 from gmt.cli.main import main
+from gmt.files import locked
+from tests import readme_demo
 
 TINY = (
     *("model.width=16", "model.hidden=16", "model.heads=2"),
@@ -38,39 +43,82 @@ def short_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "CONVERSATIONS", 8)
 
 
+@dataclass(frozen=True)
+class WholeDemo:
+    """Hold the folder in which `gmt demo` ran, and the lines it printed."""
+
+    folder: Path
+    printed: list[str]
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Iterator[Path]:
+    """Yield a folder that the first of all test processes makes; when the tests are done, fail if it was changed."""
+    # Each process of xdist has a folder of its own, beside those of the others.
+    own = factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared" / name
+    made = folder.with_name(f"{name}.json")
+    with locked(made):
+        if not made.exists():
+            make(folder)
+            made.write_text(json.dumps(hashes(folder)))
+    yield folder
+    before, after = json.loads(made.read_text()), hashes(folder)
+    changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    assert not changed, f"a test changed {', '.join(changed)} in {name}, which all tests share; let it use a copy"
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the hash of every file in a folder, by its path there."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
 @pytest.fixture(scope="session")
-def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return the demo's data folder, encoded by hashing; nobody may change it."""
-    out = tmp_path_factory.mktemp("data") / "demo"
-    # Half as many conversations as the demo has: many tests train on it.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "CONVERSATIONS", 20)
-        must(["prep", "demo", "--encoder", "hash:64", "--out", str(out), "--quiet"])
-    return out
+
+    def make(out: Path) -> None:
+        # Half as many conversations as the demo has: many tests train on it.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(demo, "CONVERSATIONS", 20)
+            must(["prep", "demo", "--encoder", "hash:64", "--out", str(out), "--quiet"])
+
+    yield from made_once(tmp_path_factory, "demo", make)
+
+
+def trained(data: Path, values: Sequence[str]) -> Callable[[Path], None]:
+    """Return what trains a run."""
+    return lambda run: must(["train", str(data), "--run", str(run), *settings(values)])
 
 
 @pytest.fixture(scope="session")
-def tiny_run(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_run(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a run that is all there but has learned little; nobody may change it."""
-    run = tmp_path_factory.mktemp("runs") / "tiny"
-    must(["train", str(demo_data), "--run", str(run), *settings(TINY)])
-    return run
+    yield from made_once(tmp_path_factory, "tiny", trained(demo_data, TINY))
 
 
 @pytest.fixture(scope="session")
-def good_run(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def good_run(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a run that knows whose taste is whose; nobody may change it."""
-    run = tmp_path_factory.mktemp("runs") / "good"
-    must(["train", str(demo_data), "--run", str(run), *settings(GOOD)])
-    return run
+    yield from made_once(tmp_path_factory, "good", trained(demo_data, GOOD))
 
 
 @pytest.fixture(scope="session")
-def network_run(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def network_run(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a run in which the graph network alone scores; nobody may change it."""
-    run = tmp_path_factory.mktemp("runs") / "network"
-    must(["train", str(demo_data), "--run", str(run), *settings(NETWORK)])
-    return run
+    yield from made_once(tmp_path_factory, "network", trained(demo_data, NETWORK))
+
+
+@pytest.fixture(scope="session")
+def whole_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeDemo]:
+    """Return what `gmt demo` left and printed; nobody may change it."""
+
+    def make(out: Path) -> None:
+        (out / "folder").mkdir(parents=True)
+        (out / "printed.txt").write_text("\n".join(readme_demo.demo(out / "folder")), "utf-8")
+
+    for out in made_once(tmp_path_factory, "whole-demo", make):
+        yield WholeDemo(out / "folder", (out / "printed.txt").read_text("utf-8").splitlines())
 
 
 def unsealed(run: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +11,7 @@ from scipy.sparse import csr_matrix
 from gmt.posterior.answer_precision import AnswerPrecision, answer_curvature, shared_directions
 from gmt.posterior.answer_space import AnswerSpace, answers_are_fewer
 from gmt.posterior.block_low_rank import BlockLowRank
-from gmt.posterior.conjugate_gradients import conjugate_gradients
+from gmt.posterior.conjugate_gradients import Product, conjugate_gradients
 from gmt.posterior.laplace import laplace_mode
 from gmt.posterior.likelihood import Outcomes
 from gmt.posterior.quality_prior import QualityPrior
@@ -151,7 +150,8 @@ class QualityFit:
         # I + W^½ A K Aᵀ W^½ is symmetric and well conditioned, as W⁻¹ + A K Aᵀ is not where votes are certain.
         root = np.sqrt(self.curvature)[:, None]
         seen = root * (self.design @ cross)
-        solved = conjugate_gradients(_precision(prior, self.design, root), seen, COVARIANCE_TOLERANCE)
+        product = _precision(_latent_covariance(prior, self.design), root)
+        solved = conjugate_gradients(product, seen, COVARIANCE_TOLERANCE)
         return own - seen.T @ solved
 
     @property
@@ -249,14 +249,16 @@ def fit_answer_quality(
         return QualityFit(prior, design, alpha, curvature)
 
     # 2. Else through the answers: a product costs what they cost, however many votes there are on each.
+    product = _latent_covariance(prior, design)
+
     def apply(x: np.ndarray) -> np.ndarray:
-        return _latent_covariance(prior, design, x.T).T
+        return product(x.T).T
 
     def solve(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
         # (I + W K)⁻¹ = I - W^½ (I + W^½ K W^½)⁻¹ W^½ K: only a symmetric system suits conjugate gradients.
         root = np.sqrt(weight.T)
         right = root * apply(x).T
-        return x - (root * conjugate_gradients(_precision(prior, design, root), right, FIT_TOLERANCE)).T
+        return x - (root * conjugate_gradients(_precision(product, root), right, FIT_TOLERANCE)).T
 
     # 3. The votes are one fit, hence a batch of one.
     begin = _carried(start, scale)
@@ -275,11 +277,13 @@ def _carried(start: QualityFit | None, scale: np.ndarray) -> np.ndarray | None:
     return start.residual * start.scale / near
 
 
-def _latent_covariance(prior: QualityPrior, design: csr_matrix, x: np.ndarray) -> np.ndarray:
-    """Multiply (V, N) numbers by A K Aᵀ, the prior covariance of the votes' latent scores."""
-    return design @ prior.apply(design.T @ x)
+def _latent_covariance(prior: QualityPrior, design: csr_matrix) -> Product:
+    """Return the product of (V, N) numbers with A K Aᵀ, the prior covariance of the votes' latent scores."""
+    # Transposed once: a fit takes thousands of products, each not much longer than making the transposed matrix.
+    back = design.T
+    return lambda x: design @ prior.apply(back @ x)
 
 
-def _precision(prior: QualityPrior, design: csr_matrix, root: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the product with I + W^½ A K Aᵀ W^½, given (V, 1) W^½."""
-    return lambda x: x + root * _latent_covariance(prior, design, root * x)
+def _precision(product: Product, root: np.ndarray) -> Product:
+    """Return the product with I + W^½ A K Aᵀ W^½, given that with A K Aᵀ and (V, 1) W^½."""
+    return lambda x: x + root * product(root * x)

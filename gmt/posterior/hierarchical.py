@@ -8,7 +8,6 @@ from itertools import product
 from typing import Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN
@@ -23,6 +22,7 @@ from gmt.posterior.prepared_history import PreparedHistory
 from gmt.posterior.vote_history import VoteHistory
 from gmt.posterior.weak_feedback import WeakFeedback
 from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
+from gmt.routing.one_thread import one_thread
 from gmt.routing.query_keys import QueryKeys
 from gmt.routing.search_sample import search_sample
 
@@ -59,7 +59,7 @@ class HierarchicalBradleyTerry(HierarchicalModel):
 
         Of more votes than `SEARCH_VOTES` those of a sample of users are read.
         """
-        with threadpool_limits(1):  # many small solves: threads cost more than they give
+        with one_thread():  # many small solves: threads cost more than they give
             return self._fit(data)
 
     def _fit(self, data: Dataset) -> Self:

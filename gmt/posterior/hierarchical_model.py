@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.linalg import block_diag
-from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import VALID
@@ -27,6 +26,7 @@ from gmt.posterior.user_covariance import extended_covariance, initial_covarianc
 from gmt.posterior.vote_history import VoteHistory, read_voted
 from gmt.routing.grid import ValidationVotes
 from gmt.routing.kernels import MANY_MODELS, centred, model_kernels
+from gmt.routing.one_thread import one_thread
 from gmt.routing.query_keys import QueryKeys
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class HierarchicalModel:
         What comes back answers a question in about a millisecond, for as long as the history stays the same.
         """
         prepared = self.prepare(history)
-        with threadpool_limits(1):
+        with one_thread():
             # Users' solves are many and small: threads cost more than they give.
             prior = self.prior(history, prepared, self.settings)
             # Thresholds that were learned stay; those of a form of feedback that is new are fitted to this history.

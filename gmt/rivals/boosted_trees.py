@@ -7,7 +7,6 @@ from dataclasses import fields
 from typing import Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN
@@ -16,6 +15,7 @@ from gmt.rivals.rival import Rival, at_candidates, entry
 from gmt.rivals.shrunk_means import CentredRatings
 from gmt.rivals.trees import Trees
 from gmt.routing.kernels import principal_axes
+from gmt.routing.one_thread import one_thread
 
 # scikit-learn keeps at least 20 samples in a leaf: with fewer ratings no tree could split.
 COMPONENTS, ROUNDS, LEAST_RATINGS = 24, 60, 20
@@ -50,7 +50,7 @@ class BoostedTrees(Rival):
         self.centre, _, self.basis = principal_axes(queries, COMPONENTS)
         means, self.trees = rows.means(USER_SMOOTHING), {}
         described = self._of_rows(history)
-        with threadpool_limits(1):
+        with one_thread():
             # 2. Trees for each model alone, for the same query speaks for one model and against another.
             for model in np.unique(rows.model).tolist():
                 own = np.flatnonzero(rows.model == model)

@@ -8,14 +8,15 @@ from typing import Self
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 from torch import nn
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, InteractionTable
 from gmt.errors import DataError
+from gmt.model.eager_adamw import EagerAdamW
 from gmt.model.seeding import seeded
 from gmt.rivals.rival import Rival, entry
+from gmt.routing.one_thread import one_thread
 
 WIDTH, STEPS, BATCH, RATE, DECAY, TEMPERATURE, BETWEEN = 64, 200, 256, 5e-3, 1.0, 0.2, 0.2
 
@@ -81,7 +82,7 @@ class DualContrastive(Rival):
         with seeded(self.seed):
             project = nn.Linear(data.vectors.shape[1], WIDTH, bias=False)
             vectors = nn.Parameter(torch.randn(known.count.shape[1], WIDTH))
-        optimiser = torch.optim.AdamW([*project.parameters(), vectors], RATE, weight_decay=DECAY)
+        optimiser = EagerAdamW([*project.parameters(), vectors], RATE, weight_decay=DECAY)
         rated, best = known.count > 0, known.best()
         # 3. Each query is drawn to the models that were best on it, and to other queries of its task.
         for _ in range(STEPS if len(several) else 0):
@@ -110,7 +111,7 @@ class DualContrastive(Rival):
             raise DataError("dual_contrastive was not fitted; fit it before it scores")
         vectors = np.tile(self.vectors.mean(axis=0), (len(history.table.models), 1))
         vectors[: len(self.vectors)] = self.vectors
-        with threadpool_limits(1):
+        with one_thread():
             place = history.vectors[questions.query] @ self.projection.T
         place = place / np.maximum(np.linalg.norm(place, axis=1, keepdims=True), 1e-9)
         scores = np.einsum("cw,ckw->ck", place, vectors[np.maximum(questions.candidates, 0)]).astype(float)

@@ -8,7 +8,6 @@ from itertools import product
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.rivals.bradley_terry import best_variance, strengths
@@ -16,6 +15,7 @@ from gmt.rivals.factors import Contexts, FactorProblem, Factors, FactorSettings
 from gmt.rivals.rival import Rival, entry
 from gmt.routing.grid import ValidationVotes, best_setting
 from gmt.routing.kernels import centred
+from gmt.routing.one_thread import one_thread
 from gmt.routing.pairwise import Votes, votes_of
 
 TEXT_RIDGE = 0.5
@@ -82,7 +82,7 @@ class FactorRouter(Rival):
 
     def _learn(self, history: Dataset, contexts: Contexts) -> Factors:
         table, votes, settings = history.table, votes_of(history.table), contexts.settings
-        with threadpool_limits(1):  # many small products: threads cost more than they give
+        with one_thread():  # many small products: threads cost more than they give
             features = contexts.features(votes.user, table.query[votes.comparison], history.vectors)
             begin = strengths(votes, len(table.models), settings.strength)
             problem = FactorProblem.of(features, votes, len(table.models), settings)

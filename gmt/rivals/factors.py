@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csc_matrix, csr_matrix, hstack
 from scipy.special import expit
 
 from gmt.data.dataset import Dataset, Questions
@@ -72,11 +73,21 @@ class FactorProblem:
         loss = (np.logaddexp(0, logit) - self.y * logit).sum()
         loss += strength @ strength / (2 * self.settings.strength) + ((own**2).sum() + (weights**2).sum()) / 2
         gradient = [
-            self.pair.T @ error + strength / self.settings.strength,
-            (self.pair.T @ (error[:, None] * context) + own).ravel(),
-            (self.context.T @ (error[:, None] * apart) + weights).ravel(),
+            self._pair_back @ error + strength / self.settings.strength,
+            (self._pair_back @ (error[:, None] * context) + own).ravel(),
+            (self._context_back @ (error[:, None] * apart) + weights).ravel(),
         ]
         return float(loss), np.concatenate(gradient)
+
+    @cached_property
+    def _pair_back(self) -> csc_matrix:
+        """Δᵀ, (M, V); kept, for a search asks for the loss a hundred times."""
+        return self.pair.T
+
+    @cached_property
+    def _context_back(self) -> csc_matrix:
+        """Zᵀ, (F, V)."""
+        return self.context.T
 
     def start(self, strength: np.ndarray) -> np.ndarray:
         """Return (M + M R + F R,) parameters, factors along the strongest pulls that strengths leave unexplained.

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
-from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.growing_rows import Vectors
@@ -15,6 +14,7 @@ from gmt.posterior.answer_features import KnownAnswers
 from gmt.rivals.bradley_terry import strengths
 from gmt.rivals.factor_models import FactorisationMachine
 from gmt.rivals.factors import Contexts, FactorProblem, Factors, FactorSettings
+from gmt.routing.one_thread import one_thread
 from gmt.routing.pairwise import votes_of
 from gmt.routing.query_keys import QueryKeys
 
@@ -70,7 +70,7 @@ class FactorisationMachineAnswers(FactorisationMachine):
         answers = self._read[1]
         scale = float(np.sqrt(settings.answer)) if isinstance(settings, AnswerFactorSettings) else 0.0
         described = answers.of_rows(history) * scale
-        with threadpool_limits(1):  # many small products: threads cost more than they give
+        with one_thread():  # many small products: threads cost more than they give
             features = contexts.features(votes.user, table.query[votes.comparison], history.vectors)
             problem = FactorProblem.of(features, votes, len(table.models), settings)
             # What describes an answer stands beside which model gave it, as columns of the same kind.

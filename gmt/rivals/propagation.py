@@ -9,13 +9,13 @@ from typing import Self
 
 import numpy as np
 from scipy.special import expit
-from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.rivals.bradley_terry import best_variance, strengths
 from gmt.rivals.rival import Rival, at_candidates
 from gmt.routing.grid import ValidationVotes, best_setting
 from gmt.routing.kernels import centred
+from gmt.routing.one_thread import one_thread
 from gmt.routing.pairwise import Votes, votes_of
 
 TEMPERATURES, RIDGES, ROUNDS = (0.01, 0.05, 0.2, 0.5), (0.25, 0.5, 1.0, 2.0, 4.0, 16.0), (1, 2)
@@ -139,6 +139,6 @@ def _at_targets(
     """Return (C, K) scores under a temperature, a ridge and a number of rounds; each query is reached once."""
     # Questions on one query share its scores, for the user plays no part.
     codes, of = np.unique(questions.query, return_inverse=True)
-    with threadpool_limits(1):
+    with one_thread():
         scores = graph.propagate(centred(data.vectors[codes], graph.centre), *settings)
     return at_candidates(scores[of.reshape(-1)], questions)

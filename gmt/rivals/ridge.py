@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.rivals.rival import Rival
 from gmt.rivals.shrunk_means import CentredRatings
 from gmt.routing.grid import ValidationVotes, best_setting
+from gmt.routing.one_thread import one_thread
 
 RIDGES = (3000.0, 300.0, 30.0, 3.0)
 USER_SMOOTHING = 3.0
@@ -60,7 +60,7 @@ class Ridge(Rival):
         width = history.vectors.shape[1] + len(history.table.tasks) + 1
         # 1. A regression per model, whose intercept is the weight of the constant feature.
         weights, rest = np.zeros((models, width)), rows.rating.copy()
-        with threadpool_limits(1):
+        with one_thread():
             for model in np.unique(rows.model):
                 own = np.flatnonzero(rows.model == model)
                 features = _features(history, rows.query[own], rows.task[own])

@@ -19,13 +19,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TEST, TRAIN
 from gmt.posterior.answer_aware import AnswerAwareBradleyTerry
 from gmt.report.markdown import interval_cell, table, turned
 from gmt.routing.grid import paired_gain
+from gmt.routing.one_thread import one_thread
 from gmt.studies.ablations import data_sets
 from gmt.studies.entry import add_data_options, run_study, study_parser
 from gmt.studies.harness import Blocks, add, block, joined, targets_of, validation_of, write
@@ -78,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found: dict[str, Any] = {}
     blocks: dict[str, Blocks] = {}
     # Many small solves: threads cost more than they give.
-    with threadpool_limits(1):
+    with one_thread():
         for name, seed, data in data_sets(chosen.data, chosen.planted):
             one = found.setdefault(name, {"seeds": [], "valid": {}})
             measure(data, seed, chosen.parts, blocks.setdefault(name, {}), one["valid"])

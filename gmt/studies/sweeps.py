@@ -59,7 +59,9 @@ def fitted(data: Dataset, config: RunConfig) -> tuple[dict[str, RoutingMethod], 
     """Fit gmt without its graph network, and the rivals; return them and what the fit said of its traits."""
     learn = data.select(data.table.split != TEST)
     # Without the graph network, which would have to be trained at each of some twenty points and seeds.
-    posterior, note = learn_traits(AnswerAwareBradleyTerry().fit(learn), learn, config)
+    posterior, note = AnswerAwareBradleyTerry().fit(learn), "The settings switch the learned traits off."
+    if config.traits.enabled:
+        posterior, note = learn_traits(posterior, learn, config)
     return {"gmt": posterior, **{name: make_router(name, config.seed).fit(learn) for name in RIVALS}}, note
 
 

@@ -16,6 +16,7 @@ from gmt.data.feedback_counts import FeedbackCounts
 from gmt.data.interactions import InteractionTable
 from gmt.errors import UserError
 from gmt.hybrid.network_router import NetworkRouter
+from gmt.model.eager_adamw import EagerAdamW
 from gmt.serving.pretrained import Router
 from gmt.training.losses import loss_of
 
@@ -105,7 +106,8 @@ def _learned_offset(router: Router, graph: NetworkRouter, data: Dataset, user: s
         raise UserError(f"{user} has rated rounds in {len(talks)} conversations; --steps needs at least 2")
     config, scorer = router.config, graph.scorer
     offset = torch.zeros(config.model.width, requires_grad=True)
-    optimizer = torch.optim.Adam([offset], LEARNING_RATE)
+    # Adam, which is AdamW without decay.
+    optimizer = EagerAdamW([offset], LEARNING_RATE, weight_decay=0.0)
     generator = np.random.default_rng([config.seed, len(mine)])
     scorer.eval()  # no dropout, so that nothing is drawn but the held-out rounds
     for _ in range(steps):

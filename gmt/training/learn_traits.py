@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 from accelerate import Accelerator
-from threadpoolctl import threadpool_limits
 
 from gmt.config import RunConfig, TraitsConfig
 from gmt.data.dataset import Dataset
@@ -17,6 +16,7 @@ from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.conditioned_posterior import ConditionedPosterior
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
 from gmt.routing.grid import ValidationVotes, best_setting, paired_gain
+from gmt.routing.one_thread import one_thread
 from gmt.routing.search_sample import search_sample
 from gmt.training.accelerator import new_accelerator
 from gmt.training.train_network import Report
@@ -125,7 +125,7 @@ def learn_traits(
     if valid is None:
         return router, "There is no vote to validate on: the learned traits are switched off."
     trials = TraitTrials(router, data, config, valid, accelerator or new_accelerator(config), report)
-    with threadpool_limits(1):  # many small solves: threads cost more than they give
+    with one_thread():  # many small solves: threads cost more than they give
         tried = _probes(trials)
         best = best_setting(tried, lambda choice: trials.losses(tried[choice]))
         traits: LearnedTraits = tried[best]

@@ -24,6 +24,7 @@ from gmt.files import write_text
 from gmt.hybrid.network_router import NetworkRouter
 from gmt.model.build import Scorer, scorer_for
 from gmt.model.checkpoint import load_weights
+from gmt.model.eager_adamw import EagerAdamW
 from gmt.model.seeding import seeded
 from gmt.routing.pairwise import choices
 from gmt.runs import RunFolder
@@ -127,7 +128,7 @@ def train_scorer(
     sampler = EpisodeSampler(shown.table, config.episode, config.seed)
     # 1. Weights and where to begin: at the first step, or behind the last checkpoint.
     scorer = new_scorer(config, data)
-    optimizer = torch.optim.AdamW(scorer.parameters(), config.train.lr, weight_decay=config.train.weight_decay)
+    optimizer = EagerAdamW(scorer.parameters(), config.train.lr, weight_decay=config.train.weight_decay)
     progress = restore_progress(run, config, scorer, optimizer) if resume else TrainingProgress()
     if not progress.step and accelerator.is_main_process:
         write_text(run.metrics, "")

@@ -17,6 +17,7 @@ from torch import Tensor
 from gmt.config import RunConfig, TraitsConfig
 from gmt.data.dataset import Dataset
 from gmt.data.interactions import TRAIN
+from gmt.model.eager_adamw import EagerAdamW
 from gmt.model.seeding import seeded
 from gmt.model.trait_network import TraitNetwork
 from gmt.posterior.hierarchical import HierarchicalBradleyTerry
@@ -80,7 +81,7 @@ def train_traits(
     with seeded(seed):
         network = initial_traits(router, data.select(data.table.split == TRAIN), config).to(accelerator.device)
     loss_of = loss_of or trait_loss(router, data, seed, accelerator)
-    optimizer = accelerator.prepare(torch.optim.AdamW(_groups(network, config), lr=config.lr))
+    optimizer = accelerator.prepare(EagerAdamW(_groups(network, config), lr=config.lr))
     training = TraitTraining(config, accelerator, network, optimizer, loss_of)
     mean = copy.deepcopy(network)
     best, kept, at = math.inf if judge is None else judge.least, mean, 0

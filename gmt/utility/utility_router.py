@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from gmt.data.dataset import Dataset, Questions
 from gmt.data.interactions import TRAIN, VALID
@@ -15,6 +14,7 @@ from gmt.errors import DataError
 from gmt.routing.costs import CostModel
 from gmt.routing.grid import best_setting
 from gmt.routing.kernels import model_kernels
+from gmt.routing.one_thread import one_thread
 from gmt.utility.ability import Ability, AbilityPrior
 from gmt.utility.conditioned_utility import ConditionedUtility
 from gmt.utility.fit_ability import fit_ability, fit_new_models
@@ -66,7 +66,7 @@ class UtilityRouter:
         Raises:
             DataError: No answer has a cost.
         """
-        with threadpool_limits(1):
+        with one_thread():
             return self._fit(data)
 
     def _fit(self, data: Dataset) -> Self:
@@ -117,7 +117,7 @@ class UtilityRouter:
             raise DataError("the utility router was not fitted; fit it before it scores")
         # 1. The half-life may have been changed since the fit, which needs none anew.
         reader = replace(fitted.reader, half_life=self.half_life)
-        with threadpool_limits(1):
+        with one_thread():
             # Without a cost in sight, those of training stand.
             costs, users = CostModel.of(history) or fitted.costs, len(history.table.users)
             outcomes, known = reader.read(history, costs), fitted.ability.weights.shape[1]

@@ -9,8 +9,7 @@ import typer
 from gmt.cli import demo_run
 from gmt.cli.console import Terminal
 from gmt.cli.demo_run import activation, figures_of, print_closing, run_demo
-from gmt.cli.main import app, main
-from tests.trained import TINY, settings
+from gmt.cli.main import app
 
 
 @pytest.fixture
@@ -50,27 +49,23 @@ def test_a_command_that_fails_ends_the_demo(tmp_path):
     assert stop.value.code == 2
 
 
-def test_the_whole_chain_runs(tmp_path, short_demo, monkeypatch, capsys):
-    """Run what the demo runs, but with fewer conversations and steps and the hashing encoder."""
-    monkeypatch.setattr(demo_run, "find_spec", lambda name: None)
-
-    def quick(words: list[str]) -> None:
-        main([*words, *(settings([*TINY, "train.steps=10"]) if words[0] == "train" else [])])
-
-    run_demo(tmp_path, quick, Terminal())
-    out, _ = capsys.readouterr()
+@pytest.mark.slow
+def test_the_whole_chain_runs(whole_demo, tmp_path, capsys):
+    folder, out = whole_demo.folder, "\n".join(whole_demo.printed)
     for words in ("$ gmt prep demo", "$ gmt route", "user_bradley_terry", "ana: 20 rounds added", "Why "):
         assert words in out
-    results = json.loads((tmp_path / "runs/demo/results/seen.json").read_text())
+    results = json.loads((folder / "runs/demo/results/seen.json").read_text())
     assert "gmt" in results["shots"]["all"]["routers"]
-    figures = list(figures_of(tmp_path).glob("*.png"))
-    assert figures and all(str(path) in out for path in figures)
+    figures = list(figures_of(folder).glob("*.png"))
+    assert figures and all(str(path.relative_to(folder)) in out for path in figures)
     # What git sees of a checkout is what it saw before: everything lies where the demo is told, in data/ and runs/.
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "runs"]
+    assert sorted(path.name for path in folder.iterdir()) == ["data", "runs"]
+    assert "router " not in out.split("$ gmt adapt")[1], "the results are printed once"
+    assert "gmt route --user bela" in out.split("What could come next")[1]
+    # In a folder of another name the run is named.
     print_closing(tmp_path, Terminal())
     end = capsys.readouterr().out
-    assert "router " not in out.split("$ gmt adapt")[1] + end, "the results are printed once"
-    assert f"gmt route --run {tmp_path}/runs/demo --user bela" in end
+    assert "router " not in end and f"gmt route --run {tmp_path}/runs/demo --user bela" in end
 
 
 @pytest.mark.parametrize("on_path", [False, True])

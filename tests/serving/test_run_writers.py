@@ -15,7 +15,7 @@ from gmt.runs import RunFolder
 from gmt.serving.pretrained import Router
 from tests.crashes import LEARNS_IN_FORKS, count_of
 
-WRITERS, VOTES, AT_ONCE = 8, 50, 10
+WRITERS, VOTES, AT_ONCE = 8, 20, 10
 pytestmark = LEARNS_IN_FORKS
 fork = multiprocessing.get_context("fork")
 

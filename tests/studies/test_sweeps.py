@@ -71,6 +71,17 @@ def test_alone_nobody_elses_votes_are_read():
     assert set(block(data, scores["all"], "0:").users) == {f"0:{name}" for name in table.users}
 
 
+def test_settings_that_switch_traits_off_learn_none(monkeypatch):
+    monkeypatch.setattr(sweeps, "learn_traits", lambda *_: pytest.fail("traits were learned"))
+    monkeypatch.setattr(sweeps, "KNOWN", 8)
+    settings = PlantedSettings(users=8, votes=8, models=4, questions=40)
+    found = sweeps.measure(settings, [0], ["traits.enabled=false"])
+    assert found["notes"] == ["The settings switch the learned traits off."] and found["set"] == [
+        "traits.enabled=false"
+    ]
+    assert set(found["routers"]) >= {"gmt", *sweeps.RIVALS}
+
+
 def test_single_points_of_a_sweep_can_be_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(sweeps, "KNOWN", 8)
     arguments = ["--out", str(tmp_path), "--sweeps", "noise", "--seeds", "0", "--users", "8", "--points"]

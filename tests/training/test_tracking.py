@@ -126,11 +126,11 @@ def test_an_unknown_tracker_is_refused():
 
 
 def test_a_training_may_go_on_with_another_tracker(demo_data, tmp_path):
-    card, _ = trained(demo_data, tmp_path / "run")
+    card, _ = trained(demo_data, tmp_path / "run", "traits.enabled=false")
     (tmp_path / "run" / "config.yaml").write_text(
         (tmp_path / "run" / "config.yaml").read_text().replace("tracker: none", "tracker: wandb")
     )
-    again, _ = trained(demo_data, tmp_path / "run", resume=True)
+    again, _ = trained(demo_data, tmp_path / "run", "traits.enabled=false", resume=True)
     assert again["valid"] == card["valid"]
     with pytest.raises(RunError, match="train.lr 0.002 → 0.5"):
-        trained(demo_data, tmp_path / "run", "train.lr=0.5", resume=True)
+        trained(demo_data, tmp_path / "run", "traits.enabled=false", "train.lr=0.5", resume=True)

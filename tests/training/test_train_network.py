@@ -43,8 +43,8 @@ def lines(run: Path) -> list[dict]:
     return [{key: value for key, value in line.items() if key != "seconds"} for line in read]
 
 
-# Of the network alone, no trait is learned beside it.
-NO_TRAITS = "traits.enabled=false"
+# What the network learns is the same whether a posterior is fitted behind it or not.
+ALONE = "posterior.enabled=false"
 
 
 class Interrupted(Exception):
@@ -94,7 +94,7 @@ def last_checkpoint(small, run: Path, step: int, *more: str) -> Path:
 def test_halves_train_nearly_the_same(small, tmp_path, more):
     found = {}
     for precision in ("no", "bf16"):
-        config = config_of(*more, NO_TRAITS, "train.steps=3", f"train.precision={precision}")
+        config = config_of(*more, ALONE, "train.steps=3", f"train.precision={precision}")
         train_run(small[0], config, RunFolder(tmp_path / precision))
         found[precision] = [line["loss"] for line in lines(tmp_path / precision)]
     assert found["bf16"] != found["no"]
@@ -104,7 +104,7 @@ def test_halves_train_nearly_the_same(small, tmp_path, more):
 @pytest.mark.parametrize("spare", [False, True])
 def test_prefetched_batches_give_the_same_run(small, tmp_path, monkeypatch, spare):
     monkeypatch.setattr("gmt.training.train_network.core_to_spare", lambda device: spare)
-    run = train(small, tmp_path)
+    run = train(small, tmp_path, ALONE)
     assert equal(run, small[1]) and lines(run) == lines(small[1])
 
 
@@ -113,7 +113,7 @@ def test_equal_seeds_give_equal_weights_and_metrics(small, tmp_path):
     assert equal(small[1], again) and lines(small[1]) == lines(again)
     assert [line["step"] for line in lines(again)] == [10, 20]
     assert {"step", "loss", "valid_auc", "valid_accuracy", "valid_reward", "lr"} == set(lines(again)[0])
-    assert not equal(small[1], train(small, tmp_path / "other", NO_TRAITS, seed=1))
+    assert not equal(small[1], train(small, tmp_path / "other", ALONE, seed=1))
 
 
 def test_a_resumed_run_equals_one_that_never_stopped(tiny_run, demo_data, tmp_path):
@@ -134,7 +134,7 @@ def test_a_resumed_run_equals_one_that_never_stopped(tiny_run, demo_data, tmp_pa
 
 @pytest.mark.parametrize("more", [("train.accumulate=2",), ("model.dropout=0.5", "train.schedule=constant")])
 def test_options_of_training_survive_an_interruption(small, tmp_path, more):
-    more = (*more, NO_TRAITS)
+    more = (*more, ALONE)
     whole = train(small, tmp_path / "whole", *more)
     with pytest.raises(Interrupted):
         train(small, tmp_path / "parts", *more, report=stop_at(10))
@@ -185,7 +185,7 @@ def test_nothing_to_resume_is_said_and_leaves_no_folder(small, tmp_path):
 
 def test_the_weights_written_are_the_best_by_validation(small, tmp_path):
     wild = ("train.lr=0.2", "train.schedule=constant", "train.eval_every=2", "train.patience=0")
-    run = train(small, tmp_path / "run", *wild, "posterior.enabled=false")
+    run = train(small, tmp_path / "run", *wild, ALONE)
     written = lines(run)
     best = max(written, key=lambda line: line["valid_auc"])
     card = json.loads((run / "card.json").read_text())
@@ -227,7 +227,7 @@ def test_the_validation_auc_can_be_recomputed(tiny_run, demo_data):
     ],
 )
 def test_every_setting_does_something(small, tmp_path, change):
-    other = train(small, tmp_path, NO_TRAITS, "train.steps=10", change)
+    other = train(small, tmp_path, ALONE, "train.steps=10", change)
     a, b = weights(small[1]), weights(other)
     first = [(one[0]["loss"], one[0]["valid_auc"]) for one in (lines(small[1]), lines(other))]
     assert first[0] != first[1] or a.keys() != b.keys() or any(a[name].shape != b[name].shape for name in a)
@@ -235,7 +235,7 @@ def test_every_setting_does_something(small, tmp_path, change):
 
 def test_the_schedule_does_something(small, tmp_path):
     runs = [
-        train(small, tmp_path / name, NO_TRAITS, "train.warmup=2", f"train.schedule={name}")
+        train(small, tmp_path / name, ALONE, "train.warmup=2", f"train.schedule={name}")
         for name in ("cosine", "constant")
     ]
     assert not equal(*runs)
@@ -244,7 +244,7 @@ def test_the_schedule_does_something(small, tmp_path):
 
 def test_patience_stops_early_and_none_never_does(small, tmp_path):
     # a learning rate of nearly nothing leaves the AUC where it is
-    still = (NO_TRAITS, "train.lr=1e-30", "train.weight_decay=0", "train.steps=12", "train.eval_every=2")
+    still = (ALONE, "train.lr=1e-30", "train.weight_decay=0", "train.steps=12", "train.eval_every=2")
     assert len(lines(train(small, tmp_path / "one", *still, "train.patience=1"))) == 2
     assert len(lines(train(small, tmp_path / "none", *still, "train.patience=0"))) == 6
 
@@ -314,7 +314,8 @@ def test_data_without_valid_rows_keeps_the_last_weights(small, tmp_path):
     assert 0 < Router.from_pretrained(tmp_path / "run").rank("user0", "anything").ranking[0].win_probability < 1
 
 
-PLAIN = ("model.dropout=0", "model.residual_dropout=0", "train.steps=6", "train.eval_every=3")
+# Traits in two processes have a test of their own.
+PLAIN = ("model.dropout=0", "model.residual_dropout=0", "train.steps=6", "train.eval_every=3", "traits.enabled=false")
 
 
 def trained_for(data, out, sets):

@@ -19,7 +19,7 @@ from gmt.training.train_run import train_run
 from gmt.training.write_run import card_hash
 from tests.trained import TINY, unsealed
 
-SHORT = (*TINY, "train.steps=2", "train.eval_every=2", "traits.steps=2")
+SHORT = (*TINY, "train.steps=2", "train.eval_every=2", "traits.enabled=false")
 VOTE = {"query": "hello", "model": "atlas-90b", "rating": 1.0}
 
 
