@@ -90,9 +90,10 @@ def train(
         raise Stopped(_how_to_go_on(folder.root)) from None
     terminal.result({"run": str(folder.root), **card})
     valid, best = card["valid"], card.get("best")
-    found = (
-        f"validation AUC {valid['auc']:.3f}, accuracy {valid['accuracy']:.3f}" if valid else "nothing to validate on"
-    )
+    found = "nothing to validate on"
+    if valid:
+        found = f"validation AUC {valid['auc']:.3f}, accuracy {valid['accuracy']:.3f}"
+        found += f" on {valid['comparisons']:,} comparisons drawn" if "comparisons" in valid else ""
     steps = f"; network best at step {best['step']} of {best['steps']}, {best['seconds']:.0f} s" if best else ""
     terminal.text(f"{folder.root}: {found}{steps}")
     for line in card.get("notes", []):

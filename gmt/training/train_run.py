@@ -32,6 +32,11 @@ from gmt.training.train_network import Report
 from gmt.training.training_progress import resumable
 from gmt.training.write_run import card_hash, first_card, write_inputs
 
+MOST_COMPARED = 10**10
+"""Similarities of VALID questions to TRAIN queries (a minute or two) beyond which a part of VALID is scored."""
+LEAST_VALID = 1_000
+"""Comparisons of VALID that are scored however many queries there are."""
+
 
 def train_run(
     folder: Path, config: RunConfig, run: RunFolder, resume: bool = False, report: Report | None = None
@@ -151,14 +156,24 @@ def _learnable(data: Dataset, config: RunConfig, folder: Path) -> RunConfig:
 
 
 def _validated(router: GmtRouter, data: Dataset) -> dict[str, Any]:
-    """Return the router's AUC, accuracy and temperature on the VALID votes given the TRAIN ones."""
+    """Return the router's AUC, accuracy and temperature on the VALID votes given the TRAIN ones.
+
+    Where VALID was too much to score, `comparisons` says how many of it were drawn.
+    """
+    train = data.table.split == TRAIN
     valid = np.flatnonzero((data.table.split == VALID) & data.table.rated)
+    # Every question meets every known query, so that without a bound the time would grow with their product.
+    most = max(MOST_COMPARED // max(len(np.unique(data.table.query[train])), 1), LEAST_VALID)
+    drawn = len(valid) > most
+    if drawn:
+        valid = np.sort(np.random.default_rng(0).choice(valid, most, replace=False))
     gap = np.zeros(0)
     if len(valid):
-        scores = router.score(data.select(data.table.split == TRAIN), data.questions(valid))
+        scores = router.score(data.select(train), data.questions(valid))
         gap = pairs_of(data.table.ratings[valid]).differences(scores)
     if not len(gap):
         return {"temperature": None, "valid": None}
     auc = float(weighted_auc(gap, np.zeros(len(gap), np.int64), np.ones((1, 1)))[0])
     accuracy = float(np.mean((gap > 0) + 0.5 * (gap == 0)))
-    return {"temperature": fit_temperature(gap), "valid": {"auc": auc, "accuracy": accuracy}}
+    found = {"auc": auc, "accuracy": accuracy} | ({"comparisons": len(valid)} if drawn else {})
+    return {"temperature": fit_temperature(gap), "valid": found}

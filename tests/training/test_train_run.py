@@ -235,3 +235,20 @@ def test_one_half_alone_leaves_nothing_of_the_other(demo_data, run_copy, setting
     assert ("best" in card) == (there == "model.safetensors") and ("posterior" in card) == (gone == "model.safetensors")
     decision = Router.from_pretrained(run_copy).rank("bela", "What is new?", explain=True)
     assert decision.votes and decision.reasons
+
+
+def test_of_a_validation_too_large_to_score_a_part_is_drawn_and_said(demo_data, tmp_path, monkeypatch):
+    whole = train_run(demo_data, load_config(None, [*SHORT, "posterior.network=false"]), RunFolder(tmp_path / "whole"))
+    monkeypatch.setattr("gmt.training.train_run.MOST_COMPARED", 1)
+    monkeypatch.setattr("gmt.training.train_run.LEAST_VALID", 60)
+    found = [
+        train_run(demo_data, load_config(None, [*SHORT, "posterior.network=false"]), RunFolder(tmp_path / name))
+        for name in ("part", "again")
+    ]
+    assert set(whole["valid"]) == {"auc", "accuracy"} and found[0]["valid"]["comparisons"] == 60
+    assert found[0]["valid"] == found[1]["valid"] and found[0]["temperature"] == found[1]["temperature"]
+    # Another number, for it is of other votes; the same router, hence not far.
+    assert 0 < abs(found[0]["valid"]["auc"] - whole["valid"]["auc"]) < 0.2
+    assert (tmp_path / "part/posterior.safetensors").read_bytes() == (
+        tmp_path / "whole/posterior.safetensors"
+    ).read_bytes()
