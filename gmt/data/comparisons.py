@@ -116,6 +116,13 @@ class Comparison:
         if len(set(names)) < len(names):
             raise DataError(f"a model stands twice in one comparison ({', '.join(names)}); expected each model once")
 
+    def texts(self) -> list[str]:
+        """Return every text: the query, then answers and feedback."""
+        found = [self.query]
+        for candidate in self.candidates:
+            found += [text for text in (candidate.response, candidate.feedback) if text is not None]
+        return found
+
 
 def winner_ratings(winner: str) -> tuple[float, float, str | None]:
     """Translate a pairwise verdict into (rating of a, rating of b, feedback).

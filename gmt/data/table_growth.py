@@ -76,7 +76,7 @@ class TableGrowth:
             "conversations": [item.conversation for item in items],
             "tasks": [item.task for item in items if item.task is not None],
             "models": [candidate.model for item in items for candidate in item.candidates],
-            "texts": [text for item in items for text in _texts_of(item)],
+            "texts": [text for item in items for text in item.texts()],
         }
         vocabularies |= {name: vocabularies[name].grown(names) for name, names in named.items()}
         # 2. The question of a later turn is the one its conversation opened with, also where that comes after it.
@@ -155,13 +155,6 @@ class TableGrowth:
             self.later.setdefault(user, []).append(position)
         for name, values in rows.items():
             columns[name].put(values)
-
-
-def _texts_of(item: Comparison) -> list[str]:
-    found = [item.query]
-    for candidate in item.candidates:
-        found += [text for text in (candidate.response, candidate.feedback) if text is not None]
-    return found
 
 
 def _number(value: float | None) -> float:

@@ -29,21 +29,14 @@ class HistoryTexts:
 
     def named_as_here(self, item: Comparison) -> Comparison:
         """Return a round with the history's own text wherever a stand-in of it stood."""
-        candidates = tuple(
-            replace(one, response=self._own(one.response), feedback=self._own(one.feedback))
-            if stands_in(one.response) or stands_in(one.feedback)
-            else one
-            for one in item.candidates
-        )
-        if candidates == item.candidates and not stands_in(item.query):
+        if not any(stated_key(text) for text in item.texts()):
             return item
-        return replace(item, query=self._own(item.query) or "", candidates=candidates)
+        candidates = []
+        for one in item.candidates:
+            response, feedback = one.response and self._own(one.response), one.feedback and self._own(one.feedback)
+            candidates.append(replace(one, response=response, feedback=feedback))
+        return replace(item, query=self._own(item.query), candidates=tuple(candidates))
 
-    def _own(self, text: str | None) -> str | None:
-        stated = None if text is None else stated_key(text)
+    def _own(self, text: str) -> str:
+        stated = stated_key(text)
         return text if stated is None else self._by_key.get(stated, text)
-
-
-def stands_in(text: str | None) -> bool:
-    """Tell whether a text is a stand-in."""
-    return text is not None and stated_key(text) is not None

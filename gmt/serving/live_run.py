@@ -18,7 +18,7 @@ from gmt.errors import UserError
 from gmt.hybrid.gmt_router import GmtRouter
 from gmt.runs import RunFolder
 from gmt.serving.forget_trained import complete_forgetting, forget_everywhere, trained_users, what_remains
-from gmt.serving.run_data import RunData, texts_of
+from gmt.serving.run_data import RunData
 from gmt.serving.run_state import RunState
 from gmt.serving.text_vectors import TextVectors
 from gmt.state.events import Event
@@ -120,7 +120,7 @@ class LiveRun:
         """
         now = self.now()
         # Everything is encoded before the transaction, so that where a text cannot be, nothing is lost.
-        texts = [text for rounds in rounds_of.values() for item in rounds for text in texts_of(item)]
+        texts = [text for rounds in rounds_of.values() for item in rounds for text in item.texts()]
         named = {one.model for rounds in rounds_of.values() for item in rounds for one in item.candidates}
         unmet = sorted(named - set(now.data.models))
         # Also of texts that the run was trained on: once it is trained on others, nothing else may hold their vectors.

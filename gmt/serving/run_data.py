@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
@@ -60,10 +60,10 @@ class RunData:
         texts: Vectors of all texts.
         offered: Names of the models on offer, those of models.json first.
         trained: How many of the rounds are the trained history's.
+        history_texts: The texts of these.
         version: The state's version that this has seen.
         last_event: The newest event that this has seen.
         removed: Names of models that were taken off the offer.
-        history_texts: The texts of the trained history.
     """
 
     folder: RunFolder
@@ -74,10 +74,10 @@ class RunData:
     texts: TextVectors
     offered: tuple[str, ...]
     trained: int
+    history_texts: HistoryTexts
     version: int = 0
     last_event: int = 0
     removed: frozenset[str] = frozenset()
-    history_texts: HistoryTexts = field(default_factory=lambda: HistoryTexts(()))
 
     @classmethod
     def load(
@@ -113,9 +113,7 @@ class RunData:
         data = data.append([], run.store, run.models)
         router = router_of(data)
         offered, own = tuple(run.models), HistoryTexts(data.table.texts)
-        found = cls(
-            folder, card, data, router, QuestionBuilder(data), texts, offered, len(data.table), history_texts=own
-        )
+        found = cls(folder, card, data, router, QuestionBuilder(data), texts, offered, len(data.table), own)
         found = found if state is None else found.caught_up(state)
         # Without somebody who was forgotten since it is another history. Where much came since, what is good for
         # everybody takes it in; by a few rounds it would hardly move.
@@ -263,11 +261,3 @@ def _marks(folder: RunFolder) -> dict[str, str]:
     if not (folder.root / MANIFEST).is_file():
         return {}
     return {name: mark.sha256 for name, mark in read_manifest(folder.root).files.items()}
-
-
-def texts_of(item: Comparison) -> list[str]:
-    """Return every text of a round: its query, then answers and feedback."""
-    found = [item.query]
-    for candidate in item.candidates:
-        found += [text for text in (candidate.response, candidate.feedback) if text is not None]
-    return found

@@ -17,7 +17,6 @@ from gmt.data.store import EmbeddingStore
 from gmt.errors import RunError
 from gmt.manifest import artefacts_of
 from gmt.runs import RunFolder, read_card
-from gmt.serving.run_data import texts_of
 from gmt.state.user_files import UserFiles
 from gmt.training.kept_states import kept_states, lost_texts
 from gmt.training.training_progress import check_settings
@@ -109,7 +108,7 @@ def added_texts(run: RunFolder) -> tuple[list[str], np.ndarray] | None:
     rounds = UserFiles(run.users).read_all()
     if not rounds:
         return None
-    texts = list(dict.fromkeys(text for item in rounds for text in texts_of(item)))
+    texts = list(dict.fromkeys(text for item in rounds for text in item.texts()))
     return texts, EmbeddingStore.open(run.embeddings).vectors(texts)
 
 
